@@ -1,0 +1,84 @@
+# `make` alone shows what there is. Nothing here needs more than Python 3.11 with its venv module.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-strip-extras --custom-compile-command "make lock" pyproject.toml
+
+##@ Try it
+.PHONY: demo run
+demo: $(VENV)/.demo ## start a real Camunda broker, the exporter and a backend, and watch events arrive (ARGS=--help)
+	@$(BIN)/python -m exporter.demo $(ARGS)
+
+run: $(VENV)/.dev ## run the exporter itself with the APP_INTEGRATIONS_* variables of this shell
+	@$(BIN)/python -m exporter run
+
+##@ Test it
+.PHONY: test check lint format unit service integration bench
+test: check integration ## everything: the fast checks, then the real broker
+
+check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service tests with coverage
+	@echo "==> unit and service tests"
+	@$(BIN)/python -m pytest --quiet --cov --cov-report=term tests/unit tests/service
+
+lint: $(VENV)/.dev ## style and types only
+	@echo "==> ruff, mypy"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "make format repairs this" >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+
+format: $(VENV)/.dev ## put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+unit service: $(VENV)/.dev ## one kind of test alone
+	@$(BIN)/python -m pytest tests/$@
+
+integration: $(VENV)/.dev ## the tests on a real, embedded broker alone (fetched once, about 300 MB)
+	@echo "==> integration tests on a real broker"
+	@$(BIN)/python -m pytest --quiet --timeout=300 tests/integration
+
+bench: $(VENV)/.dev ## measure: replies, throughput, latency, memory
+	@$(BIN)/python -m tests.benchmarks
+
+##@ Maintain it
+.PHONY: docs lock clean help
+docs: $(VENV)/.dev ## write the generated parts of docs/
+	@$(BIN)/python -m scripts.docs
+
+lock: $(BIN)/python ## resolve the dependencies anew, with hashes, into requirements/
+	@$(PIP) install uv
+	@$(LOCK) --upgrade --extra demo --group dev --output-file requirements/dev.lock
+	@$(LOCK) --extra demo --constraint requirements/dev.lock --output-file requirements/demo.lock
+	@$(LOCK) --constraint requirements/dev.lock --output-file requirements/runtime.lock
+
+clean: ## remove what the targets above made (not the cached broker)
+	@rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+help: ## this list
+	@awk 'BEGIN { FS = ": .*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z ]*:.*## / { sub(/:.*## /, ": ## "); printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The environment: made once, and installed anew only when a lock file changed. A link to a Python that is gone counts
+# as missing, so an upgraded system heals itself.
+$(BIN)/python:
+	@python=$$(scripts/find-python); echo "==> virtual environment with $$python"; \
+		"$$python" -m venv --clear $(VENV)
+
+$(VENV)/.dev: requirements/dev.lock | $(BIN)/python
+	@echo "==> development dependencies (requirements/dev.lock)"
+	@$(PIP) install --require-hashes --requirement requirements/dev.lock
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $(VENV)/.demo $@  # the one lock contains the other
+
+$(VENV)/.demo: requirements/demo.lock | $(BIN)/python
+	@echo "==> dependencies of the demo (requirements/demo.lock)"
+	@$(PIP) install --require-hashes --requirement requirements/demo.lock
+	@touch $@

@@ -1,0 +1,56 @@
+"""What every kind of test needs."""
+
+import asyncio
+import inspect
+import logging
+import os
+import time
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that is busy with something else is no failure.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch):
+    """No test is told anything by the shell it was started from."""
+    for name in [name for name in os.environ if name.startswith("APP_INTEGRATIONS_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    """No test inherits the log of another."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+
+
+@pytest.fixture
+async def _no_task_left():
+    """Nothing a test started runs on behind it."""
+    yield
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left, f"still running: {left}"
+
+
+def pytest_collection_modifyitems(items):
+    """Look behind every asynchronous test, after all of its fixtures."""
+    for item in items:
+        if inspect.iscoroutinefunction(getattr(item, "function", None)):
+            item.fixturenames.insert(0, "_no_task_left")
+
+
+async def eventually(condition, *, within=5.0):
+    """Return the first true value of *condition*; fail when it takes too long."""
+    deadline = time.monotonic() + within
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition never came true"
+        await asyncio.sleep(0.005)
+    return value
