@@ -1,0 +1,146 @@
+"""
+How a setting is declared: its default, what it must be, and what it means.
+
+Knows no setting by name; `exporter.settings` has them.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from ipaddress import ip_address
+from typing import Any, NamedTuple, get_type_hints
+
+from environs import ValidationError
+from yarl import URL
+
+PREFIX = "APP_INTEGRATIONS_"
+
+# Headers that are the protocol's or ours to write.
+RESERVED_HEADERS = frozenset(
+    {"accept-encoding", "connection", "content-encoding", "content-length"}
+    | {"content-type", "expect", "host", "te", "trailer", "transfer-encoding"}
+    | {"upgrade", "user-agent", "x-cluster-id", "x-event-ids"}
+)
+
+
+@dataclass(frozen=True)
+class Must:
+    """A value must `be` this, and is when `holds` says so."""
+
+    be: str
+    holds: Callable[[Any], bool]
+
+    def __call__(self, value: object) -> None:
+        """Refuse *value* in the way environs expects, unless it holds."""
+        if not self.holds(value):
+            raise ValidationError(self.be)
+
+
+def whole(least: int, most: int = 2**31 - 1) -> Must:
+    """Accept a whole number from *least* to *most*; without a limit some 31 bits."""
+    return Must(
+        f"a whole number from {least} to {most}", lambda value: least <= value <= most
+    )
+
+
+def matching(be: str, pattern: str) -> Must:
+    """Accept a text that *pattern* matches from end to end."""
+    return Must(be, lambda value: re.fullmatch(pattern, value) is not None)
+
+
+def one_of(*choices: str) -> Must:
+    """Accept one of *choices*, exactly."""
+    return Must("one of " + ", ".join(choices), lambda value: value in choices)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches *host*; a name we can't judge is not."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_postable(value: str) -> bool:
+    if not value.isprintable() or " " in value:
+        return False
+    try:
+        url = URL(value)
+        (url.raw_host or "").encode("idna")  # as the resolver will
+    except ValueError:
+        return False
+    if url.user is not None or url.password is not None:
+        return False
+    return url.scheme in ("http", "https") and bool(url.host)
+
+
+def _is_free_header(value: str) -> bool:
+    token = re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value)
+    return token is not None and value.lower() not in RESERVED_HEADERS
+
+
+POSTABLE = Must(
+    "an absolute http:// or https:// URL without user and password", _is_postable
+)
+FREE_HEADER = Must("the name of an HTTP header we don't write already", _is_free_header)
+HOST = matching("an IP address or a host name", r"[A-Za-z0-9_.:-]+")
+PORT = Must("a port from 0 (any free one) to 65535", lambda value: 0 <= value <= 65535)
+PATH = Must("a path", lambda value: bool(value) and value.isprintable())
+CREDENTIAL = matching(
+    "printable ASCII without blanks around it", r"[!-~]([ -~]*[!-~])?"
+)
+USERNAME = matching("printable ASCII without a colon", r"[ -9;-~]+")
+ID = matching("1 to 64 of A-Z a-z 0-9 . _ -", r"[A-Za-z0-9._-]{1,64}")
+
+
+def setting(default: object, must: Must, meaning: str, *, secret: bool = False) -> Any:
+    """Declare a field; `...` instead of a *default* says that it is required."""
+    return field(
+        default=MISSING if default is ... else default,
+        repr=not secret,
+        metadata={"must": must, "meaning": meaning},
+    )
+
+
+class Declared(NamedTuple):
+    """One field, as its name, annotation, default and `setting` declare it."""
+
+    name: str
+    kind: type
+    default: Any
+    must: Must
+    meaning: str
+    secret: bool
+
+    @property
+    def variable(self) -> str:
+        """The name in the environment."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is MISSING
+
+    def shown(self, value: object) -> str | int:
+        """Return *value* as people may see it."""
+        if self.secret and value:
+            return "(hidden)"
+        if self.must is POSTABLE:  # a user, a password, a token may be in a URL
+            value = re.sub(r"(?s)\?.*", "?...", re.sub(r"(?s)^.*@", "...@", str(value)))
+        return value if isinstance(value, int) else str(value)
+
+
+def declared_in(settings: type) -> tuple[Declared, ...]:
+    """Return what the dataclass *settings* declares, in its order."""
+    kinds = get_type_hints(settings)
+    return tuple(
+        Declared(
+            each.name,
+            kinds[each.name],
+            each.default,
+            **each.metadata,
+            secret=not each.repr,
+        )
+        for each in fields(settings)
+    )

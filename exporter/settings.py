@@ -1,0 +1,276 @@
+"""
+Every setting, declared once: type, default, limits and meaning.
+
+Reading them, the messages about mistakes and the table of docs/configuration.md
+all come from the fields of `Settings`. Nothing else reads the environment.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from environs import EnvValidationError, FileAwareEnv
+
+from exporter import declaration
+from exporter.declaration import (
+    PREFIX,
+    Declared,
+    declared_in,
+    one_of,
+    setting,
+    whole,
+)
+from exporter.errors import ConfigError
+
+MIB = 1024 * 1024
+
+# What Kubernetes injects for each Service of a namespace whose name starts like our
+# prefix. The last form may have the very name of a setting: it isn't meant for us.
+SERVICE_LINK = re.compile(
+    r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=.*"
+    r"|\w+_PORT=(tcp|udp|sctp)://.*",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """`x_y` is the variable APP_INTEGRATIONS_X_Y; an empty text means "none"."""
+
+    url: str = setting(
+        ...,
+        declaration.POSTABLE,
+        "Where batches are posted; credentials go into `APP_INTEGRATIONS_API_KEY`.",
+    )
+    api_key: str = setting(
+        "",
+        declaration.CREDENTIAL,
+        "Credential of the backend, sent with every batch.",
+        secret=True,
+    )
+    api_key_header: str = setting(
+        "X-API-KEY", declaration.FREE_HEADER, "The header that carries the credential."
+    )
+    batch_size: int = setting(
+        50,
+        whole(1, 10_000),
+        "Events in one request, at most; 4 KiB of their ids close it, too.",
+    )
+    batch_max_bytes: int = setting(
+        MIB, whole(1), "Bytes in one request, at most; a bigger event is sent alone."
+    )
+    batch_interval_ms: int = setting(
+        0, whole(0), "How long a batch waits to become full; 0 sends at once."
+    )
+    request_timeout_ms: int = setting(
+        5000, whole(1), "How long one request may take as a whole."
+    )
+    max_batches_in_flight: int = setting(4, whole(1, 64), "Requests in flight at once.")
+    spool_dir: Path = setting(
+        Path("./spool"),
+        declaration.PATH,
+        "Where accepted events are kept until they are delivered.",
+    )
+    spool_max_bytes: int = setting(
+        1024 * MIB,
+        whole(MIB, 2**50),
+        "How many bytes of events and dead letters are kept there, not counting what "
+        "the file needs around them; when it is full the broker waits.",
+    )
+    ingest_host: str = setting(
+        "127.0.0.1", declaration.HOST, "The address that receives the broker's records."
+    )
+    ingest_port: int = setting(9280, declaration.PORT, "The port of that address.")
+    ingest_username: str = setting(
+        "",
+        declaration.USERNAME,
+        "Who may send records (basic authentication); needed on any address but "
+        "loopback.",
+    )
+    ingest_password: str = setting(
+        "", declaration.CREDENTIAL, "The password of that user.", secret=True
+    )
+    cluster_id: str = setting(
+        "",
+        declaration.ID,
+        "Names the cluster: in front of every event's id, and in `X-Cluster-Id`.",
+    )
+    broker_bulk_size: int = setting(
+        1,
+        whole(1),
+        "How many records the broker sends at once, where the same environment starts "
+        "both (else docs/broker.md says how to tell it): 1 is real time, 50 to 100 is "
+        "three times the rate and up to a second later.",
+    )
+    admin_host: str = setting(
+        "127.0.0.1", declaration.HOST, "The address of metrics and health."
+    )
+    admin_port: int = setting(9281, declaration.PORT, "The port of that address.")
+    shutdown_timeout_ms: int = setting(
+        10_000, whole(0), "How long a stop may take to deliver what still waits."
+    )
+    log_level: str = setting(
+        "INFO",
+        one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        "What is logged: this, and what is more serious.",
+    )
+    log_format: str = setting(
+        "auto",
+        one_of("auto", "json", "text"),
+        "`auto` is text on a terminal, else json.",
+    )
+
+
+DECLARED = declared_in(Settings)
+
+
+class MistakeError(Exception):
+    """One variable is wrong in one way."""
+
+    def __init__(self, variable: str, wrong: str, right: str) -> None:
+        """Say in one line what is *wrong* and what would be *right*."""
+        super().__init__(f"{variable} {wrong}, must be {right}")
+
+
+class SettingsError(ConfigError):
+    """All mistakes in the settings at once."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        """Give each of *mistakes* its line; `check` reports them one by one."""
+        lines = "".join(f"\n  {mistake}" for mistake in mistakes)
+        super().__init__(
+            "The configuration can't be used",
+            remedy=f"Correct these settings, docs/configuration.md has all:{lines}",
+        )
+        self.mistakes = mistakes
+
+
+def load() -> Settings:
+    """Return the settings of this environment; one error names every mistake."""
+    env = FileAwareEnv(prefix=PREFIX, strip_whitespace=True)
+    values: dict[str, Any] = {}
+    mistakes: list[str] = []
+    for declared in DECLARED:
+        try:
+            values[declared.name] = _read(env, declared)
+        except MistakeError as mistake:
+            mistakes.append(str(mistake))
+    mistakes.extend(_conflicts(values))
+    if mistakes:
+        raise SettingsError(mistakes)
+    return Settings(**values)
+
+
+def _read(env: FileAwareEnv, declared: Declared) -> object:
+    variable, right = declared.variable, declared.must.be
+    by_file = f"{variable}_FILE"
+    text, path = os.environ.get(variable, ""), os.environ.get(by_file, "")
+    if SERVICE_LINK.fullmatch(f"{variable}={text}"):
+        text = ""
+    if text and path:
+        raise MistakeError(variable, f"and {by_file} are both set", "only one of them")
+    if not text and not path:
+        if declared.required:
+            raise MistakeError(variable, "is not set", right)
+        return declared.default
+    read: Callable[..., Any] = env.int if declared.kind is int else env.str
+    try:
+        value = read(
+            declared.name.upper(),
+            validate=declared.must,
+            error_messages={"invalid": right},
+        )
+    except EnvValidationError:
+        if path:
+            wrong = "names a file whose content can't be used"
+            raise MistakeError(by_file, wrong, f"one that holds {right}") from None
+        wrong = f"is {declared.shown(text)!r}"
+        raise MistakeError(variable, wrong, right) from None
+    except (OSError, ValueError) as error:
+        # Of a secret the path isn't shown either: it may be the secret, misplaced.
+        cause = error if isinstance(error, OSError) else error.__cause__
+        reason = cause.strerror if isinstance(cause, OSError) else "no UTF-8 text"
+        wrong = f"is {declared.shown(path)!r} ({reason})"
+        raise MistakeError(by_file, wrong, "the path of a readable text file") from None
+    return declared.kind(value)
+
+
+def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong between settings that are right by themselves."""
+    if values.get("ingest_port") == values.get("admin_port") not in (None, 0):
+        mistake = MistakeError(
+            f"{PREFIX}ADMIN_PORT",
+            f"is {values['admin_port']}, like {PREFIX}INGEST_PORT",
+            "another one",
+        )
+        yield str(mistake)
+    host = values.get("ingest_host", "localhost")
+    username, password = values.get("ingest_username"), values.get("ingest_password")
+    if username is None or password is None:
+        return
+    if bool(username) != bool(password):
+        mistake = MistakeError(
+            f"{PREFIX}INGEST_USERNAME",
+            f"and {PREFIX}INGEST_PASSWORD belong together",
+            "both set, or neither",
+        )
+        yield str(mistake)
+    elif not username and not declaration.is_loopback(host):
+        mistake = MistakeError(
+            f"{PREFIX}INGEST_HOST",
+            f"is {host!r}, which others reach, while {PREFIX}INGEST_USERNAME and "
+            f"{PREFIX}INGEST_PASSWORD are not set",
+            "127.0.0.1 unless they are",
+        )
+        yield str(mistake)
+
+
+class Unknown(NamedTuple):
+    """A variable with our prefix that nothing reads, and what may be meant."""
+
+    name: str
+    nearest: str | None
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        meant = f": is {self.nearest} meant?" if self.nearest else ""
+        return f"{self.name} is no setting{meant}"
+
+
+def unknown() -> list[Unknown]:
+    """Return the variables with our prefix that are no settings."""
+    known = [declared.name.upper() for declared in DECLARED]
+    known += [f"{name}_FILE" for name in known]
+    found = []
+    for variable, text in sorted(os.environ.items()):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in known:
+            continue
+        if SERVICE_LINK.fullmatch(f"{variable}={text}"):
+            continue
+        nearest = difflib.get_close_matches(name, known, n=1)
+        found.append(Unknown(variable, PREFIX + nearest[0] if nearest else None))
+    return found
+
+
+def effective(settings: Settings) -> dict[str, str | int]:
+    """Return every variable with the value in effect, as people may see it."""
+    return {
+        each.variable: each.shown(getattr(settings, each.name)) for each in DECLARED
+    }
+
+
+def reference() -> str:
+    """Return the table of docs/configuration.md; a test compares the file to it."""
+    rows = ["| variable | meaning | must be | default |", "|---|---|---|---|"]
+    for each in DECLARED:
+        default = f"`{each.default}`" if each.default != "" else "none"
+        default = "**required**" if each.required else default
+        rows.append(
+            f"| `{each.variable}` | {each.meaning} | {each.must.be} | {default} |"
+        )
+    return "\n".join(rows)

@@ -1,0 +1,308 @@
+"""What the environment says becomes settings, or a list of all its mistakes."""
+
+import dataclasses
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter import settings
+from exporter.declaration import PREFIX
+from exporter.errors import ConfigError
+
+URL = "https://backend.example/events"
+
+
+@contextmanager
+def environment(**variables):
+    """Set APP_INTEGRATIONS_* *variables* for a block, a usable URL among them."""
+    named = {PREFIX + name: value for name, value in ({"URL": URL} | variables).items()}
+    with mock.patch.dict(os.environ, named):
+        yield
+
+
+def mistakes(**variables):
+    """Return the lines of the error for *variables*, without the prefix of names."""
+    with environment(**variables), pytest.raises(ConfigError) as raised:
+        settings.load()
+    assert raised.value.exit_status == 2
+    first, *lines = str(raised.value).splitlines()
+    assert first == (
+        "The configuration can't be used. Correct these settings, "
+        "docs/configuration.md has all:"
+    )
+    return [line.strip().replace(PREFIX, "") for line in lines]
+
+
+def test_only_the_url_is_needed():
+    """With nothing but a URL, every other setting has its default."""
+    with environment():
+        loaded = settings.load()
+
+    assert loaded == settings.Settings(url=URL)
+    assert loaded.batch_size == 50
+    assert loaded.spool_dir == Path("spool")
+
+
+def test_values_have_their_type():
+    """Numbers become numbers, paths become paths."""
+    with environment(BATCH_SIZE="7", SPOOL_DIR="/var/spool", LOG_LEVEL="DEBUG"):
+        loaded = settings.load()
+
+    assert loaded.batch_size == 7
+    assert loaded.spool_dir == Path("/var/spool")
+    assert loaded.log_level == "DEBUG"
+
+
+def test_all_mistakes_at_once():
+    """Every mistake has its line: the variable, what is wrong, what would be right."""
+    lines = mistakes(URL="", BATCH_SIZE="many", ADMIN_PORT="99999", LOG_LEVEL="loud")
+
+    assert lines == [
+        (
+            "URL is not set, must be an absolute http:// or https:// URL without user "
+            "and password"
+        ),
+        "BATCH_SIZE is 'many', must be a whole number from 1 to 10000",
+        "ADMIN_PORT is '99999', must be a port from 0 (any free one) to 65535",
+        "LOG_LEVEL is 'loud', must be one of DEBUG, INFO, WARNING, ERROR",
+    ]
+
+
+def test_secret_from_a_file(tmp_path):
+    """A mounted secret ends in a newline, which isn't part of it."""
+    file = tmp_path / "key"
+    file.write_text("s3cret\n", encoding="utf-8")
+
+    with environment(API_KEY_FILE=str(file)):
+        loaded = settings.load()
+
+    assert loaded.api_key == "s3cret"
+
+
+def test_variable_and_file_together(tmp_path):
+    """Nobody has to guess which of two values counts."""
+    assert mistakes(CLUSTER_ID="a", CLUSTER_ID_FILE=str(tmp_path / "id")) == [
+        "CLUSTER_ID and CLUSTER_ID_FILE are both set, must be only one of them"
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"two words", b"\0"])
+def test_file_with_wrong_content(tmp_path, content):
+    """What a file holds is judged like a variable, and isn't repeated."""
+    file = tmp_path / "id"
+    file.write_bytes(content)
+
+    assert mistakes(CLUSTER_ID_FILE=str(file)) == [
+        (
+            "CLUSTER_ID_FILE names a file whose content can't be used, must be one "
+            "that holds 1 to 64 of A-Z a-z 0-9 . _ -"
+        )
+    ]
+
+
+def test_file_that_cannot_be_read(tmp_path):
+    """A missing file, a directory and a file that isn't text are told by name."""
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+
+    for path, reason in {
+        tmp_path: "Is a directory",
+        tmp_path / "missing": "No such file or directory",
+        binary: "no UTF-8 text",
+        binary / "below": "Not a directory",
+        "x" * 5000: "File name too long",
+    }.items():
+        (line,) = mistakes(CLUSTER_ID_FILE=str(path))
+        right = "must be the path of a readable text file"
+        assert line == f"CLUSTER_ID_FILE is {str(path)!r} ({reason}), {right}"
+
+
+def test_misplaced_secret_is_not_shown():
+    """Who puts the key itself where its file belongs doesn't find it in the log."""
+    (line,) = mistakes(API_KEY_FILE="hunter2")
+
+    assert "API_KEY_FILE" in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "backend.example/events",
+        "ftp://backend.example/",
+        "https:///events",
+        "https://user:hunter2@backend.example/",
+        "https://user@backend.example/",
+        "https://back end.example/",
+        "https://backend.example:99999/",
+        "https://[::1/",
+        "https://a..b/",
+        f"https://{'a' * 64}.example/",
+        "https://backend.example/\nX-Other: 1",
+        "hunter2@https://backend.example/",
+        "backend.example?token=hunter2",
+    ],
+)
+def test_url_that_cannot_be_posted_to(url):
+    """Whatever would fail later fails at the start, and shows no credentials."""
+    (line,) = mistakes(URL=url)
+
+    assert line.startswith("URL is ")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "https://[::1]/e?x=1"])
+def test_url_with_an_address(url):
+    """A host may be an address, with a port, of either family."""
+    with environment(URL=url):
+        assert settings.load().url == url
+
+
+@pytest.mark.parametrize("key", ["a\nX-Other: 1", "schlüssel", " padded", "a\tb"])
+def test_api_key_that_is_no_header(key):
+    """A key that would break or forge a header is refused, and not shown."""
+    (line,) = mistakes(API_KEY=key)
+
+    assert line.startswith("API_KEY is '(hidden)', must be printable")
+
+
+@pytest.mark.parametrize("header", ["X API", "X-Key:", "Content-Type", "x-event-ids"])
+def test_header_that_is_taken_or_none(header):
+    """The key's header is a token, and not one that has a meaning already."""
+    (line,) = mistakes(API_KEY_HEADER=header)
+
+    assert line.startswith(f"API_KEY_HEADER is '{header}', must be")
+
+
+def test_ingest_others_reach_needs_a_user():
+    """On any address but loopback, records are taken from those who know a password."""
+    (line,) = mistakes(INGEST_HOST="0.0.0.0")  # noqa: S104 - the point
+
+    assert line.startswith("INGEST_HOST is '0.0.0.0', which others")
+    for host in ("localhost", "127.8.8.8", "::1"):
+        with environment(INGEST_HOST=host):
+            assert settings.load().ingest_host == host
+    with environment(INGEST_HOST="::", INGEST_USERNAME="b", INGEST_PASSWORD="p"):
+        assert settings.load().ingest_username == "b"
+
+
+@pytest.mark.parametrize("name", ["INGEST_USERNAME", "INGEST_PASSWORD"])
+def test_user_and_password_belong_together(name):
+    """One without the other would be no protection."""
+    assert mistakes(**{name: "x"}) == [
+        (
+            "INGEST_USERNAME and INGEST_PASSWORD belong together, must be both set, or "
+            "neither"
+        )
+    ]
+
+
+def test_settings_that_contradict_and_are_wrong():
+    """A setting that is wrong by itself isn't blamed for a contradiction as well."""
+    (line,) = mistakes(INGEST_HOST="0.0.0.0", INGEST_USERNAME="a:b")  # noqa: S104
+
+    assert line.startswith("INGEST_USERNAME is 'a:b', must be")
+
+
+SERVICE_LINKS = {
+    "SERVICE_HOST": "10.0.0.1",
+    "PORT": "tcp://10.0.0.1:9280",
+    "PORT_9280_TCP": "tcp://10.0.0.1:9280",
+    "PORT_9280_TCP_ADDR": "10.0.0.1",
+    "INGEST_SERVICE_PORT": "9280",
+    "INGEST_SERVICE_PORT_HTTP": "9280",
+    "INGEST_PORT": "tcp://10.0.0.1:9280",
+    "INGEST_PORT_9280_TCP_PROTO": "tcp",
+}
+
+
+def test_kubernetes_describes_a_service():
+    """What Kubernetes injects is neither ours nor unknown, even under our name."""
+    with environment(**SERVICE_LINKS):
+        assert settings.load().ingest_port == 9280
+        assert settings.unknown() == []
+
+
+def test_file_where_kubernetes_took_the_name(tmp_path):
+    """A file still counts where a Service has taken the variable."""
+    file = tmp_path / "port"
+    file.write_text("1234", encoding="utf-8")
+
+    with environment(INGEST_PORT_FILE=str(file), **SERVICE_LINKS):
+        assert settings.load().ingest_port == 1234
+
+
+def test_unknown_variables():
+    """A misspelt variable comes with the name that may be meant."""
+    with environment(BATCHSIZE="1", API_KEYFILE="x", QQQ="y"):
+        found = [str(unknown).replace(PREFIX, "") for unknown in settings.unknown()]
+
+    assert found == [
+        "API_KEYFILE is no setting: is API_KEY_FILE meant?",
+        "BATCHSIZE is no setting: is BATCH_SIZE meant?",
+        "QQQ is no setting",
+    ]
+
+
+def test_no_secret_is_shown():
+    """Neither the settings in effect nor their repr show a secret."""
+    loaded = settings.Settings(
+        url="https://backend.example/e?code=hunter2",
+        api_key="hunter2",
+        ingest_username="broker",
+        ingest_password="hunter2",
+    )
+
+    effective = settings.effective(loaded)
+
+    assert "hunter2" not in str(effective)
+    assert effective["APP_INTEGRATIONS_API_KEY"] == "(hidden)"
+    assert effective["APP_INTEGRATIONS_URL"] == "https://backend.example/e?..."
+    assert "hunter2" not in repr(dataclasses.replace(loaded, url=URL))
+
+
+VARIABLES = [declared.variable.removeprefix(PREFIX) for declared in settings.DECLARED]
+FILES = [f"{name}_FILE" for name in VARIABLES]
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+HIDDEN = "hunter2-swordfish"
+SECRETS = TEXTS.map(lambda text: HIDDEN + text)
+HOLDS_SECRETS = ["API_KEY", "API_KEY_FILE", "INGEST_PASSWORD", "INGEST_PASSWORD_FILE"]
+
+
+def complaint(variables):
+    """Return what is said about *variables*, nothing when they load."""
+    with environment(**variables), suppress(ConfigError):
+        settings.load()
+        return ""
+    return str(mistakes(**variables))
+
+
+@given(
+    st.dictionaries(st.sampled_from(VARIABLES + FILES), TEXTS),
+    st.dictionaries(st.sampled_from(HOLDS_SECRETS), SECRETS),
+)
+def test_any_environment(variables, secrets):
+    """Whatever the texts are, they load or are told about, and no secret is told."""
+    assert HIDDEN not in complaint(variables | secrets)
+
+
+@given(st.sampled_from(VARIABLES), TEXTS)
+def test_any_single_value(name, text):
+    """Whatever one variable holds, a mistake is told about that one."""
+    said = complaint({name: text})
+
+    assert not said or name in said
+
+
+def test_one_port_for_both():
+    """Ingest and admin can't share a port, unless each takes any free one."""
+    assert mistakes(INGEST_PORT="9999", ADMIN_PORT="9999") == [
+        "ADMIN_PORT is 9999, like INGEST_PORT, must be another one"
+    ]
+    with environment(INGEST_PORT="0", ADMIN_PORT="0"):
+        assert settings.load().admin_port == 0
