@@ -1,0 +1,103 @@
+"""
+Read one exported record, trusting nothing.
+
+Newer brokers add fields and older ones lack them: a field that is missing or null
+has the engine's default, and one of the wrong type makes the record unmappable.
+"""
+
+from typing import Any
+
+from exporter import codec
+
+INT64 = range(-(2**63), 2**63)
+
+
+class UnmappableError(Exception):
+    """A record cannot become an event; the text says why."""
+
+
+class Record:
+    """One record, read field by field; every reader raises `UnmappableError`."""
+
+    __slots__ = ("_envelope", "_value")
+
+    def __init__(self, line: bytes) -> None:
+        """Decode *line*, the JSON document of one record."""
+        try:
+            envelope = codec.decode(line)
+        except ValueError as error:
+            raise UnmappableError(f"it is no JSON: {error}") from error
+        if not isinstance(envelope, dict):
+            raise UnmappableError("it is no JSON object")
+        value = envelope.get("value")
+        self._envelope: dict[str, Any] = envelope
+        self._value: dict[str, Any] | None = value if isinstance(value, dict) else None
+
+    def word(self, name: str) -> str:
+        """Return the text *name* of the envelope."""
+        word = self._envelope.get(name)
+        if type(word) is not str:
+            raise UnmappableError(f"{name} is missing or no text")
+        return word
+
+    def number(self, name: str, least: int = -(2**63)) -> int:
+        """Return the 64-bit number *name* of the envelope, which is *least* or more."""
+        number = self._envelope.get(name)
+        if type(number) is not int or number not in INT64:
+            raise UnmappableError(f"{name} is missing or no 64-bit number")
+        if number < least:
+            raise UnmappableError(f"{name} is less than {least}")
+        return number
+
+    @property
+    def value(self) -> "Value":
+        """The part that depends on the value type."""
+        if self._value is None:
+            raise UnmappableError("value is missing or no object")
+        return Value(self._value)
+
+
+class Value:
+    """The value of a record; absent fields read as the engine's defaults."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        """Read *fields*, the decoded JSON object."""
+        self._fields = fields
+
+    def number(self, name: str, default: int = -1) -> int:
+        """Return the 64-bit number *name*."""
+        number = self._fields.get(name)
+        if type(number) is int and number in INT64:
+            return number
+        if number is None:
+            return default
+        raise UnmappableError(f"value.{name} is no 64-bit number")
+
+    def text(self, name: str) -> str:
+        """Return the text *name*."""
+        text = self._fields.get(name)
+        if type(text) is str:
+            return text
+        if text is None:
+            return ""
+        raise UnmappableError(f"value.{name} is no text")
+
+    def items(self, name: str) -> list[Any]:
+        """Return the list *name*."""
+        items = self._fields.get(name)
+        if type(items) is list:
+            return items
+        if items is None:
+            return []
+        raise UnmappableError(f"value.{name} is no list")
+
+    def pairs(self, name: str) -> dict[str, Any]:
+        """Return the object *name*."""
+        pairs = self._fields.get(name)
+        if type(pairs) is dict:
+            return pairs
+        if pairs is None:
+            return {}
+        raise UnmappableError(f"value.{name} is no object")

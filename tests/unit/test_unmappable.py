@@ -1,0 +1,159 @@
+"""Whatever a document holds, it becomes an event, or nothing, or a reason."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.events import UnmappableError, to_event
+from tests.contract import CONTRACT, RECORD
+from tests.records import a_record, line
+
+
+def refusal(*args, **changes):
+    """Return why a record can't be mapped; *changes* as `a_record` takes them."""
+    with pytest.raises(UnmappableError) as raised:
+        to_event(line(a_record(*args, **changes)))
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "changes, reason",
+    [
+        ({"without": ["valueType"]}, "valueType is missing or no text"),
+        ({"valueType": None}, "valueType is missing or no text"),
+        ({"recordType": 1}, "recordType is missing or no text"),
+        ({"without": ["intent"]}, "intent is missing or no text"),
+        ({"intent": ["CREATED"]}, "intent is missing or no text"),
+        ({"partitionId": "1"}, "partitionId is missing or no 64-bit number"),
+        ({"partitionId": 0}, "partitionId is less than 1"),
+        ({"partitionId": -1}, "partitionId is less than 1"),
+        ({"position": -1}, "position is less than 0"),
+        ({"timestamp": -1}, "timestamp is less than 0"),
+        ({"without": ["position"]}, "position is missing or no 64-bit number"),
+        ({"timestamp": 1.5}, "timestamp is missing or no 64-bit number"),
+        ({"position": True}, "position is missing or no 64-bit number"),
+        ({"timestamp": "now"}, "timestamp is missing or no 64-bit number"),
+        ({"timestamp": 2**63}, "timestamp is missing or no 64-bit number"),
+        ({"key": None}, "key is missing or no 64-bit number"),
+        ({"key": -(2**63) - 1}, "key is missing or no 64-bit number"),
+        ({"without": ["value"]}, "value is missing or no object"),
+        (
+            {"value": {"processInstanceKey": "7"}},
+            "value.processInstanceKey is no 64-bit number",
+        ),
+        ({"value": {"formKey": 2**63}}, "value.formKey is no 64-bit number"),
+        ({"value": {"priority": False}}, "value.priority is no 64-bit number"),
+        ({"value": {"assignee": 7}}, "value.assignee is no text"),
+        ({"value": {"tags": {}}}, "value.tags is no list"),
+        (
+            {"value": {"candidateGroupsList": "sales"}},
+            "value.candidateGroupsList is no list",
+        ),
+        ({"value": {"customHeaders": []}}, "value.customHeaders is no object"),
+        (
+            {"value": {"creationTimestamp": 2**62}},
+            "creationTimestamp is no time of this era",
+        ),
+        (
+            {"value": {"creationTimestamp": -(2**62)}},
+            "creationTimestamp is no time of this era",
+        ),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_mapped(changes, reason):
+    """A record with a field of the wrong type is refused with the field's name."""
+    assert refusal(**changes) == reason
+
+
+def test_a_value_of_the_wrong_type():
+    """A record whose value is no object is refused."""
+    with pytest.raises(UnmappableError, match="value is missing or no object"):
+        to_event(line(RECORD | {"value": ["CREATED"]}))
+
+
+@pytest.mark.parametrize(
+    "document, reason",
+    [
+        (b"", "it is no JSON"),
+        (b"{", "it is no JSON"),
+        (b'{"valueType":"USER_TASK"', "it is no JSON"),
+        (b"\xff\xfe", "it is no JSON"),
+        (b"[" * 5000, "it is no JSON"),
+        (b"[1]", "it is no JSON object"),
+        (b"null", "it is no JSON object"),
+        (b'"USER_TASK"', "it is no JSON object"),
+    ],
+)
+def test_what_is_no_record(document, reason):
+    """What is no JSON object is refused as such."""
+    with pytest.raises(UnmappableError) as raised:
+        to_event(document)
+
+    assert str(raised.value).startswith(reason)
+
+
+def test_a_number_that_is_none():
+    """NaN, which some writers produce, can't be sent: no backend could read it."""
+    document = line(a_record(value={"customHeaders": {"weight": float("nan")}}))
+
+    with pytest.raises(UnmappableError):
+        to_event(document)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+
+
+ENVELOPE = sorted(set(RECORD) - {"value"})
+
+
+def is_event(event):
+    """Tell whether *event* is as every event is, for whatever record."""
+    assert list(json.loads(event.body)) == [field for field, _, _ in CONTRACT]
+    assert b"\n" not in event.body
+    assert event.partition > 0
+    assert event.position >= 0
+    assert event.timestamp >= 0
+    assert all(-(2**63) <= number < 2**63 for number in event[:5])
+    return True
+
+
+def outcome_of(document):
+    """Return the event, None, or the reason of the refusal, which can be stored."""
+    try:
+        return to_event(document)
+    except UnmappableError as error:
+        return str(error).encode().decode()
+
+
+@given(st.binary())
+def test_any_bytes(document):
+    """Whatever a document holds, it becomes nothing or is refused with a reason."""
+    assert isinstance(outcome_of(document), str | None)
+
+
+@given(JSON)
+def test_any_json(value):
+    """Whatever JSON a document is, it becomes nothing or is refused with a reason."""
+    assert isinstance(outcome_of(json.dumps(value).encode()), str | None)
+
+
+@given(
+    envelope=st.dictionaries(st.sampled_from(ENVELOPE), JSON, max_size=2),
+    value=st.dictionaries(st.sampled_from(sorted(RECORD["value"])), JSON, max_size=3),
+)
+def test_any_field(envelope, value):
+    """With anything in any field, it's a whole event, or nothing, or refused."""
+    record = RECORD | {"value": RECORD["value"] | value} | envelope
+
+    outcome = outcome_of(json.dumps(record).encode())
+
+    assert isinstance(outcome, str | None) or is_event(outcome)
