@@ -1,0 +1,26 @@
+"""What is accepted and not yet settled; the only code that knows SQL."""
+
+from exporter.spool.errors import (
+    SpoolFailedError,
+    SpoolFullError,
+    SpoolInUseError,
+    SpoolLostError,
+)
+from exporter.spool.outbox import Batch, Limits, Outbox
+from exporter.spool.spool import Spool, open_spool
+from exporter.spool.store import Accepted, Entry, Unreadable
+
+__all__ = [
+    "Accepted",
+    "Batch",
+    "Entry",
+    "Limits",
+    "Outbox",
+    "Spool",
+    "SpoolFailedError",
+    "SpoolFullError",
+    "SpoolInUseError",
+    "SpoolLostError",
+    "Unreadable",
+    "open_spool",
+]

@@ -1,0 +1,99 @@
+"""
+The file: how it's opened, and the schema with its migrations.
+
+One connection, exclusive before WAL: with two, SQLite before 3.51.3 can corrupt a
+database when it resets the log (sqlite.org/wal.html).
+"""
+
+import sqlite3
+from pathlib import Path
+
+from exporter.spool.errors import SpoolUnusableError, SpoolVersionError
+
+CACHE_KIB = 8 * 1024
+CHECKPOINT_PAGES = 1000
+
+# Each entry brings a file from the version of its index to the next one. Entries are
+# only ever added: there are files of every version out there.
+MIGRATIONS = (
+    """
+    CREATE TABLE event (                  -- accepted and not yet settled
+        sequence  INTEGER PRIMARY KEY,    -- the order of acceptance
+        backend   TEXT    NOT NULL,
+        partition INTEGER NOT NULL,
+        position  INTEGER NOT NULL,
+        timestamp INTEGER NOT NULL,
+        key       INTEGER NOT NULL,
+        instance  INTEGER NOT NULL,
+        body      BLOB    NOT NULL
+    );
+    CREATE TABLE dead_letter (            -- never delivered, kept with the reason
+        sequence  INTEGER PRIMARY KEY AUTOINCREMENT,
+        backend   TEXT,                   -- NULL: it never became an event
+        created   INTEGER NOT NULL,       -- milliseconds since 1970
+        reason    TEXT    NOT NULL,
+        action    TEXT    NOT NULL,       -- what the broker called it
+        body      BLOB    NOT NULL,
+        digest    BLOB UNIQUE             -- tells a repeat of what has no identity
+    );
+    CREATE TABLE held (                   -- counters, so that opening reads no rows
+        what      TEXT PRIMARY KEY,       -- the table whose rows are counted
+        rows      INTEGER NOT NULL,
+        bytes     INTEGER NOT NULL        -- of their bodies
+    ) WITHOUT ROWID;
+    INSERT INTO held VALUES ('event', 0, 0), ('dead_letter', 0, 0);
+    CREATE TABLE identity (               -- what was accepted, in that order
+        partition INTEGER NOT NULL,
+        sequence  INTEGER NOT NULL,
+        position  INTEGER NOT NULL,
+        timestamp INTEGER NOT NULL,
+        key       INTEGER NOT NULL,
+        PRIMARY KEY (partition, sequence)
+    ) WITHOUT ROWID;
+    CREATE INDEX identity_by_position ON identity (partition, position);
+    CREATE TABLE memory (                 -- what the identities alone don't tell
+        partition INTEGER PRIMARY KEY,
+        epoch     INTEGER NOT NULL,       -- sequence at which positions started again
+        forgotten_position  INTEGER NOT NULL,
+        forgotten_timestamp INTEGER NOT NULL
+    );
+    """,
+)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """
+    Open the file at *path*, new or of any known version; the caller closes it.
+
+    The connection may be used in one thread at a time, whichever it is. Raises
+    `SpoolVersionError` and `SpoolUnusableError`.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+    except sqlite3.Error as error:
+        raise SpoolUnusableError(path, error) from error
+    try:
+        _prepare(connection, path)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise SpoolUnusableError(path, error) from error
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise SpoolVersionError(path, version, known=len(MIGRATIONS))
+    for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(
+            f"BEGIN; {migration}; PRAGMA user_version = {number}; COMMIT"
+        )

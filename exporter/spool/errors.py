@@ -1,0 +1,82 @@
+"""
+Why a spool can't be opened, or can't accept more.
+
+What isn't accepted isn't lost: the broker keeps the records and repeats them.
+"""
+
+from pathlib import Path
+
+from exporter.errors import ExporterError
+
+
+class SpoolFullError(ExporterError):
+    """Accepting more would exceed the configured limit."""
+
+    def __init__(self, waiting: int, dead: int, more: int, limit: int) -> None:
+        """Name the numbers, in bytes, so the message alone tells how far off we are."""
+        super().__init__(
+            f"The spool holds {waiting + dead} of at most {limit} bytes, {dead} in "
+            f"dead letters, and has no room for {more} more",
+            remedy="The backend doesn't keep up, or there are too many dead letters: "
+            "look at the log for the reason, or raise APP_INTEGRATIONS_SPOOL_MAX_BYTES",
+        )
+
+
+class SpoolFailedError(ExporterError):
+    """The disk didn't take what was to be written; nothing of it is stored."""
+
+    def __init__(self, reason: object) -> None:
+        """Say what SQLite or the system said."""
+        super().__init__(
+            f"The spool can't be written: {reason}",
+            remedy="Check free space, permissions and health of the disk behind "
+            "APP_INTEGRATIONS_SPOOL_DIR; the broker keeps the records and tries again",
+        )
+
+
+class SpoolLostError(SpoolFailedError):
+    """The file was removed or replaced under the running service."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the *path*."""
+        super().__init__(
+            f"{path} was removed or replaced; what it held is being delivered, and "
+            "only a restart begins a new one"
+        )
+
+
+class SpoolInUseError(ExporterError):
+    """Another service holds the spool."""
+
+    def __init__(self, directory: Path, holder: str) -> None:
+        """Name the *directory* and who holds it."""
+        super().__init__(
+            f"The spool {directory} is in use by {holder}",
+            remedy="Stop that service, or give this one a directory of its own with "
+            "APP_INTEGRATIONS_SPOOL_DIR",
+        )
+
+
+class SpoolVersionError(ExporterError):
+    """The file was written by a newer exporter."""
+
+    def __init__(self, path: Path, version: int, *, known: int) -> None:
+        """Name the *path* and both versions."""
+        super().__init__(
+            f"The spool {path} has schema version {version}, and this exporter knows "
+            f"versions up to {known}",
+            remedy="Install the exporter that wrote it or a newer one, or set "
+            "APP_INTEGRATIONS_SPOOL_DIR to another directory",
+        )
+
+
+class SpoolUnusableError(ExporterError):
+    """The file can't be opened."""
+
+    def __init__(self, path: Path, reason: object) -> None:
+        """Name the *path* and what SQLite or the system said."""
+        super().__init__(
+            f"The spool {path} can't be opened: {reason}",
+            remedy="Check the directory's permissions and free space, or set "
+            "APP_INTEGRATIONS_SPOOL_DIR to another directory",
+        )

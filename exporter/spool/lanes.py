@@ -1,0 +1,97 @@
+"""
+Whose turn it is: the order of waiting events, in memory and without any I/O.
+
+A lane is a process instance, or a partition for events without one. What is in flight
+of a lane keeps the rest of it waiting, and nobody else.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where an event waits. A spool's sequence is the order of acceptance."""
+
+    sequence: int
+    lane: int
+
+
+@dataclass(slots=True)
+class Lane:
+    """What is known to wait in one lane, oldest first."""
+
+    waiting: deque[int] = field(default_factory=deque)
+    in_flight: bool = False
+
+
+class Lanes:
+    """
+    All lanes with something waiting or in flight.
+
+    The cost of `take` depends on what it returns, never on how much waits.
+    """
+
+    def __init__(self) -> None:
+        """Know of no event."""
+        self._lanes: dict[int, Lane] = {}
+        self._oldest: list[Place] = []
+        """A heap of the first of each lane; may hold some that are stale."""
+        self.ready = 0
+        """How many events could be taken now."""
+
+    def add(self, place: Place) -> int:
+        """Let an event wait at the end of its lane; return how many wait before it."""
+        lane = self._lanes.setdefault(place.lane, Lane())
+        ahead = len(lane.waiting)
+        lane.waiting.append(place.sequence)
+        if not lane.in_flight:
+            self.ready += 1
+            if not ahead:
+                heappush(self._oldest, place)
+        return ahead
+
+    def take(self, limit: int) -> list[Place]:
+        """Return the oldest *limit* that may go, in order, and occupy their lanes."""
+        taken: list[Place] = []
+        while len(taken) < limit and (place := self._pop()):
+            waiting = self._lanes[place.lane].waiting
+            waiting.popleft()
+            taken.append(place)
+            self.ready -= 1
+            if waiting:
+                heappush(self._oldest, Place(waiting[0], place.lane))
+        for key in {place.lane for place in taken}:
+            lane = self._lanes[key]
+            lane.in_flight = True
+            self.ready -= len(lane.waiting)
+        return taken
+
+    def give_back(self, places: Iterable[Place]) -> None:
+        """Undo `take` for the newest of what it returned; lanes stay in flight."""
+        for place in sorted(places, reverse=True):
+            self._lanes[place.lane].waiting.appendleft(place.sequence)
+
+    def land(self, lanes: Iterable[int]) -> None:
+        """Let what waits in *lanes* go: nothing of them is in flight any more."""
+        for key in lanes:
+            lane = self._lanes[key]
+            lane.in_flight = False
+            if lane.waiting:
+                self.ready += len(lane.waiting)
+                heappush(self._oldest, Place(lane.waiting[0], key))
+            else:
+                del self._lanes[key]
+
+    def _pop(self) -> Place | None:
+        """Return the oldest place whose lane may go, passing over stale ones."""
+        while self._oldest:
+            place = heappop(self._oldest)
+            lane = self._lanes.get(place.lane)
+            if lane is None or lane.in_flight or not lane.waiting:
+                continue
+            if lane.waiting[0] == place.sequence:
+                return place
+        return None

@@ -1,0 +1,218 @@
+"""
+What one backend still has to get: `take` the next batch, `settle` what became of it.
+
+The file holds everything; memory holds the order of the next few thousand events and
+the bodies of the newest. So neither opening nor memory depends on how much waits.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from exporter.events import Event
+from exporter.spool.errors import SpoolFailedError
+from exporter.spool.lanes import Lanes, Place
+from exporter.spool.store import Entry, Page, Store
+from exporter.spool.writer import Writer
+
+AHEAD = 2048
+"""How many events that may go are known before the file is asked for more."""
+PAGE = 512
+CACHE_BYTES = 4 * 1024 * 1024
+CACHED_PER_LANE = 64
+RETRY_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a batch may hold at most; a single event may always go."""
+
+    events: int
+    bytes: int
+    """Of the bodies."""
+    identities: int
+    """Of the identities, joined with one byte between them."""
+    prefix: int = 0
+    """Bytes that come before every identity."""
+    linger_seconds: float = 0
+    """How long a batch waits to become full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events on their way to a backend, in order."""
+
+    entries: Sequence[Entry]
+
+    @property
+    def events(self) -> list[Event]:
+        """The events alone."""
+        return [entry.event for entry in self.entries]
+
+    def __str__(self) -> str:
+        """Return the name in log lines: the first and the last position."""
+        first, last = self.entries[0].event, self.entries[-1].event
+        return f"{first.partition}-{first.position}..{last.partition}-{last.position}"
+
+
+class Outbox:
+    """The waiting events of one backend; for the loop's thread alone."""
+
+    def __init__(self, writer: Writer, store: Store) -> None:
+        """Begin with the oldest event that *store* holds."""
+        self._writer = writer
+        self._store = store
+        self._lanes = Lanes()
+        self._cache: dict[int, Event] = {}
+        self._cached_bytes = 0
+        self._newest = store.newest
+        self._known_to = 0
+        """All waiting events up to this sequence are in the lanes."""
+        self._reading = False
+        self._hurried = False
+        self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self.waiting = store.waiting.rows
+        """Events accepted and not settled."""
+        self.empty = asyncio.Event()
+        """Set while nothing waits and nothing is in flight."""
+        if not self.waiting:
+            self.empty.set()
+
+    def accepted(self, entries: Sequence[Entry]) -> None:
+        """Learn of *entries*, which were just committed behind all others."""
+        if not entries:
+            return
+        caught_up = self._known_to == self._newest
+        self._newest = entries[-1].sequence
+        self.waiting += len(entries)
+        self.empty.clear()
+        if caught_up and self._lanes.ready < AHEAD:
+            self._learn(entries, known_to=self._newest)
+        self._changed.set()
+
+    async def take(self, limits: Limits) -> Batch:
+        """
+        Return the oldest events whose lanes are free, as soon as there is one.
+
+        The lanes of the batch stay occupied until it is settled.
+        """
+        async with self._turn:
+            await self._ready(1)
+            if limits.linger_seconds:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(limits.linger_seconds):
+                        await self._ready(limits.events)
+            places = self._lanes.take(limits.events)
+            return self._cut(await self._load(places), limits)
+
+    def hurry(self) -> None:
+        """Let no batch wait to become full from now on."""
+        self._hurried = True
+        self._changed.set()
+
+    async def settle(self, batch: Batch) -> None:
+        """Forget *batch*, which was delivered; insist until the disk takes it."""
+        await self._insist(
+            partial(self._store.settle, batch.entries), partial(self._settled, batch)
+        )
+
+    async def _ready(self, count: int) -> None:
+        while True:
+            self._look_ahead()
+            if self._lanes.ready >= (1 if self._hurried else count):
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _look_ahead(self) -> None:
+        """Begin to read more from the file, unless enough is known."""
+        known = self._known_to == self._newest or self._lanes.ready >= AHEAD // 2
+        if known or self._reading:
+            return
+        self._reading = True
+        page = partial(self._store.page, self._known_to, PAGE)
+        self._writer.do(page, self._read).add_done_callback(self._check_read)
+
+    def _read(self, page: Page) -> None:
+        self._reading = False
+        # A transaction that failed leaves a gap in the sequences behind the newest.
+        self._newest = max(self._newest, page.complete_to)
+        self._learn(page.entries, known_to=page.complete_to)
+        self._changed.set()
+        self._look_ahead()
+
+    def _check_read(self, future: asyncio.Future[Page]) -> None:
+        if not future.cancelled() and future.exception():
+            self._reading = False
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._look_ahead)
+
+    def _learn(self, entries: Sequence[Entry], known_to: int) -> None:
+        self._known_to = known_to
+        for sequence, event in entries:
+            ahead = self._lanes.add(Place(sequence, event.lane))
+            # A lane with a long queue must not fill the cache of all others.
+            if ahead < CACHED_PER_LANE:
+                self._remember(sequence, event)
+
+    def _remember(self, sequence: int, event: Event) -> None:
+        """Keep *event* at hand while there is room, or it's read from the file."""
+        if self._cached_bytes < CACHE_BYTES:
+            self._cache[sequence] = event
+            self._cached_bytes += len(event.body)
+
+    async def _load(self, places: Sequence[Place]) -> list[Entry]:
+        """Return the events at *places*, from memory or from the file."""
+        entries = []
+        for sequence, _ in places:
+            if event := self._cache.pop(sequence, None):
+                self._cached_bytes -= len(event.body)
+                entries.append(Entry(sequence, event))
+        if len(entries) < len(places):
+            missing = {place.sequence for place in places}
+            missing.difference_update(entry.sequence for entry in entries)
+            entries += await self._insist(partial(self._store.load, missing))
+            entries.sort(key=lambda entry: entry.sequence)
+        return entries
+
+    def _cut(self, entries: Sequence[Entry], limits: Limits) -> Batch:
+        """Return a batch within *limits*; what is too much goes back to its place."""
+        size = identities = -1  # the separators are one fewer than the events
+        for number, (_, event) in enumerate(entries):
+            size += len(event.body) + 1
+            identities += limits.prefix + len(event.identity) + 1
+            if number and (size > limits.bytes or identities > limits.identities):
+                self._give_back(entries[number:], kept=entries[:number])
+                return Batch(entries[:number])
+        return Batch(entries)
+
+    def _give_back(self, entries: Sequence[Entry], kept: Sequence[Entry]) -> None:
+        self._lanes.give_back(
+            Place(entry.sequence, entry.event.lane) for entry in entries
+        )
+        lanes = {entry.event.lane for entry in entries}
+        self._lanes.land(lanes.difference(entry.event.lane for entry in kept))
+        for sequence, event in entries:
+            self._remember(sequence, event)
+
+    def _settled(self, batch: Batch, _: None) -> None:
+        self._lanes.land({event.lane for event in batch.events})
+        self.waiting -= len(batch.entries)
+        if not self.waiting:
+            self.empty.set()
+        self._changed.set()
+
+    async def _insist(
+        self, call: Callable[[], T], then: Callable[[T], None] = lambda _: None
+    ) -> T:
+        """Do *call* in a transaction, again and again until one succeeds."""
+        while True:
+            try:
+                return await self._writer.do(call, then)
+            except SpoolFailedError:
+                await asyncio.sleep(RETRY_SECONDS)

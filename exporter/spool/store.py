@@ -1,0 +1,207 @@
+"""
+What the spool keeps, row by row: events, dead letters, and how much of each.
+
+Every method runs in the writer's thread, inside its transaction.
+"""
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from exporter.events import Event
+from exporter.spool.disk import Disk
+from exporter.spool.errors import SpoolFullError
+from exporter.spool.identities import Identities
+from exporter.spool.statements import insert, numbers
+
+FIELDS = ("partition", "position", "timestamp", "key", "instance", "body")
+EVENT_COLUMNS = ("sequence", "backend", *FIELDS)
+SELECT = f"SELECT sequence, {', '.join(FIELDS)} FROM event "  # noqa: S608 - constants
+SELECT_AFTER = SELECT + "WHERE sequence > ? AND backend = ? ORDER BY sequence LIMIT ?"
+AMONG = "sequence IN (SELECT value FROM json_each(?))"
+SELECT_AMONG = f"{SELECT} WHERE {AMONG} ORDER BY sequence"
+DELETE_AMONG = f"DELETE FROM event WHERE {AMONG}"  # noqa: S608 - constants
+
+
+class Unreadable(NamedTuple):
+    """A record that could not become an event, to be kept aside as a dead letter."""
+
+    reason: str
+    action: str
+    """What the broker called it: the index and id of its bulk item."""
+    body: bytes
+
+
+class Entry(NamedTuple):
+    """An event and its place in the spool."""
+
+    sequence: int
+    event: Event
+
+
+class Accepted(NamedTuple):
+    """What became of one append."""
+
+    entries: Sequence[Entry]
+    kept_aside: int
+    repeats: int
+    epochs: Sequence[Event]
+    """With which the positions of a partition started again."""
+
+
+class Page(NamedTuple):
+    """The next waiting events, and the sequence up to which there are no others."""
+
+    entries: Sequence[Entry]
+    complete_to: int
+
+
+class Held(NamedTuple):
+    """How much the spool holds of one kind."""
+
+    rows: int
+    size: int
+    """Bytes of the bodies."""
+
+    def plus(self, bodies: Sequence[bytes], sign: int = 1) -> "Held":
+        """Return the sum with *bodies*, or with `sign=-1` the difference."""
+        size = sum(map(len, bodies))
+        return Held(self.rows + sign * len(bodies), self.size + sign * size)
+
+
+class Store:
+    """The rows of one file, as its only writer sees them."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, disk: Disk, *, backend: str, limit: int
+    ) -> None:
+        """Keep at most *limit* bytes of events for *backend* and of dead letters."""
+        self._connection = connection
+        self._disk = disk
+        self._identities = Identities(connection)
+        self._backend = backend
+        self.limit = limit
+        self._refused = 0
+        """Bytes of the last request that found no room."""
+        self.newest = 0
+        """The highest sequence since opening; a lower one must not come again."""
+        self.reload()
+
+    def reload(self) -> None:
+        """Read what is kept at hand: at opening, and again after a rollback."""
+        self._identities.reload()
+        held = self._connection.execute("SELECT what, rows, bytes FROM held")
+        totals = {what: Held(rows, size) for what, rows, size in held}
+        self.waiting = totals["event"]
+        self.dead = totals["dead_letter"]
+        self._written: tuple[Held, Held] | None = (self.waiting, self.dead)
+        (newest,) = self._connection.execute(
+            "SELECT max(sequence) FROM event"
+        ).fetchone()
+        self.newest = max(self.newest, newest or 0)
+
+    def write_totals(self) -> None:
+        """Write the totals down; once per transaction, before it is committed."""
+        if (self.waiting, self.dead) == self._written:
+            return  # a transaction that only reads must not cost an fsync
+        self._written = (self.waiting, self.dead)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO held VALUES ('event', ?, ?), ('dead_letter', ?, ?)",
+            (*self.waiting, *self.dead),
+        )
+
+    def touch(self) -> None:
+        """Let this transaction write, as an append would."""
+        self._disk.check()
+        self._written = None
+
+    def append(
+        self, events: Sequence[Event], unreadable: Sequence[Unreadable]
+    ) -> Accepted:
+        """
+        Keep what is new.
+
+        Raises `SpoolFullError` when there is no room for all of it, and
+        `SpoolFailedError` when the disk shouldn't take it.
+        """
+        self._disk.check()
+        bodies = [event.body for event in events]
+        bodies += [record.body for record in unreadable]
+        self._check_room(bodies)
+        fresh, epochs = self._identities.fresh(events)
+        entries = list(map(Entry, range(self.newest + 1, 2**63), fresh))
+        insert(
+            self._connection,
+            "event",
+            EVENT_COLUMNS,
+            [(sequence, self._backend, *event) for sequence, event in entries],
+        )
+        self.newest += len(entries)
+        self.waiting = self.waiting.plus([event.body for event in fresh])
+        return Accepted(
+            entries,
+            kept_aside=sum(map(self._keep_aside, unreadable)),
+            repeats=len(events) - len(fresh),
+            epochs=epochs,
+        )
+
+    def settle(self, entries: Sequence[Entry]) -> None:
+        """Remove *entries*: they are delivered."""
+        self._connection.execute(
+            DELETE_AMONG, (numbers(entry.sequence for entry in entries),)
+        )
+        self.waiting = self.waiting.plus([e.event.body for e in entries], sign=-1)
+
+    def page(self, after: int, limit: int) -> Page:
+        """Return at most *limit* waiting events behind sequence *after*, in order."""
+        rows = self._connection.execute(SELECT_AFTER, (after, self._backend, limit))
+        entries = [Entry(sequence, Event(*event)) for sequence, *event in rows]
+        full = len(entries) == limit
+        return Page(entries, entries[-1].sequence if full else self.newest)
+
+    def load(self, sequences: Iterable[int]) -> list[Entry]:
+        """Return the events at *sequences*, in order."""
+        rows = self._connection.execute(SELECT_AMONG, (numbers(sequences),))
+        return [Entry(sequence, Event(*event)) for sequence, *event in rows]
+
+    @property
+    def full(self) -> bool:
+        """Whether the last request that found no room would find none now."""
+        return not self._has_room(max(self._refused, 1))
+
+    def _has_room(self, more: int) -> bool:
+        # Repeats are weighed, too: to know them would mean to have written. A request
+        # larger than the limit gets in when nothing else waits: refused, it would come
+        # again for ever.
+        if not self.waiting.rows and self.dead.size < self.limit:
+            return True
+        return self.waiting.size + self.dead.size + more <= self.limit
+
+    def _check_room(self, bodies: Sequence[bytes]) -> None:
+        more = sum(map(len, bodies))
+        if not self._has_room(more):
+            self._refused = more
+            raise SpoolFullError(self.waiting.size, self.dead.size, more, self.limit)
+        if more >= self._refused:
+            self._refused = 0
+
+    def _keep_aside(self, unreadable: Unreadable) -> bool:
+        """Tell whether *unreadable* is new; what is still kept is not kept twice."""
+        kept = self._connection.execute(
+            "INSERT OR IGNORE INTO dead_letter "
+            "(created, reason, action, body, digest) VALUES (?, ?, ?, ?, ?)",
+            (
+                time.time_ns() // 1_000_000,
+                unreadable.reason,
+                unreadable.action,
+                unreadable.body,
+                hashlib.sha256(
+                    unreadable.action.encode() + b"\n" + unreadable.body
+                ).digest(),
+            ),
+        ).rowcount
+        if kept:
+            self.dead = self.dead.plus([unreadable.body])
+        return bool(kept)

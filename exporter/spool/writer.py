@@ -1,0 +1,129 @@
+"""
+One thread that owns the connection, and one commit for everything that waits.
+
+While a commit waits for the disk, what arrives gathers; the next commit takes all of
+it. So the price of an fsync is shared by whoever waits for it, and nobody waits for a
+timer.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+
+from exporter.errors import ExporterError
+from exporter.spool.errors import SpoolFailedError
+from exporter.spool.store import Store
+
+LARGEST_GROUP = 256
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Work(NamedTuple):
+    """Something to do in the next transaction, and whom to tell."""
+
+    call: Callable[[], Any]
+    then: Callable[[Any], None]
+    future: asyncio.Future[Any]
+
+
+class Done(NamedTuple):
+    """What became of one piece of work."""
+
+    work: Work
+    result: Any
+    error: ExporterError | None
+
+
+class Writer:
+    """Does work in the order it is handed in, and reports in that order."""
+
+    def __init__(self, connection: sqlite3.Connection, store: Store) -> None:
+        """Start the thread that alone uses both until `close`; needs a running loop."""
+        self._connection = connection
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._stale = False
+        """Whether a transaction failed, and left the store with what it changed."""
+        self._thread = threading.Thread(target=self._run, name="spool-writer")
+        self._thread.start()
+
+    def do(
+        self, call: Callable[[], T], then: Callable[[T], None] = lambda _: None
+    ) -> asyncio.Future[T]:
+        """
+        Let *call* run in the next transaction; the future ends after its commit.
+
+        *then* gets the result in the loop's thread, before the future does and before
+        anything about later work. The future raises what *call* raised on purpose, or
+        `SpoolFailedError` when the transaction failed: then nothing of it happened.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(Work(call, then, future))
+        return future
+
+    def close(self) -> None:
+        """Return when all that was handed in is done, however long the disk takes."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        more = True
+        while more:
+            group = [self._queue.get()]
+            with suppress(Empty):
+                while len(group) < LARGEST_GROUP:
+                    group.append(self._queue.get_nowait())
+            more = None not in group
+            done = self._commit([work for work in group if work])
+            self._loop.call_soon_threadsafe(self._tell, done)
+
+    def _commit(self, group: list[Work]) -> list[Done]:
+        try:
+            self._refresh()
+            self._connection.execute("BEGIN")
+            done = [self._call(work) for work in group]
+            self._store.write_totals()
+            self._connection.execute("COMMIT")
+        except Exception as error:
+            if not isinstance(error, (sqlite3.Error, OSError)):
+                log.exception("transaction failed")  # a mistake of ours
+            self._stale = True
+            with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
+                self._connection.execute("ROLLBACK")
+            with suppress(sqlite3.Error):  # else the next transaction does
+                self._refresh()
+            failure = SpoolFailedError(error)
+            return [Done(work, None, failure) for work in group]
+        return done
+
+    def _call(self, work: Work) -> Done:
+        try:
+            return Done(work, work.call(), None)
+        except ExporterError as error:
+            return Done(work, None, error)
+
+    def _refresh(self) -> None:
+        """Let the store read again what a transaction that failed has changed."""
+        if self._stale:
+            self._store.reload()
+            self._stale = False
+
+    def _tell(self, done: list[Done]) -> None:
+        for work, result, error in done:
+            if error is None:
+                work.then(result)
+            if work.future.cancelled():
+                continue
+            if error is None:
+                work.future.set_result(result)
+            else:
+                work.future.set_exception(error)

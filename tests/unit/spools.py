@@ -1,0 +1,47 @@
+"""A spool to test with, and events to put into it."""
+
+import sqlite3
+from contextlib import asynccontextmanager
+
+from exporter.events import Event
+from exporter.spool import Limits, open_spool
+
+NOON = 1_795_435_200_000
+ANY = Limits(events=50, bytes=1 << 20, identities=4096)
+
+
+def an_event(position=1, **changes):
+    """Return the event of a record at *position*; *changes* are the point."""
+    fields = {
+        "partition": 1,
+        "position": position,
+        "timestamp": NOON + position,
+        "key": 5000 + position,
+        "instance": 100,
+        "body": b'{"position":%d}' % position,
+    }
+    return Event(**(fields | changes))
+
+
+@asynccontextmanager
+async def a_spool(directory, *, limit=1 << 20):
+    """Open the spool in *directory* for the length of a block."""
+    with open_spool(directory, backend="default", limit=limit) as spool:
+        yield spool
+
+
+async def taken(spool, limits=ANY):
+    """Take and settle until nothing is ready; return the positions, batch by batch."""
+    batches = []
+    while not spool.outbox.empty.is_set():
+        batch = await spool.outbox.take(limits)
+        await spool.outbox.settle(batch)
+        batches.append([event.position for event in batch.events])
+    return batches
+
+
+def deny_totals(action, table, *_):
+    """Let the very last statement of a transaction that writes fail."""
+    if (action, table) == (sqlite3.SQLITE_INSERT, "held"):
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK

@@ -1,0 +1,167 @@
+"""What counts as a repeat: when in doubt a duplicate, never a loss."""
+
+from contextlib import closing
+
+import pytest
+
+from exporter.spool import identities
+from exporter.spool.database import open_database
+from exporter.spool.identities import Identities
+from tests.unit.spools import NOON, an_event
+
+HOUR = 60 * 60 * 1000
+
+
+@pytest.fixture
+def connection(tmp_path):
+    """Give a new file."""
+    with closing(open_database(tmp_path / "spool.sqlite")) as connection:
+        yield connection
+
+
+@pytest.fixture
+def small_memory(monkeypatch):
+    """Remember 10 to 20 identities instead of 100,000 to 1,000,000."""
+    monkeypatch.setattr(identities, "REMEMBER_AT_LEAST", 10)
+    monkeypatch.setattr(identities, "REMEMBER_AT_MOST", 20)
+    monkeypatch.setattr(identities, "LOOK_EVERY", 1)
+
+
+def positions(events):
+    """Return the positions alone."""
+    return [event.position for event in events]
+
+
+def test_all_of_the_identity_counts(connection):
+    """Same position, timestamp and key is a repeat; one that differs is accepted."""
+    memory = Identities(connection)
+    memory.fresh([an_event(7)])
+
+    others = [
+        an_event(7),
+        an_event(7, timestamp=NOON + 1),
+        an_event(7, key=1),
+        an_event(7, partition=2),
+    ]
+
+    assert memory.fresh(others).events == others[1:]
+    assert memory.fresh(others).events == []
+
+
+def test_a_repeat_within_one_request(connection):
+    """The same record twice in one request is accepted once."""
+    memory = Identities(connection)
+    assert positions(memory.fresh([an_event(7), an_event(7)]).events) == [7]
+
+
+def test_positions_start_again(connection):
+    """After a purge every new record is accepted, and its repeats are dropped."""
+    memory = Identities(connection)
+    memory.fresh([an_event(n) for n in range(1, 9)])
+    later = [an_event(n, timestamp=NOON + HOUR + n) for n in range(1, 12)]
+
+    assert memory.fresh(later) == (later, later[:1])
+    assert memory.fresh(later) == ([], [])
+
+
+def test_positions_start_again_with_the_clock_behind(connection):
+    """The same with a clock ten minutes behind: timestamps before all that was seen."""
+    memory = Identities(connection)
+    memory.fresh([an_event(n) for n in range(1, 9)])
+    earlier = [an_event(n, timestamp=NOON - HOUR // 6 + n) for n in range(1, 9)]
+
+    assert memory.fresh(earlier).events == earlier
+
+
+def test_each_epoch_is_counted_once(connection):
+    """However many positions come again, and across restarts, it is one epoch."""
+    first, epochs = Identities(connection), []
+    for epoch in range(3):
+        for position in (1, 2, 3):
+            event = an_event(position, timestamp=NOON + HOUR * epoch)
+            fresh = first.fresh([event])
+            assert fresh.events == [event]
+            epochs += fresh.epochs
+    assert [event.timestamp for event in epochs] == [NOON + HOUR, NOON + 2 * HOUR]
+
+    restarted = Identities(connection)
+    restarted.fresh([an_event(4, timestamp=NOON + HOUR * 2)])
+    assert restarted.fresh([an_event(4, timestamp=NOON + HOUR * 3)]).epochs
+    assert not restarted.fresh([an_event(5, timestamp=NOON + HOUR * 3)]).epochs
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_what_was_forgotten_is_still_a_repeat(connection):
+    """What is older than the memory in position and time is dropped, not sent again."""
+    hourly = [an_event(n, timestamp=NOON + n * HOUR) for n in range(1, 101)]
+    memory = Identities(connection)
+    for event in hourly:
+        assert memory.fresh([event]).events == [event]
+
+    (kept,) = connection.execute("SELECT count(*) FROM identity").fetchone()
+    assert kept == 10
+    assert memory.fresh(hourly).events == []
+    assert Identities(connection).fresh(hourly).events == []
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_older_in_one_way_only_is_accepted(connection):
+    """Beyond memory, an old position with a new time is new, and so is the reverse."""
+    memory = Identities(connection)
+    for position in range(101, 201):
+        memory.fresh([an_event(position, timestamp=NOON + position * HOUR)])
+
+    odd = [
+        an_event(5, timestamp=NOON + 300 * HOUR),
+        an_event(300, timestamp=NOON),
+    ]
+    assert memory.fresh(odd).events == odd
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_the_last_hour_is_remembered_up_to_a_limit(connection):
+    """Identities younger than an hour stay, until there are too many of them."""
+    memory = Identities(connection)
+    for position in range(1, 16):
+        memory.fresh([an_event(position)])
+    (kept,) = connection.execute("SELECT count(*) FROM identity").fetchone()
+    assert kept == 15
+
+    for position in range(16, 101):
+        memory.fresh([an_event(position)])
+    (kept,) = connection.execute("SELECT count(*) FROM identity").fetchone()
+    assert kept == 20
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_large_requests_are_forgotten_as_fast_as_they_come(connection):
+    """However many come at once, the memory keeps to its limit."""
+    memory = Identities(connection)
+    for start in range(0, 5000, 500):
+        memory.fresh([an_event(n) for n in range(start, start + 500)])
+
+    (kept,) = connection.execute("SELECT count(*) FROM identity").fetchone()
+    assert kept <= 20 + 500
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_partitions_are_remembered_apart(connection):
+    """A busy partition doesn't make the memory of a quiet one shorter."""
+    memory = Identities(connection)
+    memory.fresh([an_event(1, partition=2)])
+    for position in range(1, 101):
+        memory.fresh([an_event(position, timestamp=NOON + position * HOUR)])
+
+    assert memory.fresh([an_event(1, partition=2)]).events == []
+    assert memory.fresh([an_event(1, partition=2, key=0)]).events != []
+
+
+def test_reloaded_after_a_rollback(connection):
+    """What a transaction that failed had learnt is not remembered."""
+    memory = Identities(connection)
+    connection.execute("BEGIN")
+    memory.fresh([an_event(1)])
+    connection.execute("ROLLBACK")
+    memory.reload()
+
+    assert positions(memory.fresh([an_event(1)]).events) == [1]

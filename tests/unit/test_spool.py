@@ -1,0 +1,263 @@
+"""The spool as its callers use it, on a real file."""
+
+import asyncio
+from dataclasses import replace
+from itertools import chain
+
+import pytest
+
+from exporter.spool import (
+    SpoolFullError,
+    Unreadable,
+    outbox,
+)
+from tests.unit.spools import ANY, a_spool, an_event, taken
+
+
+async def test_what_is_appended_is_taken_once(tmp_path):
+    """Events come out in the order they went in, and settled ones never again."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1), an_event(2)])
+        await spool.append([an_event(3)])
+        assert await taken(spool) == [[1, 2, 3]]
+        assert spool.waiting == (0, 0)
+
+    async with a_spool(tmp_path) as spool:
+        assert spool.outbox.empty.is_set()
+
+
+async def test_what_is_not_settled_comes_again(tmp_path):
+    """After a stop in the middle of a delivery its events are still there."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1), an_event(2, instance=7)])
+        await spool.outbox.take(ANY)
+
+    async with a_spool(tmp_path) as spool:
+        assert spool.waiting.rows == 2
+        assert await taken(spool) == [[1, 2]]
+
+
+async def test_repeats_are_dropped(tmp_path):
+    """What the broker sends again is dropped, also when it was delivered before."""
+    events = [an_event(1), an_event(2)]
+    async with a_spool(tmp_path) as spool:
+        await spool.append(events)
+        await taken(spool)
+        again = await spool.append([*events, an_event(3)])
+        assert (again.repeats, len(again.entries)) == (2, 1)
+
+    async with a_spool(tmp_path) as spool:
+        assert (await spool.append(events)).repeats == 2
+        assert await taken(spool) == [[3]]
+
+
+async def test_an_instance_in_flight_holds_only_itself(tmp_path):
+    """While a batch is under way its instance waits, and all others go on."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(n, instance=7) for n in (1, 2, 3)])
+        first = await spool.outbox.take(replace(ANY, events=1))
+        await spool.append([an_event(4, instance=8)])
+
+        second = await spool.outbox.take(ANY)
+        await spool.outbox.settle(first)
+        third = await spool.outbox.take(ANY)
+
+        batches = [first, second, third]
+        positions = [[event.position for event in b.events] for b in batches]
+        assert positions == [[1], [4], [2, 3]]
+
+
+async def test_events_without_an_instance_wait_for_their_partition(tmp_path):
+    """Events that belong to no instance stay in order within their partition."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(n, instance=-1) for n in (1, 2)])
+        await spool.append([an_event(1, partition=2, instance=-1)])
+
+        first = await spool.outbox.take(replace(ANY, events=1))
+        second = await spool.outbox.take(ANY)
+
+        assert [event.identity for event in first.events] == [an_event(1).identity]
+        assert [event.partition for event in second.events] == [2]
+
+
+@pytest.mark.parametrize(
+    "limits, sizes",
+    [
+        (replace(ANY, events=4), [4, 4, 2]),
+        (replace(ANY, bytes=3 * 16 + 2), [3, 3, 3, 1]),
+        (replace(ANY, identities=2 * len(an_event(1).identity) + 1), [2] * 5),
+        (replace(ANY, identities=40, prefix=10), [1] * 10),
+        (replace(ANY, bytes=1), [1] * 10),
+    ],
+)
+async def test_a_batch_keeps_its_limits(tmp_path, limits, sizes):
+    """A batch has at most so many events, bytes and identities, and at least one."""
+    async with a_spool(tmp_path) as spool:
+        body = b"x" * 16
+        events = [
+            an_event(n, timestamp=1_795_435_200_001, body=body) for n in range(10)
+        ]
+        await spool.append(events)
+
+        batches = await taken(spool, limits)
+
+        assert [len(batch) for batch in batches] == sizes
+        assert list(chain(*batches)) == list(range(10))
+
+
+async def test_take_waits_for_an_append(tmp_path):
+    """A free slot gets an event as soon as it is accepted."""
+    async with a_spool(tmp_path) as spool:
+        waiting = asyncio.create_task(spool.outbox.take(ANY))
+        await spool.append([an_event(1)])
+
+        batch = await asyncio.wait_for(waiting, 1)
+
+        assert str(batch) == "1-1..1-1"
+
+
+async def test_a_batch_may_wait_to_be_full(tmp_path):
+    """With a linger, a batch takes what arrives meanwhile and goes when it is full."""
+    patient = replace(ANY, events=2, linger_seconds=60)
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1)])
+        waiting = asyncio.create_task(spool.outbox.take(patient))
+        await spool.append([an_event(2)])
+
+        batch = await asyncio.wait_for(waiting, 1)
+
+        assert len(batch.events) == 2
+
+
+async def test_a_batch_waits_no_longer_than_its_linger(tmp_path):
+    """A batch that doesn't fill goes when its time is over."""
+    hasty = replace(ANY, events=2, linger_seconds=0.01)
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1)])
+        batch = await asyncio.wait_for(spool.outbox.take(hasty), 1)
+        assert len(batch.events) == 1
+
+
+async def test_a_drain_waits_for_no_full_batch(tmp_path):
+    """In a hurry, a batch that waits to become full goes at once."""
+    patient = replace(ANY, events=2, linger_seconds=60)
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1)])
+        waiting = asyncio.create_task(spool.outbox.take(patient))
+        await spool.prove()
+        spool.outbox.hurry()
+
+        batch = await asyncio.wait_for(waiting, 5)
+
+        assert len(batch.events) == 1
+
+
+@pytest.mark.parametrize("reopen", [False, True])
+async def test_a_backlog_far_beyond_memory(tmp_path, monkeypatch, reopen):
+    """More than memory may hold comes out whole and in order, also after a restart."""
+    monkeypatch.setattr(outbox, "AHEAD", 20)
+    monkeypatch.setattr(outbox, "PAGE", 7)
+    monkeypatch.setattr(outbox, "CACHE_BYTES", 300)
+    events = [an_event(n, instance=n % 3 + 1) for n in range(1, 500)]
+    async with a_spool(tmp_path) as spool:
+        await spool.append(events[:250])
+        if not reopen:
+            await spool.append(events[250:])
+            assert list(chain(*await taken(spool))) == list(range(1, 500))
+    if reopen:
+        async with a_spool(tmp_path) as spool:
+            await spool.append(events[250:])
+            assert list(chain(*await taken(spool))) == list(range(1, 500))
+
+
+async def test_order_holds_between_memory_and_file(tmp_path, monkeypatch):
+    """An event that must be read from the file still comes before a later one."""
+    first, second, third = (an_event(n, body=b"x" * 100) for n in (1, 2, 3))
+    monkeypatch.setattr(outbox, "CACHE_BYTES", 100)
+    async with a_spool(tmp_path) as spool:
+        await spool.append([first, second])
+        await spool.outbox.settle(await spool.outbox.take(replace(ANY, events=1)))
+        await spool.append([third])
+
+        assert await taken(spool) == [[2, 3]]
+
+
+async def test_a_huge_instance_neither_slows_nor_starves(tmp_path):
+    """Behind 100,000 events of an instance in flight, another's is found and sent."""
+    async with a_spool(tmp_path, limit=1 << 30) as spool:
+        for start in range(0, 100_000, 5000):
+            positions = range(start, start + 5000)
+            await spool.append([an_event(n, instance=7) for n in positions])
+        await spool.append([an_event(n, instance=n) for n in range(100_000, 100_100)])
+
+        first = await spool.outbox.take(ANY)
+        second = await asyncio.wait_for(spool.outbox.take(ANY), 5)
+        third = await asyncio.wait_for(spool.outbox.take(ANY), 0.1)
+
+        assert {event.instance for event in first.events} == {7}
+        others = [event.position for event in (*second.events, *third.events)]
+        assert others == list(range(100_000, 100_000 + len(others)))
+        await spool.outbox.settle(first)
+        fourth = await spool.outbox.take(ANY)
+        assert [event.position for event in fourth.events] == list(range(50, 100))
+
+
+async def test_a_full_spool_refuses_and_says_why(tmp_path):
+    """Beyond the limit nothing of an append is kept, and the message has numbers."""
+    async with a_spool(tmp_path, limit=100) as spool:
+        await spool.append([an_event(1, body=b"x" * 60)])
+
+        with pytest.raises(SpoolFullError, match=r"60 of at most 100 bytes.*50 more"):
+            await spool.append([an_event(2, body=b"x" * 50)])
+
+        assert await taken(spool) == [[1]]
+        await spool.append([an_event(2, body=b"x" * 50)])
+        assert await taken(spool) == [[2]]
+
+
+async def test_an_empty_spool_takes_what_is_larger_than_its_limit(tmp_path):
+    """A request above the limit gets in alone, or it would come again for ever."""
+    async with a_spool(tmp_path, limit=100) as spool:
+        await spool.append([an_event(1, body=b"x" * 500)])
+        assert await taken(spool) == [[1]]
+
+
+async def test_dead_letters_alone_bar_no_large_request(tmp_path):
+    """A few bytes of dead letters don't keep a request above the limit out for ever."""
+    async with a_spool(tmp_path, limit=100) as spool:
+        await spool.append([], [Unreadable("no JSON", "1-1", b"{" * 10)])
+        await spool.append([an_event(1, body=b"x" * 500)])
+        assert await taken(spool) == [[1]]
+
+        await spool.append([], [Unreadable("no JSON", "1-2", b"{" * 90)])
+        with pytest.raises(SpoolFullError, match="100 in dead letters"):
+            await spool.append([an_event(2)])
+
+
+async def test_what_is_unreadable_is_kept_once(tmp_path):
+    """A record kept aside counts as a dead letter, and its repeat isn't another."""
+    garbage = Unreadable("it is no JSON", "1-7", b"{garbage")
+    other = Unreadable("it is no JSON", "1-8", b"{garbage")
+    async with a_spool(tmp_path) as spool:
+        assert (await spool.append([], [garbage])).kept_aside == 1
+        assert (await spool.append([], [garbage, other])).kept_aside == 1
+        assert spool.dead == (2, 16)
+
+    async with a_spool(tmp_path) as spool:
+        assert spool.dead == (2, 16)
+        assert (await spool.append([], [garbage])).kept_aside == 0
+
+
+async def test_waiters_share_a_commit(tmp_path):
+    """What arrives during a commit is committed together, in few transactions."""
+    async with a_spool(tmp_path) as spool:
+        commits = []
+        spool._writer._connection.set_trace_callback(
+            lambda sql: commits.append(sql) if sql == "COMMIT" else None
+        )
+        appends = [spool.append([an_event(n)]) for n in range(1, 201)]
+        await asyncio.gather(*appends)
+        spool._writer._connection.set_trace_callback(None)
+
+        assert 1 <= len(commits) <= 5
+        assert list(chain(*await taken(spool))) == list(range(1, 201))

@@ -1,0 +1,167 @@
+"""The spool on a disk that fails."""
+
+import asyncio
+import sqlite3
+from itertools import chain
+
+import pytest
+
+from exporter.spool import SpoolFailedError, SpoolLostError, disk, outbox
+from tests.unit.spools import ANY, a_spool, an_event, deny_totals, taken
+
+
+async def test_a_failing_disk_loses_nothing(tmp_path):
+    """A transaction that fails keeps nothing, says so, and the next one may succeed."""
+    async with a_spool(tmp_path, limit=1 << 30) as spool:
+        await spool.append([an_event(1)])
+        connection = spool._writer._connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+        large = [an_event(n, body=b"x" * 9000) for n in (2, 3)]
+
+        with pytest.raises(SpoolFailedError, match=r"full.*Check free space"):
+            await spool.append(large)
+
+        connection.execute("PRAGMA max_page_count = 100000")
+        accepted = await spool.append(large)
+        assert (len(accepted.entries), accepted.repeats) == (2, 0)
+        assert await taken(spool) == [[1, 2, 3]]
+
+
+async def test_a_failed_transaction_leaves_no_trace(tmp_path):
+    """What fails at the very end of a transaction is not counted, nor remembered."""
+    async with a_spool(tmp_path) as spool:
+        connection = spool._writer._connection
+        connection.set_authorizer(
+            lambda action, table, *_: (
+                sqlite3.SQLITE_DENY
+                if (action, table) == (sqlite3.SQLITE_INSERT, "held")
+                else sqlite3.SQLITE_OK
+            )
+        )
+        with pytest.raises(SpoolFailedError):
+            await spool.append([an_event(1), an_event(2)])
+        connection.set_authorizer(None)
+
+        await spool.append([an_event(2)])
+
+        assert spool.waiting == (1, len(an_event(2).body))
+        assert await taken(spool) == [[2]]
+
+
+async def test_a_failed_append_leaves_the_reader_at_rest(tmp_path, monkeypatch):
+    """With a backlog behind it, a spool that couldn't be written reads only once."""
+    monkeypatch.setattr(outbox, "AHEAD", 8)
+    monkeypatch.setattr(outbox, "PAGE", 3)
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(n) for n in range(1, 32)])
+    async with a_spool(tmp_path) as spool:
+        connection = spool._writer._connection
+        connection.set_authorizer(deny_totals)
+        with pytest.raises(SpoolFailedError):
+            await spool.append([an_event(32)])
+        connection.set_authorizer(None)
+        assert list(chain(*await taken(spool))) == list(range(1, 32))
+
+        statements = []
+        waiting = asyncio.create_task(spool.outbox.take(ANY))
+        connection.set_trace_callback(statements.append)
+        for _ in range(5):
+            await spool.prove()
+        connection.set_trace_callback(None)
+        assert not [sql for sql in statements if sql.startswith("SELECT")]
+
+        await spool.append([an_event(32)])
+        batch = await asyncio.wait_for(waiting, 5)
+        assert [event.position for event in batch.events] == [32]
+
+
+async def test_settling_insists_on_the_disk(tmp_path, monkeypatch):
+    """A batch that was delivered is settled as soon as the disk lets it."""
+    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.01)
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1)])
+        batch = await spool.outbox.take(ANY)
+        connection = spool._writer._connection
+        connection.execute("PRAGMA query_only = on")
+        settling = asyncio.create_task(spool.outbox.settle(batch))
+        with pytest.raises(SpoolFailedError, match="readonly"):
+            await spool.prove()
+        assert not settling.done()
+
+        connection.execute("PRAGMA query_only = off")
+
+        await asyncio.wait_for(settling, 5)
+        assert spool.outbox.empty.is_set()
+
+
+async def test_reading_ahead_goes_on_after_a_failure(tmp_path, monkeypatch):
+    """A page of the backlog that couldn't be read is read again."""
+    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.01)
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1)])
+    async with a_spool(tmp_path) as spool:
+        read, failures = spool.outbox._store.page, [sqlite3.OperationalError("I/O")]
+
+        def page(*args):
+            if failures:
+                raise failures.pop()
+            return read(*args)
+
+        monkeypatch.setattr(spool.outbox._store, "page", page)
+        batch = await asyncio.wait_for(spool.outbox.take(ANY), 5)
+        assert [event.position for event in batch.events] == [1]
+
+
+async def test_sequences_never_go_backwards(tmp_path):
+    """After a failed transaction new events still come behind all that were known."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1), an_event(2)])
+        await taken(spool)
+        spool._writer._connection.execute("PRAGMA query_only = on")
+        with pytest.raises(SpoolFailedError):
+            await spool.append([an_event(3)])
+        spool._writer._connection.execute("PRAGMA query_only = off")
+
+        accepted = await spool.append([an_event(3)])
+
+        assert accepted.entries[0].sequence > 2
+        assert await taken(spool) == [[3]]
+
+
+async def test_a_disk_almost_full_still_delivers(tmp_path, monkeypatch):
+    """New events are refused while there is room left to settle the old ones."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1)])
+        monkeypatch.setattr(disk, "RESERVE_BYTES", 1 << 62)
+
+        with pytest.raises(SpoolFailedError, match=r"bytes left.*still be delivered"):
+            await spool.append([an_event(2)])
+        with pytest.raises(SpoolFailedError, match="bytes left"):
+            await spool.prove()
+
+        assert await taken(spool) == [[1]]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_was_removed(tmp_path, replaced):
+    """Nothing is accepted into a file that nobody would find again."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1)])
+        (tmp_path / "spool.sqlite").rename(tmp_path / "elsewhere")
+        if replaced:
+            (tmp_path / "spool.sqlite").touch()
+
+        with pytest.raises(SpoolLostError, match=r"removed or replaced.*restart"):
+            await spool.append([an_event(2)])
+
+        assert await taken(spool) == [[1]]
+
+
+async def test_a_mistake_of_ours_is_told_apart(tmp_path, monkeypatch, caplog):
+    """What fails without a fault of the disk leaves a traceback in the log."""
+    async with a_spool(tmp_path) as spool:
+        monkeypatch.setattr(spool._store, "touch", lambda: 1 / 0)
+        with pytest.raises(SpoolFailedError, match="division"):
+            await spool.prove()
+    assert "ZeroDivisionError" in caplog.text

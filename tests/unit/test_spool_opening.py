@@ -1,0 +1,100 @@
+"""Who may open a spool, and what is found there."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from exporter.errors import ExporterError
+from exporter.spool import (
+    SpoolInUseError,
+)
+from tests.unit.spools import a_spool, an_event, taken
+
+
+async def test_a_second_service_is_told_about_the_first(tmp_path):
+    """Whoever opens a spool in use is refused, with the host and pid of the holder."""
+    async with a_spool(tmp_path):
+        with pytest.raises(SpoolInUseError) as refused:
+            async with a_spool(tmp_path):
+                pass
+    assert f"host {socket.gethostname()}, pid {os.getpid()}" in str(refused.value)
+
+
+async def test_the_holder_may_die_in_any_way(tmp_path):
+    """A holder that was killed leaves a spool that opens at once, with all it took."""
+    hold = (
+        "import asyncio, os, pathlib, sys\n"
+        "from tests.unit.spools import a_spool, an_event\n"
+        "async def main():\n"
+        "    async with a_spool(pathlib.Path(sys.argv[1])) as spool:\n"
+        "        await spool.append([an_event(1)])\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", hold, tmp_path], check=False)  # noqa: ASYNC221
+
+    async with a_spool(tmp_path) as spool:
+        assert ended.returncode == -9
+        assert await taken(spool) == [[1]]
+
+
+@pytest.mark.parametrize(
+    "make, says",
+    [
+        (lambda d: (d / "spool.sqlite").write_bytes(b"no database" * 99), "not a data"),
+        (lambda d: (d / "spool.sqlite").mkdir(), "unable to open"),
+        (lambda d: (d / "lock").mkdir(), "directory"),
+        (lambda d: (d / "lock").symlink_to(d / "no" / "where"), "No such file"),
+    ],
+)
+async def test_an_unusable_spool_says_what_to_do(tmp_path, make, says):
+    """A spool that can't be opened names the path, the reason and the setting."""
+    make(tmp_path)
+    with pytest.raises(ExporterError, match=says) as refused:
+        async with a_spool(tmp_path):
+            pass
+    assert str(tmp_path) in str(refused.value)
+    assert "APP_INTEGRATIONS_SPOOL_DIR" in str(refused.value)
+
+
+async def test_a_directory_that_is_a_file_says_what_to_do(tmp_path):
+    """A spool directory that can't be made is an error with a remedy."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ExporterError, match="can't be opened"):
+        async with a_spool(tmp_path / "file" / "spool"):
+            pass
+
+
+def set_version(directory, version):
+    """Pretend that an exporter of another *version* wrote the file."""
+    with closing(sqlite3.connect(directory / "spool.sqlite")) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+
+
+async def test_a_newer_schema_is_left_alone(tmp_path):
+    """A file of a newer exporter is refused, not touched."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1)])
+    set_version(tmp_path, 99)
+
+    with pytest.raises(ExporterError, match=r"version 99.*newer"):
+        async with a_spool(tmp_path):
+            pass
+
+    set_version(tmp_path, 1)
+    async with a_spool(tmp_path) as spool:
+        assert await taken(spool) == [[1]]
+
+
+async def test_the_promises_of_the_file(tmp_path):
+    """Commits are synced, the log is write-ahead, and nobody else may open the file."""
+    async with a_spool(tmp_path) as spool:
+        one = spool._writer._connection.execute
+        assert one("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert one("PRAGMA synchronous").fetchone() == (2,)
+        assert one("PRAGMA locking_mode").fetchone() == ("exclusive",)
