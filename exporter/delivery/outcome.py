@@ -1,0 +1,113 @@
+"""
+What became of an attempt, by whose fault it is.
+
+Pure: one function from an answer to a value. Nothing here is raised, because a
+refusal is expected.
+"""
+
+import enum
+from dataclasses import dataclass
+from http import HTTPStatus
+
+
+class Outcome(enum.StrEnum):
+    """The four things that can become of a batch."""
+
+    DELIVERED = "delivered"
+    POSTPONED = "postponed"
+    """The moment is bad: the same batch again, later."""
+    REJECTED = "rejected"
+    """The batch is bad: the backend will never take it as it is."""
+    BLOCKED = "blocked"
+    """The setup is bad: no batch will be taken before somebody changes something."""
+
+
+class Failure(enum.StrEnum):
+    """Why there was no answer."""
+
+    CONNECTION = "connection"
+    """Refused, reset, no route, broken off."""
+    NAME = "name"
+    """The name doesn't resolve."""
+    TIMEOUT = "timeout"
+    CERTIFICATE = "certificate"
+    """TLS works, and the certificate doesn't verify."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back of one request: a status, or the reason why there is none."""
+
+    status: int | None = None
+    failure: Failure | None = None
+    detail: str = ""
+    """For people; holds no credentials and no body."""
+
+
+MOMENT = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+SETUP = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+        HTTPStatus.GONE,
+    }
+)
+
+
+def outcome_of(answer: Answer) -> Outcome:
+    """Return whose fault *answer* is; any status that means nothing here postpones."""
+    status = answer.status
+    if status is None:
+        if answer.failure is Failure.CERTIFICATE:
+            return Outcome.BLOCKED
+        return Outcome.POSTPONED
+    if 200 <= status <= 299:
+        return Outcome.DELIVERED
+    if 300 <= status <= 399 or status in SETUP:
+        return Outcome.BLOCKED
+    if 400 <= status <= 499 and status not in MOMENT:
+        return Outcome.REJECTED
+    return Outcome.POSTPONED
+
+
+REMEDIES = {
+    Outcome.DELIVERED: "",
+    Outcome.POSTPONED: "Look at the backend: it has trouble; events are kept meanwhile",
+    Outcome.REJECTED: "Look at the backend for the reason: it refuses the request",
+    Outcome.BLOCKED: "Correct APP_INTEGRATIONS_URL, or the backend's setup",
+}
+REMEDIES_BY_STATUS: dict[int | None, str] = {
+    HTTPStatus.UNAUTHORIZED: "Correct APP_INTEGRATIONS_API_KEY, and perhaps "
+    "APP_INTEGRATIONS_API_KEY_HEADER",
+    HTTPStatus.FORBIDDEN: "Let APP_INTEGRATIONS_API_KEY be allowed to post events",
+    HTTPStatus.NOT_FOUND: "Correct the path in APP_INTEGRATIONS_URL",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Correct the path in APP_INTEGRATIONS_URL",
+    HTTPStatus.GONE: "Correct the path in APP_INTEGRATIONS_URL",
+}
+REMEDIES_BY_FAILURE: dict[Failure | None, str] = {
+    Failure.CERTIFICATE: "Let SSL_CERT_FILE name a file with the certificate of the "
+    "backend's authority, or correct the backend's certificate",
+    Failure.NAME: "Correct the host in APP_INTEGRATIONS_URL, or the name service",
+    Failure.TIMEOUT: "Look at the backend, or raise "
+    "APP_INTEGRATIONS_REQUEST_TIMEOUT_MS; events are kept meanwhile",
+}
+
+
+def remedy(answer: Answer) -> str:
+    """Return what to do about *answer*, nothing for a success."""
+    if answer.status in range(300, 400):
+        return "Put the final address into APP_INTEGRATIONS_URL: none is followed"
+    return (
+        REMEDIES_BY_STATUS.get(answer.status)
+        or REMEDIES_BY_FAILURE.get(answer.failure)
+        or REMEDIES[outcome_of(answer)]
+    )

@@ -1,0 +1,23 @@
+"""What is said of a backend's answers: never a secret, and nothing unprintable."""
+
+import pytest
+
+from exporter.delivery.backend import _printable, _public
+
+
+@pytest.mark.parametrize(
+    "location, shown",
+    [
+        ("https://ann:secret@new.example/p?token=secret#x", "https://new.example/p"),
+        ("/elsewhere?token=secret", "/elsewhere"),
+        ("http://[broken", "a location that is no URL"),
+    ],
+)
+def test_where_a_redirect_leads(location, shown):
+    """User, password, query and fragment of a location may be secrets."""
+    assert _public(location) == shown
+
+
+def test_what_goes_to_a_terminal():
+    """Control characters don't, and neither does a novel."""
+    assert _printable("301 \x1b[31mred\r\n" + "x" * 400) == "301 ?[31mred??" + "x" * 286

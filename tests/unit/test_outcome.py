@@ -1,0 +1,77 @@
+"""Whose fault an answer is decides what becomes of its batch."""
+
+import pytest
+
+from exporter.delivery import Answer, Outcome, outcome_of, remedy
+from exporter.delivery.outcome import Failure
+
+DELIVERED, POSTPONED = Outcome.DELIVERED, Outcome.POSTPONED
+REJECTED, BLOCKED = Outcome.REJECTED, Outcome.BLOCKED
+
+# Every status there can be: the single ones first, then the rest of each hundred.
+STATUSES = {
+    401: BLOCKED,
+    403: BLOCKED,
+    404: BLOCKED,
+    405: BLOCKED,
+    407: BLOCKED,
+    408: POSTPONED,
+    410: BLOCKED,
+    425: POSTPONED,
+    429: POSTPONED,
+}
+HUNDREDS = {
+    1: POSTPONED,
+    2: DELIVERED,
+    3: BLOCKED,
+    4: REJECTED,
+    5: POSTPONED,
+}
+FAILURES = {
+    Failure.CONNECTION: POSTPONED,
+    Failure.NAME: POSTPONED,
+    Failure.TIMEOUT: POSTPONED,
+    Failure.CERTIFICATE: BLOCKED,
+}
+
+
+@pytest.mark.parametrize("hundred", HUNDREDS)
+def test_every_status(hundred):
+    """Each status is the moment's fault, the batch's, the setup's, or a success."""
+    statuses = range(100 * hundred, 100 * hundred + 100)
+    expected = {status: STATUSES.get(status, HUNDREDS[hundred]) for status in statuses}
+
+    assert {status: outcome_of(Answer(status)) for status in statuses} == expected
+
+
+def test_statuses_that_mean_nothing_here():
+    """What is no HTTP status is the moment's fault: it is tried again."""
+    assert {outcome_of(Answer(status)) for status in (0, 99, 600, 999)} == {POSTPONED}
+
+
+def test_every_failure():
+    """Without an answer only a bad certificate is the setup's fault."""
+    outcomes = {failure: outcome_of(Answer(failure=failure)) for failure in Failure}
+
+    assert outcomes == FAILURES
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (Answer(200), ""),
+        (Answer(503), "events are kept"),
+        (Answer(failure=Failure.TIMEOUT), "REQUEST_TIMEOUT_MS"),
+        (Answer(400), "it refuses the request"),
+        (Answer(302), "none is followed"),
+        (Answer(401), "APP_INTEGRATIONS_API_KEY"),
+        (Answer(403), "APP_INTEGRATIONS_API_KEY"),
+        (Answer(404), "the path in APP_INTEGRATIONS_URL"),
+        (Answer(failure=Failure.CERTIFICATE), "SSL_CERT_FILE"),
+    ],
+    ids=str,
+)
+def test_remedies(answer, words):
+    """Whatever isn't delivered comes with what to do about it."""
+    assert words in remedy(answer)
+    assert bool(remedy(answer)) is (outcome_of(answer) is not DELIVERED)
