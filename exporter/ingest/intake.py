@@ -1,0 +1,51 @@
+"""One bulk request, sorted: what becomes an event, what is kept aside, and the rest."""
+
+import logging
+from collections.abc import Iterable
+
+from exporter.events import Event, UnmappableError, may_be_wanted, to_event
+from exporter.ingest.bulk import BulkParser, Item
+from exporter.spool import Unreadable
+
+log = logging.getLogger(__name__)
+
+
+class Intake:
+    """Takes a body chunk by chunk; holds nothing of records that aren't wanted."""
+
+    def __init__(self) -> None:
+        """Begin with an empty body."""
+        self._parser = BulkParser(may_be_wanted)
+        self.answers: list[bytes] = []
+        """One per action, in order."""
+        self.events: list[Event] = []
+        self.unreadable: list[Unreadable] = []
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next *chunk*."""
+        self._sort(self._parser.feed(chunk))
+
+    def end(self) -> None:
+        """Take what a body without its last line end still holds."""
+        self._sort(self._parser.end())
+
+    def _sort(self, items: Iterable[Item]) -> None:
+        for answer, document in items:
+            self.answers.append(answer)
+            if document is None:
+                continue
+            try:
+                event = to_event(document)
+            except UnmappableError as error:
+                self._keep_aside(f"{error}", answer, document)
+            except Exception as error:
+                # A mistake of ours must not become a request that is refused for ever.
+                log.exception("record not mapped")
+                self._keep_aside(f"mapping failed: {error!r}", answer, document)
+            else:
+                if event is not None:
+                    self.events.append(event)
+
+    def _keep_aside(self, reason: str, answer: bytes, document: bytes) -> None:
+        action = answer.decode(errors="replace")
+        self.unreadable.append(Unreadable(reason, action, document))

@@ -1,0 +1,27 @@
+"""Content is never refused, whatever goes wrong with it."""
+
+import logging
+
+from exporter.ingest import intake as module
+from exporter.ingest.intake import Intake
+
+BODY = b"""{"index":{"_id":"1-7","_index":"zeebe-record_user-task_8.6.0_2026-11-23"}}
+{"valueType":"USER_TASK"}
+"""
+
+
+def test_a_mistake_of_ours_refuses_nothing(monkeypatch, caplog):
+    """A mapping that fails in a way nobody thought of keeps the record aside."""
+    caplog.set_level(logging.ERROR)
+    monkeypatch.setattr(module, "to_event", lambda _: 1 / 0)
+    intake = Intake()
+
+    intake.feed(BODY)
+    intake.end()
+
+    (kept,) = intake.unreadable
+    assert "ZeroDivisionError" in kept.reason
+    assert '"_id":"1-7"' in kept.action
+    assert kept.body == b'{"valueType":"USER_TASK"}'
+    assert len(intake.answers) == 1
+    assert "record not mapped" in caplog.text
