@@ -1,0 +1,1 @@
+"""What puts broker and exporter side by side; no stage imports it."""

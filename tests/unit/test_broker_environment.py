@@ -1,0 +1,166 @@
+"""A broker of any version exports user tasks to us, and nothing else."""
+
+import pytest
+
+from exporter.distribution.broker_environment import broker_environment
+from exporter.errors import ConfigError
+
+URL = "http://127.0.0.1:9280"
+
+SEVEN = {
+    "DEPLOYMENT",
+    "PROCESS",
+    "INCIDENT",
+    "VARIABLE",
+    "PROCESSINSTANCE",
+    "USERTASK",
+    "JOB",
+}
+
+
+def flags_of(version):
+    """Return the value types set for a broker of *version*: name to "true"/"false"."""
+    return {
+        name.split("_INDEX_")[1]: value
+        for name, value in broker_environment(version, URL).items()
+        if "_INDEX_" in name and not name.endswith("CREATETEMPLATE")
+    }
+
+
+def test_unified_form_whole():
+    """From 8.8 on, this is all a broker needs; 8.10 would refuse one key more."""
+    assert broker_environment("8.8.0", URL) == {
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_CLASSNAME": (
+            "io.camunda.zeebe.exporter.ElasticsearchExporter"
+        ),
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_URL": "http://127.0.0.1:9280",
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_BULK_SIZE": "1",
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_BULK_DELAY": "1",
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_CREATETEMPLATE": "false",
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_DEPLOYMENT": "false",
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_PROCESS": "false",
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_INCIDENT": "false",
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_VARIABLE": "false",
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_PROCESSINSTANCE": "false",
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_USERTASK": "true",
+        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_JOB": "false",
+    }
+
+
+@pytest.mark.parametrize(
+    "version, prefix",
+    [
+        ("8.5.0", "ZEEBE_BROKER_EXPORTERS_"),
+        ("8.6.0", "ZEEBE_BROKER_EXPORTERS_"),
+        ("8.6", "ZEEBE_BROKER_EXPORTERS_"),
+        ("8.7.26", "ZEEBE_BROKER_EXPORTERS_"),
+        ("8.8.0-alpha1", "CAMUNDA_DATA_EXPORTERS_"),
+        ("8.8.21", "CAMUNDA_DATA_EXPORTERS_"),
+        ("8.9.0-rc2", "CAMUNDA_DATA_EXPORTERS_"),
+        ("8.10.0-alpha5", "CAMUNDA_DATA_EXPORTERS_"),
+        ("8.11.0", "CAMUNDA_DATA_EXPORTERS_"),
+        ("9.0.0", "CAMUNDA_DATA_EXPORTERS_"),
+        ("SNAPSHOT", "CAMUNDA_DATA_EXPORTERS_"),
+    ],
+)
+def test_form_follows_version(version, prefix):
+    """Each version gets one of the two forms, never a mixture."""
+    names = broker_environment(version, URL)
+
+    assert {name.startswith(prefix) for name in names} == {True}
+
+
+@pytest.mark.parametrize(
+    "version", ["8.5.8", "8.6.0", "8.7.0", "8.8.21", "8.10.0-alpha5", "SNAPSHOT"]
+)
+def test_only_user_tasks_are_on(version):
+    """User tasks are wanted; nothing else is, in any version."""
+    on = {name for name, value in flags_of(version).items() if value != "false"}
+
+    assert on == {"USERTASK"}
+
+
+@pytest.mark.parametrize("version", ["8.8.0", "8.9.0", "8.10.0", "8.11.0", "SNAPSHOT"])
+def test_flags_that_every_version_knows(version):
+    """From 8.8 on only the seven flags are touched that exist everywhere."""
+    assert set(flags_of(version)) == SEVEN
+
+
+def test_flags_of_the_older_brokers():
+    """Up to 8.7 everything that is on by default is switched off by name."""
+    assert len(flags_of("8.5.8")) == 28
+    assert set(flags_of("8.6.0")) - set(flags_of("8.5.8")) == {
+        "MESSAGECORRELATION",
+        "USER",
+        "AUTHORIZATION",
+    }
+    assert flags_of("8.7.0") == flags_of("8.6.0")
+
+
+def test_bulk_size_and_credentials():
+    """What the operator chooses arrives in the broker's exporter."""
+    names = broker_environment(
+        "8.6.0",
+        "https://[::1]:9280",
+        bulk_size=100,
+        username="broker",
+        password="s3cret",
+        exporter_id="appint2",
+    )
+
+    prefix = "ZEEBE_BROKER_EXPORTERS_APPINT2_ARGS_"
+    assert names[f"{prefix}URL"] == "https://[::1]:9280"
+    assert names[f"{prefix}BULK_SIZE"] == "100"
+    assert names[f"{prefix}AUTHENTICATION_USERNAME"] == "broker"
+    assert names[f"{prefix}AUTHENTICATION_PASSWORD"] == "s3cret"
+
+
+@pytest.mark.parametrize(
+    "version", ["8.4.12", "8.4", "7.21.0", "", "8", "latest", "v8.6.0", "8.6.0 "]
+)
+def test_version_we_cannot_serve(version):
+    """What is too old or no version at all is refused, with what would be right."""
+    with pytest.raises(ConfigError, match=r"8\.5|8\.6\.0"):
+        broker_environment(version, URL)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9280/",
+        "http://127.0.0.1:9280/_bulk",
+        "http://127.0.0.1:9280?x=1",
+        "http://me:pass@127.0.0.1:9280",
+        "http://one:9280,http://two:9280",
+        "http://127.0.0.1:port",
+        "http://127.0.0.1:99999",
+        "127.0.0.1:9280",
+        "ftp://127.0.0.1:9280",
+        "http://:9280",
+        "",
+    ],
+)
+def test_url_that_would_stop_the_export_silently(url):
+    """The broker would accept these, be healthy and export nothing: we refuse them."""
+    with pytest.raises(ConfigError, match=r"Give it like http://127\.0\.0\.1:9280"):
+        broker_environment("8.6.0", url)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bulk_size": 0},
+        {"username": "broker"},
+        {"password": "s3cret"},
+        {"username": "brøker", "password": "s3cret"},
+        {"exporter_id": "app-int"},
+        {"exporter_id": "app_int"},
+        {"exporter_id": ""},
+        {"exporter_id": "rdbms"},
+        {"exporter_id": "camundaExporter"},
+    ],
+)
+def test_arguments_the_broker_would_misunderstand(wrong):
+    """Half a credential, odd characters and reserved ids are refused."""
+    with pytest.raises(ConfigError):
+        broker_environment("8.6.0", URL, **wrong)
