@@ -1,0 +1,153 @@
+"""
+The command line: what a person or a container starts.
+
+stdout holds only a command's result; everything else goes to stderr.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+from exporter import __version__, service, settings
+from exporter.errors import ExporterError
+from exporter.operations import check as checks
+from exporter.operations import logs
+
+NAME = "app-integrations-exporter"
+DESCRIPTION = """\
+Forwards what happens in a Camunda 8 engine to an HTTP backend, as it happens, and
+never loses an event on the way. Settings come from APP_INTEGRATIONS_* variables."""
+EPILOG = f"""\
+examples:
+  APP_INTEGRATIONS_URL=https://backend.example/events {NAME} check
+  APP_INTEGRATIONS_URL=https://backend.example/events {NAME} run
+  APP_INTEGRATIONS_API_KEY_FILE=/run/secrets/api-key {NAME} config --json
+
+exit status:
+  0  done, nothing to complain about
+  1  failed, or check found a problem
+  2  the configuration or the command line can't be used
+
+All settings: docs/configuration.md. First steps: README.md."""
+
+STDOUT, STDERR = 1, 2
+
+log = logging.getLogger(NAME)
+
+
+def run(_: argparse.Namespace) -> int:
+    """Receive records and deliver events until SIGTERM or SIGINT."""
+    loaded = settings.load()
+    logs.configure(loaded.log_level, loaded.log_format)
+    for unknown in settings.unknown():
+        log.warning("setting unknown", extra={"detail": str(unknown)})
+    _collect_less()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(service.serve(loaded))
+    return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """Try the settings, the spool and the backend, and say what to do."""
+    return asyncio.run(_check(checks.findings(), as_json=args.json))
+
+
+def config(args: argparse.Namespace) -> int:
+    """Print the settings in effect, secrets hidden."""
+    effective = settings.effective(settings.load())
+    if args.json:
+        print(json.dumps(effective, indent=2))
+        return 0
+    width = max(map(len, effective))
+    for variable, value in effective.items():
+        print(f"{variable:{width}}  {value if value != '' else '(none)'}")
+    return 0
+
+
+async def _check(findings: AsyncIterator[checks.Finding], *, as_json: bool) -> int:
+    found = []
+    async for finding in findings:
+        found.append(finding)
+        if not as_json:
+            print(f"{finding.level:8} {finding.text}", flush=True)
+            if finding.remedy:
+                print(f"{'':8} -> {finding.remedy}", flush=True)
+    if as_json:
+        print(json.dumps([vars(finding) for finding in found], indent=2))
+    return int(any(finding.level is checks.Level.PROBLEM for finding in found))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return the fast event loop where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the whole command line; a command's docstring is its help."""
+    top = argparse.ArgumentParser(
+        NAME,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"{NAME} {__version__}")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for call in (run, check, config):
+        command = commands.add_parser(
+            call.__name__, help=call.__doc__, description=call.__doc__
+        )
+        command.set_defaults(call=call)
+        if call is not run:
+            command.add_argument("--json", action="store_true", help="print JSON")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; an expected error is told in words, never as a traceback."""
+    _open_streams()
+    args = parser().parse_args(argv)
+    os.umask(0o077)  # the spool is nobody else's to read
+    try:
+        return int(args.call(args))
+    except (ExporterError, ExceptionGroup) as raised:
+        errors = list(_leaves(raised))
+        expected = [error for error in errors if isinstance(error, ExporterError)]
+        if expected != errors:
+            raise
+        for error in expected:
+            print(f"{NAME}: {error}", file=sys.stderr)
+        return max(error.exit_status for error in expected)
+
+
+def _collect_less() -> None:
+    """Look for garbage less often: events hold no cycles, and there are many."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
+def _open_streams() -> None:
+    """Fill in the standard streams somebody closed, or a socket takes their place."""
+    while (file := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        pass
+    os.close(file)
+    sys.stdout = sys.stdout or os.fdopen(STDOUT, "w")
+    sys.stderr = sys.stderr or os.fdopen(STDERR, "w")
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield what is in *error*: parts that run side by side fail as a group."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error

@@ -1,0 +1,1 @@
+"""Watches the stages and explains them to the operator; no stage imports it."""

@@ -1,0 +1,86 @@
+"""
+The admin port: metrics, and the two questions Kubernetes asks.
+
+Healthy means that the loop turns and the writer answers: what a restart can mend. Ready
+means that ingest can accept; a backend in trouble changes neither, because an unready
+pod leaves its Service and the broker could no longer reach it.
+"""
+
+import asyncio
+
+from aiohttp import web
+from prometheus_client import exposition
+
+from exporter import codec
+from exporter.errors import ExporterError
+from exporter.operations.metrics import Metrics
+from exporter.spool import Spool, SpoolFailedError, SpoolLostError
+
+WRITER_SECONDS = 5.0
+
+
+class Admin:
+    """Answers what is asked on the admin port."""
+
+    def __init__(self, spool: Spool, metrics: Metrics) -> None:
+        """Show *metrics*, and ask *spool* to prove itself."""
+        self._spool = spool
+        self._metrics = metrics
+        self.accepting = False
+        """Whether ingest listens."""
+
+    def app(self) -> web.Application:
+        """Return the application."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/metrics", self._show_metrics),
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+            ]
+        )
+        return app
+
+    async def _show_metrics(self, request: web.Request) -> web.Response:
+        accept = request.headers.get("Accept", "")
+        encode, content_type = exposition.choose_encoder(accept)
+        body = encode(self._metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        try:
+            await self._proof()
+        except TimeoutError:
+            return _verdict(f"the spool didn't answer within {WRITER_SECONDS:g} s")
+        except SpoolLostError as error:
+            return _verdict(str(error))
+        except SpoolFailedError:
+            pass  # the writer lives; a restart wouldn't mend the disk
+        return _verdict(None)
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        if not self.accepting:
+            return _verdict("ingest isn't listening: starting or shutting down")
+        try:
+            await self._proof()
+        except TimeoutError:
+            return _verdict(f"the spool didn't answer within {WRITER_SECONDS:g} s")
+        except ExporterError as error:
+            return _verdict(str(error))
+        if self._spool.full:
+            held = self._spool.waiting.size + self._spool.dead.size
+            return _verdict(f"the spool is full: {held} bytes")
+        return _verdict(None)
+
+    async def _proof(self) -> None:
+        async with asyncio.timeout(WRITER_SECONDS):
+            await self._spool.prove()
+
+
+def _verdict(problem: str | None) -> web.Response:
+    body = {"status": "unavailable", "reason": problem} if problem else {"status": "ok"}
+    return web.Response(
+        body=codec.encode(body) + b"\n",
+        status=503 if problem else 200,
+        content_type="application/json",
+    )

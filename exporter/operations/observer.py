@@ -1,0 +1,152 @@
+"""
+One verb per occurrence: it counts and logs, so that the two can't disagree.
+
+The normal case is a metric and no line. What fails again and again in the same way is
+one line every half a minute, and one when it is over.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Hashable, Iterable
+from itertools import groupby, islice
+from operator import attrgetter
+
+from exporter.delivery import Attempt, Outcome, remedy
+from exporter.ingest import Received
+from exporter.operations.metrics import REFUSALS, Metrics
+from exporter.spool import Unreadable
+
+log = logging.getLogger(__name__)
+
+LEVEL = {
+    Outcome.POSTPONED: logging.WARNING,  # nothing is lost, nobody has to act
+    Outcome.REJECTED: logging.ERROR,  # somebody has to look, at the backend
+    Outcome.BLOCKED: logging.ERROR,  # somebody has to change the setup
+}
+
+# What keeps the broker from getting on, until somebody or something changes.
+HINDRANCES = (401, 429, 503)
+
+
+QUIET_SECONDS = 30.0
+"""How long the same news isn't worth another line."""
+LARGEST_MEMORY = 1000
+MOST_REASONS = 10
+"""Lines that one bulk request may cause."""
+
+
+class Observer:
+    """Watches the stages; they know only the verbs they use."""
+
+    def __init__(
+        self, metrics: Metrics, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Count in *metrics*; *now* is a monotonic clock in seconds."""
+        self._metrics = metrics
+        self._now = now
+        self._said: dict[tuple[Hashable, ...], float] = {}
+        self._over: dict[str, float] = {}
+        self._hindered = False
+        self._troubled: set[str] = set()
+        """Batches whose last attempt failed."""
+        self._complained = False
+
+    def received(self, bulk: Received) -> None:
+        """Count a bulk request that is safe on disk, and log what was odd about it."""
+        accepted = bulk.accepted
+        records = self._metrics.records
+        records.labels("accepted").inc(len(accepted.entries))
+        kept_before = len(bulk.unreadable) - accepted.kept_aside
+        records.labels("repeat").inc(accepted.repeats + kept_before)
+        records.labels("kept_aside").inc(accepted.kept_aside)
+        not_selected = bulk.records - bulk.events - len(bulk.unreadable)
+        records.labels("not_selected").inc(not_selected)
+        self._metrics.bulk_seconds.observe(bulk.seconds)
+        for event in accepted.epochs:
+            self._metrics.epochs.inc()
+            log.warning(
+                "positions started again: was the engine purged or restored?",
+                extra={"partition": event.partition, "position": event.position},
+            )
+        if accepted.kept_aside:
+            self._kept_aside(bulk.unreadable)
+        if self._hindered and self._is_over("refused"):
+            self._hindered = False
+            log.info("bulk requests are accepted again")
+
+    def refused(self, status: int, reason: str) -> None:
+        """Count a request answered with an error, and log it when that is new."""
+        known = str(status) in REFUSALS
+        self._metrics.refusals.labels(str(status) if known else "400").inc()
+        if self._is_news("refused", status):
+            self._hindered = self._hindered or status in HINDRANCES
+            fields = {"status": status, "reason": reason}
+            log.warning("request refused", extra=fields)
+
+    def attempted(self, attempt: Attempt) -> None:
+        """Count one attempt, and log trouble when it begins, changes or ends."""
+        outcome, answer, batch = attempt.outcome, attempt.answer, str(attempt.batch)
+        self._metrics.attempts.labels(outcome).inc()
+        self._metrics.attempt_seconds.observe(attempt.seconds)
+        if outcome is Outcome.DELIVERED:
+            self._metrics.delivered.inc(len(attempt.batch.entries))
+            self._troubled.discard(batch)
+            if self._complained and not self._troubled and self._is_over("delivery"):
+                self._complained = False
+                log.info("the backend accepts events again")
+            return
+        self._troubled.add(batch)
+        if not self._is_news("delivery", outcome, answer.detail):
+            return
+        self._complained = True
+        fields = {
+            "outcome": outcome,
+            "reason": answer.detail,
+            "remedy": remedy(answer),
+            "batch": batch,
+            "events": len(attempt.batch.entries),
+            "attempt": attempt.number,
+            "seconds": round(attempt.seconds, 3),
+        }
+        log.log(LEVEL[outcome], "batch not delivered", extra=fields)
+
+    def _kept_aside(self, unreadable: Iterable[Unreadable]) -> None:
+        """Name the first record of each reason that is news."""
+        by_reason = groupby(sorted(unreadable), key=attrgetter("reason"))
+        for reason, records in islice(by_reason, MOST_REASONS):
+            if self._is_news("kept aside", reason):
+                first, *others = records
+                log.error(
+                    "records kept aside as dead letters: they can't be mapped",
+                    extra={
+                        "records": 1 + len(others),
+                        "reason": reason,
+                        "first": first.action,
+                    },
+                )
+
+    def _is_over(self, trouble: str) -> bool:
+        """
+        Whether the end of *trouble* is worth a line; then its return is news at once.
+
+        While trouble comes and goes, the last word in the log stays the trouble.
+        """
+        now = self._now()
+        if now < self._over.get(trouble, -math.inf) + QUIET_SECONDS:
+            return False
+        self._over[trouble] = now
+        for what in [what for what in self._said if what[0] == trouble]:
+            del self._said[what]
+        return True
+
+    def _is_news(self, *what: Hashable) -> bool:
+        """Whether the same wasn't said lately; then it is said now."""
+        now = self._now()
+        before = self._said.get(what)
+        if before is not None and now < before + QUIET_SECONDS:
+            return False
+        if len(self._said) >= LARGEST_MEMORY:
+            self._said.clear()
+        self._said[what] = now
+        return True

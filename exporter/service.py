@@ -1,0 +1,136 @@
+"""
+The whole exporter, in the only place that knows the order.
+
+Nesting is the order: what opens first closes last, so ingest ends before delivery
+drains, and the spool outlives both.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from exporter import __version__
+from exporter.delivery import (
+    Backend,
+    Delivery,
+    Plan,
+    credentials,
+    limits_of,
+    open_session,
+)
+from exporter.errors import ExporterError
+from exporter.ingest import OPTIONS, Ingest
+from exporter.listening import listening
+from exporter.operations.admin import Admin
+from exporter.operations.metrics import Metrics
+from exporter.operations.observer import Observer
+from exporter.settings import Settings
+from exporter.spool import Outbox, open_spool
+
+log = logging.getLogger(__name__)
+
+# Rows carry the name of their backend; this one is configured without a name.
+BACKEND = "default"
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; then deliver what waits, within limits."""
+    stopping = _signals()
+    metrics = Metrics()
+    observer = Observer(metrics)
+    async with open_session(settings.max_batches_in_flight) as session:
+        with open_spool(
+            settings.spool_dir,
+            backend=BACKEND,
+            limit=settings.spool_max_bytes,
+        ) as spool:
+            metrics.watch(spool)
+            admin = Admin(spool, metrics)
+            ingest = Ingest(
+                spool,
+                observer,
+                username=settings.ingest_username,
+                password=settings.ingest_password,
+            )
+            async with (
+                listening(
+                    admin.app(),
+                    settings.admin_host,
+                    settings.admin_port,
+                    setting="APP_INTEGRATIONS_ADMIN",
+                ) as admin_port,
+                delivering(settings, session, spool.outbox, observer),
+                listening(
+                    ingest.app(),
+                    settings.ingest_host,
+                    settings.ingest_port,
+                    setting="APP_INTEGRATIONS_INGEST",
+                    **OPTIONS,
+                ) as ingest_port,
+            ):
+                log.info(
+                    "ready",
+                    extra={
+                        "version": __version__,
+                        "ingest": f"{settings.ingest_host}:{ingest_port}",
+                        "admin": f"{settings.admin_host}:{admin_port}",
+                        "waiting_events": spool.waiting.rows,
+                    },
+                )
+                admin.accepting = True
+                await stopping.wait()
+                admin.accepting = False
+                log.info("stopping", extra={"waiting_events": spool.waiting.rows})
+            log.info("stopped", extra={"waiting_events": spool.waiting.rows})
+
+
+@asynccontextmanager
+async def delivering(
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    outbox: Outbox,
+    observer: Observer,
+) -> AsyncIterator[None]:
+    """Deliver during the block and drain behind it; a slot that fails ends both."""
+    backend = Backend(
+        session,
+        settings.url,
+        credentials(settings.api_key, settings.api_key_header, settings.cluster_id),
+        timeout_seconds=settings.request_timeout_ms / 1000,
+    )
+    plan = Plan(
+        slots=settings.max_batches_in_flight,
+        limits=limits_of(
+            events=settings.batch_size,
+            body_bytes=settings.batch_max_bytes,
+            cluster_id=settings.cluster_id,
+            linger_seconds=settings.batch_interval_ms / 1000,
+        ),
+        cluster_id=settings.cluster_id,
+    )
+    delivery = Delivery(outbox, backend, observer, plan)
+    problem: ExporterError | None = None
+    async with asyncio.TaskGroup() as tasks:
+        slots = tasks.create_task(delivery.run(), name="delivery")
+        try:
+            yield
+        except ExporterError as error:
+            problem = error  # the block's own: the group would wrap it
+        else:
+            await delivery.drain(settings.shutdown_timeout_ms / 1000)
+        slots.cancel()
+    if problem:
+        raise problem
+
+
+def _signals() -> asyncio.Event:
+    """Return what is set when somebody asks the service to stop."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping

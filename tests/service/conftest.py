@@ -1,0 +1,130 @@
+"""The whole exporter, between requests like a broker's and a stub backend."""
+
+import sqlite3
+import threading
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+from pytest_httpserver import HTTPServer
+
+from exporter.settings import Settings
+from exporter.spool.store import Store
+from tests.service.processes import processes
+from tests.service.running import running
+from tests.service.stub import Stub
+
+
+@pytest.fixture(scope="session")
+def make_httpserver():
+    """Return a server that answers several requests at once."""
+    with HTTPServer(host="127.0.0.1", threaded=True) as server:
+        yield server
+
+
+@pytest.fixture
+def backend(httpserver):
+    """Return the backend; it gets nothing but what it expects."""
+    stub = Stub(httpserver)
+    yield stub
+    stub.open_gates()
+    httpserver.check()
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    """Nobody waits for as long as it takes a real backend to get well."""
+    monkeypatch.setattr("exporter.delivery.clock.FIRST_SECONDS", 0.01)
+    monkeypatch.setattr("exporter.delivery.clock.LONGEST_SECONDS", 0.05)
+    monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
+
+
+@pytest.fixture
+def settings(backend, tmp_path):
+    """Return a function that makes settings; its arguments are the point."""
+
+    def make(**changes):
+        return Settings(
+            **{
+                "url": backend.url,
+                "spool_dir": tmp_path / "spool",
+                "ingest_port": 0,
+                "admin_port": 0,
+                "shutdown_timeout_ms": 2000,
+            }
+            | changes
+        )
+
+    return make
+
+
+@pytest.fixture
+async def start(settings):
+    """Return a function that starts an exporter, to be stopped with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(**changes):
+            return await stack.enter_async_context(running(settings(**changes)))
+
+        yield begin
+
+
+@pytest.fixture
+def launch(backend, tmp_path):
+    """Return a function that starts an exporter as a process, with settings."""
+    with processes(tmp_path) as begin:
+
+        def start(**changes):
+            return begin(
+                **{
+                    "URL": backend.url,
+                    "SPOOL_DIR": str(tmp_path / "spool"),
+                    "INGEST_PORT": "0",
+                    "ADMIN_PORT": "0",
+                }
+                | changes
+            )
+
+        yield start
+
+
+@pytest.fixture
+async def client():
+    """Return an HTTP client."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+class Disk:
+    """The disk behind the spool, which can be slow and can fail."""
+
+    def __init__(self):
+        """Begin healthy."""
+        self.failing = False
+        self.asked = threading.Event()
+        """Set as soon as a transaction is about to be committed."""
+        self.quick = threading.Event()
+        """Cleared, it holds every transaction up before its commit."""
+        self.quick.set()
+
+    def check(self):
+        """Behave as the disk does now."""
+        self.asked.set()
+        assert self.quick.wait(10)
+        if self.failing:
+            raise sqlite3.OperationalError("disk I/O error")
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """Return the disk of every spool that this test opens."""
+    disk = Disk()
+    write_totals = Store.write_totals
+
+    def checked(store):
+        disk.check()
+        write_totals(store)
+
+    monkeypatch.setattr(Store, "write_totals", checked)
+    yield disk
+    disk.quick.set()

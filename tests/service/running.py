@@ -1,0 +1,120 @@
+"""The whole exporter in this process, for the length of a block."""
+
+import asyncio
+import io
+import json
+import logging
+import signal
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter import service
+from tests.conftest import eventually
+
+METRICS = "app_integrations_exporter_"
+
+
+class Lines(logging.Handler):
+    """What is logged, as records."""
+
+    def __init__(self):
+        """Begin empty."""
+        super().__init__(logging.DEBUG)
+        self.records = []
+
+    def emit(self, record):
+        """Keep *record*."""
+        self.records.append(record)
+
+    def saying(self, message):
+        """Return the records with *message*, oldest first."""
+        return [record for record in self.records if record.getMessage() == message]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back from one of the two ports."""
+
+    status: int
+    headers: dict = field(repr=False)
+    body: bytes
+
+    @property
+    def json(self):
+        """The body, decoded."""
+        return json.loads(self.body)
+
+
+class Exporter:
+    """A running exporter as the broker and the operator see it."""
+
+    def __init__(self, lines, session, task):
+        """Read the ports from the *lines* of the log; talk through *session*."""
+        (ready,) = lines.saying("ready")
+        self.lines = lines
+        self.ingest = ready.ingest
+        self.admin = ready.admin
+        self._session = session
+        self._task = task
+
+    async def bulk(self, body, **headers):
+        """Send a bulk request as the broker does, and return the reply."""
+        headers = {"Content-Type": "application/x-ndjson"} | headers
+        data = io.BytesIO(body)  # bytes above 1 MiB would draw a warning
+        return await self.ask("POST", "/_bulk", data=data, headers=headers)
+
+    async def ask(self, method, path, **more):
+        """Send any request to the ingest port."""
+        return await self._ask(method, f"http://{self.ingest}{path}", **more)
+
+    async def look(self, path):
+        """Return what the admin port shows at *path*."""
+        return await self._ask("GET", f"http://{self.admin}{path}")
+
+    async def metrics(self):
+        """Return what is scraped: value by name without our prefix, and labels."""
+        text = (await self.look("/metrics")).body.decode()
+        return {
+            sample.name.removeprefix(METRICS)
+            + "".join(f" {value}" for value in sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    async def stop(self):
+        """Ask it to stop, as the system does, and return when it has."""
+        signal.raise_signal(signal.SIGTERM)
+        await self.ended()
+
+    async def ended(self):
+        """Return when it has ended, or raise what it ended with."""
+        await self._task
+
+    async def _ask(self, method, url, **more):
+        async with self._session.request(method, url, **more) as response:
+            body = await response.read()
+            return Reply(response.status, dict(response.headers), body)
+
+
+@asynccontextmanager
+async def running(settings):
+    """Run the service with *settings*; what makes it fail to start is raised."""
+    lines = Lines()
+    logger = logging.getLogger("exporter")
+    logger.addHandler(lines)
+    logger.setLevel(logging.INFO)
+    task = asyncio.create_task(service.serve(settings), name="service")
+    try:
+        await eventually(lambda: task.done() or lines.saying("ready"))
+        if task.done():
+            task.result()
+        async with aiohttp.ClientSession() as session:
+            yield Exporter(lines, session, task)
+    finally:
+        if not task.done():
+            signal.raise_signal(signal.SIGTERM)
+            await task
+        logger.removeHandler(lines)

@@ -1,0 +1,295 @@
+"""`check` goes as far as the backend can be reached, and says what to do then."""
+
+import asyncio
+import datetime as dt
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+
+import pytest
+import trustme
+from pytest_httpserver import HTTPServer
+
+from exporter import cli
+from exporter.operations import check as checks
+from exporter.spool import open_spool
+
+PAST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def configure(monkeypatch, tmp_path):
+    """Return a function that sets variables; the spool is the test's own."""
+
+    def set_variables(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(f"APP_INTEGRATIONS_{name}", str(value))
+
+    set_variables(SPOOL_DIR=tmp_path / "new" / "spool")
+    return set_variables
+
+
+async def found():
+    """Return every finding."""
+    return [finding async for finding in checks.findings()]
+
+
+async def last():
+    """Return level, text and remedy of the last finding."""
+    finding = (await found())[-1]
+    return finding.level, finding.text, finding.remedy
+
+
+@pytest.fixture
+def certified(configure, monkeypatch, tmp_path):
+    """Return a function that starts a backend with a certificate for an identity."""
+    trusted = trustme.CA()
+    trusted.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    servers = []
+
+    def serve(identity, *, authority=trusted, until=None):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate = authority.issue_cert(identity, not_before=until, not_after=until)
+        certificate.configure_cert(context)
+        server = HTTPServer(host="127.0.0.1", ssl_context=context)
+        server.expect_request("/events").respond_with_data(status=204)
+        server.start()
+        servers.append(server)
+        configure(URL=f"https://localhost:{server.port}/events")
+
+    yield serve
+    for server in servers:
+        server.stop()
+
+
+async def test_all_is_well(configure, httpserver, tmp_path):
+    """A batch without events reaches the backend with the credentials."""
+    httpserver.expect_request(
+        "/events",
+        method="POST",
+        headers={"X-API-KEY": "k", "X-Cluster-Id": "prod"},
+        json={"events": []},
+    ).respond_with_data(status=204)
+    configure(URL=httpserver.url_for("/events"), API_KEY="k", CLUSTER_ID="prod")
+
+    findings = await found()
+
+    assert {finding.level for finding in findings} == {checks.Level.OK}
+    assert findings[-1].text.startswith("The backend answers 204")
+    assert not (tmp_path / "new").exists(), "check leaves nothing behind"
+
+
+@pytest.mark.parametrize(
+    "status,level,advice",
+    [
+        (200, "ok", ""),
+        (400, "ok", ""),
+        (422, "ok", ""),
+        (301, "problem", "Put the final address into"),
+        (401, "problem", "Correct APP_INTEGRATIONS_API_KEY"),
+        (403, "problem", "Let APP_INTEGRATIONS_API_KEY be allowed"),
+        (404, "problem", "Correct the path in APP_INTEGRATIONS_URL"),
+        (405, "problem", "Correct the path in APP_INTEGRATIONS_URL"),
+        (409, "problem", "Look at the backend for the reason"),
+        (410, "problem", "Correct the path in APP_INTEGRATIONS_URL"),
+        (429, "problem", "Look at the backend: it has trouble"),
+        (503, "problem", "Look at the backend: it has trouble"),
+    ],
+)
+async def test_what_the_backend_answers(configure, httpserver, status, level, advice):
+    """Every status has its meaning for the setup, and its advice."""
+    httpserver.expect_request("/events").respond_with_data(status=status)
+    configure(URL=httpserver.url_for("/events"))
+
+    found_level, text, remedy = await last()
+
+    assert found_level == level
+    assert str(status) in text
+    assert remedy.startswith(advice)
+
+
+async def test_a_redirect_is_shown_and_not_followed(configure, httpserver):
+    """The new location is told; nobody is asked there."""
+    httpserver.expect_request("/old").respond_with_data(
+        status=308, headers={"Location": httpserver.url_for("/new")}
+    )
+    configure(URL=httpserver.url_for("/old"))
+
+    level, text, _ = await last()
+
+    assert level == "problem"
+    assert httpserver.url_for("/new") in text
+    assert [request.path for request, _ in httpserver.log] == ["/old"]
+
+
+async def test_a_name_that_does_not_exist(configure):
+    """A name that doesn't resolve is told before anything is tried."""
+    configure(URL="http://backend.invalid/events")
+
+    level, text, remedy = await last()
+
+    assert level == "problem"
+    assert text.startswith("The name backend.invalid doesn't resolve: ")
+    assert remedy.startswith("Correct the host in APP_INTEGRATIONS_URL")
+
+
+async def test_nobody_listens(configure):
+    """A refused connection is told with host and port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    configure(URL=f"http://127.0.0.1:{port}/events")
+
+    level, text, remedy = await last()
+
+    assert level == "problem"
+    assert text.startswith(f"127.0.0.1:{port} can't be connected to: ")
+    assert remedy.startswith("Correct host and port in APP_INTEGRATIONS_URL")
+
+
+@pytest.mark.parametrize(
+    "scheme,said",
+    [
+        ("http", "The backend can be connected to, but: no answer within 0.05 s"),
+        ("https", "doesn't speak TLS: no answer in time"),
+    ],
+)
+async def test_a_silent_peer(configure, scheme, said):
+    """Who accepts and never says a word is given up on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        configure(URL=f"{scheme}://127.0.0.1:{port}/", REQUEST_TIMEOUT_MS=50)
+
+        level, text, _ = await last()
+
+    assert level == "problem"
+    assert text.endswith(said)
+
+
+async def test_https_where_http_is_spoken(configure):
+    """A port without TLS is told as that."""
+
+    async def answer(reader, writer):
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        configure(URL=f"https://127.0.0.1:{port}/")
+
+        level, text, remedy = await last()
+
+    assert level == "problem"
+    assert f"127.0.0.1:{port} doesn't speak TLS" in text
+    assert remedy.endswith("or use http://")
+
+
+def test_a_trusted_certificate(certified):
+    """With the authority in SSL_CERT_FILE the service's own client is content."""
+    certified("localhost")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", "check", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
+    )
+
+    texts = [finding["text"] for finding in json.loads(done.stdout)]
+    assert "The certificate of localhost verifies" in texts
+    assert texts[-1].startswith("The backend answers 204")
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "identity,until,remedy",
+    [
+        ("other.example", None, "It belongs to another name"),
+        ("127.0.0.1", None, "It belongs to another name"),
+        ("localhost", PAST, "It has expired"),
+    ],
+)
+async def test_a_bad_certificate(certified, identity, until, remedy):
+    """What is wrong with a certificate is said, with what to do about that."""
+    certified(identity, until=until)
+
+    level, text, advice = await last()
+
+    assert level == "problem"
+    assert text.startswith("The certificate of localhost doesn't verify: ")
+    assert advice.startswith(remedy)
+
+
+async def test_a_stranger_signed_it(certified):
+    """An authority nobody here trusts can be named in SSL_CERT_FILE."""
+    certified("localhost", authority=trustme.CA())
+
+    level, _, advice = await last()
+
+    assert level == "problem"
+    assert "SSL_CERT_FILE" in advice
+
+
+async def test_a_key_in_the_open(configure):
+    """A key over plain HTTP to another machine is worth a warning."""
+    configure(URL="http://backend.invalid/events", API_KEY="hunter2")
+
+    findings = await found()
+
+    warnings = [each.text for each in findings if each.level is checks.Level.WARNING]
+    assert warnings == ["The API key crosses the network unencrypted"]
+    assert "hunter2" not in str(findings)
+
+
+async def test_a_spool_that_cannot_be(configure, tmp_path):
+    """A directory that can't be made is a problem with its remedy."""
+    (tmp_path / "file").touch()
+    configure(URL="http://backend.invalid/", SPOOL_DIR=tmp_path / "file" / "spool")
+
+    problem = (await found())[1]
+
+    assert problem.level is checks.Level.PROBLEM
+    assert problem.text.startswith("The spool can't be written: ")
+    assert "APP_INTEGRATIONS_SPOOL_DIR" in problem.remedy
+
+
+async def test_a_disk_that_is_too_small(configure):
+    """A spool that may outgrow its disk is worth a warning."""
+    configure(URL="http://backend.invalid/", SPOOL_MAX_BYTES=2**50)
+
+    warning = (await found())[2]
+
+    assert warning.level is checks.Level.WARNING
+    assert "The disk of the spool has" in warning.text
+
+
+async def test_beside_a_running_service(configure, tmp_path):
+    """The spool of a running service is fine, and stays as it is."""
+    with open_spool(tmp_path, backend="default", limit=2**20):
+        configure(URL="http://backend.invalid/", SPOOL_DIR=tmp_path)
+        texts = [finding.text for finding in await found()]
+    configure(URL="http://backend.invalid/", SPOOL_DIR=tmp_path)
+    later = [finding.text for finding in await found()]
+
+    assert f"The spool {tmp_path} is in use by a running service" in texts
+    assert f"The spool {tmp_path} can be written" in later
+
+
+def test_mistakes_are_findings(configure, capsys):
+    """Wrong settings and unknown variables are problems, each with its line."""
+    configure(BATCH_SIZE=0, ADMIN_PROT=1)
+
+    assert cli.main(["check"]) == 1
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if "->" not in line]
+    assert [line.split()[:2] for line in lines] == [
+        ["problem", "APP_INTEGRATIONS_ADMIN_PROT"],
+        ["problem", "APP_INTEGRATIONS_URL"],
+        ["problem", "APP_INTEGRATIONS_BATCH_SIZE"],
+    ]

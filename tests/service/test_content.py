@@ -1,0 +1,223 @@
+"""Whatever a bulk request holds is taken, once and whole, or nothing of it."""
+
+import gzip
+
+import pytest
+
+from tests.conftest import eventually
+from tests.records import a_record, action, bulk, line, tasks
+from tests.service.replies import bulk_answer, explains_itself
+from tests.service.wire import POST, chunked, connected
+
+MIB = 1024 * 1024
+
+
+async def nothing_is_kept(exporter, status=400):
+    """Tell whether *exporter* counted one refusal and accepted nothing."""
+    metrics = await exporter.metrics()
+    accepted = [value for name, value in metrics.items() if "records_total" in name]
+    return (
+        metrics[f"ingest_refusals_total {status}"] == 1
+        and metrics["spool_events"] == metrics["spool_dead_letters"] == 0
+        and len(accepted) == 4
+        and not any(accepted)
+    )
+
+
+BODY = tasks(1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "head, part",
+    [
+        (b"Content-Length: %d\r\n\r\n" % len(BODY), BODY[:-10]),
+        (b"Content-Length: %d\r\n\r\n" % (len(BODY) + 1), BODY),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"".join(chunked(BODY))),
+        (b"Content-Length: %d\r\n\r\n" % len(BODY), b""),
+    ],
+    ids=["in a line", "behind a line", "before the last chunk", "at once"],
+)
+async def test_a_connection_that_breaks_off(start, backend, head, part):
+    """Of a body that doesn't arrive whole nothing is stored; the repeat is."""
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        await wire.send(POST + head + part)
+        await exporter.ask("GET", "/")  # it's being read by now
+    await eventually(lambda: exporter.lines.saying("request refused"))
+
+    assert await nothing_is_kept(exporter)
+    assert (await exporter.bulk(BODY)).status == 200
+    await eventually(lambda: backend.positions == [1, 2, 3])
+
+
+async def test_a_chunk_that_is_none(start, backend):
+    """A body whose framing goes wrong is one that breaks off."""
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        await wire.send(POST + b"Transfer-Encoding: chunked\r\n\r\n", *chunked(BODY))
+        await exporter.ask("GET", "/")  # it's being read by now
+        await wire.send(b"nonsense\r\n")
+    await eventually(lambda: exporter.lines.saying("request refused"))
+
+    assert await nothing_is_kept(exporter)
+    assert backend.posts == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+async def test_a_compressed_body(start, encoding):
+    """No broker compresses, and what a small body unpacks to could be anything."""
+    exporter = await start()
+    compressed = gzip.compress(tasks(*range(1, 200)))
+
+    reply = await exporter.bulk(compressed, **{"Content-Encoding": encoding})
+
+    assert explains_itself(reply, 415, "not taken", "without Content-Encoding")
+    assert await nothing_is_kept(exporter, status=415)
+
+
+async def test_a_body_of_64_mib(start, backend):
+    """A bulk of 64 MiB is normal, with a record that's wanted at its very end."""
+    exporter = await start()
+    job = b"%b\n%b\n" % (action(a_record(1), "job"), b"x" * (4 * MIB))
+    body = job * 16 + tasks(2)
+    assert len(body) > 64 * MIB
+
+    reply = await exporter.bulk(body)
+    await eventually(lambda: backend.positions == [2])
+
+    assert reply.status == 200
+    assert len(reply.json["items"]) == 17
+
+
+async def test_lines_of_5_mb(start, backend):
+    """A record of 5 MB is an event like any other, and sent alone."""
+    exporter = await start()
+    records = [a_record(position) for position in (1, 2, 3)]
+    records[1]["value"]["customHeaders"] = {"large": "x" * (5 * MIB)}
+
+    reply = await exporter.bulk(bulk(*records))
+    await eventually(lambda: len(backend.positions) == 3)
+
+    assert reply.status == 200
+    assert [post.positions for post in backend.posts] == [[1], [2], [3]]
+    (event,) = backend.posts[1].events
+    assert len(event["customHeaders"]["large"]) == 5 * MIB
+
+
+async def test_content_is_never_refused(start, backend):
+    """What can't be read is accepted and kept aside; the records around it go on."""
+    exporter = await start()
+    broken = action(a_record(2)) + b'\n{"partitionId":\n'
+    strange = bulk(a_record(3, key="no number"))
+
+    reply = await exporter.bulk(tasks(1) + broken + strange + b"garbage\n" + tasks(4))
+    await eventually(lambda: backend.positions == [1, 4])
+
+    assert reply.status == 200
+    assert reply.json["errors"] is False
+    assert [item["index"]["_id"] for item in reply.json["items"]] == [
+        "1-1",
+        "1-2",
+        "1-3",
+        "",
+        "1-4",
+    ]
+    metrics = await exporter.metrics()
+    assert metrics["ingest_records_total kept_aside"] == 3
+    assert metrics["ingest_records_total accepted"] == 2
+    assert metrics["spool_dead_letters"] == 3
+    assert metrics["spool_dead_letter_bytes"] > 0
+    said = [
+        record.reason
+        for record in exporter.lines.records
+        if record.getMessage().startswith("records kept aside")
+    ]
+    assert "key is missing or no 64-bit number" in said
+
+
+async def test_a_body_without_its_last_line_end(start, backend):
+    """The last record counts, whether its line ends or not; so does a lone action."""
+    exporter = await start()
+
+    reply = await exporter.bulk(tasks(1, 2).rstrip())
+    await eventually(lambda: backend.positions == [1, 2])
+    alone = await exporter.bulk(action(a_record(3)))
+
+    assert (len(reply.json["items"]), len(alone.json["items"])) == (2, 1)
+    assert (await exporter.metrics())["ingest_records_total kept_aside"] == 1
+
+
+async def test_content_is_kept_aside_once(start):
+    """What the broker repeats, also after a restart, is kept aside only once."""
+    body = action(a_record(1)) + b"\nbroken\n"
+    exporter = await start()
+
+    for _ in range(3):
+        assert (await exporter.bulk(body)).status == 200
+    before = await exporter.metrics()
+    await exporter.stop()
+    exporter = await start()
+    await exporter.bulk(body)
+    behind = await exporter.metrics()
+
+    assert before["ingest_records_total kept_aside"] == 1
+    assert before["ingest_records_total repeat"] == 2
+    assert before["spool_dead_letters"] == 1
+    assert behind["ingest_records_total kept_aside"] == 0
+    assert behind["spool_dead_letters"] == 1
+
+
+async def test_repeats_are_harmless(start, backend):
+    """The broker sends the last minutes again: it's told yes, the backend nothing."""
+    exporter = await start()
+
+    for _ in range(3):
+        await exporter.bulk(tasks(1, 2, 3))
+    await eventually(lambda: len(backend.positions) == 3)
+    await exporter.stop()
+    exporter = await start()
+    reply = await exporter.bulk(tasks(1, 2, 3))
+    await exporter.bulk(tasks(4))
+    await eventually(lambda: len(backend.positions) == 4)
+
+    assert reply.json == bulk_answer(tasks(1, 2, 3).decode())
+    assert backend.positions == [1, 2, 3, 4]
+    assert (await exporter.metrics())["ingest_records_total repeat"] == 3
+
+
+async def test_positions_that_start_again(start, backend):
+    """After a purge positions start again at later times: nothing is taken twice."""
+    exporter = await start()
+
+    await exporter.bulk(tasks(1, 2))
+    later = [a_record(n, timestamp=a_record()["timestamp"] + 999) for n in (1, 2)]
+    await exporter.bulk(bulk(*later))
+    await eventually(lambda: len(backend.positions) == 4)
+
+    assert sorted(backend.positions) == [1, 1, 2, 2]
+    assert (await exporter.metrics())["ingest_epochs_total"] == 1
+    assert (
+        len(
+            exporter.lines.saying(
+                "positions started again: was the engine purged or restored?"
+            )
+        )
+        == 1
+    )
+
+
+async def test_an_unnamed_index(start, backend):
+    """Where the index name doesn't tell the type, the record does."""
+    exporter = await start()
+    job, task = a_record(1, valueType="JOB"), a_record(2)
+    body = b"".join(
+        b'{"index":{"_index":"odd_prefix_of_mine","_id":"7"}}\n%b\n' % line(record)
+        for record in (job, task)
+    )
+
+    reply = await exporter.bulk(body)
+    await eventually(lambda: backend.positions == [2])
+
+    assert len(reply.json["items"]) == 2

@@ -1,0 +1,196 @@
+"""What is accepted reaches the backend: in order, once, and as the engine has it."""
+
+import json
+import ssl
+from collections import defaultdict
+
+import pytest
+import trustme
+from pytest_httpserver import HTTPServer
+
+from tests import recorded
+from tests.conftest import eventually
+from tests.records import KEY, NOON, a_record, action, instance, line, tasks
+from tests.service.processes import send
+
+
+async def test_an_event_arrives(start, backend):
+    """A record that the broker sends is an event at the backend at once."""
+    exporter = await start()
+
+    reply = await exporter.bulk(tasks(7))
+    await eventually(lambda: backend.positions == [7])
+
+    assert reply.status == 200
+    assert [post.events[0]["assignee"] for post in backend.posts] == ["demo"]
+    assert exporter.lines.saying("batch not delivered") == []
+
+
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+async def test_recorded_lives(start, backend, version):
+    """The recorded lives of user tasks arrive whole, each instance in its order."""
+    exporter = await start(batch_size=7)
+    records = [
+        (each["position"], each["intent"], each["value"]["processInstanceKey"])
+        for each in map(json.loads, recorded.user_tasks(version))
+    ]
+    sent = [
+        record
+        for record in records
+        if record[1] in {"CREATED", "ASSIGNED", "COMPLETED", "CANCELED"}
+    ]
+
+    documents = recorded.user_tasks(version)
+    await exporter.bulk(
+        b"".join(b"%b\n%b\n" % (action(a_record()), each) for each in documents)
+    )
+    await eventually(lambda: len(backend.positions) >= len(sent))
+
+    arrived = [
+        (position, event["intent"], int(event["processInstanceKey"]))
+        for post in backend.accepted
+        for position, event in zip(post.positions, post.events, strict=True)
+    ]
+    assert sorted(arrived) == sorted(sent)
+    assert by_instance(arrived) == by_instance(sent)
+
+
+def by_instance(events):
+    """Return the positions of *events* by instance, in their order."""
+    order = defaultdict(list)
+    for position, _, key in events:
+        order[key].append(position)
+    return order
+
+
+async def test_order_and_exactly_once(start, backend):
+    """A backend that stumbles gets every event once, each instance in its order."""
+    stumbles = iter([503, 200, 500, 429, 200, 200, 503] * 100)
+    backend.answer = lambda _: next(stumbles)
+    exporter = await start(batch_size=5)
+    expected = defaultdict(list)
+
+    for position in range(1, 201):
+        number = position * position % 17
+        expected[str(KEY + number)].append(position)
+        await exporter.bulk(tasks(position, value=instance(number)))
+    await eventually(lambda: len(backend.positions) == 200)
+
+    arrived = defaultdict(list)
+    for post in backend.accepted:
+        for position, event in zip(post.positions, post.events, strict=True):
+            arrived[event["processInstanceKey"]].append(position)
+    assert arrived == expected
+    assert len(backend.posts) > len(backend.accepted)
+
+
+async def test_events_without_an_instance(start, backend):
+    """Events that belong to no process instance stay in order among themselves."""
+    exporter = await start(batch_size=2)
+
+    await exporter.bulk(tasks(*range(1, 10), without=["processInstanceKey"]))
+    await eventually(lambda: len(backend.positions) == 9)
+
+    assert backend.positions == list(range(1, 10))
+
+
+async def test_texts_survive(start, backend):
+    """Texts arrive as the engine has them, in UTF-8."""
+    text = 'größte Gruppe/ключ ✅ 🚀 "\\'
+    exporter = await start()
+
+    record = a_record(1, value={"assignee": text})
+    await exporter.bulk(b"%b\n%b\n" % (action(record), line(record)))
+    await eventually(lambda: backend.posts)
+
+    assert backend.posts[0].events[0]["assignee"] == text
+    assert "größte Gruppe/ключ ✅ 🚀".encode() in backend.posts[0].body
+
+
+async def test_credentials(start, backend):
+    """Every request says who we are, and whose events these are."""
+    exporter = await start(api_key="s3cret", cluster_id="eu-1")
+
+    await exporter.bulk(tasks(1, 2))
+    await eventually(lambda: backend.positions == [1, 2])
+
+    (post,) = backend.posts
+    assert post.headers["X-Api-Key"] == "s3cret"
+    assert post.headers["X-Cluster-Id"] == "eu-1"
+    assert post.headers["Content-Type"] == "application/json"
+    assert post.ids == [f"eu-1-1-1-{NOON + 1}", f"eu-1-1-2-{NOON + 2}"]
+
+
+async def test_credentials_in_another_header(start, backend):
+    """API_KEY_HEADER renames the header; without cluster id there is none of that."""
+    exporter = await start(api_key="s3cret", api_key_header="Authorization")
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.posts)
+
+    (post,) = backend.posts
+    assert post.headers["Authorization"] == "s3cret"
+    assert "X-Api-Key" not in post.headers
+    assert "X-Cluster-Id" not in post.headers
+    assert post.ids == [f"1-1-{NOON + 1}"]
+
+
+async def test_no_credentials(start, backend):
+    """Without an API key there is no header for it."""
+    exporter = await start()
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.posts)
+
+    assert "X-Api-Key" not in backend.posts[0].headers
+
+
+async def test_cookies_are_not_kept(start, backend):
+    """A backend that sets a cookie doesn't get it back: requests know no past."""
+    backend.headers["Set-Cookie"] = "session=7"
+    exporter = await start()
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
+    await exporter.bulk(tasks(2))
+    await eventually(lambda: backend.positions == [1, 2])
+
+    assert not any("Cookie" in post.headers for post in backend.posts)
+
+
+async def test_a_certificate_that_does_not_verify(start):
+    """A backend that can't prove who it is gets nothing, and the log has the remedy."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with HTTPServer(host="127.0.0.1", ssl_context=context) as server:
+        server.expect_request("/events").respond_with_data()
+        exporter = await start(url=server.url_for("/events"))
+
+        await exporter.bulk(tasks(1))
+        (trouble,) = await eventually(
+            lambda: exporter.lines.saying("batch not delivered")
+        )
+
+        assert (trouble.levelname, trouble.outcome) == ("ERROR", "blocked")
+        assert "certificate" in trouble.reason
+        assert "SSL_CERT_FILE" in trouble.remedy
+        assert (await exporter.metrics())["spool_events"] == 1
+        await exporter.stop()
+        assert server.log == []
+
+
+async def test_a_certificate_of_our_own(launch, client, monkeypatch, tmp_path):
+    """An authority that SSL_CERT_FILE names is trusted like any other."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with HTTPServer(host="127.0.0.1", ssl_context=context) as server:
+        server.expect_request("/events").respond_with_data()
+        process = launch(URL=server.url_for("/events"))
+        ready = await process.ready()
+
+        assert await send(client, ready["ingest"], tasks(1)) == 200
+        await eventually(lambda: server.log or process.saying("batch not delivered"))
+
+    assert process.saying("batch not delivered") == []

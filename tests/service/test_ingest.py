@@ -1,0 +1,221 @@
+"""The ingest port answers after the commit, and says what keeps it from one."""
+
+import asyncio
+import base64
+
+import pytest
+
+from tests.conftest import eventually
+from tests.records import KEY, a_record, action, bulk, tasks
+from tests.service.replies import explains_itself
+from tests.service.wire import POST, connected
+
+MIB = 1024 * 1024
+
+
+async def test_the_answer_comes_after_the_commit(start, backend, disk):
+    """As long as an event isn't on disk, there is no answer and no delivery."""
+    exporter = await start()
+    disk.asked.clear()
+    disk.quick.clear()
+
+    request = asyncio.create_task(exporter.bulk(tasks(1)))
+    await eventually(disk.asked.is_set)
+    for _ in range(5):  # the port goes on answering others meanwhile
+        await exporter.ask("GET", "/")
+    early = request.done(), list(backend.posts)
+    disk.quick.set()
+    reply = await request
+
+    assert early == (False, [])
+    assert reply.status == 200
+    await eventually(lambda: backend.positions == [1])
+
+
+async def test_unwanted_records_need_no_disk(start, disk):
+    """Where nothing is selected nothing has to be stored: the answer comes at once."""
+    exporter = await start()
+    disk.quick.clear()
+    job = a_record(1, valueType="JOB")
+
+    by_name = await exporter.bulk(b"%b\n%b\n" % (action(job, "job"), b"not read"))
+    by_record = await exporter.bulk(bulk(job))
+
+    assert (by_name.status, by_record.status) == (200, 200)
+    assert len(by_name.json["items"]) == len(by_record.json["items"]) == 1
+    disk.quick.set()
+    assert (await exporter.metrics())["ingest_records_total not_selected"] == 2
+
+
+async def test_many_partitions_at_once(start, backend):
+    """Requests of several partitions are taken side by side, each with its order."""
+    exporter = await start()
+    partitions = (1, 2, 3, 4)
+
+    async def send(partition):
+        value = {"processInstanceKey": KEY + partition}
+        for position in range(1, 41):
+            body = tasks(position, partitionId=partition, value=value)
+            assert (await exporter.bulk(body)).status == 200
+
+    await asyncio.gather(*map(send, partitions))
+    await eventually(lambda: len(backend.positions) == 160)
+
+    arrived = [
+        tuple(map(int, identity.split("-")[:2]))
+        for post in backend.accepted
+        for identity in post.ids
+    ]
+    for partition in partitions:
+        assert [n for each, n in arrived if each == partition] == list(range(1, 41))
+
+
+def basic(credentials):
+    """Return the header for *credentials*, which are bytes."""
+    encoded = base64.b64encode(credentials).decode()
+    return {"Authorization": f"Basic {encoded}"}
+
+
+async def test_basic_authentication(start, backend):
+    """With the right credentials everything is as without any."""
+    exporter = await start(ingest_username="broker", ingest_password="pass:word")
+
+    for spelling in ("Basic", "basic"):
+        header = basic(b"broker:pass:word")["Authorization"]
+        header = header.replace("Basic", spelling)
+        reply = await exporter.bulk(tasks(1), Authorization=header)
+        assert reply.status == 200
+
+    await eventually(lambda: backend.positions == [1])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        basic(b"broker:wrong"),
+        basic(b"broker:"),
+        basic(b"wrong:password"),
+        basic(b"broker"),
+        basic(b""),
+        basic("broker:größe".encode()),
+        basic("broker:größe".encode("latin-1")),
+        {"Authorization": "Basic"},
+        {"Authorization": "Basic !"},
+        {"Authorization": "Basic größe"},
+        {"Authorization": "Bearer YnJva2VyOnBhc3N3b3Jk"},
+        {"Authorization": ""},
+    ],
+    ids=str,
+)
+async def test_wrong_credentials(start, headers):
+    """Without the right credentials nothing is taken, on no path."""
+    exporter = await start(ingest_username="broker", ingest_password="password")
+
+    for method, path in [("POST", "/_bulk"), ("GET", "/"), ("GET", "/unknown")]:
+        reply = await exporter.ask(method, path, data=tasks(1), headers=headers)
+        assert explains_itself(
+            reply,
+            401,
+            "APP_INTEGRATIONS_INGEST_USERNAME",
+            "authentication.username",
+        )
+        assert reply.headers["WWW-Authenticate"].startswith("Basic ")
+        assert b"broker" not in reply.body.replace(b"broker's", b"")
+
+    metrics = await exporter.metrics()
+    assert metrics["ingest_refusals_total 401"] == 3
+    assert metrics["spool_events"] == 0
+    assert len(exporter.lines.saying("request refused")) == 1
+
+
+async def test_a_connection_survives_an_error(start):
+    """An error with a body that nobody wanted leaves the connection usable."""
+    exporter = await start(ingest_username="broker", ingest_password="password")
+    body = tasks(*range(1, 200))
+    head = b"Content-Length: %d\r\n" % len(body)
+    right = basic(b"broker:password")["Authorization"].encode()
+
+    async with connected(exporter.ingest) as wire:
+        refused = await wire.ask(POST + head + b"\r\n", body)
+        taken = await wire.ask(POST + head + b"Authorization: %b\r\n\r\n" % right, body)
+
+    assert (refused.status, taken.status) == (401, 200)
+
+
+async def test_a_full_spool(start, backend):
+    """What finds no room is put off with a remedy, and taken once there is room."""
+    backend.answer = 503
+    exporter = await start(spool_max_bytes=MIB)
+    large = "x" * 400_000
+    bodies = [tasks(n, value={"assignee": large}) for n in (1, 2, 3)]
+
+    taken = [(await exporter.bulk(body)).status for body in bodies[:2]]
+    refused = await exporter.bulk(bodies[2])
+    small = await exporter.bulk(tasks(4))
+    again = await exporter.bulk(bodies[2])
+    backend.answer = 200
+    await eventually(lambda: len(backend.positions) == 3)
+    late = await exporter.bulk(bodies[2])
+    await eventually(lambda: len(backend.positions) == 4)
+
+    assert taken == [200, 200]
+    assert explains_itself(
+        refused, 429, "The spool holds", "APP_INTEGRATIONS_SPOOL_MAX_BYTES"
+    )
+    assert (small.status, again.status, late.status) == (200, 429, 200)
+    assert sorted(backend.positions) == [1, 2, 3, 4]
+    assert (await exporter.metrics())["ingest_refusals_total 429"] == 2
+
+
+async def test_a_request_larger_than_the_spool(start, backend):
+    """One request may exceed the limit: refused, it would come again for ever."""
+    exporter = await start(spool_max_bytes=MIB)
+
+    reply = await exporter.bulk(tasks(1, value={"assignee": "x" * 2 * MIB}))
+    await eventually(lambda: backend.positions == [1])
+
+    assert reply.status == 200
+
+
+async def test_a_failing_disk(start, backend, disk):
+    """While the disk fails the broker is told so, and afterwards all is as before."""
+    exporter = await start()
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
+
+    disk.failing = True
+    replies = [await exporter.bulk(tasks(2)) for _ in range(3)]
+    disk.failing = False
+    mended = await exporter.bulk(tasks(2))
+    await eventually(lambda: backend.positions == [1, 2])
+
+    for reply in replies:
+        assert explains_itself(
+            reply, 503, "disk I/O error", "APP_INTEGRATIONS_SPOOL_DIR"
+        )
+    assert mended.status == 200
+    assert len(exporter.lines.saying("request refused")) == 1
+    assert len(exporter.lines.saying("bulk requests are accepted again")) == 1
+    assert (await exporter.metrics())["ingest_refusals_total 503"] == 3
+
+
+async def test_a_disk_that_fails_after_a_delivery(start, backend, disk):
+    """What was delivered is settled once the disk can write, and not sent again."""
+    gate = backend.gate()
+    backend.answer = lambda _: gate.wait(10) and 200
+    exporter = await start()
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.posts)
+
+    disk.failing = True
+    gate.set()
+    disk.asked.clear()
+    await eventually(disk.asked.is_set)
+    disk.failing = False
+    await exporter.bulk(tasks(2))
+    await eventually(lambda: len(backend.positions) == 2)
+    await exporter.stop()
+
+    assert backend.positions == [1, 2]
+    assert exporter.lines.saying("stopped")[0].waiting_events == 0

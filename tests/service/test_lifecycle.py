@@ -1,0 +1,138 @@
+"""Starting and dying: whatever happens, what was accepted is delivered."""
+
+import asyncio
+import os
+import signal
+import socket
+
+import aiohttp
+import pytest
+
+from exporter.errors import ExporterError
+from exporter.listening import PortError
+from exporter.spool.errors import SpoolUnusableError
+from tests.conftest import eventually
+from tests.records import KEY, a_record, bulk, tasks
+from tests.service.processes import send
+from tests.service.running import running
+from tests.service.wire import refuses
+
+
+async def test_a_failing_part_ends_the_service(start, backend, monkeypatch):
+    """What nobody foresaw ends the whole process, so that somebody restarts it."""
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("exporter.delivery.delivery.request_of", fail)
+    exporter = await start()
+    await exporter.bulk(tasks(1))
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await exporter.ended()
+    again_at = exporter.ingest
+
+    assert raised.value.subgroup(ZeroDivisionError)
+    assert await refuses(again_at)
+    assert backend.posts == []
+
+
+async def test_sigkill_loses_nothing(launch, backend, client):
+    """What was answered before a kill is delivered after the next start, in order."""
+    backend.answer = 503
+    process = launch()
+    address = (await process.ready())["ingest"]
+    answered = []
+
+    async def feed(partition):
+        for position in range(1, 100_000):
+            value = {"processInstanceKey": KEY + position % 5}
+            record = a_record(position, partitionId=partition, value=value)
+            try:
+                status = await send(client, address, bulk(record))
+            except aiohttp.ClientError:
+                return
+            assert status == 200
+            answered.append((partition, position))
+
+    async with asyncio.TaskGroup() as feeds:
+        for partition in (1, 2, 3):
+            feeds.create_task(feed(partition))
+        await eventually(lambda: len(answered) >= 100)
+        process.signal(signal.SIGKILL)
+    assert await process.ended() == -signal.SIGKILL
+    backend.answer = 200
+    second = launch()
+    await second.ready()
+    await eventually(lambda: len(backend.positions) >= len(answered))
+    second.signal(signal.SIGTERM)
+    await second.ended()
+
+    arrived = [
+        tuple(map(int, identity.split("-")[:2]))
+        for post in backend.accepted
+        for identity in post.ids
+    ]
+    assert set(answered) <= set(arrived)
+    # What was written and not yet answered when the kill came may be there, too.
+    assert len(arrived) - len(answered) <= 3
+    assert len(set(arrived)) == len(arrived)
+    for partition in (1, 2, 3):
+        for rest in range(5):
+            lane = [n for each, n in arrived if each == partition and n % 5 == rest]
+            assert lane == sorted(lane)
+
+
+async def test_a_second_service_on_one_spool(start, launch, backend):
+    """The second one says who is there, and touches nothing."""
+    exporter = await start()
+
+    second = launch()
+    status = await second.ended()
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
+
+    assert status == 1
+    (said,) = second.text.splitlines()
+    assert f"in use by host {socket.gethostname()}, pid {os.getpid()}" in said
+    assert "APP_INTEGRATIONS_SPOOL_DIR" in said
+
+
+async def fails_to_start(settings, **changes):
+    """Return the error that keeps the service from starting."""
+    with pytest.raises(ExporterError) as raised:
+        async with running(settings(**changes)):
+            pass
+    return raised.value
+
+
+@pytest.mark.parametrize("name", ["ingest_port", "admin_port"])
+async def test_a_taken_port(start, settings, name):
+    """A taken port is named with its setting; the spool is free again at once."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        error = await fails_to_start(settings, **{name: port})
+    exporter = await start()
+
+    assert isinstance(error, PortError)
+    assert f"Can't listen on 127.0.0.1:{port}: Address already in use. " in str(error)
+    assert str(error).endswith(f"set APP_INTEGRATIONS_{name.upper()}")
+    assert (await exporter.look("/readyz")).status == 200
+
+
+async def test_a_host_that_is_none(settings):
+    """An address that isn't ours is explained like a taken one."""
+    error = await fails_to_start(settings, admin_host="203.0.113.7")
+
+    assert isinstance(error, PortError)
+    assert "203.0.113.7" in str(error)
+
+
+async def test_a_spool_that_cannot_be(settings, tmp_path):
+    """A directory that can't be made is named with its setting."""
+    (tmp_path / "file").touch()
+
+    error = await fails_to_start(settings, spool_dir=tmp_path / "file" / "spool")
+
+    assert isinstance(error, SpoolUnusableError)
+    assert "APP_INTEGRATIONS_SPOOL_DIR" in str(error)

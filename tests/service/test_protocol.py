@@ -1,0 +1,229 @@
+"""Every broker and every client takes our answers for a search engine's."""
+
+import asyncio
+
+import elasticsearch8.helpers
+import elasticsearch9.helpers
+import opensearchpy
+import pytest
+
+from tests import recorded
+from tests.conftest import eventually
+from tests.records import a_record, tasks
+from tests.service.replies import (
+    ACKNOWLEDGED,
+    NO_INDICES,
+    bulk_answer,
+    explains_itself,
+    is_well_formed,
+)
+from tests.service.wire import POST, as_sent, connected
+
+
+def expected_answer(request):
+    """Return status and content that the recorded *request* has to be answered with."""
+    path = request["path"]
+    if path == "/_bulk":
+        return 200, bulk_answer(request["body"])
+    if "/_ism/policies/" in path:
+        return 404, {"found": False}
+    if "/_ism/remove/" in path:
+        return 200, NO_INDICES
+    return 200, ACKNOWLEDGED
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in (recorded.DATA / "wire").iterdir())
+)
+async def test_recorded_requests(start, backend, name):
+    """What exporters and their clients sent is answered as they need, on one socket."""
+    exporter = await start()
+    requests = recorded.requests(name)
+
+    async with connected(exporter.ingest) as wire:
+        replies = [await wire.ask(*as_sent(request)) for request in requests]
+
+    assert [(reply.status, reply.json) for reply in replies] == [
+        expected_answer(request) for request in requests
+    ]
+    assert all(is_well_formed(reply) for reply in replies)
+    assert "Connection" not in replies[-1].headers
+    assert backend.posts == []
+
+
+@pytest.mark.parametrize(
+    "method, path, status, answer",
+    [
+        ("PUT", "/_ilm/policy/zeebe-record-retention-policy", 200, ACKNOWLEDGED),
+        ("PUT", "/_component_template/zeebe-record", 200, ACKNOWLEDGED),
+        ("PUT", "/_component_template/zeebe-record-8.8.0", 200, ACKNOWLEDGED),
+        ("PUT", "/_index_template/zeebe-record_user-task_8.6.0", 200, ACKNOWLEDGED),
+        ("PUT", "/zeebe-record*/_settings?allow_no_indices=true", 200, ACKNOWLEDGED),
+        ("PUT", "/zeebe-record_*/_settings?allow_no_indices=true", 200, ACKNOWLEDGED),
+        ("PUT", "/odd%20prefix%2A/_settings", 200, ACKNOWLEDGED),
+        ("GET", "/_plugins/_ism/policies/any", 404, {"found": False}),
+        ("DELETE", "/_plugins/_ism/policies/any", 404, {"found": False}),
+        ("PUT", "/_plugins/_ism/policies/any", 200, {"policy": {}}),
+        (
+            "PUT",
+            "/_plugins/_ism/policies/any?if_seq_no=1&if_primary_term=1",
+            200,
+            {"policy": {}},
+        ),
+        ("POST", "/_plugins/_ism/add/zeebe-record*", 200, NO_INDICES),
+        ("POST", "/_plugins/_ism/remove/zeebe-record_*", 200, NO_INDICES),
+        ("POST", "/_bulk", 200, {"took": 0, "errors": False, "items": []}),
+        ("PUT", "/_bulk", 200, {"took": 0, "errors": False, "items": []}),
+    ],
+)
+async def test_every_path(start, method, path, status, answer):
+    """Each request of any broker from 8.5 to 8.10 has its answer."""
+    exporter = await start()
+
+    reply = await exporter.ask(method, path)
+
+    assert (reply.status, reply.json) == (status, answer)
+    assert is_well_formed(reply)
+
+
+async def test_the_front_door(start):
+    """Whoever looks with a browser is told what this is."""
+    exporter = await start()
+
+    reply = await exporter.ask("GET", "/")
+
+    assert is_well_formed(reply)
+    assert reply.json["tagline"].startswith("App Integrations Exporter")
+    assert reply.json["version"]["number"].startswith("8.")
+    assert (await exporter.ask("HEAD", "/")).status == 200
+
+
+@pytest.mark.parametrize(
+    "method, path, status",
+    [
+        ("GET", "/favicon.ico", 404),
+        ("POST", "/zeebe-record/_bulk", 404),
+        ("GET", "/_cat/indices", 404),
+        ("PUT", "/_component_template/", 404),
+        ("GET", "/_bulk", 405),
+        ("DELETE", "/_component_template/zeebe-record", 405),
+        ("PATCH", "/", 405),
+    ],
+)
+async def test_unknown_paths_and_methods(start, method, path, status):
+    """What isn't served gets an error that says what this is, in JSON."""
+    exporter = await start()
+
+    reply = await exporter.ask(method, path)
+
+    assert explains_itself(
+        reply, status, f"{method} {path} is not served here", "Elasticsearch exporter"
+    )
+    assert (await exporter.metrics())[f"ingest_refusals_total {status}"] == 1
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/x-ndjson",
+        "application/json; charset=UTF-8",
+        "application/vnd.elasticsearch+json;compatible-with=9",
+        "text/plain",
+        "nonsense",
+    ],
+)
+async def test_content_types_do_not_matter(start, backend, kind):
+    """The same body is the same request, however a client labels it."""
+    exporter = await start()
+
+    reply = await exporter.bulk(tasks(1), **{"Content-Type": kind})
+    await eventually(lambda: backend.positions == [1])
+
+    assert is_well_formed(reply)
+    assert reply.json == bulk_answer(tasks(1).decode())
+
+
+CLIENTS = {
+    "elasticsearch 8": (elasticsearch8.Elasticsearch, elasticsearch8.helpers.bulk),
+    "elasticsearch 9": (elasticsearch9.Elasticsearch, elasticsearch9.helpers.bulk),
+    "opensearch": (opensearchpy.OpenSearch, opensearchpy.helpers.bulk),
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_official_clients(start, backend, name):
+    """The official clients' bulk helpers take our answers for the real thing's."""
+    connect, send = CLIENTS[name]
+    exporter = await start()
+    index = "zeebe-record_user-task_8.6.0_2026-11-23"
+    records = [a_record(position) for position in range(1, 21)]
+    actions = [
+        {"_index": index, "_id": f"1-{record['position']}", "_source": record}
+        for record in records
+    ]
+    actions[1]["_op_type"] = "create"
+    actions.append({"_op_type": "delete", "_index": index, "_id": "1-1"})
+
+    def talk():
+        with connect(f"http://{exporter.ingest}") as client:
+            tagline = client.info()["tagline"]
+            return tagline, send(client, actions, chunk_size=7)
+
+    tagline, result = await asyncio.to_thread(talk)
+    await eventually(lambda: len(backend.positions) == 20)
+
+    assert "not Elasticsearch" in tagline
+    assert result == (21, [])
+    assert backend.positions == list(range(1, 21))
+
+
+@pytest.mark.parametrize("client", [elasticsearch8, elasticsearch9], ids=["8", "9"])
+async def test_official_clients_at_startup(start, client):
+    """What an exporter sets up at its start can be set up with the official clients."""
+    exporter = await start()
+
+    def talk():
+        with client.Elasticsearch(f"http://{exporter.ingest}") as elastic:
+            return [
+                elastic.ilm.put_lifecycle(name="policy", policy={"phases": {}}),
+                elastic.cluster.put_component_template(name="z", template={}),
+                elastic.indices.put_index_template(name="z", index_patterns="z*"),
+                elastic.indices.put_settings(
+                    index="z*", settings={}, allow_no_indices=True
+                ),
+            ]
+
+    answers = await asyncio.to_thread(talk)
+
+    assert [answer.body for answer in answers] == [ACKNOWLEDGED] * 4
+
+
+async def test_hundreds_of_requests_on_one_socket(start, backend):
+    """A broker keeps one connection for its whole life, and so do we."""
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        for position in range(1, 301):
+            body = tasks(position)
+            reply = await wire.ask(
+                POST + b"Content-Length: %d\r\n\r\n" % len(body), body
+            )
+            assert reply.status == 200
+    await eventually(lambda: len(backend.positions) == 300)
+
+    assert sorted(backend.positions) == list(range(1, 301))
+
+
+async def test_what_is_no_http(start, caplog):
+    """Noise on the port is answered and worth no line in the log; the port lives on."""
+    exporter = await start()
+    caplog.set_level("INFO")
+    caplog.clear()
+
+    async with connected(exporter.ingest) as wire:
+        await wire.send(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        reply = await wire.reply()
+
+    assert reply.status == 400
+    assert caplog.records == []
+    assert (await exporter.ask("GET", "/")).status == 200

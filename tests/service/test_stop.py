@@ -1,0 +1,203 @@
+"""A stop ends in order: what was begun is finished, and what waits is delivered."""
+
+import asyncio
+import signal
+
+import pytest
+
+from exporter import service
+from tests.conftest import eventually
+from tests.records import KEY, tasks
+from tests.service.processes import send
+from tests.service.wire import connected, refusal, refuses
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signals(launch, backend, client, number):
+    """A process that is told to stop delivers what waits, and exits 0."""
+    gate = backend.gate()
+    backend.answer = lambda _: gate.wait(10) and 200
+    process = launch()
+    ready = await process.ready()
+
+    for position in range(1, 31):
+        body = tasks(position, value={"processInstanceKey": KEY + position % 7})
+        assert await send(client, ready["ingest"], body) == 200
+    process.signal(number)
+    await eventually(lambda: process.saying("stopping"))
+    gate.set()
+
+    assert await process.ended() == 0
+    assert sorted(backend.positions) == list(range(1, 31))
+    (stopped,) = process.saying("stopped")
+    assert stopped["waiting_events"] == 0
+
+
+async def test_a_stop_ends_ingest_first(start, backend):
+    """While it drains, nothing more is accepted, and readiness says so."""
+    gate = backend.gate()
+    backend.answer = lambda _: gate.wait(10) and 200
+    exporter = await start()
+    await exporter.bulk(tasks(1))
+    before = await exporter.look("/readyz")
+
+    stop = asyncio.create_task(exporter.stop())
+    await eventually(lambda: exporter.lines.saying("stopping"))
+    async with asyncio.timeout(5):
+        await refusal(exporter.ingest)
+    ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
+    gate.set()
+    await stop
+
+    assert before.status == 200
+    assert (ready.status, healthy.status) == (503, 200)
+    assert "ingest isn't listening" in ready.json["reason"]
+    assert backend.positions == [1]
+    assert await refuses(exporter.admin)
+
+
+async def test_a_request_under_way_is_finished(start, backend, disk):
+    """A bulk request that waits for the disk when the stop comes is answered."""
+    exporter = await start()
+    disk.asked.clear()
+    disk.quick.clear()
+    request = asyncio.create_task(exporter.bulk(tasks(1)))
+    await eventually(disk.asked.is_set)
+
+    stop = asyncio.create_task(exporter.stop())
+    await eventually(lambda: exporter.lines.saying("stopping"))
+    disk.quick.set()
+
+    assert (await request).status == 200
+    await stop
+    assert backend.positions == [1]
+
+
+async def test_idle_connections_hold_up_no_stop(start):
+    """A broker that keeps its connection doesn't keep us."""
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        await wire.ask(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        async with asyncio.timeout(5):
+            await exporter.stop()
+
+
+@pytest.mark.parametrize("seconds, kept", [(0.05, False), (60, True)])
+async def test_idle_connections_are_kept(start, monkeypatch, seconds, kept):
+    """A connection may be idle for a time that is longer than any broker's pause."""
+    assert service.OPTIONS["keepalive_timeout"] >= 60 * 60
+    monkeypatch.setitem(service.OPTIONS, "keepalive_timeout", seconds)
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        await wire.ask(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert await wire.is_open(after=0.2) is kept
+
+
+async def test_a_drain_gives_up_at_the_first_failure(start, backend):
+    """A backend in trouble isn't waited for; the next start delivers what is left."""
+    statuses = iter([200, 503])
+    gate = backend.gate()
+    exporter = await start(max_batches_in_flight=1, shutdown_timeout_ms=60_000)
+    backend.answer = lambda _: gate.wait(10) and next(statuses)
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.posts)
+    await exporter.bulk(tasks(2, 3))
+
+    stop = asyncio.create_task(exporter.stop())
+    await eventually(lambda: exporter.lines.saying("stopping"))
+    gate.set()
+    async with asyncio.timeout(5):
+        await stop
+    attempts = [post.status for post in backend.posts]
+    backend.answer = 200
+    again = await start()
+    await eventually(lambda: len(backend.positions) == 3)
+
+    assert attempts == [200, 503]
+    assert exporter.lines.saying("stopped")[0].waiting_events == 2
+    assert again.lines.saying("ready")[0].waiting_events == 2
+    assert backend.positions == [1, 2, 3]
+
+
+async def test_what_is_under_way_may_land(start, backend, monkeypatch):
+    """A drain that gives up cuts nobody off, and begins nothing any more."""
+    monkeypatch.setattr("random.uniform", lambda *_: 0.0)
+    gates = {1: backend.gate(), 2: backend.gate()}
+    statuses = {1: 503, 2: 200}
+
+    def answer(post):
+        (position,) = post.positions
+        gates[position].wait(10)
+        return statuses[position]
+
+    backend.answer = answer
+    exporter = await start(max_batches_in_flight=2)
+    for position in (1, 2):
+        value = {"processInstanceKey": KEY + position}
+        await exporter.bulk(tasks(position, value=value))
+        await eventually(lambda sent=position: len(backend.posts) == sent)
+
+    stop = asyncio.create_task(exporter.stop())
+    await eventually(lambda: exporter.lines.saying("stopping"))
+    gates[1].set()
+    await eventually(lambda: exporter.lines.saying("batch not delivered"))
+    for _ in range(5):  # long enough for another attempt
+        await exporter.look("/healthz")
+    gates[2].set()
+    await stop
+
+    assert [(post.positions, post.status) for post in backend.posts] == [
+        ([1], 503),
+        ([2], 200),
+    ]
+    assert exporter.lines.saying("stopped")[0].waiting_events == 1
+
+
+async def test_a_drain_gives_a_paused_backend_one_chance(start, backend, monkeypatch):
+    """A pause of half a minute ends with the stop: perhaps the backend is back."""
+    monkeypatch.setattr("exporter.delivery.clock.FIRST_SECONDS", 30.0)
+    monkeypatch.setattr("exporter.delivery.clock.LONGEST_SECONDS", 30.0)
+    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
+    backend.answer = 503
+    exporter = await start()
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: exporter.lines.saying("batch not delivered"))
+
+    backend.answer = 200
+    async with asyncio.timeout(5):
+        await exporter.stop()
+
+    assert [post.status for post in backend.posts] == [503, 200]
+
+
+async def test_a_drain_gives_up_in_time(start, backend):
+    """A backend that hangs is waited for SHUTDOWN_TIMEOUT_MS, and nothing is lost."""
+    gate = backend.gate()
+    backend.answer = lambda _: gate.wait(10) and 503
+    exporter = await start(shutdown_timeout_ms=100)
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.posts)
+
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await exporter.stop()
+    lasted = loop.time() - begun
+    gate.set()
+    backend.answer = 200
+    await start()
+    await eventually(lambda: backend.positions == [1])
+
+    assert 0.1 <= lasted < 5
+    assert exporter.lines.saying("stopped")[0].waiting_events == 1
+
+
+async def test_nothing_to_drain(start):
+    """A stop with nothing left to do takes no time."""
+    exporter = await start(shutdown_timeout_ms=60_000)
+
+    async with asyncio.timeout(5):
+        await exporter.stop()
+
+    assert exporter.lines.saying("stopped")[0].waiting_events == 0

@@ -1,0 +1,91 @@
+"""One socket to the ingest port, byte by byte, as a broker may use it."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from tests.service.running import Reply
+
+CHUNK = 1000
+POST = b"POST /_bulk HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+class Wire:
+    """A connection that hides nothing."""
+
+    def __init__(self, reader, writer):
+        """Talk through the two ends."""
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, *parts):
+        """Send *parts*, each on its own."""
+        for part in parts:
+            self._writer.write(part)
+            await self._writer.drain()
+
+    async def reply(self):
+        """Return the next answer."""
+        _, status, _ = (await self._reader.readline()).split(b" ", 2)
+        headers = {}
+        while line := (await self._reader.readline()).strip():
+            name, _, value = line.decode().partition(": ")
+            headers[name] = value
+        body = await self._reader.readexactly(int(headers["Content-Length"]))
+        return Reply(int(status), headers, body)
+
+    async def ask(self, *parts):
+        """Send *parts* and return the answer."""
+        await self.send(*parts)
+        return await self.reply()
+
+    async def is_open(self, *, after):
+        """Tell whether the other side hasn't hung up *after* so many seconds."""
+        try:
+            async with asyncio.timeout(after):
+                return await self._reader.read(1) != b""
+        except TimeoutError:
+            return True
+
+
+def as_sent(request):
+    """Return the parts of a recorded *request*, with its headers and its framing."""
+    headers = "".join(f"{name}: {value}\r\n" for name, value in request["headers"])
+    line = f"{request['method']} {request['path']} HTTP/{request['http']}\r\n"
+    head, body = f"{line}{headers}\r\n".encode(), request["body"].encode()
+    if ["Transfer-Encoding", "chunked"] in request["headers"]:
+        return [head, *chunked(body), b"0\r\n\r\n"]
+    return [head, body]
+
+
+def chunked(body):
+    """Yield *body* in chunks, framed."""
+    for start in range(0, len(body), CHUNK):
+        part = body[start : start + CHUNK]
+        yield b"%x\r\n%b\r\n" % (len(part), part)
+
+
+@asynccontextmanager
+async def connected(address):
+    """Connect to *address* for the length of a block."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        yield Wire(reader, writer)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def refuses(address):
+    """Tell whether nobody listens at *address*."""
+    try:
+        async with connected(address):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
+async def refusal(address):
+    """Return as soon as nobody listens at *address*."""
+    while not await refuses(address):
+        pass
