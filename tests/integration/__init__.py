@@ -1,0 +1,1 @@
+"""The whole exporter between a real broker and a backend."""

@@ -1,0 +1,75 @@
+"""Whatever stops for a while, no event of a real engine is lost."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from tests.conftest import eventually
+from tests.integration.office import LIFE, PATIENCE
+
+
+@pytest.mark.usefixtures("workers")
+async def test_exporter_killed(office, service):
+    """An exporter killed in the middle goes on where it was: nothing lost, in order."""
+    instances = await office.review(50)
+    await eventually(lambda: len(office.identities(instances)) >= 50, within=PATIENCE)
+    service.kill()
+    told_before = len(office.identities(instances))
+    instances += await office.review(50)
+    await service.start()
+    await office.all_told(instances, LIFE)
+
+    assert told_before < len(instances) * len(LIFE)
+    assert office.histories(instances) == dict.fromkeys(instances, LIFE)
+
+
+async def test_broker_restarted(office, broker, recorder):
+    """A restarted broker sends everything again, and none of it arrives twice."""
+    async with office.at_work():
+        instances = await office.review(20)
+        await office.all_told(instances, LIFE)
+    instances += await office.review(20)
+    await office.all_told(instances[20:], LIFE[:1])
+    await broker.stop()
+    await broker.start()
+    async with office.at_work():
+        await office.all_told(instances, LIFE)
+
+    records = [record for each in instances for record in recorder.of(each)]
+    sent = Counter(record["position"] for record in records)
+    again = {record["key"] for record in records if sent[record["position"]] > 1}
+    assert len(again) == len(instances)
+    assert office.histories(instances) == dict.fromkeys(instances, LIFE)
+    identities = office.identities(instances)
+    assert len(identities) == len(set(identities))
+
+
+async def test_backend_down(office, recorder):
+    """For ten seconds nobody takes events: none is lost, and no one else is delayed."""
+    await office.backend.down()
+    since = len(recorder.records)
+    instances = []
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        [instance] = await office.review(1)
+        instances.append(instance)
+        # People learn of their tasks from elsewhere: the backend has nothing to tell.
+        [task] = await eventually(lambda: created(recorder, instances[-1]))
+        await office.engine.assign(task, "ann")
+        await office.engine.complete(task)
+    delays = [recorded.delay for recorded in recorder.records[since:]]
+    assert office.identities(instances) == []
+    await office.backend.up()
+    await office.all_told(instances, LIFE)
+
+    assert office.histories(instances) == dict.fromkeys(instances, LIFE)
+    assert len(instances) > 10
+    assert max(delays) < 1
+
+
+def created(recorder, instance):
+    """Return the key of the instance's task, once the engine has recorded it."""
+    return [
+        each["key"] for each in recorder.of(instance) if each["intent"] == "CREATED"
+    ]
