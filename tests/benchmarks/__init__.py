@@ -1,0 +1,1 @@
+"""How fast, how soon and with how much memory: `make bench`."""
