@@ -1,0 +1,96 @@
+"""What is written about the code is what the code says."""
+
+import re
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import exporter
+from exporter import settings
+from exporter.operations.metrics import PREFIX, Metrics
+from scripts import docs
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("page", docs.GENERATED)
+def test_generated_pages(page):
+    """What is generated is what the code declares now; `make docs` repairs it."""
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == docs.filled(page)
+
+
+def test_every_reason_is_given():
+    """Each runtime dependency and each rule that isn't followed has its comment."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)
+
+    for listed in (
+        project["project"]["dependencies"],
+        project["tool"]["ruff"]["lint"]["ignore"],
+    ):
+        for entry in listed:
+            before, quoted, after = text.partition(f'"{entry}"')
+            said = after.splitlines()[0] + before.splitlines()[-2]
+            assert quoted
+            assert "# " in said, f"{entry} has no reason"
+
+
+def test_links_lead_somewhere():
+    """Every relative link of a page names a file that exists."""
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_pages_speak_of_settings_that_exist():
+    """No page names a variable of ours that nothing reads."""
+    known = {declared.variable for declared in settings.DECLARED}
+    known |= {f"{name}_FILE" for name in known}
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        named = re.findall(r"APP_INTEGRATIONS_[A-Z_]*[A-Z]", page.read_text("utf-8"))
+        assert set(named) <= known, page.name
+
+
+def test_make_help_names_every_target():
+    """A target that `make help` doesn't explain is not for people."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (*phony,) = re.findall(r"^\.PHONY: (.*)", makefile, re.MULTILINE)
+
+    for target in " ".join(phony).split():
+        assert re.search(rf"^(\w+ )*{target}( \w+)*:.* ## ", makefile, re.MULTILINE)
+
+
+def test_changelog_knows_the_version():
+    """Its newest section is this version or unreleased, and none is ahead of it."""
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest, *older = re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
+
+    assert newest in {exporter.__version__, "Unreleased"}
+    assert all(number(text) <= number(exporter.__version__) for text in older)
+
+
+def number(version):
+    """Return *version* as one that can be compared."""
+    return tuple(map(int, version.split(".")))
+
+
+def test_every_metric_is_explained():
+    """The operations page names every metric there is, and no other."""
+    metrics = Metrics()
+    nothing = SimpleNamespace(rows=0, size=0)
+    metrics.watch(SimpleNamespace(waiting=nothing, dead=nothing, limit=0))
+    suffix = {"counter": "_total"}
+    there = {
+        family.name.removeprefix(PREFIX) + suffix.get(family.type, "")
+        for family in metrics.registry.collect()
+    }
+
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("## Metrics")
+    rows = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `")]
+    told = {name for row in rows for name in re.findall(r"`(\w+)", row)}
+
+    assert told == there
