@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import asynccontextmanager
+from functools import partial
 
 from exporter.events import Event
 from exporter.spool import Limits, open_spool
@@ -40,8 +41,29 @@ async def taken(spool, limits=ANY):
     return batches
 
 
-def deny_totals(action, table, *_):
-    """Let the very last statement of a transaction that writes fail."""
+@asynccontextmanager
+async def failing(spool):
+    """Let every transaction that writes fail at its very last statement."""
+    watch = spool._writer._connection.set_authorizer
+    # In the writer's thread, here and below: SQLite's lock and the interpreter's would
+    # wait for each other if it were at work while another one sets a callback.
+    await spool._writer.do(partial(watch, _deny_totals))
+    yield
+    await spool._writer.do(partial(watch, None))
+
+
+@asynccontextmanager
+async def traced(spool):
+    """Yield the statements of the block, as they come."""
+    statements = []
+    watch = spool._writer._connection.set_trace_callback
+    await spool._writer.do(partial(watch, statements.append))
+    statements.clear()
+    yield statements
+    await spool._writer.do(partial(watch, None))
+
+
+def _deny_totals(action, table, *_):
     if (action, table) == (sqlite3.SQLITE_INSERT, "held"):
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK

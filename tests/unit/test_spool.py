@@ -11,7 +11,7 @@ from exporter.spool import (
     Unreadable,
     outbox,
 )
-from tests.unit.spools import ANY, a_spool, an_event, taken
+from tests.unit.spools import ANY, a_spool, an_event, taken, traced
 
 
 async def test_what_is_appended_is_taken_once(tmp_path):
@@ -251,13 +251,9 @@ async def test_what_is_unreadable_is_kept_once(tmp_path):
 async def test_waiters_share_a_commit(tmp_path):
     """What arrives during a commit is committed together, in few transactions."""
     async with a_spool(tmp_path) as spool:
-        commits = []
-        spool._writer._connection.set_trace_callback(
-            lambda sql: commits.append(sql) if sql == "COMMIT" else None
-        )
-        appends = [spool.append([an_event(n)]) for n in range(1, 201)]
-        await asyncio.gather(*appends)
-        spool._writer._connection.set_trace_callback(None)
+        async with traced(spool) as statements:
+            appends = [spool.append([an_event(n)]) for n in range(1, 201)]
+            await asyncio.gather(*appends)
 
-        assert 1 <= len(commits) <= 5
+        assert 1 <= statements.count("COMMIT") <= 5
         assert list(chain(*await taken(spool))) == list(range(1, 201))

@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 
 from exporter.spool import SpoolFailedError, SpoolLostError, disk, outbox
-from tests.unit.spools import ANY, a_spool, an_event, deny_totals, taken
+from tests.unit.spools import ANY, a_spool, an_event, failing, taken, traced
 
 
 async def test_a_failing_disk_loses_nothing(tmp_path):
@@ -31,17 +31,9 @@ async def test_a_failing_disk_loses_nothing(tmp_path):
 async def test_a_failed_transaction_leaves_no_trace(tmp_path):
     """What fails at the very end of a transaction is not counted, nor remembered."""
     async with a_spool(tmp_path) as spool:
-        connection = spool._writer._connection
-        connection.set_authorizer(
-            lambda action, table, *_: (
-                sqlite3.SQLITE_DENY
-                if (action, table) == (sqlite3.SQLITE_INSERT, "held")
-                else sqlite3.SQLITE_OK
-            )
-        )
-        with pytest.raises(SpoolFailedError):
-            await spool.append([an_event(1), an_event(2)])
-        connection.set_authorizer(None)
+        async with failing(spool):
+            with pytest.raises(SpoolFailedError):
+                await spool.append([an_event(1), an_event(2)])
 
         await spool.append([an_event(2)])
 
@@ -56,19 +48,15 @@ async def test_a_failed_append_leaves_the_reader_at_rest(tmp_path, monkeypatch):
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(n) for n in range(1, 32)])
     async with a_spool(tmp_path) as spool:
-        connection = spool._writer._connection
-        connection.set_authorizer(deny_totals)
-        with pytest.raises(SpoolFailedError):
-            await spool.append([an_event(32)])
-        connection.set_authorizer(None)
+        async with failing(spool):
+            with pytest.raises(SpoolFailedError):
+                await spool.append([an_event(32)])
         assert list(chain(*await taken(spool))) == list(range(1, 32))
 
-        statements = []
         waiting = asyncio.create_task(spool.outbox.take(ANY))
-        connection.set_trace_callback(statements.append)
-        for _ in range(5):
-            await spool.prove()
-        connection.set_trace_callback(None)
+        async with traced(spool) as statements:
+            for _ in range(5):
+                await spool.prove()
         assert not [sql for sql in statements if sql.startswith("SELECT")]
 
         await spool.append([an_event(32)])

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from exporter.spool import SpoolFailedError, outbox
-from tests.unit.spools import ANY, NOON, a_spool, an_event, deny_totals, taken
+from tests.unit.spools import ANY, NOON, a_spool, an_event, failing, taken
 
 
 class SpoolMachine(RuleBasedStateMachine):
@@ -79,11 +79,13 @@ class SpoolMachine(RuleBasedStateMachine):
         """Let the disk fail at the last moment of a transaction."""
         positions = range(self.position + 1, self.position + 1 + count)
         refused = [an_event(n, timestamp=self.time + n) for n in positions]
-        connection = self.spool._writer._connection
-        connection.set_authorizer(deny_totals)
-        with pytest.raises(SpoolFailedError):
-            self.runner.run(self.spool.append(refused))
-        connection.set_authorizer(None)
+        self.runner.run(self.refuse(refused))
+
+    async def refuse(self, events):
+        """Try to append *events* in vain."""
+        async with failing(self.spool):
+            with pytest.raises(SpoolFailedError):
+                await self.spool.append(events)
 
     @rule(minutes=st.integers(-10, 10))
     def reset(self, minutes):
