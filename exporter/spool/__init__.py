@@ -1,5 +1,6 @@
 """What is accepted and not yet settled; the only code that knows SQL."""
 
+from exporter.spool.dead_letters import Choice, DeadLetter, Unreadable, Verdict
 from exporter.spool.errors import (
     SpoolFailedError,
     SpoolFullError,
@@ -8,11 +9,13 @@ from exporter.spool.errors import (
 )
 from exporter.spool.outbox import Batch, Limits, Outbox
 from exporter.spool.spool import Spool, open_spool
-from exporter.spool.store import Accepted, Entry, Unreadable
+from exporter.spool.store import Accepted, Entry
 
 __all__ = [
     "Accepted",
     "Batch",
+    "Choice",
+    "DeadLetter",
     "Entry",
     "Limits",
     "Outbox",
@@ -22,5 +25,6 @@ __all__ = [
     "SpoolInUseError",
     "SpoolLostError",
     "Unreadable",
+    "Verdict",
     "open_spool",
 ]

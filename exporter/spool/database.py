@@ -58,6 +58,18 @@ MIGRATIONS = (
         forgotten_timestamp INTEGER NOT NULL
     );
     """,
+    """
+    -- Of a dead letter that was an event: all that it takes to send it again. They are
+    -- NULL where a record never became one.
+    ALTER TABLE dead_letter ADD COLUMN partition INTEGER;
+    ALTER TABLE dead_letter ADD COLUMN position  INTEGER;
+    ALTER TABLE dead_letter ADD COLUMN timestamp INTEGER;
+    ALTER TABLE dead_letter ADD COLUMN key       INTEGER;
+    ALTER TABLE dead_letter ADD COLUMN instance  INTEGER;
+    ALTER TABLE dead_letter ADD COLUMN status    INTEGER;  -- of the last answer
+    ALTER TABLE dead_letter ADD COLUMN answer    TEXT    NOT NULL DEFAULT '';
+    ALTER TABLE dead_letter ADD COLUMN attempts  INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

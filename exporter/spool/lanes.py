@@ -1,12 +1,12 @@
 """
 Whose turn it is: the order of waiting events, in memory and without any I/O.
 
-A lane is a process instance, or a partition for events without one. What is in flight
-of a lane keeps the rest of it waiting, and nobody else.
+A lane is a process instance, or a partition for events without one. What is taken of a
+lane keeps the rest of it waiting, and nobody else.
 """
 
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -24,12 +24,13 @@ class Lane:
     """What is known to wait in one lane, oldest first."""
 
     waiting: deque[int] = field(default_factory=deque)
-    in_flight: bool = False
+    taken: int = 0
+    """How many were taken and have neither landed nor come back."""
 
 
 class Lanes:
     """
-    All lanes with something waiting or in flight.
+    All lanes with something waiting or taken.
 
     The cost of `take` depends on what it returns, never on how much waits.
     """
@@ -47,7 +48,7 @@ class Lanes:
         lane = self._lanes.setdefault(place.lane, Lane())
         ahead = len(lane.waiting)
         lane.waiting.append(place.sequence)
-        if not lane.in_flight:
+        if not lane.taken:
             self.ready += 1
             if not ahead:
                 heappush(self._oldest, place)
@@ -63,35 +64,42 @@ class Lanes:
             self.ready -= 1
             if waiting:
                 heappush(self._oldest, Place(waiting[0], place.lane))
-        for key in {place.lane for place in taken}:
+        for key, count in _by_lane(taken).items():
             lane = self._lanes[key]
-            lane.in_flight = True
+            lane.taken = count
             self.ready -= len(lane.waiting)
         return taken
 
-    def give_back(self, places: Iterable[Place]) -> None:
-        """Undo `take` for the newest of what it returned; lanes stay in flight."""
-        for place in sorted(places, reverse=True):
-            self._lanes[place.lane].waiting.appendleft(place.sequence)
-
-    def land(self, lanes: Iterable[int]) -> None:
-        """Let what waits in *lanes* go: nothing of them is in flight any more."""
-        for key in lanes:
+    def land(self, places: Iterable[Place]) -> None:
+        """Let what waits behind *places* go once nothing of their lane is taken."""
+        for key, count in _by_lane(places).items():
             lane = self._lanes[key]
-            lane.in_flight = False
+            lane.taken -= count
+            if lane.taken:
+                continue
             if lane.waiting:
                 self.ready += len(lane.waiting)
                 heappush(self._oldest, Place(lane.waiting[0], key))
             else:
                 del self._lanes[key]
 
+    def give_back(self, places: Sequence[Place]) -> None:
+        """Undo `take` for *places*, behind which nothing of their lanes is taken."""
+        for place in sorted(places, reverse=True):
+            self._lanes[place.lane].waiting.appendleft(place.sequence)
+        self.land(places)
+
     def _pop(self) -> Place | None:
         """Return the oldest place whose lane may go, passing over stale ones."""
         while self._oldest:
             place = heappop(self._oldest)
             lane = self._lanes.get(place.lane)
-            if lane is None or lane.in_flight or not lane.waiting:
+            if lane is None or lane.taken or not lane.waiting:
                 continue
             if lane.waiting[0] == place.sequence:
                 return place
         return None
+
+
+def _by_lane(places: Iterable[Place]) -> Counter[int]:
+    return Counter(place.lane for place in places)

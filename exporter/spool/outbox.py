@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from exporter.events import Event
+from exporter.spool.dead_letters import Verdict
 from exporter.spool.errors import SpoolFailedError
 from exporter.spool.lanes import Lanes, Place
 from exporter.spool.store import Entry, Page, Store
@@ -100,7 +101,8 @@ class Outbox:
         """
         Return the oldest events whose lanes are free, as soon as there is one.
 
-        The lanes of the batch stay occupied until it is settled.
+        The lanes of the batch stay occupied until each of its events in them is
+        settled, buried or given back.
         """
         async with self._turn:
             await self._ready(1)
@@ -121,6 +123,20 @@ class Outbox:
         await self._insist(
             partial(self._store.settle, batch.entries), partial(self._settled, batch)
         )
+
+    async def bury(self, batch: Batch, verdict: Verdict) -> None:
+        """Make dead letters of *batch*; insist until the disk takes it."""
+        await self._insist(
+            partial(self._store.bury, batch.entries, verdict),
+            partial(self._settled, batch),
+        )
+
+    def give_back(self, entries: Sequence[Entry]) -> None:
+        """Let *entries* of a batch wait again, in their places."""
+        self._lanes.give_back(_places(entries))
+        for sequence, event in entries:
+            self._remember(sequence, event)
+        self._changed.set()
 
     async def _ready(self, count: int) -> None:
         while True:
@@ -187,21 +203,12 @@ class Outbox:
             size += len(event.body) + 1
             identities += limits.prefix + len(event.identity) + 1
             if number and (size > limits.bytes or identities > limits.identities):
-                self._give_back(entries[number:], kept=entries[:number])
+                self.give_back(entries[number:])
                 return Batch(entries[:number])
         return Batch(entries)
 
-    def _give_back(self, entries: Sequence[Entry], kept: Sequence[Entry]) -> None:
-        self._lanes.give_back(
-            Place(entry.sequence, entry.event.lane) for entry in entries
-        )
-        lanes = {entry.event.lane for entry in entries}
-        self._lanes.land(lanes.difference(entry.event.lane for entry in kept))
-        for sequence, event in entries:
-            self._remember(sequence, event)
-
     def _settled(self, batch: Batch, _: None) -> None:
-        self._lanes.land({event.lane for event in batch.events})
+        self._lanes.land(_places(batch.entries))
         self.waiting -= len(batch.entries)
         if not self.waiting:
             self.empty.set()
@@ -216,3 +223,7 @@ class Outbox:
                 return await self._writer.do(call, then)
             except SpoolFailedError:
                 await asyncio.sleep(RETRY_SECONDS)
+
+
+def _places(entries: Sequence[Entry]) -> list[Place]:
+    return [Place(entry.sequence, entry.event.lane) for entry in entries]

@@ -2,21 +2,24 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 from exporter.events import Event
 from exporter.spool.database import open_database
+from exporter.spool.dead_letters import ALL, Choice, DeadLetter, Unreadable
 from exporter.spool.disk import Disk
 from exporter.spool.errors import SpoolUnusableError
 from exporter.spool.lock import locked
 from exporter.spool.outbox import Outbox
-from exporter.spool.store import Accepted, Held, Store, Unreadable
+from exporter.spool.store import Accepted, Held, Store
 from exporter.spool.writer import Writer
 
 FILE = "spool.sqlite"
+PAGE = 500
+"""Dead letters that are handled in one transaction."""
 
 
 class Spool:
@@ -42,6 +45,40 @@ class Spool:
             partial(self._store.append, events, unreadable),
             lambda accepted: self.outbox.accepted(accepted.entries),
         )
+
+    async def dead_letters(
+        self, choice: Choice = ALL
+    ) -> AsyncIterator[list[DeadLetter]]:
+        """Yield the dead letters of *choice* page by page, oldest first."""
+        after = 0
+        while page := await self._writer.do(
+            partial(self._store.dead_letters, choice, after, PAGE)
+        ):
+            yield page
+            after = page[-1].id
+
+    async def revive(self, choice: Choice = ALL) -> int:
+        """
+        Let the dead letters of *choice* wait again, behind all others; return how many.
+
+        What never became an event stays where it is.
+        """
+        count = 0
+        last: int | None = 0
+        while last is not None:
+            revived = await self._writer.do(
+                partial(self._store.revive, choice, last, PAGE),
+                lambda revived: self.outbox.accepted(revived.entries),
+            )
+            count, last = count + len(revived.entries), revived.last
+        return count
+
+    async def drop(self, choice: Choice = ALL) -> int:
+        """Forget the dead letters of *choice* for good; return how many."""
+        count = 0
+        while dropped := await self._writer.do(partial(self._store.drop, choice, PAGE)):
+            count += dropped
+        return count
 
     async def prove(self) -> None:
         """Return once something was written; `SpoolFailedError` when it can't be."""

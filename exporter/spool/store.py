@@ -4,13 +4,18 @@ What the spool keeps, row by row: events, dead letters, and how much of each.
 Every method runs in the writer's thread, inside its transaction.
 """
 
-import hashlib
 import sqlite3
-import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from exporter.events import Event
+from exporter.spool.dead_letters import (
+    Choice,
+    DeadLetter,
+    DeadLetters,
+    Unreadable,
+    Verdict,
+)
 from exporter.spool.disk import Disk
 from exporter.spool.errors import SpoolFullError
 from exporter.spool.identities import Identities
@@ -23,15 +28,6 @@ SELECT_AFTER = SELECT + "WHERE sequence > ? AND backend = ? ORDER BY sequence LI
 AMONG = "sequence IN (SELECT value FROM json_each(?))"
 SELECT_AMONG = f"{SELECT} WHERE {AMONG} ORDER BY sequence"
 DELETE_AMONG = f"DELETE FROM event WHERE {AMONG}"  # noqa: S608 - constants
-
-
-class Unreadable(NamedTuple):
-    """A record that could not become an event, to be kept aside as a dead letter."""
-
-    reason: str
-    action: str
-    """What the broker called it: the index and id of its bulk item."""
-    body: bytes
 
 
 class Entry(NamedTuple):
@@ -58,6 +54,13 @@ class Page(NamedTuple):
     complete_to: int
 
 
+class Revived(NamedTuple):
+    """Dead letters that wait again, and the id of the last one looked at."""
+
+    entries: Sequence[Entry]
+    last: int | None
+
+
 class Held(NamedTuple):
     """How much the spool holds of one kind."""
 
@@ -81,6 +84,7 @@ class Store:
         self._connection = connection
         self._disk = disk
         self._identities = Identities(connection)
+        self._letters = DeadLetters(connection, backend)
         self._backend = backend
         self.limit = limit
         self._refused = 0
@@ -131,18 +135,9 @@ class Store:
         bodies += [record.body for record in unreadable]
         self._check_room(bodies)
         fresh, epochs = self._identities.fresh(events)
-        entries = list(map(Entry, range(self.newest + 1, 2**63), fresh))
-        insert(
-            self._connection,
-            "event",
-            EVENT_COLUMNS,
-            [(sequence, self._backend, *event) for sequence, event in entries],
-        )
-        self.newest += len(entries)
-        self.waiting = self.waiting.plus([event.body for event in fresh])
         return Accepted(
-            entries,
-            kept_aside=sum(map(self._keep_aside, unreadable)),
+            self._insert(fresh),
+            kept_aside=self._keep_aside(unreadable),
             repeats=len(events) - len(fresh),
             epochs=epochs,
         )
@@ -153,6 +148,29 @@ class Store:
             DELETE_AMONG, (numbers(entry.sequence for entry in entries),)
         )
         self.waiting = self.waiting.plus([e.event.body for e in entries], sign=-1)
+
+    def bury(self, entries: Sequence[Entry], verdict: Verdict) -> None:
+        """Make dead letters of *entries*, for the reason in *verdict*."""
+        self.settle(entries)
+        self._letters.bury([entry.event for entry in entries], verdict)
+        self.dead = self.dead.plus([entry.event.body for entry in entries])
+
+    def dead_letters(self, choice: Choice, after: int, limit: int) -> list[DeadLetter]:
+        """Return at most *limit* of *choice* behind the id *after*, oldest first."""
+        return self._letters.page(choice, after, limit)
+
+    def drop(self, choice: Choice, limit: int) -> int:
+        """Forget at most *limit* dead letters of *choice*; return how many."""
+        letters = self._letters.page(choice, 0, limit)
+        self._remove(letters)
+        return len(letters)
+
+    def revive(self, choice: Choice, after: int, limit: int) -> Revived:
+        """Let the events in a page of dead letters wait again, behind all others."""
+        letters = self._letters.page(choice, after, limit)
+        events = [letter.event for letter in letters if letter.event]
+        self._remove([letter for letter in letters if letter.event])
+        return Revived(self._insert(events), letters[-1].id if letters else None)
 
     def page(self, after: int, limit: int) -> Page:
         """Return at most *limit* waiting events behind sequence *after*, in order."""
@@ -165,6 +183,22 @@ class Store:
         """Return the events at *sequences*, in order."""
         rows = self._connection.execute(SELECT_AMONG, (numbers(sequences),))
         return [Entry(sequence, Event(*event)) for sequence, *event in rows]
+
+    def _remove(self, letters: Sequence[DeadLetter]) -> None:
+        self._letters.remove(letters)
+        self.dead = self.dead.plus([letter.body for letter in letters], sign=-1)
+
+    def _insert(self, events: Sequence[Event]) -> Sequence[Entry]:
+        entries = list(map(Entry, range(self.newest + 1, 2**63), events))
+        insert(
+            self._connection,
+            "event",
+            EVENT_COLUMNS,
+            [(sequence, self._backend, *event) for sequence, event in entries],
+        )
+        self.newest += len(entries)
+        self.waiting = self.waiting.plus([event.body for event in events])
+        return entries
 
     @property
     def full(self) -> bool:
@@ -187,21 +221,7 @@ class Store:
         if more >= self._refused:
             self._refused = 0
 
-    def _keep_aside(self, unreadable: Unreadable) -> bool:
-        """Tell whether *unreadable* is new; what is still kept is not kept twice."""
-        kept = self._connection.execute(
-            "INSERT OR IGNORE INTO dead_letter "
-            "(created, reason, action, body, digest) VALUES (?, ?, ?, ?, ?)",
-            (
-                time.time_ns() // 1_000_000,
-                unreadable.reason,
-                unreadable.action,
-                unreadable.body,
-                hashlib.sha256(
-                    unreadable.action.encode() + b"\n" + unreadable.body
-                ).digest(),
-            ),
-        ).rowcount
-        if kept:
-            self.dead = self.dead.plus([unreadable.body])
-        return bool(kept)
+    def _keep_aside(self, unreadable: Sequence[Unreadable]) -> int:
+        kept = [each for each in unreadable if self._letters.keep_aside(each)]
+        self.dead = self.dead.plus([each.body for each in kept])
+        return len(kept)

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.spool import SpoolFailedError, outbox
+from exporter.spool import Batch, SpoolFailedError, Verdict, outbox
 from tests.unit.spools import ANY, NOON, a_spool, an_event, failing, taken
 
 
@@ -39,7 +39,8 @@ class SpoolMachine(RuleBasedStateMachine):
         self.time = NOON
         self.position = 0
         self.accepted = []  # every event the spool said yes to, in that order
-        self.settled = set()  # identities
+        self.waiting = []  # those of them to be delivered, in the order they come
+        self.dead = []  # those that were given up
         self.in_flight = []
         self.open()
 
@@ -65,6 +66,7 @@ class SpoolMachine(RuleBasedStateMachine):
         result = self.runner.run(self.spool.append(events))
         assert [entry.event for entry in result.entries] == events
         self.accepted += events
+        self.waiting += events
 
     @rule(data=st.data())
     def repeat(self, data):
@@ -111,7 +113,36 @@ class SpoolMachine(RuleBasedStateMachine):
         if self.in_flight:
             batch = self.in_flight.pop(number % len(self.in_flight))
             self.runner.run(self.spool.outbox.settle(batch))
-            self.settled |= set(batch.events)
+            self.leave(batch)
+
+    @rule(number=st.integers(0, 9))
+    def bury(self, number):
+        """Give up a batch."""
+        if self.in_flight:
+            batch = self.in_flight.pop(number % len(self.in_flight))
+            self.runner.run(self.spool.outbox.bury(batch, Verdict("refused")))
+            self.leave(batch)
+            self.dead += batch.events
+
+    @rule(number=st.integers(0, 9), kept=st.integers(0, 4))
+    def give_back(self, number, kept):
+        """Let all but the first events of a batch wait again."""
+        if self.in_flight:
+            batch = self.in_flight.pop(number % len(self.in_flight))
+            self.spool.outbox.give_back(batch.entries[kept:])
+            if kept:
+                self.in_flight.append(Batch(batch.entries[:kept]))
+
+    @rule()
+    def revive(self):
+        """Send all dead letters again."""
+        assert self.runner.run(self.spool.revive()) == len(self.dead)
+        self.waiting += self.dead
+        self.dead.clear()
+
+    def leave(self, batch):
+        """Let the events of *batch* wait no more."""
+        self.waiting = [event for event in self.waiting if event not in batch.events]
 
     @rule()
     def restart(self):
@@ -131,26 +162,23 @@ class SpoolMachine(RuleBasedStateMachine):
     def ready(self):
         """Return what could be taken now, by the plainest reckoning."""
         occupied = {event.lane for batch in self.in_flight for event in batch.events}
-        return [
-            event
-            for event in self.accepted
-            if event not in self.settled and event.lane not in occupied
-        ]
+        return [event for event in self.waiting if event.lane not in occupied]
 
     @invariant()
     def counts_what_it_holds(self):
-        """Compare the counters with what waits, to the byte."""
-        waiting = [event for event in self.accepted if event not in self.settled]
-        size = sum(len(event.body) for event in waiting)
-        assert self.spool.waiting == (len(waiting), size)
+        """Compare the counters with what is held, to the byte."""
+        for held, events in (
+            (self.spool.waiting, self.waiting),
+            (self.spool.dead, self.dead),
+        ):
+            assert held == (len(events), sum(len(event.body) for event in events))
 
     def teardown(self):
         """Nothing is lost: what wasn't settled comes, once and in order."""
         self.close()
         self.open()
         batches = self.runner.run(taken(self.spool))
-        expected = [e.position for e in self.accepted if e not in self.settled]
-        assert list(chain(*batches)) == expected
+        assert list(chain(*batches)) == [event.position for event in self.waiting]
         self.close()
         self.runner.close()
         shutil.rmtree(self.root)

@@ -10,10 +10,9 @@ from contextlib import closing
 import pytest
 
 from exporter.errors import ExporterError
-from exporter.spool import (
-    SpoolInUseError,
-)
-from tests.unit.spools import a_spool, an_event, taken
+from exporter.spool import SpoolInUseError
+from exporter.spool.database import MIGRATIONS
+from tests.unit.spools import NOON, a_spool, an_event, taken
 
 
 async def test_a_second_service_is_told_about_the_first(tmp_path):
@@ -86,8 +85,32 @@ async def test_a_newer_schema_is_left_alone(tmp_path):
         async with a_spool(tmp_path):
             pass
 
-    set_version(tmp_path, 1)
+    set_version(tmp_path, len(MIGRATIONS))
     async with a_spool(tmp_path) as spool:
+        assert await taken(spool) == [[1]]
+
+
+async def test_an_older_schema_is_brought_up(tmp_path):
+    """A file of the first version keeps its events and dead letters."""
+    with closing(sqlite3.connect(tmp_path / "spool.sqlite")) as old:
+        old.executescript(MIGRATIONS[0])
+        old.execute(
+            "INSERT INTO event VALUES (7, 'default', 1, 1, ?, 5001, 100, '{}')",
+            [NOON],
+        )
+        old.execute(
+            "INSERT INTO dead_letter VALUES (3, NULL, ?, 'no JSON', '1-1', '{', NULL)",
+            [NOON],
+        )
+        old.execute("UPDATE held SET rows = 1, bytes = 2 WHERE what = 'event'")
+        old.execute("UPDATE held SET rows = 1, bytes = 1 WHERE what = 'dead_letter'")
+        old.commit()
+    set_version(tmp_path, 1)
+
+    async with a_spool(tmp_path) as spool:
+        (letter,) = [each async for page in spool.dead_letters() for each in page]
+        assert (letter.id, letter.reason, letter.event) == (3, "no JSON", None)
+        assert (letter.status, letter.answer, letter.attempts) == (None, "", 0)
         assert await taken(spool) == [[1]]
 
 

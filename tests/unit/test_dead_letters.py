@@ -1,0 +1,134 @@
+"""Dead letters: kept with their reason, and sent again or dropped by choice."""
+
+import asyncio
+from itertools import chain
+
+import pytest
+
+from exporter.spool import Batch, Choice, SpoolFailedError, Unreadable, Verdict
+from exporter.spool import spool as module
+from tests.unit.spools import ANY, a_spool, an_event, failing, taken
+
+REFUSED = Verdict("refused: 400 Bad Request", 400, '{"error":"no"}', attempts=13)
+
+
+async def buried(spool, *events, verdict=REFUSED):
+    """Accept *events* and give them up."""
+    await spool.append(events)
+    await spool.outbox.bury(await spool.outbox.take(ANY), verdict)
+
+
+async def letters(spool, choice=Choice()):  # noqa: B008 - immutable
+    """Return the dead letters of *choice*."""
+    return [letter async for page in spool.dead_letters(choice) for letter in page]
+
+
+async def test_a_dead_letter_tells_all(tmp_path):
+    """It has the event, the time, the reason, the answer and the attempts, on disk."""
+    event = an_event(7)
+    async with a_spool(tmp_path) as spool:
+        await buried(spool, event)
+        assert spool.outbox.empty.is_set()
+
+    async with a_spool(tmp_path) as spool:
+        (letter,) = await letters(spool)
+        assert (letter.backend, letter.event, letter.body) == (
+            "default",
+            event,
+            event.body,
+        )
+        assert letter[3:8] == ("refused: 400 Bad Request", "", *REFUSED[1:])
+        assert letter.created > 1_700_000_000_000
+        assert (spool.waiting, spool.dead) == ((0, 0), (1, len(event.body)))
+
+
+async def test_a_dead_letter_lets_its_followers_pass(tmp_path):
+    """What waits for the instance of an event that was given up goes next."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1), an_event(2)])
+        batch = await spool.outbox.take(ANY)
+        first, second = batch.entries
+        spool.outbox.give_back([second])
+        await spool.append([an_event(3, instance=7)])
+        other = await spool.outbox.take(ANY)
+        assert [event.position for event in other.events] == [3]
+
+        await spool.outbox.bury(Batch([first]), REFUSED)
+
+        assert await taken_after(spool, other) == [2]
+
+
+async def taken_after(spool, batch):
+    """Settle *batch*; return the positions of all that can be taken then."""
+    await spool.outbox.settle(batch)
+    return list(chain(*await taken(spool)))
+
+
+async def test_what_is_sent_again_goes_behind_the_rest(tmp_path):
+    """A revived event waits behind what waits for its instance, and comes once."""
+    async with a_spool(tmp_path) as spool:
+        await buried(spool, an_event(1), an_event(2))
+        await spool.append([an_event(3)])
+
+        assert await spool.revive() == 2
+
+        assert await letters(spool) == []
+        assert spool.dead == (0, 0)
+        assert list(chain(*await taken(spool))) == [3, 1, 2]
+
+
+async def test_what_never_was_an_event_is_not_sent(tmp_path):
+    """A record kept aside stays a dead letter; it can be looked at and dropped."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([], [Unreadable("it is no JSON", "1-7", b"{garbage")])
+
+        assert await spool.revive() == 0
+
+        (letter,) = await letters(spool)
+        assert (letter.event, letter.action, letter.body) == (None, "1-7", b"{garbage")
+        assert await spool.drop() == 1
+        assert (await letters(spool), spool.dead) == ([], (0, 0))
+
+
+@pytest.mark.parametrize(
+    "choice, positions",
+    [
+        (Choice(), [1, 2, 3]),
+        (Choice(ids=[1, 3]), [1, 3]),
+        (Choice(ids=[]), []),
+        (Choice(ids=[99]), []),
+        (Choice(reason="TOO OLD"), [2]),
+        (Choice(ids=[1], reason="too old"), []),
+    ],
+)
+async def test_a_choice(tmp_path, monkeypatch, choice, positions):
+    """Dead letters are chosen by id, by a part of their reason, or all of them."""
+    monkeypatch.setattr(module, "PAGE", 2)
+    async with a_spool(tmp_path) as spool:
+        await buried(spool, an_event(1))
+        await buried(spool, an_event(2), verdict=Verdict("too old"))
+        await buried(spool, an_event(3))
+
+        chosen = await letters(spool, choice)
+        assert [letter.event.position for letter in chosen] == positions
+        assert await spool.revive(choice) == len(positions)
+        assert spool.dead.rows == 3 - len(positions)
+        assert await spool.drop(choice) == 0
+        assert list(chain(*await taken(spool))) == positions
+
+
+async def test_a_failing_disk_buries_nothing_twice(tmp_path, monkeypatch):
+    """An event that can't be given up now is given up once, as soon as it can be."""
+    monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1)])
+        batch = await spool.outbox.take(ANY)
+        async with failing(spool):
+            burying = asyncio.create_task(spool.outbox.bury(batch, REFUSED))
+            with pytest.raises(SpoolFailedError):
+                await spool.prove()
+            assert not burying.done()
+
+        await asyncio.wait_for(burying, 5)
+        assert len(await letters(spool)) == 1
+        assert (spool.waiting, spool.dead.rows) == ((0, 0), 1)
