@@ -46,6 +46,8 @@ def run(_: argparse.Namespace) -> int:
     logs.configure(loaded.log_level, loaded.log_format)
     for unknown in settings.unknown():
         log.warning("setting unknown", extra={"detail": str(unknown)})
+    for variable, why in settings.ignored().items():
+        log.info("setting ignored", extra={"setting": variable, "reason": why})
     _collect_less()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(service.serve(loaded))

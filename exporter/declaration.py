@@ -79,6 +79,7 @@ def _is_free_header(value: str) -> bool:
     return token is not None and value.lower() not in RESERVED_HEADERS
 
 
+_STATUS_OUTCOME = r"[345]\d\d\s*=\s*(delivered|postponed|rejected|blocked)"
 POSTABLE = Must(
     "an absolute http:// or https:// URL without user and password", _is_postable
 )
@@ -90,6 +91,11 @@ CREDENTIAL = matching(
     "printable ASCII without blanks around it", r"[!-~]([ -~]*[!-~])?"
 )
 USERNAME = matching("printable ASCII without a colon", r"[ -9;-~]+")
+STATUS_OUTCOMES = matching(
+    "like 404=postponed,409=delivered: statuses from 300 to 599, each delivered, "
+    "postponed, rejected or blocked",
+    rf"\s*{_STATUS_OUTCOME}(\s*,\s*{_STATUS_OUTCOME})*\s*",
+)
 ID = matching("1 to 64 of A-Z a-z 0-9 . _ -", r"[A-Za-z0-9._-]{1,64}")
 
 

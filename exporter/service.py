@@ -21,6 +21,7 @@ from exporter.delivery import (
     credentials,
     limits_of,
     open_session,
+    outcomes_of,
 )
 from exporter.errors import ExporterError
 from exporter.ingest import OPTIONS, Ingest
@@ -111,6 +112,9 @@ async def delivering(
             linger_seconds=settings.batch_interval_ms / 1000,
         ),
         cluster_id=settings.cluster_id,
+        outcomes=outcomes_of(settings.status_outcomes),
+        retry_after_seconds=settings.retry_after_max_ms / 1000,
+        max_age_seconds=settings.max_event_age_ms / 1000,
     )
     delivery = Delivery(outbox, backend, observer, plan)
     problem: ExporterError | None = None

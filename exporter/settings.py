@@ -70,6 +70,22 @@ class Settings:
         5000, whole(1), "How long one request may take as a whole."
     )
     max_batches_in_flight: int = setting(4, whole(1, 64), "Requests in flight at once.")
+    retry_after_max_ms: int = setting(
+        300_000,
+        whole(0),
+        "How long the backend may ask us to wait (`Retry-After`), at most.",
+    )
+    max_event_age_ms: int = setting(
+        0,
+        whole(0),
+        "An event not delivered after so long, by the engine's time, becomes a dead "
+        "letter; 0 is never.",
+    )
+    status_outcomes: str = setting(
+        "",
+        declaration.STATUS_OUTCOMES,
+        "What a status of this backend means, where it isn't the usual.",
+    )
     spool_dir: Path = setting(
         Path("./spool"),
         declaration.PATH,
@@ -229,6 +245,19 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
         yield str(mistake)
 
 
+IGNORED = {
+    f"{PREFIX}MAX_RETRIES": "a batch is tried until the backend takes it",
+    f"{PREFIX}RETRY_DELAY_MS": "waits begin short and grow to a minute",
+    f"{PREFIX}CONTINUE_ON_ERROR": "a bad event becomes a dead letter, the rest goes on",
+}
+"""Settings of the official exporter that mean nothing here, and why."""
+
+
+def ignored() -> dict[str, str]:
+    """Return the variables of this environment that are no mistake, and do nothing."""
+    return {name: why for name, why in IGNORED.items() if name in os.environ}
+
+
 class Unknown(NamedTuple):
     """A variable with our prefix that nothing reads, and what may be meant."""
 
@@ -248,7 +277,7 @@ def unknown() -> list[Unknown]:
     found = []
     for variable, text in sorted(os.environ.items()):
         name = variable.removeprefix(PREFIX)
-        if name == variable or name in known:
+        if name == variable or name in known or variable in IGNORED:
             continue
         if SERVICE_LINK.fullmatch(f"{variable}={text}"):
             continue

@@ -2,7 +2,7 @@
 
 from exporter.delivery.backend import Backend, credentials, open_session
 from exporter.delivery.delivery import Attempt, Delivery, Plan
-from exporter.delivery.outcome import Answer, Outcome, outcome_of, remedy
+from exporter.delivery.outcome import Answer, Outcome, outcome_of, outcomes_of, remedy
 from exporter.delivery.request import EMPTY, limits_of
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "limits_of",
     "open_session",
     "outcome_of",
+    "outcomes_of",
     "remedy",
 ]

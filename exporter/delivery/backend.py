@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -11,10 +12,12 @@ from yarl import URL
 from exporter import __version__
 from exporter.delivery.outcome import Answer, Failure
 from exporter.delivery.request import Request
+from exporter.delivery.retry_after import retry_after
 
 JSON = "application/json"
 LARGEST_ANSWER = 64 * 1024
 ANSWER_SECONDS = 0.5
+EXCERPT_BYTES = 2048
 LONGEST_DETAIL = 300
 IDLE_SECONDS = 15.0
 RESOLVE_AGAIN_SECONDS = 10
@@ -76,8 +79,13 @@ class Backend:
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                await self._finish(response)
-                return Answer(response.status, detail=_about(response))
+                body = await self._finish(response)
+                return Answer(
+                    response.status,
+                    detail=_about(response),
+                    excerpt=body.decode(errors="replace"),
+                    retry_after=retry_after(response.headers, time.time()),
+                )
         except TimeoutError:
             seconds = self._timeout.total
             return Answer(None, Failure.TIMEOUT, f"no answer within {seconds:g} s")
@@ -94,13 +102,20 @@ class Backend:
             detail = f"{error}" or type(error).__name__
             return Answer(None, Failure.CONNECTION, detail)
 
-    async def _finish(self, response: aiohttp.ClientResponse) -> None:
-        """Read the rest of a short answer, so that its connection serves again."""
-        size = 0
+    def credentials_changed(self) -> bool:
+        """Whether there are others than when this was asked last."""
+        return False
+
+    async def _finish(self, response: aiohttp.ClientResponse) -> bytes:
+        """Read a short answer, so that its connection serves again; return its head."""
+        size, head = 0, b""
         with suppress(TimeoutError, aiohttp.ClientError, OSError):
             async with asyncio.timeout(ANSWER_SECONDS):
                 while size < LARGEST_ANSWER and not response.content.at_eof():
-                    size += len(await response.content.readany())
+                    chunk = await response.content.readany()
+                    size += len(chunk)
+                    head += chunk[: EXCERPT_BYTES - len(head)]
+        return head
 
 
 def _about(response: aiohttp.ClientResponse) -> str:

@@ -1,19 +1,35 @@
-"""The slots between spool and backend: take, post, settle, and again."""
+"""
+The slots between spool and backend: take, post, settle, and again.
+
+What a slot took it works off piece by piece. A piece that is refused is halved until
+the bad event is alone; one that fails while others get through waits aside, for a turn
+of its own, and holds up only its process instances.
+"""
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.delivery.backend import Backend
-from exporter.delivery.clock import LONGEST_SECONDS, Clock, waits
+from exporter.delivery.breaker import (
+    BLOCKED_SECONDS,
+    LONGEST_SECONDS,
+    Breaker,
+    Cause,
+    Ticket,
+)
+from exporter.delivery.gate import Gate
 from exporter.delivery.outcome import Answer, Outcome, outcome_of
-from exporter.delivery.request import Request, request_of
-from exporter.spool import Batch, Limits, Outbox
+from exporter.delivery.pieces import Aside, Piece
+from exporter.delivery.request import request_of
+from exporter.spool import Batch, Limits, Outbox, Verdict
 
-BLOCKED_SECONDS = 30.0
-"""How long at most before it's seen that somebody mended the setup."""
+MOST_SUSPECTS = 20
+"""So many refused events without a success between them, and it's the setup."""
+TOO_OLD = Verdict("older than APP_INTEGRATIONS_MAX_EVENT_AGE_MS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +41,8 @@ class Attempt:
     answer: Answer
     outcome: Outcome
     seconds: float
+    aside: int = 0
+    """How many pieces of batches wait aside meanwhile."""
 
 
 class Watch(Protocol):
@@ -32,6 +50,9 @@ class Watch(Protocol):
 
     def attempted(self, attempt: Attempt) -> None:
         """Learn of *attempt*, as soon as it is over."""
+
+    def buried(self, batch: Batch, verdict: Verdict) -> None:
+        """Learn that the events of *batch* are dead letters now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +63,12 @@ class Plan:
     """Requests in flight at once, at most."""
     limits: Limits
     cluster_id: str = ""
+    outcomes: Mapping[int, Outcome] = field(default_factory=dict)
+    """What a status means here, where it isn't the usual."""
+    retry_after_seconds: float = LONGEST_SECONDS
+    """How long a backend may ask us to wait, at most."""
+    max_age_seconds: float = 0
+    """How old an event may become; 0 is for ever."""
 
 
 class Delivery:
@@ -55,102 +82,213 @@ class Delivery:
         self._backend = backend
         self._watch = watch
         self._plan = plan
-        self._clock = Clock()
-        self._draining = asyncio.Event()
-        self._given_up = asyncio.Event()
+        self.breaker = Breaker(plan.slots)
+        self.aside = Aside()
+        self._tasks = asyncio.TaskGroup()
+        self._gate = Gate(self.breaker, backend)
+        self._working = 0
         self._in_flight = 0
         self._landed = asyncio.Event()
+        self._draining = False
 
     async def run(self) -> None:
         """Deliver until cancelled; what is in flight then stays in the spool."""
-        async with asyncio.TaskGroup() as slots:
+        async with self._tasks as tasks:
             for number in range(self._plan.slots):
-                slots.create_task(self._serve(slots), name=f"slot-{number}")
+                tasks.create_task(self._serve(), name=f"slot-{number}")
+            tasks.create_task(self._serve_aside(), name="aside")
 
     async def drain(self, seconds: float) -> None:
         """
-        Return once nothing waits, or *seconds* are over, or an attempt fails.
+        Return once nothing waits, or *seconds* are over, or the backend fails.
 
         Whatever waits for a better moment gets one more chance at once, and what is in
-        flight when an attempt fails may still land.
+        flight when the backend fails may still land.
         """
-        self._draining.set()
-        self._clock.wake()
+        self._draining = True
+        self.breaker.hurry()
+        self.aside.hurry(time.monotonic())
         self._outbox.hurry()
+        self._gate.wake()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await _first_of(self._outbox.empty, self._given_up)
-                while self._in_flight:
+                while self._in_flight or not (self._gate.closed or self._done):
                     self._landed.clear()
                     await self._landed.wait()
 
-    async def _serve(self, tasks: asyncio.TaskGroup) -> None:
-        """Deliver one batch after the other; while one is settled, the next is sent."""
+    @property
+    def _done(self) -> bool:
+        """Whether nothing can be done any more, at least not now."""
+        if self._outbox.empty.is_set():
+            return True
+        later = self.aside.due > time.monotonic()
+        return later and not self._working and self._outbox.exhausted
+
+    async def _serve(self) -> None:
+        """Work off one batch after the other; one is settled while the next is sent."""
         settling: asyncio.Task[None] | None = None
-        while not self._given_up.is_set():
+        while True:
             batch = await self._outbox.take(self._plan.limits)
-            if not await self._deliver(batch):
-                return
+            delivered = await self._work_off([Piece(batch)])
             if settling:
                 await settling  # a slow disk holds up one batch per slot, and no more
-            settling = tasks.create_task(self._settle(batch))
+            settling = self._tasks.create_task(self._settle(delivered))
 
-    async def _deliver(self, batch: Batch) -> bool:
-        """Post *batch* until it is accepted; False when it was given up."""
-        request = request_of(batch, self._plan.cluster_id)
-        own_waits = waits()
-        number = 0
+    async def _serve_aside(self) -> None:
+        """Give one piece after the other its turn when it is due."""
         while True:
-            await self._clock.wait()
-            if self._given_up.is_set():
-                return False
-            number += 1
-            started = time.monotonic()
-            outcome = await self._attempt(batch, request, number)
-            if outcome is Outcome.DELIVERED:
-                return True
-            # Refused batches wait like blocked ones, whole: nothing is lost meanwhile.
-            postponed = outcome is Outcome.POSTPONED
-            at_most = LONGEST_SECONDS if postponed else BLOCKED_SECONDS
-            if not self._clock.failed(started, at_most):
-                await self._pause(min(next(own_waits), at_most))
+            while (wait := self.aside.due - time.monotonic()) > 0:
+                self.aside.changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait if self.aside else None):
+                        await self.aside.changed.wait()
+            piece = self.aside.pop()
+            await self._settle(await self._work_off(piece.halves_if_lonely()))
 
-    async def _attempt(self, batch: Batch, request: Request, number: int) -> Outcome:
-        """Post *batch* once; it is in flight until it's refused, or settled."""
-        self._in_flight += 1
-        started = time.monotonic()
-        answer = await self._backend.post(request)
-        seconds = time.monotonic() - started
-        outcome = outcome_of(answer)
-        self._watch.attempted(Attempt(batch, number, answer, outcome, seconds))
+    async def _work_off(self, pieces: list[Piece]) -> Batch:
+        """Post *pieces* one by one; return what was delivered last, to be settled."""
+        self._working += 1
+        delivered = Batch(())
+        stack = pieces[::-1]
+        while stack:
+            # A lane is free after its settle is on disk, also for our own next piece.
+            await self._settle(delivered)
+            delivered = Batch(())
+            piece = await self._without_old(stack.pop())
+            if piece.size:
+                delivered = await self._post(piece, stack)
+        self._working -= 1
+        self._landed.set()
+        return delivered
+
+    async def _post(self, piece: Piece, stack: list[Piece]) -> Batch:
+        """Post *piece*, or its beginning; return what is delivered of it."""
+        ticket = await self._gate.ticket()
+        if ticket.probe and piece.size > 1:
+            piece, rest = piece.split(1)
+            stack.append(rest)
+        outcome = await self._attempt(piece)
         if outcome is Outcome.DELIVERED:
-            self._clock.succeeded()
-            return outcome
-        if self._draining.is_set():
-            self._given_up.set()
+            self._delivered()
+            return piece.batch
         self._land()
+        if outcome is Outcome.REJECTED:
+            await self._rejected(piece, ticket, stack)
+        else:
+            self._failed(piece, ticket, stack, blocked=outcome is Outcome.BLOCKED)
+        return Batch(())
+
+    async def _attempt(self, piece: Piece) -> Outcome:
+        """Post *piece* once; it is in flight until it's refused, or settled."""
+        self._in_flight += 1
+        piece.attempts += 1
+        started = time.monotonic()
+        request = request_of(piece.batch, self._plan.cluster_id)
+        answer = await self._backend.post(request)
+        outcome = outcome_of(answer, self._plan.outcomes)
+        piece.answer = answer
+        self._watch.attempted(
+            Attempt(
+                piece.batch,
+                piece.attempts,
+                answer,
+                outcome,
+                seconds=time.monotonic() - started,
+                aside=len(self.aside),
+            )
+        )
         return outcome
 
+    def _delivered(self) -> None:
+        was_refusing = self.breaker.cause is Cause.REFUSING
+        self.breaker.delivered()
+        if was_refusing:
+            self.aside.hurry(time.monotonic())
+        for piece in self.aside.convict(self.breaker.succeeded):
+            self._tasks.create_task(self._bury(piece.batch, piece.verdict))
+        self._gate.wake()
+
+    async def _rejected(self, piece: Piece, ticket: Ticket, stack: list[Piece]) -> None:
+        """Halve *piece*; when it is a single event, decide about it."""
+        self.breaker.refused(ticket)
+        self._gate.wake()
+        piece.refused = piece.refused or time.monotonic()
+        if piece.size > 1:
+            stack.extend(reversed(piece.halves()))
+        elif piece.refused < self.breaker.succeeded:
+            await self._bury(piece.batch, piece.verdict)
+        else:
+            piece.suspect = self.breaker.cause is not Cause.REFUSING
+            self._put_aside(piece, stack, min(next(piece.waits), BLOCKED_SECONDS))
+            self._look_at_suspects()
+
+    def _look_at_suspects(self) -> None:
+        """Block when there are many: they are none, then, and wait for their turn."""
+        suspects = self.aside.suspects
+        if len(suspects) >= MOST_SUSPECTS:
+            self.breaker.block()
+            for piece in suspects:
+                piece.suspect = False
+
+    def _failed(
+        self, piece: Piece, ticket: Ticket, stack: list[Piece], *, blocked: bool
+    ) -> None:
+        """Try *piece* again after the pause, or aside if it fails alone."""
+        asked = piece.answer.retry_after if piece.answer else 0.0
+        backend_fails = self.breaker.failed(
+            ticket,
+            blocked=blocked,
+            retry_after=min(asked, self._plan.retry_after_seconds),
+        )
+        self._gate.wake()
+        if not backend_fails:
+            piece.lonely += 1
+        elif self._draining:
+            self._gate.closed = True
+        if backend_fails and ticket.probe:
+            # The next probe is another one: this may be the event that can't get
+            # through, and others can.
+            self._put_aside(piece, stack, 0)
+        elif backend_fails and not piece.aside:
+            stack.append(piece)
+        else:
+            longest = BLOCKED_SECONDS if blocked else LONGEST_SECONDS
+            self._put_aside(piece, stack, min(next(piece.waits), longest))
+
+    def _put_aside(self, piece: Piece, stack: list[Piece], seconds: float) -> None:
+        """Let *piece* wait without a slot, and its followers behind it in the spool."""
+        lanes = piece.lanes
+        followers = []
+        for number, other in enumerate(stack):
+            stack[number], behind = other.without(lanes)
+            followers += behind
+        if followers:
+            self._outbox.give_back(followers)
+        piece.aside = True
+        self.aside.add(piece, time.monotonic() + seconds)
+
+    async def _without_old(self, piece: Piece) -> Piece:
+        """Return *piece* without the events that became too old, which are buried."""
+        if not self._plan.max_age_seconds:
+            return piece
+        oldest = (time.time() - self._plan.max_age_seconds) * 1000
+        entries = piece.batch.entries
+        old = [entry for entry in entries if entry.event.timestamp < oldest]
+        if not old:
+            return piece
+        await self._bury(Batch(old), TOO_OLD._replace(attempts=piece.attempts))
+        return piece.of(e for e in entries if e.event.timestamp >= oldest)
+
+    async def _bury(self, batch: Batch, verdict: Verdict) -> None:
+        await self._outbox.bury(batch, verdict)
+        self._watch.buried(batch, verdict)
+        self._landed.set()
+
     async def _settle(self, batch: Batch) -> None:
-        await self._outbox.settle(batch)
-        self._land()
+        if batch.entries:
+            await self._outbox.settle(batch)
+            self._land()
 
     def _land(self) -> None:
         self._in_flight -= 1
         self._landed.set()
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait *seconds*, or until the drain begins."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._draining.wait()
-
-
-async def _first_of(*events: asyncio.Event) -> None:
-    """Return when one of *events* is set."""
-    waiting = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()

@@ -6,6 +6,7 @@ refusal is expected.
 """
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -42,6 +43,10 @@ class Answer:
     failure: Failure | None = None
     detail: str = ""
     """For people; holds no credentials and no body."""
+    excerpt: str = ""
+    """The beginning of the body."""
+    retry_after: float = 0.0
+    """In how many seconds the backend wants to be asked again."""
 
 
 MOMENT = frozenset(
@@ -63,20 +68,33 @@ SETUP = frozenset(
 )
 
 
-def outcome_of(answer: Answer) -> Outcome:
-    """Return whose fault *answer* is; any status that means nothing here postpones."""
+NOTHING: Mapping[int, Outcome] = {}
+
+
+def outcome_of(answer: Answer, overrides: Mapping[int, Outcome] = NOTHING) -> Outcome:
+    """
+    Return whose fault *answer* is; any status that means nothing here postpones.
+
+    *overrides* says what a status means to this backend, where it isn't the usual.
+    """
     status = answer.status
     if status is None:
-        if answer.failure is Failure.CERTIFICATE:
-            return Outcome.BLOCKED
-        return Outcome.POSTPONED
+        certificate = answer.failure is Failure.CERTIFICATE
+        return Outcome.BLOCKED if certificate else Outcome.POSTPONED
+    if status in overrides:
+        return overrides[status]
     if 200 <= status <= 299:
         return Outcome.DELIVERED
     if 300 <= status <= 399 or status in SETUP:
         return Outcome.BLOCKED
-    if 400 <= status <= 499 and status not in MOMENT:
-        return Outcome.REJECTED
-    return Outcome.POSTPONED
+    of_the_batch = 400 <= status <= 499 and status not in MOMENT
+    return Outcome.REJECTED if of_the_batch else Outcome.POSTPONED
+
+
+def outcomes_of(text: str) -> dict[int, Outcome]:
+    """Return what *text* like `404=postponed,409=delivered` says about statuses."""
+    pairs = (part.split("=") for part in text.split(",") if part.strip())
+    return {int(status): Outcome(outcome.strip()) for status, outcome in pairs}
 
 
 REMEDIES = {

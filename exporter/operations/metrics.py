@@ -55,6 +55,10 @@ class Metrics:
         self.delivered = self._counter(
             "delivery_events_total", "Events that the backend accepted."
         )
+        self.buried = self._counter(
+            "delivery_dead_letters_total",
+            "Events given up: refused alone, or too old.",
+        )
         self.attempt_seconds = self._histogram(
             "delivery_attempt_duration_seconds",
             "Time from opening the request to its answer.",

@@ -15,7 +15,7 @@ from operator import attrgetter
 from exporter.delivery import Attempt, Outcome, remedy
 from exporter.ingest import Received
 from exporter.operations.metrics import REFUSALS, Metrics
-from exporter.spool import Unreadable
+from exporter.spool import Batch, Unreadable, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,6 @@ class Observer:
         self._said: dict[tuple[Hashable, ...], float] = {}
         self._over: dict[str, float] = {}
         self._hindered = False
-        self._troubled: set[str] = set()
-        """Batches whose last attempt failed."""
         self._complained = False
 
     def received(self, bulk: Received) -> None:
@@ -91,12 +89,10 @@ class Observer:
         self._metrics.attempt_seconds.observe(attempt.seconds)
         if outcome is Outcome.DELIVERED:
             self._metrics.delivered.inc(len(attempt.batch.entries))
-            self._troubled.discard(batch)
-            if self._complained and not self._troubled and self._is_over("delivery"):
+            if self._complained and not attempt.aside and self._is_over("delivery"):
                 self._complained = False
                 log.info("the backend accepts events again")
             return
-        self._troubled.add(batch)
         if not self._is_news("delivery", outcome, answer.detail):
             return
         self._complained = True
@@ -110,6 +106,18 @@ class Observer:
             "seconds": round(attempt.seconds, 3),
         }
         log.log(LEVEL[outcome], "batch not delivered", extra=fields)
+
+    def buried(self, batch: Batch, verdict: Verdict) -> None:
+        """Count events that became dead letters; somebody has to look at them."""
+        self._metrics.buried.inc(len(batch.entries))
+        if self._is_news("buried", verdict.reason):
+            fields = {
+                "reason": verdict.reason,
+                "batch": str(batch),
+                "events": len(batch.entries),
+                "attempts": verdict.attempts,
+            }
+            log.error("events became dead letters", extra=fields)
 
     def _kept_aside(self, unreadable: Iterable[Unreadable]) -> None:
         """Name the first record of each reason that is news."""

@@ -113,6 +113,11 @@ class Outbox:
             places = self._lanes.take(limits.events)
             return self._cut(await self._load(places), limits)
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether all that waits waits behind what was taken."""
+        return self._known_to == self._newest and not self._lanes.ready
+
     def hurry(self) -> None:
         """Let no batch wait to become full from now on."""
         self._hurried = True

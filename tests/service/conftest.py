@@ -34,8 +34,8 @@ def backend(httpserver):
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
     """Nobody waits for as long as it takes a real backend to get well."""
-    monkeypatch.setattr("exporter.delivery.clock.FIRST_SECONDS", 0.01)
-    monkeypatch.setattr("exporter.delivery.clock.LONGEST_SECONDS", 0.05)
+    monkeypatch.setattr("exporter.delivery.breaker.FIRST_SECONDS", 0.01)
+    monkeypatch.setattr("exporter.delivery.breaker.LONGEST_SECONDS", 0.05)
     monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
 
 

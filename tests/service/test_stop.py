@@ -157,8 +157,8 @@ async def test_what_is_under_way_may_land(start, backend, monkeypatch):
 
 async def test_a_drain_gives_a_paused_backend_one_chance(start, backend, monkeypatch):
     """A pause of half a minute ends with the stop: perhaps the backend is back."""
-    monkeypatch.setattr("exporter.delivery.clock.FIRST_SECONDS", 30.0)
-    monkeypatch.setattr("exporter.delivery.clock.LONGEST_SECONDS", 30.0)
+    monkeypatch.setattr("exporter.delivery.breaker.FIRST_SECONDS", 30.0)
+    monkeypatch.setattr("exporter.delivery.breaker.LONGEST_SECONDS", 30.0)
     monkeypatch.setattr("random.uniform", lambda _, longest: longest)
     backend.answer = 503
     exporter = await start()

@@ -1,31 +1,48 @@
-"""Delivery with a backend that says what a test wants; the spool is a real one."""
+"""Delivery to a backend that takes what a test lets it; the spool is a real one."""
 
 import asyncio
+import time
+from collections import defaultdict
 from contextlib import asynccontextmanager, suppress
 from itertools import repeat
+from math import ceil, log2
 
 import pytest
 
-from exporter.delivery import Answer, Delivery, Plan
-from exporter.delivery import delivery as module
+from exporter.delivery import Answer, Delivery, Outcome, Plan, breaker
+from exporter.delivery.breaker import Cause, State
 from tests.conftest import eventually
 from tests.unit.spools import ANY, a_spool, an_event
 
+YES, NO, LATER = Answer(200), Answer(400, detail="400 Bad Request"), Answer(503)
+
 
 class BackendStub:
-    """Answers with what is next for an event, and then with success."""
+    """Answers as the test says for the positions of a batch."""
 
-    def __init__(self, **answers):
-        """Take lists of *answers* by position, as `p1=[...]`."""
-        self.answers = answers
+    def __init__(self, answer=lambda _: YES):
+        """Ask *answer*, a function that may be asynchronous, for each batch."""
+        self.answer = answer
         self.posts = []
+        self.taken = []
+        self.changed = False
 
     async def post(self, request):
-        """Answer for the first event of the batch."""
-        position = request.headers["X-Event-Ids"].split("-")[1]
-        self.posts.append(int(position))
-        left = self.answers.get(f"p{position}", [])
-        return await left.pop(0)() if left else Answer(200)
+        """Answer for the events of the batch, and remember both."""
+        identities = request.headers["X-Event-Ids"].split(",")
+        positions = [int(identity.split("-")[1]) for identity in identities]
+        self.posts.append(positions)
+        answer = self.answer(positions)
+        if asyncio.iscoroutine(answer):
+            answer = await answer
+        if answer.status == 200:
+            self.taken += positions
+        return answer
+
+    def credentials_changed(self):
+        """Say so once."""
+        changed, self.changed = self.changed, False
+        return changed
 
 
 class WatchStub:
@@ -34,83 +51,370 @@ class WatchStub:
     def __init__(self):
         """Begin empty."""
         self.outcomes = []
+        self.dead = {}
 
     def attempted(self, attempt):
         """Keep the outcome of *attempt*."""
-        self.outcomes.append((attempt.number, str(attempt.outcome)))
+        self.outcomes.append(attempt.outcome)
+
+    def buried(self, batch, verdict):
+        """Keep why the events of *batch* are dead."""
+        self.dead |= dict.fromkeys((e.position for e in batch.events), verdict)
 
 
-@asynccontextmanager
-async def delivering(spool, backend, watch):
-    """Deliver during a block, and stop without a drain."""
-    delivery = Delivery(spool.outbox, backend, watch, Plan(slots=2, limits=ANY))
-    running = asyncio.create_task(delivery.run())
-    yield delivery
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+class Story:
+    """A spool, its delivery, and what both went through."""
+
+    def __init__(self, spool, delivery, backend, watch):
+        """Know all parts."""
+        self.spool = spool
+        self.delivery = delivery
+        self.backend = backend
+        self.watch = watch
+
+    async def send(self, *positions, instance=None):
+        """Accept events, each of an instance of its own unless one is named."""
+        await self.spool.append(
+            [an_event(n, instance=instance or 1000 + n) for n in positions]
+        )
+
+    async def ends(self):
+        """Return when nothing waits any more."""
+        await asyncio.wait_for(self.spool.outbox.empty.wait(), 10)
 
 
-def after(event, answer):
-    """Return an answer that comes once *event* is set."""
-
-    async def wait():
-        await event.wait()
-        return answer
-
-    return wait
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    """Nobody waits for as long as it takes a real backend to get well."""
+    monkeypatch.setattr(breaker, "FIRST_SECONDS", 0.002)
+    monkeypatch.setattr(breaker, "LONGEST_SECONDS", 0.01)
 
 
-@pytest.mark.parametrize("status", [503, 400])
-async def test_a_drain_ends_the_wait_of_a_single_batch(tmp_path, monkeypatch, status):
-    """A batch that waits alone, while others got through, has its chance at once."""
-    monkeypatch.setattr(module, "waits", lambda: repeat(1000.0))
-    other_is_through = asyncio.Event()
-    backend = BackendStub(p1=[after(other_is_through, Answer(status))])
-    watch = WatchStub()
-    async with a_spool(tmp_path) as spool:
-        async with delivering(spool, backend, watch) as delivery:
-            await spool.append([an_event(1, instance=1)])
-            await eventually(lambda: backend.posts == [1])
-            await spool.append([an_event(2, instance=2)])
-            await eventually(lambda: spool.waiting.rows == 1)
-            other_is_through.set()
-            await eventually(lambda: len(watch.outcomes) == 2)
+@pytest.fixture
+async def deliver(tmp_path):
+    """Return what delivers to a backend, as one may plan."""
+    running = []
 
-            await asyncio.wait_for(delivery.drain(60), 5)
+    @asynccontextmanager
+    async def begin(answer=lambda _: YES, **plan):
+        backend, watch = BackendStub(answer), WatchStub()
+        plan = Plan(**({"slots": 2, "limits": ANY} | plan))
+        async with a_spool(tmp_path / str(len(running))) as spool:
+            delivery = Delivery(spool.outbox, backend, watch, plan)
+            task = asyncio.create_task(delivery.run())
+            running.append(task)
+            yield Story(spool, delivery, backend, watch)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
-        assert backend.posts == [1, 2, 1]
-        assert watch.outcomes[-1] == (2, "delivered")
-        assert spool.outbox.empty.is_set()
+    return begin
 
 
-async def test_a_single_batch_that_is_blocked_is_probed(tmp_path, monkeypatch):
-    """However long its own waits have grown, a refused batch waits 30 s at most."""
-    monkeypatch.setattr(module, "waits", lambda: repeat(1000.0))
-    monkeypatch.setattr(module, "BLOCKED_SECONDS", 0.01)
-    other_is_through = asyncio.Event()
-    backend = BackendStub(p1=[after(other_is_through, Answer(404))])
-    async with a_spool(tmp_path) as spool, delivering(spool, backend, WatchStub()):
-        await spool.append([an_event(1, instance=1)])
-        await eventually(lambda: backend.posts == [1])
-        await spool.append([an_event(2, instance=2)])
-        await eventually(lambda: spool.waiting.rows == 1)
-        other_is_through.set()
-
-        await eventually(spool.outbox.empty.is_set)
-
-    assert backend.posts == [1, 2, 1]
+def make_waits_long(monkeypatch):
+    """Let nothing come again by itself."""
+    monkeypatch.setattr(breaker, "FIRST_SECONDS", 1000.0)
+    monkeypatch.setattr(breaker, "LONGEST_SECONDS", 1000.0)
+    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
 
 
-async def test_a_blocked_backend_is_probed(tmp_path, monkeypatch):
+def unless(*bad, answer=NO):
+    """Return a backend's rule: *answer* to every batch that holds one of *bad*."""
+    return lambda positions: YES if set(bad).isdisjoint(positions) else answer
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+@pytest.mark.parametrize("bad", [1, 17, 50])
+async def test_one_bad_event(deliver, status, bad):
+    """A batch is halved until its bad event is alone; that one alone is given up."""
+    answer = Answer(status, detail=f"{status} No", excerpt="because")
+    async with deliver(unless(bad, answer=answer)) as story:
+        await story.send(*range(1, 51))
+        await story.ends()
+
+    assert sorted(story.backend.taken) == [n for n in range(1, 51) if n != bad]
+    assert list(story.watch.dead) == [bad]
+    verdict = story.watch.dead[bad]
+    assert verdict.reason == f"refused: {status} No"
+    assert (verdict.status, verdict.answer) == (status, "because")
+    assert 6 <= verdict.attempts <= len(story.backend.posts)
+
+
+@pytest.mark.parametrize("size", [2, 3, 7, 32, 50])
+async def test_requests_for_a_bad_event(deliver, size):
+    """It takes at most 2 * ceil(log2 n) + 1 requests to find one bad event of n."""
+    for bad in {1, size // 2, size}:
+        async with deliver(unless(bad), slots=1) as story:
+            await story.send(*range(1, size + 1))
+            await story.ends()
+        assert len(story.backend.posts) <= 2 * ceil(log2(size)) + 1
+        assert [len(post) for post in story.backend.posts[:1]] == [size]
+
+
+async def test_order_through_halving(deliver):
+    """Each instance's events arrive in order, whatever becomes of those around them."""
+    async with deliver(unless(5, 14, 15, 33)) as story:
+        await story.spool.append(
+            [an_event(n, instance=n % 7 + 1) for n in range(1, 101)]
+        )
+        await story.ends()
+
+    arrived = defaultdict(list)
+    for position in story.backend.taken:
+        arrived[position % 7].append(position)
+    assert all(each == sorted(each) for each in arrived.values())
+    assert len(story.backend.taken) == 96
+    assert sorted(story.watch.dead) == [5, 14, 15, 33]
+
+
+async def test_a_refused_event_is_a_suspect_at_first(deliver):
+    """Alone it proves nothing: it and its instance wait until another one succeeds."""
+    async with deliver(unless(1)) as story:
+        await story.send(1, 2, instance=7)
+        story.backend.answer = unless(1, 2)
+        await eventually(lambda: len(story.backend.posts) > 5)
+        assert story.watch.dead == {}
+        assert story.spool.waiting.rows == 2
+        assert [1] in story.backend.posts
+        assert [2] not in story.backend.posts
+
+        story.backend.answer = unless(1)
+        await story.send(3)
+        await story.ends()
+
+    assert list(story.watch.dead) == [1]
+    assert story.backend.taken == [3, 2]
+
+
+async def test_a_suspect_that_is_taken_after_all(deliver):
+    """A backend that changes its mind gets the event, and nothing is given up."""
+    async with deliver(unless(1)) as story:
+        await story.send(1)
+        await eventually(lambda: len(story.backend.posts) > 3)
+        story.backend.answer = lambda _: YES
+        await story.ends()
+
+    assert story.backend.taken == [1]
+    assert story.watch.dead == {}
+
+
+async def test_when_everything_is_refused(deliver):
+    """Twenty suspects without a success between them are none: it's the setup."""
+    async with deliver(lambda _: NO) as story:
+        await story.send(*range(1, 101))
+        await eventually(lambda: story.delivery.breaker.cause is Cause.REFUSING)
+        await eventually(lambda: len(story.backend.posts) > 150)
+        assert story.watch.dead == {}
+        assert story.spool.waiting.rows == 100
+        assert story.delivery.aside.suspects == []
+
+        story.backend.answer = unless(3, 60)
+        await story.ends()
+
+    assert sorted(story.backend.taken) == [n for n in range(1, 101) if n not in (3, 60)]
+    assert sorted(story.watch.dead) == [3, 60]
+
+
+async def test_blocked_by_bad_events_alone(deliver):
+    """Were the oldest events all bad, the probes get to the good ones behind them."""
+    bad = range(1, 31)
+    async with deliver(unless(*bad)) as story:
+        await story.send(*bad)
+        await eventually(lambda: story.delivery.breaker.cause is Cause.REFUSING)
+        await story.send(31, 32)
+        await story.ends()
+
+    assert sorted(story.backend.taken) == [31, 32]
+    assert sorted(story.watch.dead) == list(bad)
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_an_event_that_makes_the_backend_fail(deliver, slots):
+    """It waits alone, tried again and again, and holds up its own instance only."""
+    async with deliver(unless(3, answer=LATER), slots=slots) as story:
+        await story.send(*range(1, 11))
+        await story.send(11, instance=1003)
+        await eventually(lambda: len(story.backend.taken) == 9)
+        await eventually(lambda: story.spool.waiting.rows == 2)
+        assert story.backend.posts.count([3]) > 1
+
+        story.backend.answer = lambda _: YES
+        await story.ends()
+
+    assert story.backend.taken[-2:] == [3, 11]
+    assert story.watch.dead == {}
+
+
+async def test_a_lonely_batch_is_halved(deliver):
+    """Postponed three times while others get through, it is halved, not before."""
+    others = iter(range(1000, 10_000))
+
+    async def answer(positions):
+        if 3 not in positions:
+            return YES
+        await story.send(next(others))
+        await eventually(story.backend.taken.__len__)
+        story.backend.taken.clear()
+        return LATER
+
+    async with deliver(answer, slots=4) as story:
+        await story.send(1, 2, 3, 4)
+        await eventually(lambda: story.backend.posts.count([3]) > 1)
+        story.backend.answer = lambda _: YES
+        await story.ends()
+
+    halved = [post for post in story.backend.posts if 3 in post]
+    assert halved[:4] == [[1, 2, 3, 4]] * 3 + [[3, 4]]
+    assert [3] in halved
+
+
+async def test_a_probe_is_one_event(deliver):
+    """While the breaker is open a single event asks whether the backend is back."""
+    async with deliver(lambda _: LATER, slots=4) as story:
+        await story.send(*range(1, 201))
+        await eventually(lambda: story.delivery.breaker.state is not State.CLOSED)
+        asked = len(story.backend.posts)
+        await eventually(lambda: len(story.backend.posts) > asked + 5)
+        probes = story.backend.posts[asked + 1 :]
+        story.backend.answer = lambda _: YES
+        await story.ends()
+
+    assert {len(probe) for probe in probes} == {1}
+    assert sorted(story.backend.taken) == list(range(1, 201))
+
+
+async def test_retry_after(deliver):
+    """No request goes out before the time the backend asked for, from any slot."""
+    times = []
+
+    def answer(_):
+        times.append(time.monotonic())
+        return Answer(429, retry_after=0.2) if len(times) == 1 else YES
+
+    async with deliver(answer, slots=4) as story:
+        await story.send(1)
+        await eventually(lambda: times)
+        await story.send(2, 3)
+        await story.ends()
+
+    assert times[1] - times[0] >= 0.2
+
+
+async def test_retry_after_has_a_limit(deliver):
+    """A backend that asks for a year gets as long as the plan allows."""
+    answers = iter([Answer(503, retry_after=31_536_000.0)])
+    plan = {"retry_after_seconds": 0.01}
+    async with deliver(lambda _: next(answers, YES), **plan) as story:
+        await story.send(1)
+        await story.ends()
+
+    assert story.backend.posts == [[1], [1]]
+
+
+async def test_events_that_are_too_old(deliver):
+    """Beyond the age limit an event is given up, its followers aren't."""
+    now = time.time_ns() // 1_000_000
+    async with deliver(max_age_seconds=60) as story:
+        await story.spool.append(
+            [an_event(1, timestamp=now - 61_000), an_event(2, timestamp=now)]
+        )
+        await story.ends()
+
+    assert story.backend.taken == [2]
+    assert story.watch.dead[1].reason.startswith("older than APP_INTEGRATIONS_MAX_EV")
+
+
+async def test_a_status_may_mean_something_else(deliver):
+    """The plan overrides what a status means to this backend."""
+    plan = {"outcomes": {409: Outcome.DELIVERED}}
+    async with deliver(lambda _: Answer(409), **plan) as story:
+        await story.send(1, 2)
+        await story.ends()
+
+    assert story.backend.posts == [[1, 2]]
+    assert story.watch.dead == {}
+
+
+async def test_new_credentials_end_a_block(deliver, monkeypatch):
+    """A blocked backend is asked as soon as its credentials are other ones."""
+    monkeypatch.setattr(breaker, "waits", lambda: repeat(1000.0))
+    monkeypatch.setattr("exporter.delivery.gate.LOOK_SECONDS", 0.01)
+    answers = iter([Answer(401)])
+    async with deliver(lambda _: next(answers, YES)) as story:
+        await story.send(1)
+        await eventually(lambda: story.delivery.breaker.cause is Cause.BLOCKED)
+        assert story.delivery.breaker.pause > 25
+        story.backend.changed = True
+        await story.ends()
+
+    assert story.backend.posts == [[1], [1]]
+
+
+async def test_a_blocked_backend_is_probed(deliver, monkeypatch):
     """However long its pauses have grown, a blocked backend is asked every 30 s."""
-    monkeypatch.setattr("exporter.delivery.clock.waits", lambda: repeat(1000.0))
-    monkeypatch.setattr(module, "BLOCKED_SECONDS", 0.01)
-    yes = asyncio.Event()
-    yes.set()
-    backend = BackendStub(p1=[after(yes, Answer(401))] * 3)
-    async with a_spool(tmp_path) as spool, delivering(spool, backend, WatchStub()):
-        await spool.append([an_event(1)])
-        await eventually(spool.outbox.empty.is_set)
+    monkeypatch.setattr(breaker, "waits", lambda: repeat(1000.0))
+    monkeypatch.setattr(breaker, "BLOCKED_SECONDS", 0.01)
+    answers = iter([Answer(401)] * 3)
+    async with deliver(lambda _: next(answers, YES)) as story:
+        await story.send(1)
+        await story.ends()
 
-    assert backend.posts == [1, 1, 1, 1]
+    assert story.backend.posts == [[1]] * 4
+
+
+@pytest.mark.parametrize("answer", [LATER, NO, Answer(404)])
+async def test_a_drain_ends_the_wait_of_what_is_aside(deliver, monkeypatch, answer):
+    """What waits aside, while others got through, has its chance at once."""
+    make_waits_long(monkeypatch)
+    other_is_through = asyncio.Event()
+
+    async def first(positions):
+        if positions == [1]:
+            await other_is_through.wait()
+            return answer
+        other_is_through.set()
+        return YES
+
+    async with deliver(first) as story:
+        await story.send(1)
+        await eventually(lambda: story.backend.posts == [[1]])
+        await story.send(2)
+        await eventually(lambda: len(story.watch.outcomes) == 2)
+        story.backend.answer = lambda _: YES
+
+        await asyncio.wait_for(story.delivery.drain(60), 5)
+
+        assert story.backend.posts == [[1], [2], [1]]
+        assert story.spool.outbox.empty.is_set()
+
+
+async def test_a_drain_goes_on_behind_a_bad_event(deliver, monkeypatch):
+    """Suspects keep neither others from being delivered nor the drain from its end."""
+    make_waits_long(monkeypatch)
+    async with deliver(unless(1), slots=1) as story:
+        await story.send(1)
+        await eventually(lambda: story.delivery.aside.suspects)
+        story.backend.answer = unless(1, 2)
+        await story.send(2)
+        await eventually(lambda: len(story.delivery.aside.suspects) == 2)
+
+        await asyncio.wait_for(story.delivery.drain(60), 5)
+
+        assert story.spool.waiting.rows == 2
+        assert story.watch.dead == {}
+
+
+async def test_a_drain_ends_with_the_first_failure(deliver):
+    """A backend that fails while it's drained is left alone; the rest stays."""
+    async with deliver() as story:
+        story.backend.answer = lambda _: LATER
+        await story.send(1)
+        await eventually(lambda: story.backend.posts)
+
+        await asyncio.wait_for(story.delivery.drain(60), 5)
+
+        asked = len(story.backend.posts)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(story.backend.posts) == asked
+        assert story.spool.waiting.rows == 1

@@ -9,7 +9,7 @@ from exporter.delivery.outcome import Failure
 from exporter.ingest import Received
 from exporter.operations.metrics import Metrics
 from exporter.operations.observer import Observer
-from exporter.spool import Accepted, Batch, Entry, Unreadable
+from exporter.spool import Accepted, Batch, Entry, Unreadable, Verdict
 from tests.unit.spools import an_event
 
 BATCH = Batch([Entry(number, an_event(number)) for number in (7, 8, 9)])
@@ -74,9 +74,10 @@ def a_bulk(records=0, *, entries=0, reasons=(), **became):
     )
 
 
-def an_attempt(answer, *, number=1, batch=BATCH):
-    """Return an attempt of *batch* that was answered so."""
-    return Attempt(batch, number, answer, outcome_of(answer), seconds=0.25)
+def an_attempt(answer, *, number=1, aside=0):
+    """Return an attempt that was answered so."""
+    outcome = outcome_of(answer)
+    return Attempt(BATCH, number, answer, outcome, seconds=0.25, aside=aside)
 
 
 def test_an_accepted_bulk(observer, metrics, caplog):
@@ -207,6 +208,22 @@ def test_a_delivered_batch(observer, metrics, caplog):
     assert lines(caplog) == []
 
 
+def test_dead_letters(observer, metrics, caplog):
+    """Each event given up is counted; a reason that goes on is a line now and then."""
+    verdict = Verdict("refused: 400 Bad Request", 400, "the event: secret", attempts=13)
+    for _ in range(3):
+        observer.buried(BATCH, verdict)
+
+    assert count(metrics, "delivery_dead_letters_total") == 9
+    (record,) = caplog.records
+    assert (record.levelname, record.message) == (
+        "ERROR",
+        "events became dead letters",
+    )
+    assert (record.reason, record.events, record.attempts) == (verdict.reason, 3, 13)
+    assert "secret" not in str(vars(record))
+
+
 def test_trouble_in_a_row(observer, metrics, caplog):
     """The same trouble again and again is one line, and one when it is over."""
     for number in range(1, 21):
@@ -226,10 +243,9 @@ def test_trouble_in_a_row(observer, metrics, caplog):
 
 def test_trouble_of_one_batch_alone(observer, caplog):
     """While one batch fails and others get through, it isn't over, nor news again."""
-    other = Batch([Entry(1, an_event(1))])
     for _ in range(20):
         observer.attempted(an_attempt(Answer(400, detail="400 Bad Request")))
-        observer.attempted(an_attempt(Answer(200), batch=other))
+        observer.attempted(an_attempt(Answer(200), aside=1))
     observer.attempted(an_attempt(Answer(200)))
 
     assert lines(caplog) == [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.delivery import Answer, Outcome, outcome_of, remedy
+from exporter.delivery import Answer, Outcome, outcome_of, outcomes_of, remedy
 from exporter.delivery.outcome import Failure
 
 DELIVERED, POSTPONED = Outcome.DELIVERED, Outcome.POSTPONED
@@ -42,6 +42,17 @@ def test_every_status(hundred):
     expected = {status: STATUSES.get(status, HUNDREDS[hundred]) for status in statuses}
 
     assert {status: outcome_of(Answer(status)) for status in statuses} == expected
+
+
+def test_a_status_that_means_something_else():
+    """A setting decides about a status, and about no other."""
+    overrides = outcomes_of("404=postponed, 409 = delivered,")
+
+    assert overrides == {404: POSTPONED, 409: DELIVERED}
+    assert outcome_of(Answer(404), overrides) == POSTPONED
+    assert outcome_of(Answer(409), overrides) == DELIVERED
+    assert outcome_of(Answer(410), overrides) == BLOCKED
+    assert outcomes_of("") == {}
 
 
 def test_statuses_that_mean_nothing_here():

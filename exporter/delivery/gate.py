@@ -1,0 +1,47 @@
+"""The wait for the breaker: whoever wants to post asks here, and goes in turn."""
+
+import asyncio
+from contextlib import suppress
+
+from exporter.delivery.backend import Backend
+from exporter.delivery.breaker import Breaker, Cause, Ticket
+
+LOOK_SECONDS = 1.0
+"""How often a blocked backend's credentials are looked at for a change."""
+
+
+class Gate:
+    """Lets as many through as *breaker* allows, first come, first served."""
+
+    def __init__(self, breaker: Breaker, backend: Backend) -> None:
+        """Ask *breaker*; while it is blocked, *backend* may have new credentials."""
+        self._breaker = breaker
+        self._backend = backend
+        self._turn = asyncio.Lock()
+        self._woken = asyncio.Event()
+        self.closed = False
+        """Whether nobody may go any more."""
+
+    async def ticket(self) -> Ticket:
+        """Return the permission for one request, as soon as there is one."""
+        # One after the other, so that each slot's piece is the probe sometimes.
+        async with self._turn:
+            while self.closed or (ticket := self._breaker.begin()) is None:
+                self._woken.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._wait()):
+                        await self._woken.wait()
+        return ticket
+
+    def wake(self) -> None:
+        """Let whoever waits look again: the breaker has learned something."""
+        self._woken.set()
+
+    def _wait(self) -> float | None:
+        """Return after how many seconds to look again; None is not by itself."""
+        pause = self._breaker.pause
+        if not pause or self._breaker.cause is not Cause.BLOCKED:
+            return pause or None
+        if self._backend.credentials_changed():
+            self._breaker.hurry()
+        return min(self._breaker.pause, LOOK_SECONDS)

@@ -1,0 +1,130 @@
+"""
+Parts of batches, and which of them wait aside for a turn of their own.
+
+Pure: it posts nothing and knows no clock but the numbers it is given.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
+from itertools import count
+
+from exporter.delivery.breaker import waits
+from exporter.delivery.outcome import Answer
+from exporter.spool import Batch, Entry, Verdict
+
+LONELY = 3
+"""How often a batch may be postponed while others get through before it is halved."""
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """A batch or a part of it, with what has become of it so far."""
+
+    batch: Batch
+    attempts: int = 0
+    lonely: int = 0
+    """How often it was postponed while others got through."""
+    refused: float | None = None
+    """When the backend first refused it, or the batch it was part of."""
+    aside: bool = False
+    """Whether it ever waited aside."""
+    suspect: bool = False
+    """Whether it was refused alone, and nothing was delivered since."""
+    answer: Answer | None = None
+    """The last one."""
+    waits: Iterator[float] = field(default_factory=waits)
+
+    @property
+    def size(self) -> int:
+        """How many events it holds."""
+        return len(self.batch.entries)
+
+    @property
+    def lanes(self) -> set[int]:
+        """Whom it holds up."""
+        return {event.lane for event in self.batch.events}
+
+    @property
+    def verdict(self) -> Verdict:
+        """Why it is a dead letter, if it is one."""
+        answer = self.answer or Answer()
+        return Verdict(
+            f"refused: {answer.detail}", answer.status, answer.excerpt, self.attempts
+        )
+
+    def of(self, entries: Iterable[Entry]) -> "Piece":
+        """Return a piece of it: *entries*, with the past of all."""
+        return replace(self, batch=Batch(tuple(entries)), suspect=False, waits=waits())
+
+    def split(self, first: int) -> "list[Piece]":
+        """Return its *first* events, and the rest."""
+        entries = self.batch.entries
+        return [self.of(entries[:first]), self.of(entries[first:])]
+
+    def halves(self) -> "list[Piece]":
+        """Return both halves, the first one not smaller."""
+        return self.split((self.size + 1) // 2)
+
+    def halves_if_lonely(self) -> "list[Piece]":
+        """Return what to try next, when it failed while others got through."""
+        lonely = self.size > 1 and self.lonely >= LONELY
+        return self.halves() if lonely else [self]
+
+    def without(self, lanes: set[int]) -> "tuple[Piece, list[Entry]]":
+        """Return what isn't in *lanes*, and the entries that are."""
+        entries = self.batch.entries
+        behind = [entry for entry in entries if entry.event.lane in lanes]
+        if not behind:
+            return self, behind
+        return self.of(e for e in entries if e.event.lane not in lanes), behind
+
+
+class Aside:
+    """Pieces that wait each for a moment of its own, and hold up only their lanes."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._pieces: list[tuple[float, int, Piece]] = []
+        self._count = count()
+        """Tells pieces apart that are due at once: first come, first served."""
+        self.changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._pieces)
+
+    def add(self, piece: Piece, due: float) -> None:
+        """Let *piece* wait until *due*."""
+        heappush(self._pieces, (due, next(self._count), piece))
+        self.changed.set()
+
+    @property
+    def due(self) -> float:
+        """When the next one is due."""
+        return self._pieces[0][0] if self._pieces else math.inf
+
+    def pop(self) -> Piece:
+        """Return the one that is due next."""
+        return heappop(self._pieces)[-1]
+
+    def hurry(self, due: float) -> None:
+        """Let all be due at *due*, in the order they would have been."""
+        self._pieces = [(due, number, piece) for _, number, piece in self._pieces]
+        heapify(self._pieces)
+        self.changed.set()
+
+    @property
+    def suspects(self) -> list[Piece]:
+        """Those that are dead letters as soon as another event succeeds."""
+        return [piece for *_, piece in self._pieces if piece.suspect]
+
+    def convict(self, succeeded: float) -> list[Piece]:
+        """Return the suspects that were refused before *succeeded*; they're gone."""
+        guilty = [p for p in self.suspects if p.refused and p.refused < succeeded]
+        if guilty:
+            self._pieces = [each for each in self._pieces if each[-1] not in guilty]
+            heapify(self._pieces)
+        return guilty

@@ -1,0 +1,290 @@
+"""A backend in trouble is left alone, and then asked by one before all ask."""
+
+import itertools
+
+import pytest
+
+from exporter.delivery.breaker import (
+    FAILURES_IN_A_ROW,
+    WINDOW,
+    Breaker,
+    Cause,
+    State,
+    waits,
+)
+
+
+class Time:
+    """What a clock shows, moved by hand."""
+
+    def __init__(self):
+        """Begin long after the machine was started."""
+        self.now = 1000.0
+
+    def __call__(self):
+        """Return the time, in seconds."""
+        return self.now
+
+
+@pytest.fixture
+def time():
+    """Return the time of the test's clock."""
+    return Time()
+
+
+@pytest.fixture
+def breaker(time, monkeypatch):
+    """Return a breaker of four slots; its waits are as long as chance may make them."""
+    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
+    return Breaker(4, time)
+
+
+def fail(breaker, *, after=0.0, **how):
+    """Let an attempt begin as soon as it may, and fail *after* so many seconds."""
+    breaker._now.now += breaker.pause
+    ticket = breaker.begin()
+    breaker._now.now += after
+    return breaker.failed(ticket, **how)
+
+
+def opened(breaker):
+    """Fail until the breaker opens."""
+    while breaker.state is State.CLOSED:
+        fail(breaker)
+    return breaker
+
+
+def at_once(breaker):
+    """Return the tickets that can be had now."""
+    return list(iter(breaker.begin, None))
+
+
+def test_waits_grow_to_a_minute():
+    """Each wait has twice the bound of the one before, until that is a minute."""
+    drawn = [list(itertools.islice(waits(), 8)) for _ in range(200)]
+
+    for bound, lengths in zip(
+        [1, 2, 4, 8, 16, 32, 60, 60], zip(*drawn, strict=True), strict=True
+    ):
+        assert min(lengths) >= 0
+        assert max(lengths) <= bound
+        # Full jitter: all of the range is used, half of it on average.
+        assert min(lengths) < 0.2 * bound
+        assert max(lengths) > 0.8 * bound
+
+
+def test_a_backend_that_is_well(breaker):
+    """As many requests as there are slots may be in flight, and no more."""
+    first, *others = at_once(breaker)
+
+    assert len(others) == 3
+    assert not first.probe
+    breaker.delivered()
+    assert len(at_once(breaker)) == 1
+
+
+def test_a_failure_pauses_all_slots(breaker, time):
+    """After a failure nobody asks for a while, and then everybody may."""
+    assert fail(breaker) is True
+
+    assert (breaker.pause, breaker.begin()) == (1.0, None)
+    time.now += 0.75
+    assert (breaker.pause, breaker.begin()) == (0.25, None)
+    time.now += 0.25
+    assert (breaker.pause, len(at_once(breaker))) == (0, 4)
+
+
+def test_failures_in_a_row_pause_longer(breaker):
+    """Each further failure doubles the pause, up to a minute."""
+    pauses = []
+    for _ in range(8):
+        fail(breaker, after=0.01)
+        pauses.append(breaker.pause)
+
+    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60])
+
+
+def test_four_slots_failing_at_once(breaker, time):
+    """Four slots that learn the same bad news one after another count once."""
+    for ticket in at_once(breaker):
+        time.now += 0.125
+        assert breaker.failed(ticket) is True
+
+    assert breaker.pause == 1.0 - 3 * 0.125
+    fail(breaker)
+    assert breaker.pause == 2.0
+
+
+def test_a_success_resets(breaker, time):
+    """A success ends the pause at once, and the next failure's pause is short again."""
+    fail(breaker)
+    fail(breaker)
+    time.now += breaker.pause
+    leftover, failing = breaker.begin(), breaker.begin()
+    breaker.failed(failing)
+    assert breaker.pause == 4.0
+
+    breaker.delivered()
+
+    assert breaker.pause == 0
+    assert not leftover.probe
+    time.now += 1
+    fail(breaker)
+    assert breaker.pause == 1.0
+
+
+def test_one_batch_fails_while_others_get_through(breaker, time):
+    """A failure during which others succeeded says nothing about the backend."""
+    ticket, _ = breaker.begin(), breaker.begin()
+    time.now += 1
+    breaker.delivered()
+    time.now += 1
+
+    assert breaker.failed(ticket) is False
+
+    assert breaker.pause == 0
+    assert fail(breaker) is True
+    assert breaker.pause == 1.0
+
+
+def test_failures_in_a_row_open(breaker):
+    """After five failures without a success between them, one probe decides."""
+    for _ in range(FAILURES_IN_A_ROW - 1):
+        fail(breaker)
+        assert breaker.state is State.CLOSED
+    fail(breaker)
+
+    assert (breaker.state, breaker.cause) == (State.OPEN, Cause.FAILING)
+    assert breaker.begin() is None
+    breaker._now.now += breaker.pause
+    (probe,) = at_once(breaker)
+    assert (probe.probe, breaker.state) == (True, State.HALF_OPEN)
+
+
+def test_a_rate_of_failures_opens(breaker):
+    """It opens as well when half of the last twenty attempts failed."""
+    for number in range(WINDOW):
+        assert breaker.state is State.CLOSED, number
+        if number % 2:
+            fail(breaker)
+        else:
+            breaker.begin()
+            breaker.delivered()
+            breaker._now.now += 1
+
+    assert (breaker.state, breaker.cause) == (State.OPEN, Cause.FAILING)
+
+
+def test_a_probe_that_fails(breaker):
+    """The breaker stays open, ever longer, with one probe each time."""
+    opened(breaker)
+    pauses = []
+    for _ in range(3):
+        fail(breaker)
+        assert breaker.state is State.OPEN
+        pauses.append(breaker.pause)
+
+    assert pauses == [32, 60, 60]
+
+
+def test_slots_open_one_by_one(breaker, time):
+    """After a probe that succeeds each success lets one more request go at once."""
+    opened(breaker)
+    time.now += breaker.pause
+    assert len(at_once(breaker)) == 1
+    in_flight = []
+    for slots in (1, 2, 3, 4, 4):
+        time.now += 0.01
+        breaker.delivered()
+        assert breaker.state is State.CLOSED
+        in_flight += at_once(breaker)
+        assert breaker._in_flight == slots
+
+
+def test_what_began_before_it_opened(breaker, time):
+    """A leftover that fails changes nothing; one that succeeds closes the breaker."""
+    leftovers = at_once(breaker)[:2]
+    breaker._in_flight = 2  # the other two were never sent
+    opened(breaker)
+    time.now += breaker.pause
+    (probe,) = at_once(breaker)
+
+    time.now += 1
+    breaker.failed(leftovers[0])
+    assert (breaker.state, breaker.begin()) == (State.HALF_OPEN, None)
+    breaker.delivered()
+    assert breaker.state is State.CLOSED
+
+    time.now += 1
+    assert breaker.failed(probe) is False
+
+
+def test_retry_after_binds_everybody(breaker, time):
+    """Nothing is sent before the time that the backend asked for, whatever succeeds."""
+    ticket, _ = breaker.begin(), breaker.begin()
+    time.now += 1
+    breaker.failed(ticket, retry_after=20.0)
+    breaker.delivered()
+    breaker.hurry()
+
+    assert breaker.pause == 20.0
+    time.now += 19.9
+    assert breaker.begin() is None
+    time.now += 0.2
+    assert breaker.begin() is not None
+
+
+def test_retry_after_of_a_lonely_failure(breaker, time):
+    """What the backend asks of one batch while others get through binds all, too."""
+    ticket, _ = breaker.begin(), breaker.begin()
+    time.now += 1
+    breaker.delivered()
+
+    assert breaker.failed(ticket, retry_after=5.0) is False
+
+    assert breaker.pause == 5.0
+
+
+def test_a_blocked_backend(breaker):
+    """It opens at once, and is probed every half a minute at most."""
+    fail(breaker, blocked=True)
+
+    assert (breaker.state, breaker.cause) == (State.OPEN, Cause.BLOCKED)
+    for _ in range(7):
+        fail(breaker, blocked=True)
+        assert breaker.pause <= 30
+    assert breaker.pause == 30
+    breaker.hurry()
+    assert breaker.begin().probe
+    breaker.delivered()
+    assert (breaker.state, breaker.cause) == (State.CLOSED, None)
+
+
+def test_an_answer_that_refuses_is_an_answer(breaker, time):
+    """A probe that is refused shows that the backend is there, so others may ask."""
+    opened(breaker)
+    time.now += breaker.pause
+
+    breaker.refused(breaker.begin())
+
+    assert (breaker.state, breaker.pause) == (State.CLOSED, 0)
+    assert len(at_once(breaker)) == 1
+
+
+def test_a_backend_that_refuses_everything(breaker, time):
+    """Refusals don't close it again, only a success does."""
+    breaker.block()
+    for _ in range(8):
+        time.now += breaker.pause
+        breaker.refused(breaker.begin())
+        assert (breaker.state, breaker.cause) == (State.OPEN, Cause.REFUSING)
+        assert breaker.begin() is None
+    assert breaker.pause == 30
+    fail(breaker)
+    assert breaker.cause is Cause.REFUSING
+
+    time.now += breaker.pause
+    breaker.begin()
+    breaker.delivered()
+
+    assert (breaker.state, breaker.cause) == (State.CLOSED, None)
