@@ -48,6 +48,7 @@ async def serve(settings: Settings) -> None:
             settings.spool_dir,
             backend=BACKEND,
             limit=settings.spool_max_bytes,
+            lost=observer.lost if settings.spool_when_full == "drop-oldest" else None,
         ) as spool:
             metrics.watch(spool)
             admin = Admin(spool, metrics)

@@ -97,6 +97,12 @@ class Settings:
         "How many bytes of events and dead letters are kept there, not counting what "
         "the file needs around them; when it is full the broker waits.",
     )
+    spool_when_full: str = setting(
+        "refuse",
+        one_of("refuse", "drop-oldest"),
+        "`refuse` lets the broker wait, which keeps everything; `drop-oldest` loses "
+        "the oldest waiting events, counted and logged, so that it needn't.",
+    )
     ingest_host: str = setting(
         "127.0.0.1", declaration.HOST, "The address that receives the broker's records."
     )

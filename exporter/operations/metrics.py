@@ -59,6 +59,10 @@ class Metrics:
             "delivery_dead_letters_total",
             "Events given up: refused alone, or too old.",
         )
+        self.lost = self._counter(
+            "spool_lost_events_total",
+            "Waiting events lost because the spool was full, as SPOOL_WHEN_FULL says.",
+        )
         self.attempt_seconds = self._histogram(
             "delivery_attempt_duration_seconds",
             "Time from opening the request to its answer.",

@@ -119,6 +119,13 @@ class Observer:
             }
             log.error("events became dead letters", extra=fields)
 
+    def lost(self, batch: Batch) -> None:
+        """Count waiting events that were given up because the spool is full."""
+        self._metrics.lost.inc(len(batch.entries))
+        if self._is_news("lost"):
+            fields = {"batch": str(batch), "events": len(batch.entries)}
+            log.error("the spool is full: the oldest events are lost", extra=fields)
+
     def _kept_aside(self, unreadable: Iterable[Unreadable]) -> None:
         """Name the first record of each reason that is news."""
         by_reason = groupby(sorted(unreadable), key=attrgetter("reason"))

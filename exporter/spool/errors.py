@@ -20,6 +20,8 @@ class SpoolFullError(ExporterError):
             remedy="The backend doesn't keep up, or there are too many dead letters: "
             "look at the log for the reason, or raise APP_INTEGRATIONS_SPOOL_MAX_BYTES",
         )
+        self.lacking = waiting + dead + more - limit
+        """How many bytes must go before as many more as were wanted find room."""
 
 
 class SpoolFailedError(ExporterError):

@@ -6,6 +6,7 @@ the bodies of the newest. So neither opening nor memory depends on how much wait
 """
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -135,6 +136,15 @@ class Outbox:
             partial(self._store.bury, batch.entries, verdict),
             partial(self._settled, batch),
         )
+
+    async def lose(self, size: int) -> Batch:
+        """Forget some *size* bytes of the oldest events that may go, if any may."""
+        limits = Limits(events=PAGE, bytes=max(1, size), identities=sys.maxsize)
+        places = self._lanes.take(limits.events)
+        batch = self._cut(await self._load(places), limits)
+        if batch.entries:
+            await self.settle(batch)
+        return batch
 
     def give_back(self, entries: Sequence[Entry]) -> None:
         """Let *entries* of a batch wait again, in their places."""

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,14 @@ from exporter.events import Event
 from exporter.spool.database import open_database
 from exporter.spool.dead_letters import ALL, Choice, DeadLetter, Unreadable
 from exporter.spool.disk import Disk
-from exporter.spool.errors import SpoolUnusableError
+from exporter.spool.errors import SpoolFullError, SpoolUnusableError
 from exporter.spool.lock import locked
-from exporter.spool.outbox import Outbox
+from exporter.spool.outbox import Batch, Outbox
 from exporter.spool.store import Accepted, Held, Store
 from exporter.spool.writer import Writer
 
 FILE = "spool.sqlite"
+Lost = Callable[[Batch], None]
 PAGE = 500
 """Dead letters that are handled in one transaction."""
 
@@ -25,10 +26,16 @@ PAGE = 500
 class Spool:
     """What is accepted and not yet settled; for the loop's thread alone."""
 
-    def __init__(self, store: Store, writer: Writer) -> None:
-        """Serve *store* through *writer*; the caller closes both."""
+    def __init__(self, store: Store, writer: Writer, lost: Lost | None = None) -> None:
+        """
+        Serve *store* through *writer*; the caller closes both.
+
+        When it is full the oldest events make room, and *lost* is told; without it
+        they don't.
+        """
         self._store = store
         self._writer = writer
+        self._lost = lost
         self.outbox = Outbox(writer, store)
 
     async def append(
@@ -41,10 +48,19 @@ class Spool:
         """
         if not events and not unreadable:
             return Accepted((), kept_aside=0, repeats=0, epochs=())
-        return await self._writer.do(
-            partial(self._store.append, events, unreadable),
-            lambda accepted: self.outbox.accepted(accepted.entries),
-        )
+        while True:
+            try:
+                return await self._writer.do(
+                    partial(self._store.append, events, unreadable),
+                    lambda accepted: self.outbox.accepted(accepted.entries),
+                )
+            except SpoolFullError as error:
+                if not self._lost:
+                    raise
+                batch = await self.outbox.lose(error.lacking)
+                if not batch.entries:
+                    raise
+                self._lost(batch)
 
     async def dead_letters(
         self, choice: Choice = ALL
@@ -106,11 +122,14 @@ class Spool:
 
 
 @contextmanager
-def open_spool(directory: Path, *, backend: str, limit: int) -> Iterator[Spool]:
+def open_spool(
+    directory: Path, *, backend: str, limit: int, lost: Lost | None = None
+) -> Iterator[Spool]:
     """
     Open the spool in *directory*, and close it behind the block; needs a running loop.
 
-    Holds at most *limit* bytes. Raises `SpoolInUseError`, `SpoolVersionError` and
+    Holds at most *limit* bytes; then it refuses more, or loses the oldest events and
+    tells *lost*. Raises `SpoolInUseError`, `SpoolVersionError` and
     `SpoolUnusableError`.
     """
     directory = directory.absolute()  # messages say where, from anywhere
@@ -123,7 +142,7 @@ def open_spool(directory: Path, *, backend: str, limit: int) -> Iterator[Spool]:
         except sqlite3.Error as error:
             raise SpoolUnusableError(directory / FILE, error) from error
         with closing(Writer(connection, store)) as writer:
-            yield Spool(store, writer)
+            yield Spool(store, writer, lost)
 
 
 def _make(directory: Path) -> None:

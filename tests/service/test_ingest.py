@@ -6,7 +6,7 @@ import base64
 import pytest
 
 from tests.conftest import eventually
-from tests.records import KEY, a_record, action, bulk, tasks
+from tests.records import KEY, a_record, action, bulk, instance, tasks
 from tests.service.replies import explains_itself
 from tests.service.wire import POST, connected
 
@@ -166,6 +166,30 @@ async def test_a_full_spool(start, backend):
     assert (small.status, again.status, late.status) == (200, 429, 200)
     assert sorted(backend.positions) == [1, 2, 3, 4]
     assert (await exporter.metrics())["ingest_refusals_total 429"] == 2
+
+
+async def test_a_full_spool_that_loses_the_oldest(start, backend):
+    """Whoever prefers that is never told to wait; what is lost is counted and told."""
+    backend.answer = 503
+    exporter = await start(
+        spool_max_bytes=MIB, spool_when_full="drop-oldest", batch_size=1
+    )
+    large = {"assignee": "x" * (MIB // 8)}
+
+    replies = [
+        await exporter.bulk(tasks(n, value=large | instance(n))) for n in range(1, 21)
+    ]
+    metrics = await exporter.metrics()
+    backend.answer = 200
+    await eventually(lambda: 20 in backend.positions)
+
+    assert {reply.status for reply in replies} == {200}
+    lost = metrics["spool_lost_events_total"]
+    assert lost + metrics["spool_events"] == 20
+    assert metrics["spool_event_bytes"] <= MIB
+    await eventually(lambda: len(backend.positions) == 20 - lost)
+    (told,) = exporter.lines.saying("the spool is full: the oldest events are lost")
+    assert told.levelname == "ERROR"
 
 
 async def test_a_request_larger_than_the_spool(start, backend):

@@ -25,9 +25,9 @@ def an_event(position=1, **changes):
 
 
 @asynccontextmanager
-async def a_spool(directory, *, limit=1 << 20):
+async def a_spool(directory, *, limit=1 << 20, lost=None):
     """Open the spool in *directory* for the length of a block."""
-    with open_spool(directory, backend="default", limit=limit) as spool:
+    with open_spool(directory, backend="default", limit=limit, lost=lost) as spool:
         yield spool
 
 
