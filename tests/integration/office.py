@@ -16,6 +16,16 @@ from tests.conftest import eventually
 MODELS = Path(__file__).parent / "models"
 REVIEW = Path(exporter.demo.__file__).parent / "data" / "review.bpmn"
 
+APPROVAL = MODELS / "approval.bpmn"
+VARIABLES = {
+    "assignee": "demo",
+    "groups": ["sales", "größte Gruppe"],
+    "users": ["ann", "日本語"],
+    "due": "2026-12-01T10:00:00Z",
+    "followUp": "2026-11-30T10:00:00+01:00",
+    "priority": 75,
+}
+
 LIFE = ["CREATED", "ASSIGNED", "COMPLETED"]
 
 # On a loaded machine with two cores; what is lost would not come in an hour.

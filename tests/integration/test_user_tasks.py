@@ -4,20 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.integration.office import LIFE, MODELS
+from tests.integration.office import APPROVAL, LIFE, MODELS, VARIABLES
 
-APPROVAL = MODELS / "approval.bpmn"
 WITH_FORM = MODELS / "with-form.bpmn"
 FORM = MODELS / "details.form"
-
-VARIABLES = {
-    "assignee": "demo",
-    "groups": ["sales", "größte Gruppe"],
-    "users": ["ann", "日本語"],
-    "due": "2026-12-01T10:00:00Z",
-    "followUp": "2026-11-30T10:00:00+01:00",
-    "priority": 75,
-}
 
 
 async def approval(office, **changes):
