@@ -93,7 +93,7 @@ class Settings:
     )
     spool_max_bytes: int = setting(
         1024 * MIB,
-        whole(MIB, 2**50),
+        whole(16 * MIB, 2**50),  # the largest bulk request of a broker has 10 MiB
         "How many bytes of events and dead letters are kept there, not counting what "
         "the file needs around them; when it is full the broker waits.",
     )

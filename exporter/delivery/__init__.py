@@ -2,6 +2,7 @@
 
 from exporter.delivery.backend import Backend, credentials, open_session
 from exporter.delivery.delivery import Attempt, Delivery, Plan
+from exporter.delivery.names import look_up
 from exporter.delivery.outcome import Answer, Outcome, outcome_of, outcomes_of, remedy
 from exporter.delivery.request import EMPTY, limits_of
 
@@ -15,6 +16,7 @@ __all__ = [
     "Plan",
     "credentials",
     "limits_of",
+    "look_up",
     "open_session",
     "outcome_of",
     "outcomes_of",

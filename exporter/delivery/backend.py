@@ -10,6 +10,7 @@ import aiohttp
 from yarl import URL
 
 from exporter import __version__
+from exporter.delivery.names import resolver
 from exporter.delivery.outcome import Answer, Failure
 from exporter.delivery.request import Request
 from exporter.delivery.retry_after import retry_after
@@ -40,6 +41,7 @@ def open_session(slots: int) -> aiohttp.ClientSession:
         limit=slots,
         keepalive_timeout=IDLE_SECONDS,
         ttl_dns_cache=RESOLVE_AGAIN_SECONDS,
+        resolver=resolver(),
     )
     return aiohttp.ClientSession(
         connector=connector,

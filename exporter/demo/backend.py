@@ -8,7 +8,6 @@ import asyncio
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
@@ -69,12 +68,7 @@ class Backend:
         await self.up()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Listen no more."""
         await self.down()
 

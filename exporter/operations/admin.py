@@ -53,7 +53,9 @@ class Admin:
         except TimeoutError:
             return _verdict(f"the spool didn't answer within {WRITER_SECONDS:g} s")
         except SpoolLostError as error:
-            return _verdict(str(error))
+            # What it still holds would be lost with a restart.
+            if self._spool.outbox.empty.is_set():
+                return _verdict(str(error))
         except SpoolFailedError:
             pass  # the writer lives; a restart wouldn't mend the disk
         return _verdict(None)

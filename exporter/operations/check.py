@@ -25,6 +25,7 @@ from exporter.delivery import (
     Backend,
     Outcome,
     credentials,
+    look_up,
     open_session,
     outcome_of,
     remedy,
@@ -134,12 +135,10 @@ async def _backend(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _name(settings: Settings, url: URL) -> Finding:
-    loop = asyncio.get_running_loop()
+    host, port = url.raw_host or "", url.port or 0
     try:
         async with asyncio.timeout(settings.request_timeout_ms / 1000):
-            found = await loop.getaddrinfo(
-                url.raw_host, url.port, type=socket.SOCK_STREAM
-            )
+            found = await look_up(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         return problem(
             f"The name {url.host} doesn't resolve: {_reason(error)}",

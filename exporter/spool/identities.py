@@ -185,7 +185,8 @@ class Identities:
         ).fetchone()
         if newest is not None:
             memory.oldest, memory.newest = oldest, newest
-            memory.looked = newest
-            memory.highest = max(highest, memory.forgotten_position)
+            # A multiple, so that not even who restarts all the time forgets to look.
+            memory.looked = newest - newest % LOOK_EVERY
+            memory.highest = highest
             _, memory.timestamp = self._at(partition, newest)
         return memory

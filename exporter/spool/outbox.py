@@ -23,6 +23,7 @@ from exporter.spool.writer import Writer
 AHEAD = 2048
 """How many events that may go are known before the file is asked for more."""
 PAGE = 512
+PAGE_BYTES = 4 * 1024 * 1024
 CACHE_BYTES = 4 * 1024 * 1024
 CACHED_PER_LANE = 64
 RETRY_SECONDS = 1.0
@@ -77,6 +78,8 @@ class Outbox:
         """All waiting events up to this sequence are in the lanes."""
         self._reading = False
         self._hurried = False
+        self._overfull = False
+        """Whether more could go than fitted into the last batch."""
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
         self.waiting = store.waiting.rows
@@ -107,12 +110,11 @@ class Outbox:
         """
         async with self._turn:
             await self._ready(1)
-            if limits.linger_seconds:
+            if limits.linger_seconds and not self._overfull:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(limits.linger_seconds):
                         await self._ready(limits.events)
-            places = self._lanes.take(limits.events)
-            return self._cut(await self._load(places), limits)
+            return await self._take(limits)
 
     @property
     def exhausted(self) -> bool:
@@ -140,17 +142,16 @@ class Outbox:
     async def lose(self, size: int) -> Batch:
         """Forget some *size* bytes of the oldest events that may go, if any may."""
         limits = Limits(events=PAGE, bytes=max(1, size), identities=sys.maxsize)
-        places = self._lanes.take(limits.events)
-        batch = self._cut(await self._load(places), limits)
+        batch = await self._take(limits)
         if batch.entries:
             await self.settle(batch)
         return batch
 
     def give_back(self, entries: Sequence[Entry]) -> None:
         """Let *entries* of a batch wait again, in their places."""
-        self._lanes.give_back(_places(entries))
         for sequence, event in entries:
             self._remember(sequence, event)
+        self._lanes.give_back(_places(entries))
         self._changed.set()
 
     async def _ready(self, count: int) -> None:
@@ -167,7 +168,7 @@ class Outbox:
         if known or self._reading:
             return
         self._reading = True
-        page = partial(self._store.page, self._known_to, PAGE)
+        page = partial(self._store.page, self._known_to, PAGE, PAGE_BYTES)
         self._writer.do(page, self._read).add_done_callback(self._check_read)
 
     def _read(self, page: Page) -> None:
@@ -197,30 +198,41 @@ class Outbox:
             self._cache[sequence] = event
             self._cached_bytes += len(event.body)
 
-    async def _load(self, places: Sequence[Place]) -> list[Entry]:
-        """Return the events at *places*, from memory or from the file."""
+    async def _take(self, limits: Limits) -> Batch:
+        """Return what may go now, within *limits*; the rest keeps its place."""
+        places = self._lanes.take(limits.events)
+        entries = await self._load(places, limits.bytes)
+        fitting = _fitting(entries, limits)
+        self._overfull = fitting < len(places)
+        if self._overfull:
+            for sequence, event in entries[fitting:]:
+                self._remember(sequence, event)
+            self._lanes.give_back(places[fitting:])
+        return Batch(entries[:fitting])
+
+    async def _load(self, places: Sequence[Place], size: int) -> list[Entry]:
+        """Return the first events at *places*: all of them, or some *size* bytes."""
+        found = {sequence: self._recall(sequence) for sequence, _ in places}
+        missing = [sequence for sequence, event in found.items() if event is None]
+        if missing:
+            read = await self._insist(partial(self._store.load, missing, size))
+            found.update(read)
         entries = []
-        for sequence, _ in places:
-            if event := self._cache.pop(sequence, None):
-                self._cached_bytes -= len(event.body)
-                entries.append(Entry(sequence, event))
-        if len(entries) < len(places):
-            missing = {place.sequence for place in places}
-            missing.difference_update(entry.sequence for entry in entries)
-            entries += await self._insist(partial(self._store.load, missing))
-            entries.sort(key=lambda entry: entry.sequence)
+        for sequence, event in found.items():
+            if event is None:
+                break
+            entries.append(Entry(sequence, event))
+        for sequence, event in list(found.items())[len(entries) :]:
+            if event is not None:
+                self._remember(sequence, event)
         return entries
 
-    def _cut(self, entries: Sequence[Entry], limits: Limits) -> Batch:
-        """Return a batch within *limits*; what is too much goes back to its place."""
-        size = identities = -1  # the separators are one fewer than the events
-        for number, (_, event) in enumerate(entries):
-            size += len(event.body) + 1
-            identities += limits.prefix + len(event.identity) + 1
-            if number and (size > limits.bytes or identities > limits.identities):
-                self.give_back(entries[number:])
-                return Batch(entries[:number])
-        return Batch(entries)
+    def _recall(self, sequence: int) -> Event | None:
+        """Return the event at *sequence* if it is at hand; it no longer is, then."""
+        event = self._cache.pop(sequence, None)
+        if event is not None:
+            self._cached_bytes -= len(event.body)
+        return event
 
     def _settled(self, batch: Batch, _: None) -> None:
         self._lanes.land(_places(batch.entries))
@@ -242,3 +254,14 @@ class Outbox:
 
 def _places(entries: Sequence[Entry]) -> list[Place]:
     return [Place(entry.sequence, entry.event.lane) for entry in entries]
+
+
+def _fitting(entries: Sequence[Entry], limits: Limits) -> int:
+    """Return how many of *entries* fit into *limits*; the first one always does."""
+    size = identities = -1  # the separators are one fewer than the events
+    for number, (_, event) in enumerate(entries):
+        size += len(event.body) + 1
+        identities += limits.prefix + len(event.identity) + 1
+        if number and (size > limits.bytes or identities > limits.identities):
+            return number
+    return len(entries)

@@ -172,17 +172,21 @@ class Store:
         self._remove([letter for letter in letters if letter.event])
         return Revived(self._insert(events), letters[-1].id if letters else None)
 
-    def page(self, after: int, limit: int) -> Page:
-        """Return at most *limit* waiting events behind sequence *after*, in order."""
-        rows = self._connection.execute(SELECT_AFTER, (after, self._backend, limit))
-        entries = [Entry(sequence, Event(*event)) for sequence, *event in rows]
-        full = len(entries) == limit
-        return Page(entries, entries[-1].sequence if full else self.newest)
+    def page(self, after: int, limit: int, size: int) -> Page:
+        """
+        Return the next waiting events behind sequence *after*, in order.
 
-    def load(self, sequences: Iterable[int]) -> list[Entry]:
-        """Return the events at *sequences*, in order."""
+        At most *limit* of them, and not many more bytes than *size*.
+        """
+        rows = self._connection.execute(SELECT_AFTER, (after, self._backend, limit))
+        entries, all_of_them = _up_to(size, rows)
+        ended = all_of_them and len(entries) < limit
+        return Page(entries, self.newest if ended else entries[-1].sequence)
+
+    def load(self, sequences: Iterable[int], size: int) -> list[Entry]:
+        """Return the first events at *sequences*, in order: some *size* bytes."""
         rows = self._connection.execute(SELECT_AMONG, (numbers(sequences),))
-        return [Entry(sequence, Event(*event)) for sequence, *event in rows]
+        return _up_to(size, rows)[0]
 
     def _remove(self, letters: Sequence[DeadLetter]) -> None:
         self._letters.remove(letters)
@@ -225,3 +229,15 @@ class Store:
         kept = [each for each in unreadable if self._letters.keep_aside(each)]
         self.dead = self.dead.plus([each.body for each in kept])
         return len(kept)
+
+
+def _up_to(size: int, rows: sqlite3.Cursor) -> tuple[list[Entry], bool]:
+    """Return at least one of *rows*, until *size* is reached, and whether it's all."""
+    entries: list[Entry] = []
+    for sequence, *event in rows:
+        if size <= 0:
+            rows.close()
+            return entries, False
+        entries.append(Entry(sequence, Event(*event)))
+        size -= len(entries[-1].event.body)
+    return entries, True

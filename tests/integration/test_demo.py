@@ -13,15 +13,29 @@ from tests.conftest import eventually
 from tests.integration.office import PATIENCE
 
 
-def a_demo(*arguments, **environment):
-    """Start the demo as `make demo` does, its output captured."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "exporter.demo", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | environment,
-    )
+@pytest.fixture
+def a_demo():
+    """Return what starts the demo as `make demo` does, its output captured."""
+    demos = []
+
+    def start(*arguments, **environment):
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "exporter.demo", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+        )
+        demos.append(demo)
+        return demo
+
+    yield start
+    for demo in demos:
+        if demo.poll() is None:
+            left = psutil.Process(demo.pid).children(recursive=True)
+            for process in [*left, demo]:
+                process.kill()
+            demo.wait()
 
 
 def started_by(process):
@@ -31,10 +45,10 @@ def started_by(process):
 
 
 @pytest.mark.usefixtures("new_broker")
-def test_live():
+def test_live(a_demo):
     """On a real broker every event arrives, once and in order, and is judged so."""
     demo = a_demo("--instances", "3", "--json")
-    summary, story = demo.communicate(timeout=PATIENCE)
+    summary, story = demo.communicate(timeout=2 * PATIENCE)
 
     assert demo.returncode == 0, story
     found = json.loads(summary)
@@ -51,11 +65,11 @@ def test_live():
         assert story.count(step) == 3
 
 
-def test_without_registry(tmp_path):
+def test_without_registry(a_demo, tmp_path):
     """Where no broker can be had, it replays recorded traffic, and says so."""
     nobody = "http://127.0.0.1:1"
     demo = a_demo(HTTPS_PROXY=nobody, https_proxy=nobody, XDG_CACHE_HOME=str(tmp_path))
-    story, errors = demo.communicate(timeout=PATIENCE)
+    story, errors = demo.communicate(timeout=2 * PATIENCE)
 
     assert demo.returncode == 0, errors
     assert "The broker 8.6.0 can't be fetched (" in story
@@ -66,12 +80,12 @@ def test_without_registry(tmp_path):
 
 @pytest.mark.usefixtures("new_broker")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_interrupted(number):
+async def test_interrupted(a_demo, number):
     """Stopped in the middle, it leaves no process behind."""
     demo = a_demo()
     processes = await eventually(lambda: started_by(demo), within=PATIENCE)
     demo.send_signal(number)
-    story, errors = demo.communicate(timeout=PATIENCE)
+    story, errors = demo.communicate(timeout=2 * PATIENCE)
 
     assert demo.returncode == 130, errors
     assert story.endswith("Stopped.\n")

@@ -12,6 +12,9 @@ from tests.service.wire import POST, chunked, connected
 MIB = 1024 * 1024
 
 
+KEPT = ("spool_events", "spool_dead_letters", "ingest_records_total accepted")
+
+
 async def nothing_is_kept(exporter, status=400):
     """Tell whether *exporter* counted one refusal and accepted nothing."""
     metrics = await exporter.metrics()
@@ -52,13 +55,16 @@ async def test_a_connection_that_breaks_off(start, backend, head, part):
 
 
 async def test_a_chunk_that_is_none(start, backend):
-    """A body whose framing goes wrong is one that breaks off."""
+    """A body whose framing goes wrong isn't stored, and counts as broken off."""
     exporter = await start()
 
     async with connected(exporter.ingest) as wire:
         await wire.send(POST + b"Transfer-Encoding: chunked\r\n\r\n", *chunked(BODY))
         await exporter.ask("GET", "/")  # it's being read by now
         await wire.send(b"nonsense\r\n")
+        await exporter.ask("GET", "/")  # that, too
+        metrics = await exporter.metrics()
+        assert not any(metrics[name] for name in KEPT)
     await eventually(lambda: exporter.lines.saying("request refused"))
 
     assert await nothing_is_kept(exporter)

@@ -1,126 +1,19 @@
 """Delivery to a backend that takes what a test lets it; the spool is a real one."""
 
-import asyncio
 import time
 from collections import defaultdict
-from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from itertools import repeat
 from math import ceil, log2
 
 import pytest
 
-from exporter.delivery import Answer, Delivery, Outcome, Plan, breaker
+from exporter.delivery import Answer, Outcome, breaker
 from exporter.delivery.breaker import Cause, State
+from exporter.spool import SpoolFailedError
 from tests.conftest import eventually
-from tests.unit.spools import ANY, a_spool, an_event
-
-YES, NO, LATER = Answer(200), Answer(400, detail="400 Bad Request"), Answer(503)
-
-
-class BackendStub:
-    """Answers as the test says for the positions of a batch."""
-
-    def __init__(self, answer=lambda _: YES):
-        """Ask *answer*, a function that may be asynchronous, for each batch."""
-        self.answer = answer
-        self.posts = []
-        self.taken = []
-        self.changed = False
-
-    async def post(self, request):
-        """Answer for the events of the batch, and remember both."""
-        identities = request.headers["X-Event-Ids"].split(",")
-        positions = [int(identity.split("-")[1]) for identity in identities]
-        self.posts.append(positions)
-        answer = self.answer(positions)
-        if asyncio.iscoroutine(answer):
-            answer = await answer
-        if answer.status == 200:
-            self.taken += positions
-        return answer
-
-    def credentials_changed(self):
-        """Say so once."""
-        changed, self.changed = self.changed, False
-        return changed
-
-
-class WatchStub:
-    """Keeps what it is told."""
-
-    def __init__(self):
-        """Begin empty."""
-        self.outcomes = []
-        self.dead = {}
-
-    def attempted(self, attempt):
-        """Keep the outcome of *attempt*."""
-        self.outcomes.append(attempt.outcome)
-
-    def buried(self, batch, verdict):
-        """Keep why the events of *batch* are dead."""
-        self.dead |= dict.fromkeys((e.position for e in batch.events), verdict)
-
-
-class Story:
-    """A spool, its delivery, and what both went through."""
-
-    def __init__(self, spool, delivery, backend, watch):
-        """Know all parts."""
-        self.spool = spool
-        self.delivery = delivery
-        self.backend = backend
-        self.watch = watch
-
-    async def send(self, *positions, instance=None):
-        """Accept events, each of an instance of its own unless one is named."""
-        await self.spool.append(
-            [an_event(n, instance=instance or 1000 + n) for n in positions]
-        )
-
-    async def ends(self):
-        """Return when nothing waits any more."""
-        await asyncio.wait_for(self.spool.outbox.empty.wait(), 10)
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch):
-    """Nobody waits for as long as it takes a real backend to get well."""
-    monkeypatch.setattr(breaker, "FIRST_SECONDS", 0.002)
-    monkeypatch.setattr(breaker, "LONGEST_SECONDS", 0.01)
-
-
-@pytest.fixture
-async def deliver(tmp_path):
-    """Return what delivers to a backend, as one may plan."""
-    running = []
-
-    @asynccontextmanager
-    async def begin(answer=lambda _: YES, **plan):
-        backend, watch = BackendStub(answer), WatchStub()
-        plan = Plan(**({"slots": 2, "limits": ANY} | plan))
-        async with a_spool(tmp_path / str(len(running))) as spool:
-            delivery = Delivery(spool.outbox, backend, watch, plan)
-            task = asyncio.create_task(delivery.run())
-            running.append(task)
-            yield Story(spool, delivery, backend, watch)
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    return begin
-
-
-def make_waits_long(monkeypatch):
-    """Let nothing come again by itself."""
-    monkeypatch.setattr(breaker, "FIRST_SECONDS", 1000.0)
-    monkeypatch.setattr(breaker, "LONGEST_SECONDS", 1000.0)
-    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
-
-
-def unless(*bad, answer=NO):
-    """Return a backend's rule: *answer* to every batch that holds one of *bad*."""
-    return lambda positions: YES if set(bad).isdisjoint(positions) else answer
+from tests.unit.deliveries import LATER, NO, YES, unless
+from tests.unit.spools import ANY, an_event, failing
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
@@ -362,59 +255,20 @@ async def test_a_blocked_backend_is_probed(deliver, monkeypatch):
     assert story.backend.posts == [[1]] * 4
 
 
-@pytest.mark.parametrize("answer", [LATER, NO, Answer(404)])
-async def test_a_drain_ends_the_wait_of_what_is_aside(deliver, monkeypatch, answer):
-    """What waits aside, while others got through, has its chance at once."""
-    make_waits_long(monkeypatch)
-    other_is_through = asyncio.Event()
-
-    async def first(positions):
-        if positions == [1]:
-            await other_is_through.wait()
-            return answer
-        other_is_through.set()
-        return YES
-
-    async with deliver(first) as story:
-        await story.send(1)
-        await eventually(lambda: story.backend.posts == [[1]])
-        await story.send(2)
-        await eventually(lambda: len(story.watch.outcomes) == 2)
-        story.backend.answer = lambda _: YES
-
-        await asyncio.wait_for(story.delivery.drain(60), 5)
-
-        assert story.backend.posts == [[1], [2], [1]]
-        assert story.spool.outbox.empty.is_set()
-
-
-async def test_a_drain_goes_on_behind_a_bad_event(deliver, monkeypatch):
-    """Suspects keep neither others from being delivered nor the drain from its end."""
-    make_waits_long(monkeypatch)
-    async with deliver(unless(1), slots=1) as story:
-        await story.send(1)
-        await eventually(lambda: story.delivery.aside.suspects)
-        story.backend.answer = unless(1, 2)
-        await story.send(2)
-        await eventually(lambda: len(story.delivery.aside.suspects) == 2)
-
-        await asyncio.wait_for(story.delivery.drain(60), 5)
-
-        assert story.spool.waiting.rows == 2
-        assert story.watch.dead == {}
-
-
-async def test_a_drain_ends_with_the_first_failure(deliver):
-    """A backend that fails while it's drained is left alone; the rest stays."""
-    async with deliver() as story:
+async def test_a_failing_disk_holds_delivery_up(deliver, monkeypatch):
+    """What the disk doesn't let us settle isn't followed by more than one batch."""
+    monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
+    limits = replace(ANY, events=1)
+    async with deliver(slots=1, limits=limits) as story:
         story.backend.answer = lambda _: LATER
-        await story.send(1)
-        await eventually(lambda: story.backend.posts)
+        await story.send(*range(1, 11))
+        async with failing(story.spool):
+            story.backend.answer = lambda _: YES
+            await eventually(lambda: len(story.backend.taken) == 2)
+            for _ in range(5):
+                with pytest.raises(SpoolFailedError):
+                    await story.spool.prove()
+            assert story.backend.taken == [1, 2]
+        await story.ends()
 
-        await asyncio.wait_for(story.delivery.drain(60), 5)
-
-        asked = len(story.backend.posts)
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert len(story.backend.posts) == asked
-        assert story.spool.waiting.rows == 1
+    assert story.backend.taken == list(range(1, 11))

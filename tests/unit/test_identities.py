@@ -134,6 +134,17 @@ def test_the_last_hour_is_remembered_up_to_a_limit(connection):
 
 
 @pytest.mark.usefixtures("small_memory")
+def test_restarts_do_not_keep_it_from_forgetting(connection, monkeypatch):
+    """The memory keeps to its limit, however often the service is restarted."""
+    monkeypatch.setattr(identities, "LOOK_EVERY", 10)
+    for position in range(1, 201):
+        Identities(connection).fresh([an_event(position)])
+
+    (kept,) = connection.execute("SELECT count(*) FROM identity").fetchone()
+    assert kept <= 20 + 10
+
+
+@pytest.mark.usefixtures("small_memory")
 def test_large_requests_are_forgotten_as_fast_as_they_come(connection):
     """However many come at once, the memory keeps to its limit."""
     memory = Identities(connection)

@@ -170,6 +170,46 @@ async def test_a_backlog_far_beyond_memory(tmp_path, monkeypatch, reopen):
             assert list(chain(*await taken(spool))) == list(range(1, 500))
 
 
+async def test_large_events_are_read_a_few_at_a_time(tmp_path, monkeypatch):
+    """A backlog of large events costs memory for some of them, never for all."""
+    monkeypatch.setattr(outbox, "CACHE_BYTES", 0)
+    monkeypatch.setattr(outbox, "PAGE_BYTES", 3000)
+    read = []
+
+    def sized(method):
+        def call(*args):
+            result = method(*args)
+            entries = getattr(result, "entries", result)
+            read.append(sum(len(entry.event.body) for entry in entries))
+            return result
+
+        return call
+
+    async with a_spool(tmp_path) as spool:
+        large = [an_event(n, body=b"x" * 1000, instance=n) for n in range(1, 101)]
+        await spool.append(large)
+    async with a_spool(tmp_path) as spool:
+        for name in ("page", "load"):
+            monkeypatch.setattr(spool._store, name, sized(getattr(spool._store, name)))
+        batches = await taken(spool, replace(ANY, bytes=2500))
+
+    assert batches == [[n, n + 1] for n in range(1, 101, 2)]
+    assert max(read) <= 3000
+
+
+async def test_what_is_more_than_full_does_not_linger(tmp_path):
+    """A batch waits to become full, but not when more than fits into it waits."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(n, instance=n) for n in range(1, 8)])
+        lingering = replace(ANY, bytes=40, linger_seconds=0.01)
+        first = await spool.outbox.take(lingering)
+
+        patient = replace(lingering, linger_seconds=1000)
+        second = await asyncio.wait_for(spool.outbox.take(patient), 5)
+
+        assert [e.position for e in first.events + second.events] == [1, 2, 3, 4]
+
+
 async def test_order_holds_between_memory_and_file(tmp_path, monkeypatch):
     """An event that must be read from the file still comes before a later one."""
     first, second, third = (an_event(n, body=b"x" * 100) for n in (1, 2, 3))

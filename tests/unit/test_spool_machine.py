@@ -29,8 +29,9 @@ class SpoolMachine(RuleBasedStateMachine):
         """Open a new spool, with room for few events in memory."""
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        for name, small in {"AHEAD": 8, "PAGE": 3, "CACHE_BYTES": 60}.items():
-            self.patch.setattr(outbox, name, small)
+        small = {"AHEAD": 8, "PAGE": 3, "PAGE_BYTES": 40, "CACHE_BYTES": 60}
+        for name, value in small.items():
+            self.patch.setattr(outbox, name, value)
         self.root = Path(tempfile.mkdtemp())
         self.names = map(str, count())
         self.directory = self.root / next(self.names)
@@ -96,15 +97,17 @@ class SpoolMachine(RuleBasedStateMachine):
         # Half a millisecond is no engine time: no identity comes again by chance.
         self.time = self.time + minutes * 60_000 + 500
 
-    @rule(limit=st.integers(1, 5))
-    def take(self, limit):
+    @rule(limit=st.integers(1, 5), size=st.integers(1, 100))
+    def take(self, limit, size):
         """Take a batch for a free slot."""
         if self.ready():
-            limits = replace(ANY, events=limit)
+            limits = replace(ANY, events=limit, bytes=size)
             ready = self.ready()
             batch = self.runner.run(asyncio.wait_for(self.spool.outbox.take(limits), 5))
             assert batch.events == ready[: len(batch.events)]
             assert 1 <= len(batch.events) <= limit
+            body = b",".join(event.body for event in batch.events)
+            assert len(body) <= size or len(batch.events) == 1
             self.in_flight.append(batch)
 
     @rule(number=st.integers(0, 9))

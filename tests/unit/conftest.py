@@ -1,0 +1,21 @@
+"""What several unit tests begin with."""
+
+from itertools import count
+
+import pytest
+
+from exporter.delivery import breaker
+from tests.unit.deliveries import YES, delivering
+
+
+@pytest.fixture
+def deliver(tmp_path, monkeypatch):
+    """Return what delivers to a backend, as one may plan, without long waits."""
+    monkeypatch.setattr(breaker, "FIRST_SECONDS", 0.002)
+    monkeypatch.setattr(breaker, "LONGEST_SECONDS", 0.01)
+    numbers = map(str, count())
+
+    def begin(answer=lambda _: YES, **plan):
+        return delivering(tmp_path / next(numbers), answer, **plan)
+
+    return begin

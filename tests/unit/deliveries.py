@@ -1,0 +1,101 @@
+"""A backend that takes what a test lets it, and delivery from a real spool to it."""
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+from exporter.delivery import Answer, Delivery, Plan, breaker
+from tests.unit.spools import ANY, a_spool, an_event
+
+YES, NO, LATER = Answer(200), Answer(400, detail="400 Bad Request"), Answer(503)
+
+
+class BackendStub:
+    """Answers as the test says for the positions of a batch."""
+
+    def __init__(self, answer=lambda _: YES):
+        """Ask *answer*, a function that may be asynchronous, for each batch."""
+        self.answer = answer
+        self.posts = []
+        self.taken = []
+        self.changed = False
+
+    async def post(self, request):
+        """Answer for the events of the batch, and remember both."""
+        identities = request.headers["X-Event-Ids"].split(",")
+        positions = [int(identity.split("-")[1]) for identity in identities]
+        self.posts.append(positions)
+        answer = self.answer(positions)
+        if asyncio.iscoroutine(answer):
+            answer = await answer
+        if answer.status == 200:
+            self.taken += positions
+        return answer
+
+    def credentials_changed(self):
+        """Say so once."""
+        changed, self.changed = self.changed, False
+        return changed
+
+
+class WatchStub:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        """Begin empty."""
+        self.outcomes = []
+        self.dead = {}
+
+    def attempted(self, attempt):
+        """Keep the outcome of *attempt*."""
+        self.outcomes.append(attempt.outcome)
+
+    def buried(self, batch, verdict):
+        """Keep why the events of *batch* are dead."""
+        self.dead |= dict.fromkeys((e.position for e in batch.events), verdict)
+
+
+class Story:
+    """A spool, its delivery, and what both went through."""
+
+    def __init__(self, spool, delivery, backend, watch):
+        """Know all parts."""
+        self.spool = spool
+        self.delivery = delivery
+        self.backend = backend
+        self.watch = watch
+
+    async def send(self, *positions, instance=None):
+        """Accept events, each of an instance of its own unless one is named."""
+        await self.spool.append(
+            [an_event(n, instance=instance or 1000 + n) for n in positions]
+        )
+
+    async def ends(self):
+        """Return when nothing waits any more."""
+        await asyncio.wait_for(self.spool.outbox.empty.wait(), 10)
+
+
+@asynccontextmanager
+async def delivering(directory, answer, **plan):
+    """Deliver from a spool in *directory* during a block, and yield the story."""
+    backend, watch = BackendStub(answer), WatchStub()
+    plan = Plan(**({"slots": 2, "limits": ANY} | plan))
+    async with a_spool(directory) as spool:
+        delivery = Delivery(spool.outbox, backend, watch, plan)
+        task = asyncio.create_task(delivery.run())
+        yield Story(spool, delivery, backend, watch)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def make_waits_long(monkeypatch):
+    """Let nothing come again by itself."""
+    monkeypatch.setattr(breaker, "FIRST_SECONDS", 1000.0)
+    monkeypatch.setattr(breaker, "LONGEST_SECONDS", 1000.0)
+    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
+
+
+def unless(*bad, answer=NO):
+    """Return a backend's rule: *answer* to every batch that holds one of *bad*."""
+    return lambda positions: YES if set(bad).isdisjoint(positions) else answer

@@ -1,0 +1,80 @@
+"""A stop delivers what can be delivered, and waits for nothing else."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from exporter.delivery import Answer
+from tests.conftest import eventually
+from tests.unit.deliveries import LATER, NO, YES, make_waits_long, unless
+from tests.unit.spools import ANY
+
+
+async def test_a_drain_waits_for_no_batch_to_become_full(deliver):
+    """A batch that waits to become full goes at once when the service stops."""
+    limits = replace(ANY, linger_seconds=1000)
+    async with deliver(limits=limits) as story:
+        await story.send(1)
+
+        await asyncio.wait_for(story.delivery.drain(60), 5)
+
+        assert story.backend.taken == [1]
+
+
+@pytest.mark.parametrize("answer", [LATER, NO, Answer(404)])
+async def test_a_drain_ends_the_wait_of_what_is_aside(deliver, monkeypatch, answer):
+    """What waits aside, while others got through, has its chance at once."""
+    make_waits_long(monkeypatch)
+    other_is_through = asyncio.Event()
+
+    async def first(positions):
+        if positions == [1]:
+            await other_is_through.wait()
+            return answer
+        other_is_through.set()
+        return YES
+
+    async with deliver(first) as story:
+        await story.send(1)
+        await eventually(lambda: story.backend.posts == [[1]])
+        await story.send(2)
+        await eventually(lambda: len(story.watch.outcomes) == 2)
+        story.backend.answer = lambda _: YES
+
+        await asyncio.wait_for(story.delivery.drain(60), 5)
+
+        assert story.backend.posts == [[1], [2], [1]]
+        assert story.spool.outbox.empty.is_set()
+
+
+async def test_a_drain_goes_on_behind_a_bad_event(deliver, monkeypatch):
+    """Suspects keep neither others from being delivered nor the drain from its end."""
+    make_waits_long(monkeypatch)
+    async with deliver(unless(1), slots=1) as story:
+        await story.send(1)
+        await eventually(lambda: story.delivery.aside.suspects)
+        story.backend.answer = unless(1, 2)
+        await story.send(2)
+        await eventually(lambda: len(story.delivery.aside.suspects) == 2)
+
+        await asyncio.wait_for(story.delivery.drain(60), 5)
+
+        assert story.spool.waiting.rows == 2
+        assert story.watch.dead == {}
+
+
+async def test_a_drain_ends_with_the_first_failure(deliver):
+    """A backend that fails while it's drained is left alone; the rest stays."""
+    async with deliver() as story:
+        story.backend.answer = lambda _: LATER
+        await story.send(1)
+        await eventually(lambda: story.backend.posts)
+
+        await asyncio.wait_for(story.delivery.drain(60), 5)
+
+        asked = len(story.backend.posts)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(story.backend.posts) == asked
+        assert story.spool.waiting.rows == 1
