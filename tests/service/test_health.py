@@ -88,6 +88,23 @@ async def test_health_of_a_spool_that_was_removed(start, settings):
     assert (await exporter.bulk(tasks(1))).status == 503
 
 
+async def test_health_of_a_lost_spool_that_still_holds_events(start, settings, backend):
+    """What a removed file still held is delivered first: a restart would lose it."""
+    backend.answer = 503
+    exporter = await start()
+    await exporter.bulk(tasks(1))
+
+    (file,) = settings().spool_dir.glob("spool.sqlite")
+    file.unlink()
+    before = await exporter.look("/healthz")
+    backend.answer = 200
+    await eventually(lambda: backend.positions == [1])
+    while (after := await exporter.look("/healthz")).status == 200:
+        pass  # until it is settled, too
+
+    assert (before.status, after.status) == (200, 503)
+
+
 async def test_health_of_a_hanging_disk(start, disk, monkeypatch):
     """When the writer doesn't come back, a restart may help: that's unhealthy."""
     monkeypatch.setattr("exporter.operations.admin.WRITER_SECONDS", 0.05)
