@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.spool import Batch, SpoolFailedError, Verdict, outbox
+from exporter.spool import Batch, SpoolFailedError, Unreadable, Verdict, outbox
 from tests.unit.spools import ANY, NOON, a_spool, an_event, failing, taken
 
 
@@ -42,6 +42,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.accepted = []  # every event the spool said yes to, in that order
         self.waiting = []  # those of them to be delivered, in the order they come
         self.dead = []  # those that were given up
+        self.unreadable = set()  # what was kept aside
         self.in_flight = []
         self.open()
 
@@ -55,19 +56,35 @@ class SpoolMachine(RuleBasedStateMachine):
         self.runner.run(self.stack.aclose())
         self.in_flight.clear()
 
-    @rule(instances=st.lists(st.integers(-1, 3), min_size=1, max_size=6))
-    def append(self, instances):
-        """Send new records."""
+    @rule(
+        partition=st.integers(1, 2),
+        instances=st.lists(st.integers(-1, 3), min_size=1, max_size=6),
+    )
+    def append(self, partition, instances):
+        """Send new records of a partition."""
         events = []
         for instance in instances:
             self.position += 1
             self.time += 1
-            event = an_event(self.position, timestamp=self.time, instance=instance)
+            event = an_event(
+                self.position,
+                partition=partition,
+                timestamp=self.time,
+                instance=partition * 10 + instance if instance > 0 else -1,
+            )
             events.append(event)
         result = self.runner.run(self.spool.append(events))
         assert [entry.event for entry in result.entries] == events
         self.accepted += events
         self.waiting += events
+
+    @rule(number=st.integers(1, 9))
+    def garble(self, number):
+        """Send a record that can't be read, perhaps once more."""
+        record = Unreadable("no JSON", f"1-{number}", b"{" * number)
+        accepted = self.runner.run(self.spool.append([], [record]))
+        assert accepted.kept_aside == (record not in self.unreadable)
+        self.unreadable.add(record)
 
     @rule(data=st.data())
     def repeat(self, data):
@@ -172,7 +189,7 @@ class SpoolMachine(RuleBasedStateMachine):
         """Compare the counters with what is held, to the byte."""
         for held, events in (
             (self.spool.waiting, self.waiting),
-            (self.spool.dead, self.dead),
+            (self.spool.dead, [*self.dead, *self.unreadable]),
         ):
             assert held == (len(events), sum(len(event.body) for event in events))
 
