@@ -16,6 +16,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from exporter import codec
+from exporter.commands.printing import printable
 from exporter.declaration import PREFIX
 from exporter.errors import ExporterError
 from exporter.operations import guard
@@ -133,7 +134,9 @@ class AdminPort:
                 "has",
             ) from error
         if status != 200:
-            raise ServiceError(f"The service answers {status}", remedy=str(said))
+            raise ServiceError(
+                f"The service answers {status}", remedy=printable(str(said))
+            )
         return answer
 
     def _unreachable(self, reason: str, remedy: str) -> UnreachableError:

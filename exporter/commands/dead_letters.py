@@ -90,8 +90,10 @@ def command(
 @command
 async def list_(letters: client.Letters, args: Namespace) -> int:
     """List them, the newest last."""
-    choice, found = Choice(reason=args.reason or ""), []
-    async for page in pages(letters, choice, args.limit + 1, newest_first=True):
+    reason, found = args.reason or "", []
+    async for page in pages(
+        letters, Choice(reason=reason), args.limit + 1, newest_first=True
+    ):
         found += page
         if len(found) > args.limit:
             break
@@ -115,10 +117,8 @@ async def list_(letters: client.Letters, args: Namespace) -> int:
         for line in table(HEAD, rows, right=RIGHT, width=width, elastic="reason"):
             print(line)
     if not shown:
-        about = f" with {printable(repr(args.reason))} in the reason" * bool(
-            args.reason
-        )
-        say(f"There are no dead letters{about}: nothing waits for a decision")
+        about = f' with "{printable(reason)}" in the reason' if reason else ""
+        say(f"There are no dead letters{about}")
     elif len(found) > len(shown):
         say(f"These are the newest {len(shown)}: --limit shows more, export has all")
     return 0

@@ -27,7 +27,7 @@ def paragraphs(text: str) -> str:
 
 def as_json(value: object, indent: int | None = 2) -> str:
     """Return *value* as JSON in plain ASCII: any other character is an escape."""
-    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+    return json.dumps(value, indent=indent)
 
 
 def pretty(value: object) -> str:

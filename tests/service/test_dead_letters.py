@@ -72,9 +72,9 @@ async def kept(exporter, count):
             metrics = await exporter.metrics()
 
 
-async def given_up(exporter, backend, *positions, bad):
+async def given_up(exporter, backend, *positions, bad, answer=NASTY):
     """Let the *bad* ones of *positions* become dead letters."""
-    backend.body = NASTY
+    backend.body = answer
     backend.answer = refusing(*bad)
     delivered = len(backend.positions) + len(positions) - len(bad)
     await exporter.bulk(tasks(*positions))
@@ -238,6 +238,16 @@ async def test_what_never_was_an_event(start, run, backend):
     assert backend.posts == []
 
 
+async def test_an_answer_that_is_no_json(start, backend, run):
+    """What the backend said is shown as it said it, line by line."""
+    exporter = await start()
+    await given_up(exporter, backend, 1, 2, 3, bad=[2], answer=b"no\x1b\r\n such user")
+
+    shown = await run(exporter, "show", "1")
+
+    assert "kept:\nno\\x1b\n such user\n" in shown.out
+
+
 async def test_export(start, backend, run, tmp_path):
     """All of them go to a new file that is nobody else's, and stay where they are."""
     exporter = await start()
@@ -273,8 +283,9 @@ async def test_which_ones_are_listed(start, backend, run):
     assert "These are the newest 2" in newest.err
     assert [letter["id"] for letter in refused.json] == [1, 2]
     assert (none.status, none.out) == (0, "")
-    assert none.err.startswith("There are no dead letters with ")
-    assert "\x1b" not in none.err
+    assert none.err == (
+        'There are no dead letters with "nobody\'s\\x1b" in the reason\n'
+    )
 
 
 async def test_a_reason_chooses_what_is_sent(start, backend, run):

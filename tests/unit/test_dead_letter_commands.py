@@ -10,6 +10,7 @@ from exporter.commands.client import address
 from exporter.commands.dead_letters import ExportError, counted, named, target
 from exporter.operations import guard
 from exporter.spool.lock import locked
+from tests.conftest import careless
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +103,15 @@ def test_nobody_answers(monkeypatch, capsys):
     assert "Set APP_INTEGRATIONS_ADMIN_HOST and APP_INTEGRATIONS_ADMIN_PORT" in said
 
 
+def test_somebody_is_faster(held, monkeypatch, capsys):
+    """A service that takes the spool just before the command does is asked instead."""
+    (held / "spool.sqlite").touch()
+    monkeypatch.setattr("exporter.commands.client.is_locked", lambda _: False)
+    monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "9")
+
+    assert "http://127.0.0.1:9 can't be connected to" in failing(capsys, "list")
+
+
 @pytest.mark.usefixtures("held")
 def test_any_port(monkeypatch, capsys):
     """Port 0 is any port: then only the service's log knows which."""
@@ -134,7 +144,7 @@ def test_no_token(held, capsys):
         (("<html>", 404), "answers 404, and not as an exporter does"),
         (("[]", 500), "answers 500, and not as an exporter does"),
         (("", 401), "doesn't take the token"),
-        (('{"error":"disk fails"}', 503), "The service answers 503. disk fails"),
+        (('{"error":"disk\\u001b"}', 503), "The service answers 503. disk\\x1b"),
     ],
 )
 def test_somebody_else_answers(httpserver, monkeypatch, capsys, answer, why):
@@ -187,7 +197,7 @@ def test_an_export_that_fails_leaves_nothing(tmp_path):
 def test_an_export_is_nobody_elses(tmp_path):
     """The file is for its owner alone, and never one that was there before."""
     name = tmp_path / "letters"
-    with target(str(name)) as file:
+    with careless(), target(str(name)) as file:
         file.write("{}")
 
     assert stat.S_IMODE(name.stat().st_mode) == 0o600

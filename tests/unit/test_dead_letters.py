@@ -152,7 +152,7 @@ async def test_ids_that_do_not_exist_are_told(tmp_path):
 async def test_pages(tmp_path, monkeypatch, newest_first, reason):
     """Pages from either end hold everything once, however little each may hold."""
     monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 2)
-    monkeypatch.setattr("exporter.spool.dead_letters.PAGE_BYTES", 20)
+    monkeypatch.setattr("exporter.spool.dead_letters.PAGE_BYTES", 50)
     async with a_spool(tmp_path) as spool:
         await buried(spool, *map(an_event, range(1, 12)))
         seen, window = [], Window(newest_first=newest_first)
