@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from exporter import __version__, service, settings
+from exporter.commands import arguments
 from exporter.errors import ExporterError
 from exporter.operations import check as checks
 from exporter.operations import logs
@@ -27,10 +28,11 @@ examples:
   APP_INTEGRATIONS_URL=https://backend.example/events {NAME} check
   APP_INTEGRATIONS_URL=https://backend.example/events {NAME} run
   APP_INTEGRATIONS_API_KEY_FILE=/run/secrets/api-key {NAME} config --json
+  {NAME} dead-letters list     # with the settings of the service
 
 exit status:
   0  done, nothing to complain about
-  1  failed, or check found a problem
+  1  failed, or check found a problem, or there is no such dead letter
   2  the configuration or the command line can't be used
 
 All settings: docs/configuration.md. First steps: README.md."""
@@ -110,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(call=call)
         if call is not run:
             command.add_argument("--json", action="store_true", help="print JSON")
+    arguments.add_to(commands)
     return top
 
 

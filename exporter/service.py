@@ -26,11 +26,12 @@ from exporter.delivery import (
 from exporter.errors import ExporterError
 from exporter.ingest import OPTIONS, Ingest
 from exporter.listening import listening
+from exporter.operations import dead_letters, guard
 from exporter.operations.admin import Admin
 from exporter.operations.metrics import Metrics
 from exporter.operations.observer import Observer
 from exporter.settings import Settings
-from exporter.spool import Outbox, open_spool
+from exporter.spool import Outbox, Spool, open_spool
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ async def serve(settings: Settings) -> None:
             lost=observer.lost if settings.spool_when_full == "drop-oldest" else None,
         ) as spool:
             metrics.watch(spool)
-            admin = Admin(spool, metrics)
+            admin = _admin(settings, spool, metrics)
             ingest = Ingest(
                 spool,
                 observer,
@@ -130,6 +131,17 @@ async def delivering(
         slots.cancel()
     if problem:
         raise problem
+
+
+def _admin(settings: Settings, spool: Spool, metrics: Metrics) -> Admin:
+    """Return the admin port's answers, with a new token for those who may ask more."""
+    office = dead_letters.Office(spool, settings.cluster_id)
+    return Admin(
+        spool,
+        metrics,
+        token=guard.issue(settings.spool_dir),
+        routes=dead_letters.routes(office),
+    )
 
 
 def _signals() -> asyncio.Event:

@@ -1,6 +1,7 @@
 """What every kind of test needs."""
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import os
@@ -54,3 +55,13 @@ async def eventually(condition, *, within=5.0):
         assert time.monotonic() < deadline, "the condition never came true"
         await asyncio.sleep(0.005)
     return value
+
+
+@contextlib.contextmanager
+def careless():
+    """Let what is made during the block be everybody's, unless it says otherwise."""
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)

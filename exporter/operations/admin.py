@@ -7,12 +7,13 @@ pod leaves its Service and the broker could no longer reach it.
 """
 
 import asyncio
+from collections.abc import Iterable
 
 from aiohttp import web
 from prometheus_client import exposition
 
-from exporter import codec
 from exporter.errors import ExporterError
+from exporter.operations.guard import guard, reply
 from exporter.operations.metrics import Metrics
 from exporter.spool import Spool, SpoolFailedError, SpoolLostError
 
@@ -22,21 +23,35 @@ WRITER_SECONDS = 5.0
 class Admin:
     """Answers what is asked on the admin port."""
 
-    def __init__(self, spool: Spool, metrics: Metrics) -> None:
-        """Show *metrics*, and ask *spool* to prove itself."""
+    def __init__(
+        self,
+        spool: Spool,
+        metrics: Metrics,
+        *,
+        token: str,
+        routes: Iterable[web.RouteDef] = (),
+    ) -> None:
+        """
+        Show *metrics*, and ask *spool* to prove itself.
+
+        What else there is comes as *routes*, and is for those who know the *token*.
+        """
         self._spool = spool
         self._metrics = metrics
+        self._token = token
+        self._routes = routes
         self.accepting = False
         """Whether ingest listens."""
 
     def app(self) -> web.Application:
         """Return the application."""
-        app = web.Application()
+        app = web.Application(middlewares=[guard(self._token)])
         app.add_routes(
             [
                 web.get("/metrics", self._show_metrics),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
+                *self._routes,
             ]
         )
         return app
@@ -81,8 +96,4 @@ class Admin:
 
 def _verdict(problem: str | None) -> web.Response:
     body = {"status": "unavailable", "reason": problem} if problem else {"status": "ok"}
-    return web.Response(
-        body=codec.encode(body) + b"\n",
-        status=503 if problem else 200,
-        content_type="application/json",
-    )
+    return reply(body, 503 if problem else 200)

@@ -1,6 +1,13 @@
 """What is accepted and not yet settled; the only code that knows SQL."""
 
-from exporter.spool.dead_letters import Choice, DeadLetter, Unreadable, Verdict
+from exporter.spool.dead_letters import (
+    Choice,
+    DeadLetter,
+    Handled,
+    Unreadable,
+    Verdict,
+    Window,
+)
 from exporter.spool.errors import (
     SpoolFailedError,
     SpoolFullError,
@@ -17,6 +24,7 @@ __all__ = [
     "Choice",
     "DeadLetter",
     "Entry",
+    "Handled",
     "Limits",
     "Outbox",
     "Spool",
@@ -26,5 +34,6 @@ __all__ = [
     "SpoolLostError",
     "Unreadable",
     "Verdict",
+    "Window",
     "open_spool",
 ]

@@ -9,6 +9,7 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from exporter.events import Event
@@ -16,6 +17,13 @@ from exporter.spool.statements import numbers
 
 EVENT = ("partition", "position", "timestamp", "key", "instance", "body")
 COLUMNS = ("backend", "created", "reason", "action", "status", "answer", "attempts")
+
+PAGE_BYTES = 256 * 1024
+"""Of bodies and answers in one page: to show it holds up the loop for some 10 ms."""
+SCANNED = 2000
+"""Rows that one transaction looks at when it searches."""
+MOST_NAMED = 1000
+"""Ids that are remembered where there may be any number."""
 
 
 class Unreadable(NamedTuple):
@@ -66,7 +74,7 @@ class Choice(NamedTuple):
     @property
     def where(self) -> tuple[str, list[str]]:
         """Return the condition, and its parameters."""
-        conditions, parameters = ["sequence > ?"], []
+        conditions, parameters = ["sequence > ?", "sequence < ?"], []
         if self.ids is not None:
             conditions.append("sequence IN (SELECT value FROM json_each(?))")
             parameters.append(numbers(self.ids))
@@ -77,6 +85,62 @@ class Choice(NamedTuple):
 
 
 ALL = Choice()
+
+
+class Window(NamedTuple):
+    """Where to look: between two ids, from which end."""
+
+    after: int = 0
+    before: int = 2**63 - 1
+    newest_first: bool = False
+
+    def behind(self, identifier: int) -> "Window":
+        """Return what is left of it when all up to *identifier* was looked at."""
+        if self.newest_first:
+            return self._replace(before=identifier)
+        return self._replace(after=identifier)
+
+
+class Page(NamedTuple):
+    """Some of the dead letters that are looked for; perhaps none."""
+
+    letters: Sequence[DeadLetter]
+    rest: Window | None
+    """Where the others are, if there are any."""
+
+    @property
+    def events(self) -> list[Event]:
+        """The events among them."""
+        return [letter.event for letter in self.letters if letter.event]
+
+
+class Handled:
+    """What became of a choice of dead letters, page by page."""
+
+    def __init__(self, choice: Choice) -> None:
+        """Begin with nothing of *choice*."""
+        self._missing = set(choice.ids or ())
+        self.count = 0
+        """So many wait again, or are gone."""
+        self.left = 0
+        """So many never became an event, so they were left where they are."""
+        self.some_left: list[int] = []
+        """The ids of those, or of the first of them."""
+
+    def add(self, page: Page, *, count: int) -> None:
+        """Learn that *count* of *page* were handled, and which weren't."""
+        self._missing.difference_update(letter.id for letter in page.letters)
+        self.count += count
+        if count == len(page.letters):
+            return
+        left = [letter.id for letter in page.letters if not letter.event]
+        self.left += len(left)
+        self.some_left += left[: MOST_NAMED - len(self.some_left)]
+
+    @property
+    def unknown(self) -> list[int]:
+        """The ids among the chosen that don't exist."""
+        return sorted(self._missing)
 
 
 class DeadLetters:
@@ -107,15 +171,52 @@ class DeadLetters:
             [(*about, *event) for event in events],
         )
 
-    def page(self, choice: Choice, after: int, limit: int) -> list[DeadLetter]:
-        """Return at most *limit* of *choice* behind the id *after*, oldest first."""
+    def page(self, choice: Choice, window: Window, limit: int) -> Page:
+        """
+        Return at most *limit* of *choice* in *window*, and where to go on.
+
+        Neither a page nor the work for it grows with how many there are.
+        """
+        order = "DESC" if window.newest_first else "ASC"
+        near, rest = self._near(choice, window, order)
         condition, parameters = choice.where
         rows = self._connection.execute(
             f"SELECT sequence, {', '.join(COLUMNS + EVENT)} FROM dead_letter "  # noqa: S608
-            f"WHERE {condition} ORDER BY sequence LIMIT ?",
-            (after, *parameters, limit),
+            f"WHERE {condition} ORDER BY sequence {order} LIMIT ?",
+            (near.after, near.before, *parameters, limit),
         )
-        return list(_letters(rows))
+        letters, size = [], 0
+        with closing(rows):
+            for letter in _letters(rows):
+                letters.append(letter)
+                size += len(letter.body) + len(letter.answer)
+                if len(letters) == limit or size >= PAGE_BYTES:
+                    return Page(letters, window.behind(letter.id))
+        return Page(letters, rest)
+
+    def newest(self) -> int:
+        """Return the highest id."""
+        (newest,) = self._connection.execute(
+            "SELECT max(sequence) FROM dead_letter"
+        ).fetchone()
+        return newest or 0
+
+    def _near(
+        self, choice: Choice, window: Window, order: str
+    ) -> tuple[Window, Window | None]:
+        """Return as much of *window* as may be searched at once, and the rest."""
+        if choice.ids is not None or not choice.reason:
+            return window, None  # nothing has to be searched
+        horizon = self._connection.execute(
+            "SELECT sequence FROM dead_letter WHERE sequence > ? AND sequence < ? "  # noqa: S608
+            f"ORDER BY sequence {order} LIMIT 1 OFFSET ?",
+            (window.after, window.before, SCANNED),
+        ).fetchone()
+        if horizon is None:
+            return window, None
+        if window.newest_first:
+            return window._replace(after=horizon[0]), window.behind(horizon[0] + 1)
+        return window._replace(before=horizon[0]), window.behind(horizon[0] - 1)
 
     def remove(self, letters: Sequence[DeadLetter]) -> None:
         """Keep *letters* no longer."""

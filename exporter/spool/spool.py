@@ -9,7 +9,15 @@ from pathlib import Path
 
 from exporter.events import Event
 from exporter.spool.database import open_database
-from exporter.spool.dead_letters import ALL, Choice, DeadLetter, Unreadable
+from exporter.spool.dead_letters import (
+    ALL,
+    Choice,
+    DeadLetter,
+    Handled,
+    Page,
+    Unreadable,
+    Window,
+)
 from exporter.spool.disk import Disk
 from exporter.spool.errors import SpoolFullError, SpoolUnusableError
 from exporter.spool.lock import locked
@@ -66,35 +74,50 @@ class Spool:
         self, choice: Choice = ALL
     ) -> AsyncIterator[list[DeadLetter]]:
         """Yield the dead letters of *choice* page by page, oldest first."""
-        after = 0
-        while page := await self._writer.do(
-            partial(self._store.dead_letters, choice, after, PAGE)
-        ):
-            yield page
-            after = page[-1].id
+        window: Window | None = Window()
+        while window:
+            page = await self.dead_letter_page(choice, window)
+            if page.letters:
+                yield list(page.letters)
+            window = page.rest
 
-    async def revive(self, choice: Choice = ALL) -> int:
-        """
-        Let the dead letters of *choice* wait again, behind all others; return how many.
+    async def dead_letter_page(
+        self, choice: Choice, window: Window, limit: int = PAGE
+    ) -> Page:
+        """Return at most *limit* dead letters of *choice* in *window*; maybe none."""
+        return await self._writer.do(
+            partial(self._store.dead_letters, choice, window, limit)
+        )
 
-        What never became an event stays where it is.
+    async def revive(self, choice: Choice = ALL) -> Handled:
         """
-        count = 0
-        last: int | None = 0
-        while last is not None:
+        Let the dead letters of *choice* wait again, behind all others.
+
+        What never became an event stays where it is. None waits again twice: not even
+        one that is refused once more before this returns.
+        """
+        handled = Handled(choice)
+        window: Window | None = await self._writer.do(self._store.dead_letters_now)
+        while window:
             revived = await self._writer.do(
-                partial(self._store.revive, choice, last, PAGE),
+                partial(self._store.revive, choice, window, PAGE),
                 lambda revived: self.outbox.accepted(revived.entries),
             )
-            count, last = count + len(revived.entries), revived.last
-        return count
+            handled.add(revived.page, count=len(revived.entries))
+            window = revived.page.rest
+        return handled
 
-    async def drop(self, choice: Choice = ALL) -> int:
-        """Forget the dead letters of *choice* for good; return how many."""
-        count = 0
-        while dropped := await self._writer.do(partial(self._store.drop, choice, PAGE)):
-            count += dropped
-        return count
+    async def drop(self, choice: Choice = ALL) -> Handled:
+        """Forget the dead letters of *choice* for good."""
+        handled = Handled(choice)
+        window: Window | None = await self._writer.do(self._store.dead_letters_now)
+        while window:
+            page = await self._writer.do(
+                partial(self._store.drop, choice, window, PAGE)
+            )
+            handled.add(page, count=len(page.letters))
+            window = page.rest
+        return handled
 
     async def prove(self) -> None:
         """Return once something was written; `SpoolFailedError` when it can't be."""

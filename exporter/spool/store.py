@@ -15,7 +15,9 @@ from exporter.spool.dead_letters import (
     DeadLetters,
     Unreadable,
     Verdict,
+    Window,
 )
+from exporter.spool.dead_letters import Page as DeadLetterPage
 from exporter.spool.disk import Disk
 from exporter.spool.errors import SpoolFullError
 from exporter.spool.identities import Identities
@@ -55,10 +57,10 @@ class Page(NamedTuple):
 
 
 class Revived(NamedTuple):
-    """Dead letters that wait again, and the id of the last one looked at."""
+    """A page of dead letters whose events wait again."""
 
     entries: Sequence[Entry]
-    last: int | None
+    page: DeadLetterPage
 
 
 class Held(NamedTuple):
@@ -155,22 +157,27 @@ class Store:
         self._letters.bury([entry.event for entry in entries], verdict)
         self.dead = self.dead.plus([entry.event.body for entry in entries])
 
-    def dead_letters(self, choice: Choice, after: int, limit: int) -> list[DeadLetter]:
-        """Return at most *limit* of *choice* behind the id *after*, oldest first."""
-        return self._letters.page(choice, after, limit)
+    def dead_letters(
+        self, choice: Choice, window: Window, limit: int
+    ) -> DeadLetterPage:
+        """Return at most *limit* dead letters of *choice* in *window*."""
+        return self._letters.page(choice, window, limit)
 
-    def drop(self, choice: Choice, limit: int) -> int:
-        """Forget at most *limit* dead letters of *choice*; return how many."""
-        letters = self._letters.page(choice, 0, limit)
-        self._remove(letters)
-        return len(letters)
+    def dead_letters_now(self) -> Window:
+        """Return the window that holds those of today, and none that comes later."""
+        return Window(before=self._letters.newest() + 1)
 
-    def revive(self, choice: Choice, after: int, limit: int) -> Revived:
+    def drop(self, choice: Choice, window: Window, limit: int) -> DeadLetterPage:
+        """Forget a page of dead letters, and return it."""
+        page = self._letters.page(choice, window, limit)
+        self._remove(page.letters)
+        return page
+
+    def revive(self, choice: Choice, window: Window, limit: int) -> Revived:
         """Let the events in a page of dead letters wait again, behind all others."""
-        letters = self._letters.page(choice, after, limit)
-        events = [letter.event for letter in letters if letter.event]
-        self._remove([letter for letter in letters if letter.event])
-        return Revived(self._insert(events), letters[-1].id if letters else None)
+        page = self._letters.page(choice, window, limit)
+        self._remove([letter for letter in page.letters if letter.event])
+        return Revived(self._insert(page.events), page)
 
     def page(self, after: int, limit: int, size: int) -> Page:
         """

@@ -74,6 +74,12 @@ class Exporter:
         """Return what the admin port shows at *path*."""
         return await self._ask("GET", f"http://{self.admin}{path}")
 
+    async def demand(self, method, path, token, **more):
+        """Send any request to the admin port, with *token*."""
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"http://{self.admin}{path}"
+        return await self._ask(method, url, headers=headers, **more)
+
     async def metrics(self):
         """Return what is scraped: value by name without our prefix, and labels."""
         text = (await self.look("/metrics")).body.decode()

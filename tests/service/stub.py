@@ -44,6 +44,8 @@ class Stub:
     posts: list[Post] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     """Headers of its answers."""
+    body: bytes = b""
+    """What its answers say."""
 
     def __post_init__(self):
         """Begin to listen."""
@@ -77,4 +79,4 @@ class Stub:
         self.posts.append(post)
         status = self.answer(post) if callable(self.answer) else self.answer
         post.status = status
-        return Response(status=status, headers=self.headers)
+        return Response(self.body, status=status, headers=self.headers)

@@ -26,8 +26,9 @@ def test_help_helps(capsys):
 
     said = capsys.readouterr().out
     assert left.value.code == 0
-    for needed in ("run ", "check ", "config ", "examples:", "exit status:", "docs/"):
+    for needed in ("run ", "check ", "config ", "dead-letters", "examples:", "docs/"):
         assert needed in said
+    assert "exit status:" in said
 
 
 @pytest.mark.parametrize("argv", [[], ["deploy"], ["run", "--json"]])

@@ -5,7 +5,7 @@ from itertools import chain
 
 import pytest
 
-from exporter.spool import Batch, Choice, SpoolFailedError, Unreadable, Verdict
+from exporter.spool import Batch, Choice, SpoolFailedError, Unreadable, Verdict, Window
 from exporter.spool import spool as module
 from tests.unit.spools import ANY, a_spool, an_event, failing, taken
 
@@ -70,7 +70,7 @@ async def test_what_is_sent_again_goes_behind_the_rest(tmp_path):
         await buried(spool, an_event(1), an_event(2))
         await spool.append([an_event(3)])
 
-        assert await spool.revive() == 2
+        assert (await spool.revive()).count == 2
 
         assert await letters(spool) == []
         assert spool.dead == (0, 0)
@@ -82,11 +82,12 @@ async def test_what_never_was_an_event_is_not_sent(tmp_path):
     async with a_spool(tmp_path) as spool:
         await spool.append([], [Unreadable("it is no JSON", "1-7", b"{garbage")])
 
-        assert await spool.revive() == 0
+        handled = await spool.revive()
 
         (letter,) = await letters(spool)
+        assert (handled.count, handled.left, handled.some_left) == (0, 1, [letter.id])
         assert (letter.event, letter.action, letter.body) == (None, "1-7", b"{garbage")
-        assert await spool.drop() == 1
+        assert (await spool.drop()).count == 1
         assert (await letters(spool), spool.dead) == ([], (0, 0))
 
 
@@ -111,9 +112,9 @@ async def test_a_choice(tmp_path, monkeypatch, choice, positions):
 
         chosen = await letters(spool, choice)
         assert [letter.event.position for letter in chosen] == positions
-        assert await spool.revive(choice) == len(positions)
+        assert (await spool.revive(choice)).count == len(positions)
         assert spool.dead.rows == 3 - len(positions)
-        assert await spool.drop(choice) == 0
+        assert (await spool.drop(choice)).count == 0
         assert list(chain(*await taken(spool))) == positions
 
 
@@ -132,3 +133,60 @@ async def test_a_failing_disk_buries_nothing_twice(tmp_path, monkeypatch):
         await asyncio.wait_for(burying, 5)
         assert len(await letters(spool)) == 1
         assert (spool.waiting, spool.dead.rows) == ((0, 0), 1)
+
+
+async def test_ids_that_do_not_exist_are_told(tmp_path):
+    """Whoever chooses by id learns which ones there are none of."""
+    async with a_spool(tmp_path) as spool:
+        await buried(spool, an_event(1), an_event(2))
+
+        revived = await spool.revive(Choice(ids=[99, 1]))
+        dropped = await spool.drop(Choice(ids=[1, 2]))
+
+        assert (revived.count, revived.unknown) == (1, [99])
+        assert (dropped.count, dropped.unknown) == (1, [1])
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("reason", ["", "refused"])
+async def test_pages(tmp_path, monkeypatch, newest_first, reason):
+    """Pages from either end hold everything once, however little each may hold."""
+    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 2)
+    monkeypatch.setattr("exporter.spool.dead_letters.PAGE_BYTES", 50)
+    async with a_spool(tmp_path) as spool:
+        await buried(spool, *map(an_event, range(1, 12)))
+        seen, window = [], Window(newest_first=newest_first)
+        while window:
+            page = await spool.dead_letter_page(Choice(reason=reason), window)
+            assert len(page.letters) <= 2
+            seen += [letter.id for letter in page.letters]
+            window = page.rest
+
+    assert seen == sorted(range(1, 12), reverse=newest_first)
+
+
+async def test_a_search_looks_at_a_few_rows_at_a_time(tmp_path, monkeypatch):
+    """A reason that nothing has doesn't hold up the writer for the whole table."""
+    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 3)
+    async with a_spool(tmp_path) as spool:
+        await buried(spool, *map(an_event, range(1, 12)))
+
+        page = await spool.dead_letter_page(Choice(reason="nobody's"), Window())
+
+        assert (page.letters, page.rest) == ([], Window(after=3))
+
+
+async def test_what_dies_again_meanwhile_is_left(tmp_path, monkeypatch):
+    """One pass ends with the dead letters that were there when it began."""
+    monkeypatch.setattr(module, "PAGE", 1)
+    async with a_spool(tmp_path) as spool:
+        await buried(spool, an_event(1), an_event(2))
+
+        async def bury_once_more():
+            await spool.outbox.bury(await spool.outbox.take(ANY), REFUSED)
+
+        burying = asyncio.create_task(bury_once_more())
+        revived = await spool.revive()
+        await burying
+
+        assert revived.count == 2

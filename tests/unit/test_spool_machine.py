@@ -156,7 +156,7 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule()
     def revive(self):
         """Send all dead letters again."""
-        assert self.runner.run(self.spool.revive()) == len(self.dead)
+        assert self.runner.run(self.spool.revive()).count == len(self.dead)
         self.waiting += self.dead
         self.dead.clear()
 

@@ -1,0 +1,265 @@
+"""
+`dead-letters`: look at what was never delivered, send it again, drop it, export it.
+
+stdout holds only the result, so `n=$(... dead-letters retry --all)` works.
+"""
+
+import asyncio
+import io
+import os
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from exporter import codec, settings
+from exporter.commands import client
+from exporter.commands.printing import (
+    as_json,
+    local_time,
+    name_of,
+    paragraphs,
+    pretty,
+    printable,
+    table,
+)
+from exporter.errors import ExporterError
+from exporter.operations.dead_letters import MOST_LETTERS, Office
+from exporter.spool import Choice, Window
+
+HEAD = ("id", "time", "event or record", "reason", "status", "attempts", "bytes")
+RIGHT = frozenset({"id", "status", "attempts", "bytes"})
+MOST_SAID = 20
+"""Ids in one sentence."""
+
+Letter = dict[str, Any]
+
+
+class UnknownError(ExporterError):
+    """There is no such dead letter."""
+
+    def __init__(self, ids: list[int]) -> None:
+        """Name the *ids*."""
+        super().__init__(
+            f"There is no dead letter {named(ids)}",
+            remedy="Perhaps it was sent again or dropped: `dead-letters list` shows "
+            "which ones there are",
+        )
+
+
+class ExportError(ExporterError):
+    """The file can't be written."""
+
+    def __init__(self, name: str, error: OSError) -> None:
+        """Name the file, and what the system said."""
+        super().__init__(
+            f"{printable(name)} can't be written: {error.strerror}",
+            remedy="Give the name of a new file, with room, where this user may write: "
+            "nothing is overwritten",
+        )
+
+
+def command(
+    action: Callable[[client.Letters, Namespace], Awaitable[int]],
+) -> Callable[[Namespace], int]:
+    """Return *action* as a command that finds the dead letters by itself."""
+
+    async def act(args: Namespace) -> int:
+        loaded = settings.load()
+        async with client.dead_letters(loaded) as letters:
+            return await action(letters, args)
+
+    def call(args: Namespace) -> int:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # in whatever encoding
+            sys.stdout.reconfigure(errors="backslashreplace")
+        try:
+            status = asyncio.run(act(args))
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        return status
+
+    call.__doc__ = action.__doc__
+    return call
+
+
+@command
+async def list_(letters: client.Letters, args: Namespace) -> int:
+    """List them, the newest last."""
+    reason, found = args.reason or "", []
+    async for page in pages(
+        letters, Choice(reason=reason), args.limit + 1, newest_first=True
+    ):
+        found += page
+        if len(found) > args.limit:
+            break
+    shown = found[: args.limit][::-1]
+    if args.json:
+        print(as_json(shown))
+    elif shown:
+        rows = [
+            (
+                each["id"],
+                local_time(each["time"]),
+                name_of(each),
+                each["reason"],
+                each["status"],
+                each["attempts"] or None,
+                each["bytes"],
+            )
+            for each in shown
+        ]
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for line in table(HEAD, rows, right=RIGHT, width=width, elastic="reason"):
+            print(line)
+    if not shown:
+        about = f' with "{printable(reason)}" in the reason' if reason else ""
+        say(f"There are no dead letters{about}")
+    elif len(found) > len(shown):
+        say(f"These are the newest {len(shown)}: --limit shows more, export has all")
+    return 0
+
+
+@command
+async def show(letters: client.Letters, args: Namespace) -> int:
+    """Show everything about one, with the backend's answer and the event."""
+    page = await letters.page(Choice([args.id]), Window(), 1, body=True)
+    if not page["dead_letters"]:
+        raise UnknownError([args.id])
+    (letter,) = page["dead_letters"]
+    if args.json:
+        print(as_json(letter))
+        return 0
+    apart = ("answer", "body", "body_form")
+    facts = {name: value for name, value in letter.items() if name not in apart}
+    facts["time"] = f"{local_time(letter['time'])} here, {letter['time']}"
+    for name, value in facts.items():
+        if value is not None:
+            print(f"{name:10} {printable(str(value))}")
+    if letter["answer"]:
+        print(f"\nthe backend's answer, as far as it is kept:\n{_answer(letter)}")
+    form = letter["body_form"]
+    kind = "the event" if letter["event"] else "the record, which never was an event"
+    body = pretty(letter["body"]) if form == "json" else paragraphs(letter["body"])
+    print(f"\n{kind}{'' if form == 'json' else f' (no JSON: {form})'}:\n{body}")
+    return 0
+
+
+@command
+async def retry(letters: client.Letters, args: Namespace) -> int:
+    """Send them again: each goes out once, behind what waits for its instance."""
+    done = await letters.retry(
+        Choice(None if args.all else args.ids, args.reason or "")
+    )
+    count, left, some = done["retried"], done["never_events"], done["never_event_ids"]
+    print(as_json(done) if args.json else count)
+    when = " once the service runs" if isinstance(letters, Office) else ""
+    say(f"{counted(count)} will be delivered again{when}")
+    if left:
+        more = f" and {left - len(some)} more" if left > len(some) else ""
+        say(
+            f"{counted(left)} can't be: {named(some)}{more} never became an event. "
+            "`dead-letters export` writes them to a file"
+        )
+    if done["unknown"]:
+        raise UnknownError(done["unknown"])
+    return 0 if args.all else int(left > 0)
+
+
+@command
+async def drop(letters: client.Letters, args: Namespace) -> int:
+    """Forget them for good; export them first if anybody may ask."""
+    done = await letters.drop(Choice(args.ids))
+    print(as_json(done) if args.json else done["dropped"])
+    say(f"{counted(done['dropped'])} dropped for good")
+    if done["unknown"]:
+        raise UnknownError(done["unknown"])
+    return 0
+
+
+@command
+async def export(letters: client.Letters, args: Namespace) -> int:
+    """Write all of them to a file, with everything, one JSON object a line."""
+    count = 0
+    with target(args.file) as file:
+        choice = Choice(reason=args.reason or "")
+        async for page in pages(letters, choice, MOST_LETTERS, body=True):
+            for letter in page:
+                file.write(as_json(letter, indent=None) + "\n")
+            count += len(page)
+    if args.file != "-":
+        print(count)
+    say(f"{counted(count)} exported; they are still kept")
+    return 0
+
+
+async def pages(
+    letters: client.Letters,
+    choice: Choice,
+    limit: int,
+    *,
+    newest_first: bool = False,
+    body: bool = False,
+) -> AsyncIterator[list[Letter]]:
+    """Yield *choice* page by page, each of at most *limit*; one is held at a time."""
+    window: Window | None = Window(newest_first=newest_first)
+    limit = min(limit, MOST_LETTERS)
+    while window:
+        page = await letters.page(choice, window, limit, body=body)
+        yield page["dead_letters"]
+        following = page["next"]
+        window = None if following is None else window.behind(following)
+
+
+@contextmanager
+def target(name: str) -> Iterator[TextIO]:
+    """
+    Yield where the lines go: stdout for `-`, else a new file for this user alone.
+
+    It is on disk behind the block, because what it holds may be dropped then; when
+    the block fails there is no file.
+    """
+    if name == "-":
+        yield sys.stdout
+        return
+    try:
+        number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise ExportError(name, error) from error
+    try:
+        with os.fdopen(number, "w", encoding="ascii") as file:
+            yield file
+            file.flush()
+            os.fsync(number)
+    except BaseException as error:
+        Path(name).unlink()
+        if isinstance(error, OSError):
+            raise ExportError(name, error) from error
+        raise
+
+
+def _answer(letter: Letter) -> str:
+    try:
+        return pretty(codec.decode(letter["answer"].encode()))
+    except ValueError:
+        return paragraphs(letter["answer"])
+
+
+def say(text: str) -> None:
+    """Talk to whoever watches; the result alone is on stdout."""
+    print(text, file=sys.stderr)
+
+
+def counted(count: int) -> str:
+    """Return how many dead letters *count* are, in words."""
+    return f"{count} dead letter" + "s" * (count != 1)
+
+
+def named(ids: list[int]) -> str:
+    """Return *ids* for a sentence, very many of them abridged."""
+    more = f" and {len(ids) - MOST_SAID} more" if len(ids) > MOST_SAID else ""
+    return ", ".join(map(str, ids[:MOST_SAID])) + more

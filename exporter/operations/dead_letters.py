@@ -1,0 +1,213 @@
+"""
+Dead letters on the admin port: shown in pages, sent again, dropped.
+
+`Office` is the same whether the service asks it or a command that opened the spool.
+"""
+
+import base64
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from exporter import codec
+from exporter.operations.guard import InputError, reply
+from exporter.spool import Choice, DeadLetter, Handled, Spool, Window
+
+PATH = "/dead-letters"
+MOST_LETTERS = 500
+"""In one page."""
+MOST_IDS = 1000
+"""In one request."""
+LARGEST_ID = 2**63 - 1
+ROOM = 512
+"""Libraries stop at a depth of about 1000; what is deeper than the rest is text."""
+PARAMETERS = frozenset({"after", "before", "body", "ids", "limit", "order", "reason"})
+
+log = logging.getLogger(__name__)
+
+
+class Office:
+    """Everything that can be done with the dead letters of one spool."""
+
+    def __init__(self, spool: Spool, cluster_id: str) -> None:
+        """Ask *spool*; the backend knows events by ids with *cluster_id* in front."""
+        self._spool = spool
+        self._cluster_id = cluster_id
+
+    async def page(
+        self, choice: Choice, window: Window, limit: int, *, body: bool
+    ) -> dict[str, Any]:
+        """
+        Return at most *limit* of *choice* in *window*, with their bodies if asked.
+
+        `next` is the id to go on behind; it may be there although this page is empty.
+        """
+        page = await self._spool.dead_letter_page(choice, window, limit)
+        rest = page.rest
+        following = rest and (rest.before if rest.newest_first else rest.after)
+        return {
+            "dead_letters": [self._shown(letter, body=body) for letter in page.letters],
+            "next": following,
+        }
+
+    async def retry(self, choice: Choice) -> dict[str, Any]:
+        """Let the events of *choice* wait again; say what couldn't be done."""
+        handled = await self._spool.revive(choice)
+        _tell("dead letters wait again", handled)
+        return {
+            "retried": handled.count,
+            "never_events": handled.left,
+            "never_event_ids": handled.some_left,
+            "unknown": handled.unknown,
+        }
+
+    async def drop(self, choice: Choice) -> dict[str, Any]:
+        """Forget *choice* for good; say what couldn't be done."""
+        handled = await self._spool.drop(choice)
+        _tell("dead letters dropped", handled)
+        return {"dropped": handled.count, "unknown": handled.unknown}
+
+    def _shown(self, letter: DeadLetter, *, body: bool) -> dict[str, Any]:
+        event, before = letter.event, f"{self._cluster_id}-" if self._cluster_id else ""
+        created = datetime.fromtimestamp(letter.created / 1000, UTC)
+        return {
+            "id": letter.id,
+            "time": created.isoformat(timespec="milliseconds")[:-6] + "Z",
+            "event": before + event.identity if event else None,
+            "reason": letter.reason,
+            "status": letter.status,
+            "answer": letter.answer,
+            "attempts": letter.attempts,
+            "backend": letter.backend,
+            "partition": event and event.partition,
+            "position": event and event.position,
+            "timestamp": event and event.timestamp,
+            # Keys travel as text: JavaScript and jq round integers above 2**53.
+            "key": event and str(event.key),
+            "instance": event and str(event.instance),
+            "record": letter.action or None,
+            "bytes": len(letter.body),
+            **(_readable(letter.body) if body else {}),
+        }
+
+
+def routes(office: Office) -> list[web.RouteDef]:
+    """Return what the admin port answers about the dead letters of *office*."""
+
+    async def show(request: web.Request) -> web.Response:
+        choice, window, limit, body = _query(request.query)
+        return reply(await office.page(choice, window, limit, body=body))
+
+    async def retry(request: web.Request) -> web.Response:
+        return reply(await office.retry(_choice(await request.read())))
+
+    async def drop(request: web.Request) -> web.Response:
+        return reply(await office.drop(_choice(await request.read())))
+
+    return [
+        web.get(PATH, show),
+        web.post(f"{PATH}/retry", retry),
+        web.post(f"{PATH}/drop", drop),
+    ]
+
+
+def _tell(message: str, handled: Handled) -> None:
+    if handled.count:
+        log.info(message, extra={"dead_letters": handled.count})
+
+
+def _readable(body: bytes) -> dict[str, Any]:
+    """Return *body* as JSON when it is JSON, else as text or base64, and which."""
+    try:
+        value = codec.decode(body)
+        codec.encode(_nested(value))  # not all that can be read can be written
+    except (ValueError, OverflowError, RecursionError):
+        pass
+    else:
+        return {"body_form": "json", "body": value}
+    try:
+        return {"body_form": "text", "body": body.decode()}
+    except UnicodeDecodeError:
+        return {"body_form": "base64", "body": base64.b64encode(body).decode()}
+
+
+def _nested(value: object) -> object:
+    """Return *value* deep inside, so that whoever passes it on has room around it."""
+    for _ in range(ROOM):
+        value = [value]
+    return value
+
+
+def _query(query: Mapping[str, str]) -> tuple[Choice, Window, int, bool]:
+    if strange := sorted(query.keys() - PARAMETERS):
+        raise InputError(
+            f"{strange[0]!r} is no parameter",
+            remedy=f"These are: {', '.join(sorted(PARAMETERS))}",
+        )
+    ids = query.get("ids")
+    choice = Choice(
+        None if ids is None else _ids([_number("ids", i, 1) for i in ids.split(",")]),
+        query.get("reason", ""),
+    )
+    window = Window(
+        after=_number("after", query.get("after", "0"), 0),
+        before=_number("before", query.get("before", str(LARGEST_ID)), 0),
+        newest_first=_one_of("order", query, "oldest", "newest") == "newest",
+    )
+    limit = _number("limit", query.get("limit", "100"), 1, MOST_LETTERS)
+    return choice, window, limit, _one_of("body", query, "true", "false") == "true"
+
+
+def _choice(body: bytes) -> Choice:
+    """Return what *body* chooses; to mean all of them takes a word, too."""
+    try:
+        asked = codec.decode(body)
+    except ValueError:
+        asked = None
+    if not isinstance(asked, dict) or "ids" not in asked or asked.keys() - _FIELDS:
+        raise InputError(
+            "The body isn't what this takes",
+            remedy='Send {"ids": [1, 2]}, or {"ids": null} for all of them, or '
+            '{"ids": null, "reason": "part of the reason"}',
+        )
+    reason = asked.get("reason", "")
+    if not isinstance(reason, str):
+        raise InputError("reason is no text", remedy='Leave it out, or make it ""')
+    return Choice(None if asked["ids"] is None else _ids(asked["ids"]), reason)
+
+
+_FIELDS = frozenset({"ids", "reason"})
+
+
+def _ids(values: Any) -> list[int]:
+    numbers = isinstance(values, list) and all(type(value) is int for value in values)
+    if not numbers or not all(1 <= value <= LARGEST_ID for value in values):
+        raise InputError(
+            "ids is no list of dead letters", remedy="Give whole numbers from 1"
+        )
+    if len(values) > MOST_IDS:
+        raise InputError(
+            f"ids has {len(values)} numbers",
+            remedy=f"Send at most {MOST_IDS} at once",
+        )
+    return list(values)
+
+
+def _number(name: str, text: str, least: int, most: int = LARGEST_ID) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+    if not least <= number <= most:
+        raise InputError(
+            f"{name} is {text[:40]!r}",
+            remedy=f"Give a whole number from {least} to {most}",
+        )
+    return number
+
+
+def _one_of(name: str, query: Mapping[str, str], usual: str, other: str) -> str:
+    value = query.get(name, usual)
+    if value not in (usual, other):
+        raise InputError(f"{name} is {value[:40]!r}", remedy=f"Give {usual} or {other}")
+    return value

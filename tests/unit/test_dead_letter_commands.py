@@ -1,0 +1,215 @@
+"""`dead-letters` understands what is meant, and says why it can't do it."""
+
+import socket
+import stat
+
+import pytest
+
+from exporter import cli
+from exporter.commands.client import address
+from exporter.commands.dead_letters import ExportError, counted, named, target
+from exporter.operations import guard
+from exporter.spool.lock import locked
+from tests.conftest import careless
+
+
+@pytest.fixture(autouse=True)
+def spool_dir(monkeypatch, tmp_path):
+    """Give every command what it needs, and return the spool's directory."""
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://127.0.0.1:9/events")
+    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path / "spool"))
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def held(spool_dir):
+    """Hold the spool, as a service would, with a token; return its directory."""
+    spool_dir.mkdir()
+    with locked(spool_dir):
+        guard.issue(spool_dir)
+        yield spool_dir
+
+
+@pytest.mark.parametrize(
+    "argv, why",
+    [
+        ([], "COMMAND"),
+        (["show"], "ID"),
+        (["show", "0"], "'0' is no whole number"),
+        (["show", "1e3"], "'1e3' is no whole number"),
+        (["show", "9223372036854775808"], "is no whole number"),
+        (["list", "--limit", "-1"], "is no whole number"),
+        (["list", "--reason", ""], "is empty"),
+        (["retry"], "either ids or --all"),
+        (["retry", "--json"], "either ids or --all"),
+        (["retry", "1", "--all"], "either ids or --all"),
+        (["retry", "1", "--reason", "422"], "--reason goes with --all"),
+        (["retry", "--all", "--reason", ""], "is empty"),
+        (["drop"], "ID"),
+        (["drop", "--all"], "ID"),
+        (["export"], "FILE"),
+    ],
+)
+def test_what_can_not_be_meant(argv, why, capsys):
+    """A command line that is incomplete or ambiguous does nothing: status 2."""
+    with pytest.raises(SystemExit) as left:
+        cli.main(["dead-letters", *argv])
+
+    assert left.value.code == 2
+    assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [[], ["list"], ["show"], ["retry"], ["drop"]])
+def test_help_helps(argv, capsys):
+    """Each command has its own help, and the first one has examples."""
+    with pytest.raises(SystemExit) as left:
+        cli.main(["dead-letters", *argv, "--help"])
+
+    said = capsys.readouterr().out
+    assert left.value.code == 0
+    assert ("examples:" if not argv else "ID" if argv != ["list"] else "TEXT") in said
+
+
+def failing(capsys, *argv):
+    """Run a command that can't do it; return what it says."""
+    assert cli.main(["dead-letters", *argv]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("app-integrations-exporter: ")
+    return err
+
+
+def test_no_spool(spool_dir, capsys):
+    """Where no spool is, none is made: the directory is probably the wrong one."""
+    assert f"There is no spool in {spool_dir}" in failing(capsys, "list")
+    assert not spool_dir.exists()
+
+
+def test_a_place_that_is_no_directory(spool_dir, capsys):
+    """A directory that can't be looked into is a sentence, not a traceback."""
+    spool_dir.write_text("")
+
+    assert "can't be opened" in failing(capsys, "list")
+
+
+@pytest.mark.usefixtures("held")
+def test_nobody_answers(monkeypatch, capsys):
+    """A holder that can't be reached is told with its address and what to do."""
+    monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "9")
+
+    said = failing(capsys, "list")
+
+    assert "http://127.0.0.1:9 can't be connected to" in said
+    assert "Set APP_INTEGRATIONS_ADMIN_HOST and APP_INTEGRATIONS_ADMIN_PORT" in said
+
+
+def test_somebody_is_faster(held, monkeypatch, capsys):
+    """A service that takes the spool just before the command does is asked instead."""
+    (held / "spool.sqlite").touch()
+    monkeypatch.setattr("exporter.commands.client.is_locked", lambda _: False)
+    monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "9")
+
+    assert "http://127.0.0.1:9 can't be connected to" in failing(capsys, "list")
+
+
+@pytest.mark.usefixtures("held")
+def test_any_port(monkeypatch, capsys):
+    """Port 0 is any port: then only the service's log knows which."""
+    monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "0")
+
+    assert 'the line "ready"' in failing(capsys, "list")
+
+
+def test_no_token(held, capsys):
+    """A token that isn't there or can't be read is told with its path."""
+    token = held / "admin.token"
+    token.unlink()
+    absent = failing(capsys, "list")
+    token.mkdir()
+    unreadable = failing(capsys, "list")
+    token.rmdir()
+    token.write_bytes(b"\xff")
+    garbled = failing(capsys, "list")
+
+    assert f"{token}, can't be read: No such file" in absent
+    assert "Is a directory" in unreadable
+    assert "no token" in garbled
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize(
+    "answer, why",
+    [
+        (("<html>", 200), "answers 200, and not as an exporter does"),
+        (("<html>", 404), "answers 404, and not as an exporter does"),
+        (("[]", 500), "answers 500, and not as an exporter does"),
+        (("", 401), "doesn't take the token"),
+        (('{"error":"disk\\u001b"}', 503), "The service answers 503. disk\\x1b"),
+    ],
+)
+def test_somebody_else_answers(httpserver, monkeypatch, capsys, answer, why):
+    """Whoever it is that answers, the command says what is wrong."""
+    httpserver.expect_request("/dead-letters").respond_with_data(*answer)
+    monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", str(httpserver.port))
+
+    assert why in failing(capsys, "list")
+
+
+@pytest.mark.usefixtures("held")
+def test_nobody_comes_back(monkeypatch, capsys):
+    """A service that takes too long is given up; it may have done it all the same."""
+    monkeypatch.setattr("exporter.commands.client.ANSWER_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", str(port))
+
+        said = failing(capsys, "retry", "--all")
+
+    assert f"127.0.0.1:{port} doesn't answer" in said
+    assert "may be done all the same" in said
+
+
+@pytest.mark.parametrize(
+    "host, reached",
+    [
+        ("0.0.0.0", "http://127.0.0.1:9281"),  # noqa: S104 - what is tested
+        ("::", "http://[::1]:9281"),
+        ("10.0.0.7", "http://10.0.0.7:9281"),
+        ("fe80::1", "http://[fe80::1]:9281"),
+        ("exporter.internal", "http://exporter.internal:9281"),
+    ],
+)
+def test_where_a_service_is_reached(host, reached):
+    """Who listens on any address is reached on this machine's own."""
+    assert str(address(host, 9281)) == reached
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path):
+    """Half a file would look like a whole one, so there is none."""
+    name = tmp_path / "letters"
+
+    for error, raised in ((KeyError(), KeyError), (OSError(28, "full"), ExportError)):
+        with pytest.raises(raised), target(str(name)):
+            raise error
+        assert not name.exists()
+
+
+def test_an_export_is_nobody_elses(tmp_path):
+    """The file is for its owner alone, and never one that was there before."""
+    name = tmp_path / "letters"
+    with careless(), target(str(name)) as file:
+        file.write("{}")
+
+    assert stat.S_IMODE(name.stat().st_mode) == 0o600
+    with pytest.raises(ExportError, match="exists"), target(str(name)):
+        pass
+    assert name.read_text() == "{}"
+    with pytest.raises(ExportError, match="Not a directory"), target(f"{name}/x"):
+        pass
+
+
+def test_numbers_in_words():
+    """One is no plural, and very many ids don't fill a screen."""
+    assert (counted(1), counted(2)) == ("1 dead letter", "2 dead letters")
+    assert named([3, 4]) == "3, 4"
+    assert named(list(range(1, 31))).endswith("19, 20 and 10 more")
