@@ -174,20 +174,20 @@ async def test_a_full_spool_that_loses_the_oldest(start, backend):
     exporter = await start(
         spool_max_bytes=MIB, spool_when_full="drop-oldest", batch_size=1
     )
-    large = {"assignee": "x" * (MIB // 8)}
+    large = {"assignee": "x" * (MIB // 64)}
 
     replies = [
-        await exporter.bulk(tasks(n, value=large | instance(n))) for n in range(1, 21)
+        await exporter.bulk(tasks(n, value=large | instance(n))) for n in range(1, 101)
     ]
     metrics = await exporter.metrics()
     backend.answer = 200
-    await eventually(lambda: 20 in backend.positions)
+    await eventually(lambda: 100 in backend.positions)
 
     assert {reply.status for reply in replies} == {200}
     lost = metrics["spool_lost_events_total"]
-    assert lost + metrics["spool_events"] == 20
+    assert lost + metrics["spool_events"] == 100
     assert metrics["spool_event_bytes"] <= MIB
-    await eventually(lambda: len(backend.positions) == 20 - lost)
+    await eventually(lambda: len(backend.positions) == 100 - lost)
     (told,) = exporter.lines.saying("the spool is full: the oldest events are lost")
     assert told.levelname == "ERROR"
 
