@@ -27,6 +27,8 @@ COLOURS = {"CREATED": "cyan", "ASSIGNED": "yellow", "COMPLETED": "green"}
 # One block is this many milliseconds; a bar has at most so many blocks.
 MILLISECONDS_PER_BLOCK = 10
 LONGEST_BAR = 10
+WIDE_ENOUGH = 100
+"""Columns that a line with the key of its task needs."""
 
 
 class RichScreen(Screen):
@@ -83,9 +85,10 @@ class RichScreen(Screen):
             f" {milliseconds:7.1f} ms ",
             (f"{'▆' * blocks:{LONGEST_BAR}}", "blue"),
             (f" {arrival.intent:9}", COLOURS.get(arrival.intent, "magenta")),
-            f" request {number:<3} {outcome(arrival):18} ",
-            (f"task {arrival.task}", "dim"),
+            f" request {number:<3} {outcome(arrival):18}",
         )
+        if self._console.width >= WIDE_ENOUGH:
+            line.append(f" task {arrival.task}", "dim")
         self._console.print(line, no_wrap=True, overflow="ellipsis")
 
     def summary(self, summary: Summary) -> None:

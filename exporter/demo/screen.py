@@ -17,7 +17,7 @@ from exporter.demo.report import Summary
 HOW_TO_READ = """\
 Each line below is one event at the moment it reached the backend. Its time
 is from the engine's log, through the exporter that kept it on disk first,
-to the backend."""
+to the backend. The first ones are slow: the engine has only just started."""
 
 HOW_TO_READ_REPLAY = """\
 This is a replay: what a real Camunda 8.6.0 broker once sent goes to the

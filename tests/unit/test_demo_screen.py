@@ -56,7 +56,17 @@ def test_an_event(shown):
     (line,) = shown(lambda screen: screen.event(3, ARRIVAL, 0.0125))
 
     assert "    12.5 ms ▆▆ " in line
-    assert " ASSIGNED  request 3   is taken by cleo " in line
+    assert line.rstrip().endswith(" ASSIGNED  request 3   is taken by cleo")
+
+
+def test_an_event_on_a_wide_terminal(monkeypatch):
+    """Where there is room, the line also names the task."""
+    monkeypatch.setenv("COLUMNS", "100")
+    stream = io.StringIO()
+
+    RichScreen(stream).event(3, ARRIVAL, 0.0125)
+
+    assert stream.getvalue().endswith(f" is taken by cleo   task {TASK}\n")
 
 
 def test_a_slow_event(shown):
