@@ -71,7 +71,7 @@ def _is_postable(value: str) -> bool:
         return False
     if url.user is not None or url.password is not None:
         return False
-    return url.scheme in ("http", "https") and bool(url.host)
+    return url.scheme in ("http", "https") and bool(url.host) and url.port != 0
 
 
 def _is_free_header(value: str) -> bool:
@@ -84,9 +84,16 @@ POSTABLE = Must(
     "an absolute http:// or https:// URL without user and password", _is_postable
 )
 FREE_HEADER = Must("the name of an HTTP header we don't write already", _is_free_header)
-HOST = matching("an IP address or a host name", r"[A-Za-z0-9_.:-]+")
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+HOST = matching(
+    "an IP address or a host name",
+    rf"{_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*",
+)
 PORT = Must("a port from 0 (any free one) to 65535", lambda value: 0 <= value <= 65535)
-PATH = Must("a path", lambda value: bool(value) and value.isprintable())
+PATH = Must(
+    "a path, without ~",
+    lambda value: value.isprintable() and not value.startswith("~"),
+)
 CREDENTIAL = matching(
     "printable ASCII without blanks around it", r"[!-~]([ -~]*[!-~])?"
 )
@@ -133,7 +140,9 @@ class Declared(NamedTuple):
         if self.secret and value:
             return "(hidden)"
         if self.must is POSTABLE:  # a user, a password, a token may be in a URL
-            value = re.sub(r"(?s)\?.*", "?...", re.sub(r"(?s)^.*@", "...@", str(value)))
+            value = re.sub(
+                r"(?s)([?#]).*", r"\1...", re.sub(r"(?s)^.*@", "...@", str(value))
+            )
         return value if isinstance(value, int) else str(value)
 
 

@@ -7,6 +7,9 @@ from exporter.events import Event, UnmappableError, may_be_wanted, to_event
 from exporter.ingest.bulk import BulkParser, Item
 from exporter.spool import Unreadable
 
+MOST_LETTERS = 1000
+"""Records of one request that are kept each by itself; what follows is kept as one."""
+
 log = logging.getLogger(__name__)
 
 
@@ -20,6 +23,7 @@ class Intake:
         """One per action, in order."""
         self.events: list[Event] = []
         self.unreadable: list[Unreadable] = []
+        self._rest: list[bytes] = []
 
     def feed(self, chunk: bytes) -> None:
         """Take the next *chunk*."""
@@ -28,6 +32,9 @@ class Intake:
     def end(self) -> None:
         """Take what a body without its last line end still holds."""
         self._sort(self._parser.end())
+        if self._rest:
+            reason = f"{len(self._rest)} more lines of this request can't be read"
+            self.unreadable.append(Unreadable(reason, "", b"\n".join(self._rest)))
 
     def _sort(self, items: Iterable[Item]) -> None:
         for answer, document in items:
@@ -47,5 +54,8 @@ class Intake:
                     self.events.append(event)
 
     def _keep_aside(self, reason: str, answer: bytes, document: bytes) -> None:
-        action = answer.decode(errors="replace")
-        self.unreadable.append(Unreadable(reason, action, document))
+        if len(self.unreadable) < MOST_LETTERS:
+            action = answer.decode(errors="replace")
+            self.unreadable.append(Unreadable(reason, action, document))
+        else:
+            self._rest.append(document)

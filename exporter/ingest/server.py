@@ -120,8 +120,7 @@ class Ingest:
             )
 
     async def _bulk(self, request: web.Request) -> web.Response:
-        encoding = request.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":
+        if _is_compressed(request):
             # No broker compresses, and a small body may become a huge one.
             return self._refuse(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -176,6 +175,12 @@ class Ingest:
     ) -> web.Response:
         self._watch.refused(status, reason)
         return answers.error(status, kind, reason, **headers)
+
+
+def _is_compressed(request: web.Request) -> bool:
+    content = request.headers.get("Content-Encoding", "").lower()
+    transfer = request.headers.get("Transfer-Encoding", "").lower()
+    return content not in ("", "identity") or transfer not in ("", "chunked")
 
 
 async def _info(_: web.Request) -> web.Response:

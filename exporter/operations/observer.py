@@ -67,6 +67,15 @@ class Observer:
                 "positions started again: was the engine purged or restored?",
                 extra={"partition": event.partition, "position": event.position},
             )
+        if accepted.assumed and self._is_news("assumed"):
+            log.warning(
+                "records older than the memory were taken for repeats",
+                extra={
+                    "records": len(accepted.assumed),
+                    "partition": accepted.assumed[0].partition,
+                    "position": accepted.assumed[0].position,
+                },
+            )
         if accepted.kept_aside:
             self._kept_aside(bulk.unreadable)
         if self._hindered and self._is_over("refused"):

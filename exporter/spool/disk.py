@@ -15,17 +15,17 @@ RESERVE_BYTES = 64 * 1024 * 1024
 
 
 class Disk:
-    """Watches the place of one file."""
+    """Watches the place of one database: its file, and the log beside it."""
 
     def __init__(self, file: Path) -> None:
-        """Remember which *file* is there now."""
+        """Remember what is there now."""
         self._file = file
-        self._there = self._look()
+        self._known: dict[Path, os.stat_result] = {}
+        self._look()
 
     def check(self) -> None:
         """Raise `SpoolFailedError` or `SpoolLostError` when no more may be accepted."""
-        if self._look() != self._there:
-            raise SpoolLostError(self._file)
+        self._look()
         filesystem = os.statvfs(self._file)
         left = filesystem.f_bavail * filesystem.f_frsize
         if left < RESERVE_BYTES:
@@ -34,9 +34,19 @@ class Disk:
                 "that what is held can still be delivered"
             )
 
-    def _look(self) -> tuple[int, int] | None:
-        try:
-            there = self._file.stat()
-        except FileNotFoundError:
-            return None
-        return there.st_dev, there.st_ino
+    def _look(self) -> None:
+        """Compare both with what they were; neither is ever replaced, nor shrinks."""
+        for path in (self._file, self._file.with_name(f"{self._file.name}-wal")):
+            before = self._known.get(path)
+            try:
+                now = path.stat()
+            except FileNotFoundError:
+                if before is None:
+                    continue  # the log comes with the first write
+                raise SpoolLostError(path) from None
+            if before is not None and (
+                (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino)
+                or now.st_size < before.st_size
+            ):
+                raise SpoolLostError(path)
+            self._known[path] = now

@@ -37,7 +37,7 @@ class SpoolFailedError(ExporterError):
 
 
 class SpoolLostError(SpoolFailedError):
-    """The file was removed or replaced under the running service."""
+    """A file was removed, replaced or cut short under the running service."""
 
     def __init__(self, path: Path) -> None:
         """Name the *path*."""

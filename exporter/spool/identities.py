@@ -48,6 +48,8 @@ class Fresh(NamedTuple):
     events: list[Event]
     epochs: list[Event]
     """Those among them with which the positions of a partition started again."""
+    assumed: list[Event]
+    """Those that aren't among them only because they are older than the memory."""
 
 
 class Identities:
@@ -67,7 +69,7 @@ class Identities:
         by_partition = defaultdict(list)
         for event in events:
             by_partition[event.partition].append(event)
-        fresh = Fresh([], [])
+        fresh = Fresh([], [], [])
         for partition, group in by_partition.items():
             self._add_fresh(partition, group, fresh)
         return fresh
@@ -81,10 +83,13 @@ class Identities:
         sequence = memory.newest
         for event in events:
             accepted = known.setdefault(event.position, {})
-            if (event.timestamp, event.key) in accepted or (
+            if (event.timestamp, event.key) in accepted:
+                continue
+            if (
                 event.position <= memory.forgotten_position
                 and event.timestamp <= memory.forgotten_timestamp
             ):
+                to.assumed.append(event)
                 continue
             sequence += 1
             if accepted and max(accepted.values()) >= memory.epoch:

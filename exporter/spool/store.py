@@ -47,6 +47,8 @@ class Accepted(NamedTuple):
     repeats: int
     epochs: Sequence[Event]
     """With which the positions of a partition started again."""
+    assumed: Sequence[Event] = ()
+    """Repeats by their age alone: older than anything that is remembered."""
 
 
 class Page(NamedTuple):
@@ -136,12 +138,13 @@ class Store:
         bodies = [event.body for event in events]
         bodies += [record.body for record in unreadable]
         self._check_room(bodies)
-        fresh, epochs = self._identities.fresh(events)
+        fresh, epochs, assumed = self._identities.fresh(events)
         return Accepted(
             self._insert(fresh),
             kept_aside=self._keep_aside(unreadable),
             repeats=len(events) - len(fresh),
             epochs=epochs,
+            assumed=assumed,
         )
 
     def settle(self, entries: Sequence[Entry]) -> None:

@@ -83,6 +83,27 @@ async def test_a_compressed_body(start, encoding):
     assert await nothing_is_kept(exporter, status=415)
 
 
+async def test_a_body_compressed_by_its_framing(start, backend):
+    """It makes no difference which header says that a body is compressed."""
+    exporter = await start()
+    head = b"Transfer-Encoding: gzip, chunked\r\n\r\n"
+
+    async with connected(exporter.ingest) as wire:
+        reply = await wire.ask(POST + head, *chunked(BODY), b"0\r\n\r\n")
+
+    assert explains_itself(reply, 415, "not taken", "without Content-Encoding")
+    assert backend.posts == []
+
+
+async def test_a_body_that_is_not_compressed(start):
+    """To say that it isn't, or nothing at all, is fine."""
+    exporter = await start()
+
+    for encoding in ("identity", ""):
+        reply = await exporter.bulk(BODY, **{"Content-Encoding": encoding})
+        assert reply.status == 200
+
+
 async def test_a_body_of_64_mib(start, backend):
     """A bulk of 64 MiB is normal, with a record that's wanted at its very end."""
     exporter = await start()

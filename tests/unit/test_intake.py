@@ -25,3 +25,17 @@ def test_a_mistake_of_ours_refuses_nothing(monkeypatch, caplog):
     assert kept.body == b'{"valueType":"USER_TASK"}'
     assert len(intake.answers) == 1
     assert "record not mapped" in caplog.text
+
+
+def test_a_flood_of_garbage_becomes_few_dead_letters(monkeypatch):
+    """Beyond a thousand, what can't be read of one request is kept as one."""
+    monkeypatch.setattr(module, "MOST_LETTERS", 2)
+    intake = Intake()
+
+    intake.feed(b"one\ntwo\nthree\n")
+    intake.feed(b"four")
+    intake.end()
+
+    assert [each.body for each in intake.unreadable] == [b"one", b"two", b"three\nfour"]
+    assert intake.unreadable[-1].reason.startswith("2 more lines")
+    assert len(intake.answers) == 4

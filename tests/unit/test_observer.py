@@ -143,6 +143,18 @@ def test_positions_that_start_again(observer, metrics, caplog):
     assert (caplog.records[0].partition, caplog.records[0].position) == (1, 5)
 
 
+def test_repeats_by_age_alone(observer, metrics, caplog):
+    """What is dropped only because it's older than the memory is worth a warning."""
+    for _ in range(3):
+        observer.received(a_bulk(records=2, repeats=2, assumed=[an_event(5)]))
+
+    assert count(metrics, "ingest_records_total", result="repeat") == 6
+    assert lines(caplog) == [
+        ("WARNING", "records older than the memory were taken for repeats")
+    ]
+    assert (caplog.records[0].partition, caplog.records[0].position) == (1, 5)
+
+
 @pytest.mark.parametrize("status", [401, 429, 503])
 def test_refusals_in_a_row(observer, metrics, caplog, status):
     """The broker repeats what is refused; that is one line, and one when it's over."""

@@ -1,6 +1,7 @@
 """The spool on a disk that fails."""
 
 import asyncio
+import os
 import sqlite3
 from itertools import chain
 
@@ -131,19 +132,35 @@ async def test_a_disk_almost_full_still_delivers(tmp_path, monkeypatch):
         assert await taken(spool) == [[1]]
 
 
-@pytest.mark.parametrize("replaced", [False, True])
-async def test_a_file_that_was_removed(tmp_path, replaced):
-    """Nothing is accepted into a file that nobody would find again."""
+def remove(path):
+    """Take *path* away."""
+    path.rename(path.with_name("elsewhere"))
+
+
+def replace(path):
+    """Put another file in the place of *path*."""
+    remove(path)
+    path.touch()
+
+
+def cut_short(path):
+    """Lose the content of *path*."""
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("file", ["spool.sqlite", "spool.sqlite-wal"])
+@pytest.mark.parametrize("change", [remove, replace, cut_short])
+async def test_a_file_that_was_lost(tmp_path, file, change):
+    """Nothing is accepted into a database of which nobody would find all again."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
-        (tmp_path / "spool.sqlite").rename(tmp_path / "elsewhere")
-        if replaced:
-            (tmp_path / "spool.sqlite").touch()
+        batch = await spool.outbox.take(ANY)
+        change(tmp_path / file)
 
-        with pytest.raises(SpoolLostError, match=r"removed or replaced.*restart"):
+        with pytest.raises(SpoolLostError, match=rf"{file} was removed.*restart"):
             await spool.append([an_event(2)])
 
-        assert await taken(spool) == [[1]]
+        assert [event.position for event in batch.events] == [1]
 
 
 async def test_a_mistake_of_ours_is_told_apart(tmp_path, monkeypatch, caplog):
