@@ -5,13 +5,16 @@ Knows no setting by name; `exporter.settings` has them.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 from environs import ValidationError
 from yarl import URL
+
+from exporter.reread import Reread, fixed, text_of
 
 PREFIX = "APP_INTEGRATIONS_"
 
@@ -132,8 +135,10 @@ class Declared(NamedTuple):
 
 
 def declared_in(settings: type) -> tuple[Declared, ...]:
-    """Return what the dataclass *settings* declares, in its order."""
+    """Return what the dataclass *settings* declares: its own, then what it inherits."""
     kinds = get_type_hints(settings)
+    own = settings.__annotations__
+    ordered = sorted(fields(settings), key=lambda each: each.name not in own)
     return tuple(
         Declared(
             each.name,
@@ -142,5 +147,30 @@ def declared_in(settings: type) -> tuple[Declared, ...]:
             **each.metadata,
             secret=not each.repr,
         )
-        for each in fields(settings)
+        for each in ordered
+        if each.metadata
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readable:
+    """Settings, of which those that came from a file can be read again."""
+
+    files: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
+    """The files of settings, by the name of the setting."""
+
+    def watched(self, name: str) -> Reread[str]:
+        """Return the text of the setting *name*, as its file has it from now on."""
+        value = getattr(self, name)
+        path = self.files.get(name)
+        if path is None:
+            return fixed(value)
+        (declared,) = [each for each in declared_in(type(self)) if each.name == name]
+
+        def load() -> str:
+            text = text_of(path)
+            if not declared.must.holds(text):
+                raise ValueError(f"it must hold {declared.must.be}")
+            return text
+
+        return Reread(value, load, [path], f"{declared.variable}_FILE")

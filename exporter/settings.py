@@ -19,6 +19,7 @@ from exporter import declaration
 from exporter.declaration import (
     PREFIX,
     Declared,
+    Readable,
     declared_in,
     one_of,
     setting,
@@ -38,7 +39,7 @@ SERVICE_LINK = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Readable):
     """`x_y` is the variable APP_INTEGRATIONS_X_Y; an empty text means "none"."""
 
     url: str = setting(
@@ -152,7 +153,7 @@ class SettingsError(ConfigError):
 def load() -> Settings:
     """Return the settings of this environment; one error names every mistake."""
     env = FileAwareEnv(prefix=PREFIX, strip_whitespace=True)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"files": _files()}
     mistakes: list[str] = []
     for declared in DECLARED:
         try:
@@ -163,6 +164,12 @@ def load() -> Settings:
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(**values)
+
+
+def _files() -> dict[str, Path]:
+    """Return the files that settings are read from."""
+    named = {each.name: os.environ.get(f"{each.variable}_FILE") for each in DECLARED}
+    return {name: Path(path) for name, path in named.items() if path}
 
 
 def _read(env: FileAwareEnv, declared: Declared) -> object:

@@ -1,6 +1,7 @@
 """From the spool to a backend: slots, attempts, outcomes, and when to try again."""
 
-from exporter.delivery.backend import Backend, credentials, open_session
+from exporter.delivery.backend import Backend, open_session
+from exporter.delivery.credentials import Credentials
 from exporter.delivery.delivery import Attempt, Delivery, Plan
 from exporter.delivery.outcome import Answer, Outcome, outcome_of, remedy
 from exporter.delivery.request import EMPTY, limits_of
@@ -10,10 +11,10 @@ __all__ = [
     "Answer",
     "Attempt",
     "Backend",
+    "Credentials",
     "Delivery",
     "Outcome",
     "Plan",
-    "credentials",
     "limits_of",
     "open_session",
     "outcome_of",

@@ -2,33 +2,20 @@
 
 import asyncio
 import io
-from collections.abc import Mapping
 from contextlib import suppress
 
 import aiohttp
 from yarl import URL
 
-from exporter import __version__
+from exporter.delivery.credentials import Credentials
 from exporter.delivery.outcome import Answer, Failure
 from exporter.delivery.request import Request
 
-JSON = "application/json"
 LARGEST_ANSWER = 64 * 1024
 ANSWER_SECONDS = 0.5
 LONGEST_DETAIL = 300
 IDLE_SECONDS = 15.0
 RESOLVE_AGAIN_SECONDS = 10
-
-
-def credentials(api_key: str, header: str, cluster_id: str) -> dict[str, str]:
-    """Return the headers that every request to a backend carries."""
-    wanted = {
-        "Content-Type": JSON,
-        "User-Agent": f"app-integrations-exporter/{__version__}",
-        header: api_key,
-        "X-Cluster-Id": cluster_id,
-    }
-    return {name: value for name, value in wanted.items() if value}
 
 
 def open_session(slots: int) -> aiohttp.ClientSession:
@@ -52,19 +39,23 @@ class Backend:
         self,
         session: aiohttp.ClientSession,
         url: str,
-        headers: Mapping[str, str],
+        credentials: Credentials,
         *,
         timeout_seconds: float,
     ) -> None:
         """
-        Send *headers* with every request.
+        Send *credentials* with every request.
 
         One takes at most *timeout_seconds* as a whole, however silent the peer is.
         """
         self._session = session
         self._url = url
-        self._headers = headers
+        self._credentials = credentials
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+
+    def credentials_changed(self) -> bool:
+        """Whether a credential is another one since this was last asked."""
+        return self._credentials.changed()
 
     async def post(self, request: Request) -> Answer:
         """Return what the backend made of *request*; never raises for its mistakes."""
@@ -72,7 +63,7 @@ class Backend:
             async with self._session.post(
                 self._url,
                 data=io.BytesIO(request.body),  # bytes above 1 MiB would draw a warning
-                headers={**self._headers, **request.headers},
+                headers=self._credentials.headers(request),
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:

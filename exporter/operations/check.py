@@ -18,17 +18,9 @@ from dataclasses import dataclass
 from yarl import URL
 
 from exporter import settings as environment
+from exporter.connecting import connecting
 from exporter.declaration import PREFIX, is_loopback
-from exporter.delivery import (
-    EMPTY,
-    Answer,
-    Backend,
-    Outcome,
-    credentials,
-    open_session,
-    outcome_of,
-    remedy,
-)
+from exporter.delivery import EMPTY, Answer, Outcome, outcome_of, remedy
 from exporter.settings import Settings, SettingsError
 from exporter.spool.errors import SpoolUnusableError
 from exporter.spool.lock import is_locked
@@ -207,12 +199,7 @@ def _reason(error: OSError) -> str:
 
 
 async def _answer(settings: Settings) -> Finding:
-    headers = credentials(
-        settings.api_key, settings.api_key_header, settings.cluster_id
-    )
-    seconds = settings.request_timeout_ms / 1000
-    async with open_session(1) as session:
-        backend = Backend(session, settings.url, headers, timeout_seconds=seconds)
+    async with connecting(settings) as backend:
         return judge(await backend.post(EMPTY))
 
 

@@ -14,7 +14,7 @@ TESTS = [
     for path in sorted((ROOT / "tests" / kind).rglob("*.py"))
 ]
 
-SHARED = {"__version__", "codec", "errors"}
+SHARED = {"__version__", "codec", "errors", "reread"}
 STAGES = {
     "events": SHARED,
     "spool": SHARED | {"events"},

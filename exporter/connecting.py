@@ -1,0 +1,33 @@
+"""From the settings to a backend that can be posted to, for the service and `check`."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from exporter.delivery import Backend, Credentials, open_session
+from exporter.settings import Settings
+
+
+@asynccontextmanager
+async def connecting(settings: Settings) -> AsyncIterator[Backend]:
+    """Yield the backend of *settings*; its connections end with the block."""
+    credentials = Credentials(
+        {"X-Cluster-Id": settings.cluster_id},
+        settings.watched("api_key"),
+        settings.api_key_header,
+    )
+    async with open_session(settings.max_batches_in_flight) as session:
+        yield Backend(
+            session,
+            settings.url,
+            credentials,
+            timeout_seconds=settings.request_timeout_ms / 1000,
+        )
+
+
+def ingest_password(settings: Settings) -> Callable[[], str] | None:
+    """Return what tells the `user:password` the broker needs now, None for nobody."""
+    if not settings.ingest_username:
+        return None
+    username = settings.watched("ingest_username")
+    password = settings.watched("ingest_password")
+    return lambda: f"{username.current()}:{password.current()}"
