@@ -11,7 +11,8 @@ from exporter.settings import Settings
 async def connecting(settings: Settings) -> AsyncIterator[Backend]:
     """Yield the backend of *settings*; its connections end with the block."""
     credentials = Credentials(
-        {"X-Cluster-Id": settings.cluster_id},
+        {"X-Cluster-Id": settings.cluster_id, "X-Org-Id": settings.organization_id},
+        settings.watched("headers"),
         settings.watched("api_key"),
         settings.api_key_header,
     )

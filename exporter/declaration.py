@@ -15,6 +15,7 @@ from environs import ValidationError
 from yarl import URL
 
 from exporter.reread import Reread, fixed, text_of
+from exporter.texts import TOKEN, headers_of
 
 PREFIX = "APP_INTEGRATIONS_"
 
@@ -22,8 +23,16 @@ PREFIX = "APP_INTEGRATIONS_"
 RESERVED_HEADERS = frozenset(
     {"accept-encoding", "connection", "content-encoding", "content-length"}
     | {"content-type", "expect", "host", "te", "trailer", "transfer-encoding"}
-    | {"upgrade", "user-agent", "x-cluster-id", "x-event-ids"}
+    | {"upgrade", "user-agent", "x-cluster-id", "x-event-ids", "x-org-id"}
 )
+
+
+class MistakeError(Exception):
+    """One variable is wrong in one way."""
+
+    def __init__(self, variable: str, wrong: str, right: str) -> None:
+        """Say in one line what is *wrong* and what would be *right*."""
+        super().__init__(f"{variable} {wrong}, must be {right}")
 
 
 @dataclass(frozen=True)
@@ -78,14 +87,25 @@ def _is_postable(value: str) -> bool:
 
 
 def _is_free_header(value: str) -> bool:
-    token = re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value)
-    return token is not None and value.lower() not in RESERVED_HEADERS
+    return bool(TOKEN.fullmatch(value)) and value.lower() not in RESERVED_HEADERS
+
+
+def _are_free_headers(value: str) -> bool:
+    try:
+        return all(map(_is_free_header, headers_of(value)))
+    except ValueError:
+        return False
 
 
 POSTABLE = Must(
     "an absolute http:// or https:// URL without user and password", _is_postable
 )
 FREE_HEADER = Must("the name of an HTTP header we don't write already", _is_free_header)
+HEADERS = Must(
+    "`X-Team: a, X-Env: prod` or one header a line, each name once, and none that we "
+    "write already (Content-Type, X-Event-Ids and the like)",
+    _are_free_headers,
+)
 HOST = matching("an IP address or a host name", r"[A-Za-z0-9_.:-]+")
 PORT = Must("a port from 0 (any free one) to 65535", lambda value: 0 <= value <= 65535)
 PATH = Must("a path", lambda value: bool(value) and value.isprintable())
@@ -93,15 +113,27 @@ CREDENTIAL = matching(
     "printable ASCII without blanks around it", r"[!-~]([ -~]*[!-~])?"
 )
 USERNAME = matching("printable ASCII without a colon", r"[ -9;-~]+")
+ORGANIZATION = matching("printable ASCII without blanks", r"[!-~]+")
 ID = matching("1 to 64 of A-Z a-z 0-9 . _ -", r"[A-Za-z0-9._-]{1,64}")
 
 
-def setting(default: object, must: Must, meaning: str, *, secret: bool = False) -> Any:
-    """Declare a field; `...` instead of a *default* says that it is required."""
+def setting(
+    default: object,
+    must: Must,
+    meaning: str,
+    *,
+    secret: bool = False,
+    variable: str = "",
+) -> Any:
+    """
+    Declare a field; `...` instead of a *default* says that it is required.
+
+    *variable* is its whole name where others have chosen that.
+    """
     return field(
         default=MISSING if default is ... else default,
         repr=not secret,
-        metadata={"must": must, "meaning": meaning},
+        metadata={"must": must, "meaning": meaning, "foreign": variable},
     )
 
 
@@ -113,12 +145,13 @@ class Declared(NamedTuple):
     default: Any
     must: Must
     meaning: str
+    foreign: str
     secret: bool
 
     @property
     def variable(self) -> str:
         """The name in the environment."""
-        return PREFIX + self.name.upper()
+        return self.foreign or PREFIX + self.name.upper()
 
     @property
     def required(self) -> bool:

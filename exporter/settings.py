@@ -15,17 +15,18 @@ from typing import Any, NamedTuple
 
 from environs import EnvValidationError, FileAwareEnv
 
-from exporter import declaration
+from exporter import declaration, settings_transport
 from exporter.declaration import (
     PREFIX,
     Declared,
-    Readable,
+    MistakeError,
     declared_in,
     one_of,
     setting,
     whole,
 )
 from exporter.errors import ConfigError
+from exporter.settings_transport import TransportSettings
 
 MIB = 1024 * 1024
 
@@ -39,7 +40,7 @@ SERVICE_LINK = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Readable):
+class Settings(TransportSettings):
     """`x_y` is the variable APP_INTEGRATIONS_X_Y; an empty text means "none"."""
 
     url: str = setting(
@@ -129,14 +130,6 @@ class Settings(Readable):
 DECLARED = declared_in(Settings)
 
 
-class MistakeError(Exception):
-    """One variable is wrong in one way."""
-
-    def __init__(self, variable: str, wrong: str, right: str) -> None:
-        """Say in one line what is *wrong* and what would be *right*."""
-        super().__init__(f"{variable} {wrong}, must be {right}")
-
-
 class SettingsError(ConfigError):
     """All mistakes in the settings at once."""
 
@@ -152,7 +145,7 @@ class SettingsError(ConfigError):
 
 def load() -> Settings:
     """Return the settings of this environment; one error names every mistake."""
-    env = FileAwareEnv(prefix=PREFIX, strip_whitespace=True)
+    env = FileAwareEnv(strip_whitespace=True)
     values: dict[str, Any] = {"files": _files()}
     mistakes: list[str] = []
     for declared in DECLARED:
@@ -161,6 +154,7 @@ def load() -> Settings:
         except MistakeError as mistake:
             mistakes.append(str(mistake))
     mistakes.extend(_conflicts(values))
+    mistakes.extend(map(str, settings_transport.conflicts(values)))
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(**values)
@@ -178,6 +172,8 @@ def _read(env: FileAwareEnv, declared: Declared) -> object:
     text, path = os.environ.get(variable, ""), os.environ.get(by_file, "")
     if SERVICE_LINK.fullmatch(f"{variable}={text}"):
         text = ""
+    if declared.foreign and text.strip() in ("", "null"):
+        text = ""
     if text and path:
         raise MistakeError(variable, f"and {by_file} are both set", "only one of them")
     if not text and not path:
@@ -187,7 +183,7 @@ def _read(env: FileAwareEnv, declared: Declared) -> object:
     read: Callable[..., Any] = env.int if declared.kind is int else env.str
     try:
         value = read(
-            declared.name.upper(),
+            variable,
             validate=declared.must,
             error_messages={"invalid": right},
         )
@@ -250,7 +246,7 @@ class Unknown(NamedTuple):
 
 def unknown() -> list[Unknown]:
     """Return the variables with our prefix that are no settings."""
-    known = [declared.name.upper() for declared in DECLARED]
+    known = [declared.variable.removeprefix(PREFIX) for declared in DECLARED]
     known += [f"{name}_FILE" for name in known]
     found = []
     for variable, text in sorted(os.environ.items()):

@@ -19,8 +19,10 @@ settings.load_profile("patient")
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch):
     """No test is told anything by the shell it was started from."""
-    for name in [name for name in os.environ if name.startswith("APP_INTEGRATIONS_")]:
-        monkeypatch.delenv(name)
+    others = ("CAMUNDA_CLOUD_ORGANIZATION_ID",)
+    for name in list(os.environ):
+        if name.startswith("APP_INTEGRATIONS_") or name in others:
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)

@@ -121,6 +121,19 @@ async def test_credentials(start, backend):
     assert post.ids == [f"eu-1-1-1-{NOON + 1}", f"eu-1-1-2-{NOON + 2}"]
 
 
+async def test_more_headers(start, backend):
+    """Headers of the operator's own, and the organization, are in every request."""
+    exporter = await start(headers="X-Team: a, X-Env:prod", organization_id="org-7")
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.posts)
+
+    (post,) = backend.posts
+    assert post.headers["X-Team"] == "a"
+    assert post.headers["X-Env"] == "prod"
+    assert post.headers["X-Org-Id"] == "org-7"
+
+
 async def test_credentials_in_another_header(start, backend):
     """API_KEY_HEADER renames the header; without cluster id there is none of that."""
     exporter = await start(api_key="s3cret", api_key_header="Authorization")
@@ -132,6 +145,7 @@ async def test_credentials_in_another_header(start, backend):
     assert post.headers["Authorization"] == "s3cret"
     assert "X-Api-Key" not in post.headers
     assert "X-Cluster-Id" not in post.headers
+    assert "X-Org-Id" not in post.headers
     assert post.ids == [f"1-1-{NOON + 1}"]
 
 

@@ -14,7 +14,7 @@ TESTS = [
     for path in sorted((ROOT / "tests" / kind).rglob("*.py"))
 ]
 
-SHARED = {"__version__", "codec", "errors", "reread"}
+SHARED = {"__version__", "codec", "errors", "reread", "texts"}
 STAGES = {
     "events": SHARED,
     "spool": SHARED | {"events"},

@@ -179,6 +179,55 @@ def test_header_that_is_taken_or_none(header):
     assert line.startswith(f"API_KEY_HEADER is '{header}', must be")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "X-Team",
+        "X-Team:",
+        "X Team: a",
+        "X-Team: a, x-team: b",
+        "X-Team: grün",
+        "X-Team: a\r\n\tb",
+        "Content-Type: text/plain",
+        "X-Org-Id: 7",
+    ],
+)
+def test_headers_that_cannot_be_sent(text):
+    """What is no header, is there twice, or is ours to write, is told at the start."""
+    (line,) = mistakes(HEADERS=text)
+
+    assert line.startswith("HEADERS is '(hidden)', must be `X-Team: a, X-Env: prod` or")
+    assert "Content-Type" in line
+
+
+def test_headers_beside_the_api_key():
+    """The API key's header can't be set a second time, in whatever spelling."""
+    key = {"HEADERS": "x-api-KEY: other", "API_KEY": "k"}
+
+    assert mistakes(**key) == [
+        "HEADERS names X-API-KEY, which carries API_KEY, must be without it"
+    ]
+    with environment(HEADERS="x-api-KEY: other"):
+        assert settings.load().headers == "x-api-KEY: other"
+
+
+@pytest.mark.parametrize("text", ["", " ", "null", " null\n"])
+def test_no_organization(monkeypatch, text):
+    """What Camunda's platform sets when there is no organization counts as nothing."""
+    monkeypatch.setenv("CAMUNDA_CLOUD_ORGANIZATION_ID", text)
+
+    with environment():
+        assert settings.load().organization_id == ""
+
+
+def test_an_organization(monkeypatch):
+    """The organization comes from the variable that Camunda's platform sets."""
+    monkeypatch.setenv("CAMUNDA_CLOUD_ORGANIZATION_ID", "org-7")
+
+    with environment():
+        assert settings.load().organization_id == "org-7"
+
+
 def test_ingest_others_reach_needs_a_user():
     """On any address but loopback, records are taken from those who know a password."""
     (line,) = mistakes(INGEST_HOST="0.0.0.0")  # noqa: S104 - the point
@@ -271,7 +320,12 @@ FILES = [f"{name}_FILE" for name in VARIABLES]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 HIDDEN = "hunter2-swordfish"
 SECRETS = TEXTS.map(lambda text: HIDDEN + text)
-HOLDS_SECRETS = ["API_KEY", "API_KEY_FILE", "INGEST_PASSWORD", "INGEST_PASSWORD_FILE"]
+HOLDS_SECRETS = [
+    declared.variable.removeprefix(PREFIX) + ending
+    for declared in settings.DECLARED
+    for ending in ("", "_FILE")
+    if declared.secret
+]
 
 
 def complaint(variables):
