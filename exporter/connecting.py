@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from time import time as wall_clock
 
 from exporter.delivery import Backend, Credentials, open_session
 from exporter.settings import Settings
@@ -11,10 +12,15 @@ from exporter.settings import Settings
 async def connecting(settings: Settings) -> AsyncIterator[Backend]:
     """Yield the backend of *settings*; its connections end with the block."""
     credentials = Credentials(
-        {"X-Cluster-Id": settings.cluster_id, "X-Org-Id": settings.organization_id},
-        settings.watched("headers"),
-        settings.watched("api_key"),
-        settings.api_key_header,
+        about={
+            "X-Cluster-Id": settings.cluster_id,
+            "X-Org-Id": settings.organization_id,
+        },
+        more=settings.watched("headers"),
+        api_key=settings.watched("api_key"),
+        api_key_header=settings.api_key_header,
+        keys=settings.watched("signing_secrets"),
+        wall_clock=wall_clock,
     )
     async with open_session(settings.max_batches_in_flight) as session:
         yield Backend(

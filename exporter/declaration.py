@@ -15,7 +15,7 @@ from environs import ValidationError
 from yarl import URL
 
 from exporter.reread import Reread, fixed, text_of
-from exporter.texts import TOKEN, headers_of
+from exporter.texts import TOKEN, headers_of, keys_of
 
 PREFIX = "APP_INTEGRATIONS_"
 
@@ -24,6 +24,7 @@ RESERVED_HEADERS = frozenset(
     {"accept-encoding", "connection", "content-encoding", "content-length"}
     | {"content-type", "expect", "host", "te", "trailer", "transfer-encoding"}
     | {"upgrade", "user-agent", "x-cluster-id", "x-event-ids", "x-org-id"}
+    | {"idempotency-key", "webhook-id", "webhook-signature", "webhook-timestamp"}
 )
 
 
@@ -101,10 +102,22 @@ POSTABLE = Must(
     "an absolute http:// or https:// URL without user and password", _is_postable
 )
 FREE_HEADER = Must("the name of an HTTP header we don't write already", _is_free_header)
+
+
+def _are_keys(value: str) -> bool:
+    try:
+        return bool(keys_of(value))
+    except ValueError:
+        return False
+
+
 HEADERS = Must(
     "`X-Team: a, X-Env: prod` or one header a line, each name once, and none that we "
     "write already (Content-Type, X-Event-Ids and the like)",
     _are_free_headers,
+)
+KEYS = Must(
+    "one or more of whsec_<base64 of 24 to 64 bytes>, separated by blanks", _are_keys
 )
 HOST = matching("an IP address or a host name", r"[A-Za-z0-9_.:-]+")
 PORT = Must("a port from 0 (any free one) to 65535", lambda value: 0 <= value <= 65535)

@@ -30,6 +30,12 @@ class TransportSettings(Readable):
         "not set.",
         variable="CAMUNDA_CLOUD_ORGANIZATION_ID",
     )
+    signing_secrets: str = setting(
+        "",
+        declaration.KEYS,
+        "Every request is signed with each of these, as in Standard Webhooks.",
+        secret=True,
+    )
 
 
 def conflicts(values: Mapping[str, Any]) -> Iterator[MistakeError]:

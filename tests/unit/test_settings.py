@@ -200,6 +200,16 @@ def test_headers_that_cannot_be_sent(text):
     assert "Content-Type" in line
 
 
+def test_a_signing_secret_that_is_none():
+    """A secret nobody could have signed with is told at the start, and not shown."""
+    assert mistakes(SIGNING_SECRETS="hunter2") == [
+        (
+            "SIGNING_SECRETS is '(hidden)', must be one or more of whsec_<base64 of 24 "
+            "to 64 bytes>, separated by blanks"
+        )
+    ]
+
+
 def test_headers_beside_the_api_key():
     """The API key's header can't be set a second time, in whatever spelling."""
     key = {"HEADERS": "x-api-KEY: other", "API_KEY": "k"}
