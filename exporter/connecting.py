@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import time as wall_clock
 
-from exporter.delivery import Backend, Credentials, open_session
+from exporter.delivery import Backend, Credentials, open_transport
 from exporter.settings import Settings
 
 
@@ -22,9 +22,11 @@ async def connecting(settings: Settings) -> AsyncIterator[Backend]:
         keys=settings.watched("signing_secrets"),
         wall_clock=wall_clock,
     )
-    async with open_session(settings.max_batches_in_flight) as session:
+    async with open_transport(
+        settings.max_batches_in_flight, settings.tls(), settings.proxies
+    ) as transport:
         yield Backend(
-            session,
+            transport,
             settings.url,
             credentials,
             timeout_seconds=settings.request_timeout_ms / 1000,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.request import getproxies_environment
 
 from environs import EnvValidationError, FileAwareEnv
 
@@ -146,7 +147,7 @@ class SettingsError(ConfigError):
 def load() -> Settings:
     """Return the settings of this environment; one error names every mistake."""
     env = FileAwareEnv(strip_whitespace=True)
-    values: dict[str, Any] = {"files": _files()}
+    values: dict[str, Any] = {"files": _files(), "proxies": getproxies_environment()}
     mistakes: list[str] = []
     for declared in DECLARED:
         try:

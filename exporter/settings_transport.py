@@ -5,12 +5,21 @@ What is wrong between them is found here, too.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
+
+from yarl import URL
 
 from exporter import declaration
 from exporter.declaration import PREFIX, MistakeError, Readable, setting
+from exporter.proxies import proxy_for
+from exporter.reread import Reread
 from exporter.texts import headers_of
+from exporter.tls import PemError, Tls, tls_of
+
+PEM_FILES = ("tls_ca_path", "tls_cert_path", "tls_key_path")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +45,77 @@ class TransportSettings(Readable):
         "Every request is signed with each of these, as in Standard Webhooks.",
         secret=True,
     )
+    tls_ca_path: str = setting(
+        "",
+        declaration.PATH,
+        "Certificates (PEM) of authorities that are trusted in addition to the "
+        "system's.",
+    )
+    tls_cert_path: str = setting(
+        "",
+        declaration.PATH,
+        "The certificate (PEM) we show to a backend that asks for one.",
+    )
+    tls_key_path: str = setting(
+        "",
+        declaration.PATH,
+        "Its key (PEM, without password), unless that is in the same file.",
+    )
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as `proxy_for` takes them."""
+
+    def tls(self) -> Reread[Tls]:
+        """Return what TLS connections begin with, as the files have it from now on."""
+        named = {name: getattr(self, name) for name in PEM_FILES}
+        load = partial(tls_of, *named.values())
+        paths = {name: Path(path) for name, path in named.items() if path}
+        about = ", ".join(PREFIX + name.upper() for name in paths)
+        return Reread(load(), load, list(paths.values()), about)
 
 
 def conflicts(values: Mapping[str, Any]) -> Iterator[MistakeError]:
     """Yield what is wrong between settings that are right by themselves."""
     yield from _two_of_a_header(values)
+    yield from _unusable_proxies(values)
+    named = {name: values.get(name, "") for name in PEM_FILES}
+    if not any(named.values()):
+        return
+    if named["tls_key_path"] and not named["tls_cert_path"]:
+        yield MistakeError(
+            f"{PREFIX}TLS_KEY_PATH",
+            f"is set without {PREFIX}TLS_CERT_PATH",
+            "beside its certificate",
+        )
+        return
+    try:
+        tls_of(**named)
+    except PemError as error:
+        yield MistakeError(PREFIX + error.setting.upper(), error.wrong, error.right)
+    except (OSError, ValueError) as error:
+        yield from _unreadable(named, error)
+
+
+def _unreadable(
+    named: Mapping[str, Any], error: OSError | ValueError
+) -> Iterator[MistakeError]:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    for name, path in named.items():
+        if path and path == getattr(error, "filename", path):
+            yield MistakeError(
+                PREFIX + name.upper(),
+                f"is {path!r} ({reason})",
+                "the path of a readable file",
+            )
+
+
+def _unusable_proxies(values: Mapping[str, Any]) -> Iterator[MistakeError]:
+    for name in ("url",):
+        url = values.get(name, "")
+        try:
+            proxy_for(url, values.get("proxies", {}))
+        except ValueError as error:
+            variable = f"{URL(url).scheme.upper()}_PROXY"
+            yield MistakeError(variable, f"is {error}", "http://<host>:<port>")
 
 
 def _two_of_a_header(values: Mapping[str, Any]) -> Iterator[MistakeError]:

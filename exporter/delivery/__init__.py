@@ -1,10 +1,11 @@
 """From the spool to a backend: slots, attempts, outcomes, and when to try again."""
 
-from exporter.delivery.backend import Backend, open_session
+from exporter.delivery.backend import Backend
 from exporter.delivery.credentials import Credentials
 from exporter.delivery.delivery import Attempt, Delivery, Plan
 from exporter.delivery.outcome import Answer, Outcome, outcome_of, remedy
 from exporter.delivery.request import EMPTY, limits_of
+from exporter.delivery.transport import open_transport
 
 __all__ = [
     "EMPTY",
@@ -16,7 +17,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "limits_of",
-    "open_session",
+    "open_transport",
     "outcome_of",
     "remedy",
 ]

@@ -8,28 +8,13 @@ import aiohttp
 from yarl import URL
 
 from exporter.delivery.credentials import Credentials
-from exporter.delivery.outcome import Answer, Failure
+from exporter.delivery.failures import ERRORS, answer_to, printable
+from exporter.delivery.outcome import Answer
 from exporter.delivery.request import Request
+from exporter.delivery.transport import Transport
 
 LARGEST_ANSWER = 64 * 1024
 ANSWER_SECONDS = 0.5
-LONGEST_DETAIL = 300
-IDLE_SECONDS = 15.0
-RESOLVE_AGAIN_SECONDS = 10
-
-
-def open_session(slots: int) -> aiohttp.ClientSession:
-    """Return a session for *slots* requests at once; the caller closes it."""
-    connector = aiohttp.TCPConnector(
-        limit=slots,
-        keepalive_timeout=IDLE_SECONDS,
-        ttl_dns_cache=RESOLVE_AGAIN_SECONDS,
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,  # bodies of answers aren't read
-    )
 
 
 class Backend:
@@ -37,7 +22,7 @@ class Backend:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        transport: Transport,
         url: str,
         credentials: Credentials,
         *,
@@ -48,42 +33,33 @@ class Backend:
 
         One takes at most *timeout_seconds* as a whole, however silent the peer is.
         """
-        self._session = session
+        self._transport = transport
         self._url = url
         self._credentials = credentials
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._known = self._changes()
 
     def credentials_changed(self) -> bool:
         """Whether a credential is another one since this was last asked."""
-        return self._credentials.changed()
+        known, self._known = self._known, self._changes()
+        return self._known != known
 
     async def post(self, request: Request) -> Answer:
         """Return what the backend made of *request*; never raises for its mistakes."""
         try:
-            async with self._session.post(
+            async with self._transport.post(
                 self._url,
                 data=io.BytesIO(request.body),  # bytes above 1 MiB would draw a warning
                 headers=self._credentials.headers(request),
                 timeout=self._timeout,
-                allow_redirects=False,
             ) as response:
                 await self._finish(response)
                 return Answer(response.status, detail=_about(response))
-        except TimeoutError:
-            seconds = self._timeout.total
-            return Answer(None, Failure.TIMEOUT, f"no answer within {seconds:g} s")
-        except aiohttp.ClientConnectorCertificateError as error:
-            reason = error.certificate_error
-            return Answer(None, Failure.CERTIFICATE, f"{reason}")
-        except aiohttp.ClientConnectorDNSError as error:
-            return Answer(None, Failure.NAME, f"{error}")
-        except aiohttp.ClientResponseError as error:
-            # Its text has the URL, whose query may hold a token.
-            detail = _printable(f"the answer is no HTTP: {error.message}")
-            return Answer(None, Failure.CONNECTION, detail)
-        except (aiohttp.ClientError, OSError) as error:
-            detail = f"{error}" or type(error).__name__
-            return Answer(None, Failure.CONNECTION, detail)
+        except ERRORS as error:
+            return answer_to(error, self._timeout.total)
+
+    def _changes(self) -> int:
+        return self._credentials.changes + self._transport.changes
 
     async def _finish(self, response: aiohttp.ClientResponse) -> None:
         """Read the rest of a short answer, so that its connection serves again."""
@@ -99,7 +75,7 @@ def _about(response: aiohttp.ClientResponse) -> str:
     about = f"{response.status} {response.reason or ''}".strip()
     if location := response.headers.get("Location"):
         about += f", to {_public(location)}"
-    return _printable(about)
+    return printable(about)
 
 
 def _public(location: str) -> str:
@@ -109,9 +85,3 @@ def _public(location: str) -> str:
         return str(url.with_user(None) if url.absolute else url)
     except ValueError:
         return "a location that is no URL"
-
-
-def _printable(text: str) -> str:
-    """Return *text* fit for a log and a terminal: short, and without controls."""
-    shown = "".join(each if each.isprintable() else "?" for each in text)
-    return shown[:LONGEST_DETAIL]

@@ -1,7 +1,7 @@
 """What a request says about who sends it: the headers, as they are at that moment."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from multidict import CIMultiDict
 
@@ -16,7 +16,7 @@ USER_AGENT = f"app-integrations-exporter/{__version__}"
 NO_BATCH = name_of("")
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Credentials:
     """All that the requests to one backend carry beside their batch."""
 
@@ -29,7 +29,6 @@ class Credentials:
     keys: Reread[str]
     """The text of the keys to sign with."""
     wall_clock: Callable[[], float]
-    _known: int = field(init=False, default=0)
 
     def headers(self, request: Request) -> CIMultiDict[str]:
         """Return all headers of *request*."""
@@ -45,10 +44,7 @@ class Credentials:
             headers.update(signed(keys, name, seconds, request.body))
         return headers
 
-    def changed(self) -> bool:
-        """Whether something is another one since this was last asked."""
-        known, self._known = self._known, self._changes()
-        return self._known != known
-
-    def _changes(self) -> int:
+    @property
+    def changes(self) -> int:
+        """How often one of them was another one."""
         return sum(each.changes for each in (self.more, self.api_key, self.keys))

@@ -32,6 +32,8 @@ class Failure(enum.StrEnum):
     TIMEOUT = "timeout"
     CERTIFICATE = "certificate"
     """TLS works, and the certificate doesn't verify."""
+    PROXY = "proxy"
+    """The proxy refuses to connect us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,14 @@ SETUP = frozenset(
         HTTPStatus.GONE,
     }
 )
+SETUP_FAILURES = frozenset({Failure.CERTIFICATE, Failure.PROXY})
 
 
 def outcome_of(answer: Answer) -> Outcome:
     """Return whose fault *answer* is; any status that means nothing here postpones."""
     status = answer.status
     if status is None:
-        if answer.failure is Failure.CERTIFICATE:
+        if answer.failure in SETUP_FAILURES:
             return Outcome.BLOCKED
         return Outcome.POSTPONED
     if 200 <= status <= 299:
@@ -94,8 +97,10 @@ REMEDIES_BY_STATUS: dict[int | None, str] = {
     HTTPStatus.GONE: "Correct the path in APP_INTEGRATIONS_URL",
 }
 REMEDIES_BY_FAILURE: dict[Failure | None, str] = {
-    Failure.CERTIFICATE: "Let SSL_CERT_FILE name a file with the certificate of the "
-    "backend's authority, or correct the backend's certificate",
+    Failure.CERTIFICATE: "Let APP_INTEGRATIONS_TLS_CA_PATH name a file with the "
+    "certificate of the backend's authority, or correct the backend's certificate",
+    Failure.PROXY: "Correct the proxy in HTTPS_PROXY, let it connect us, or put the "
+    "backend's host into NO_PROXY",
     Failure.NAME: "Correct the host in APP_INTEGRATIONS_URL, or the name service",
     Failure.TIMEOUT: "Look at the backend, or raise "
     "APP_INTEGRATIONS_REQUEST_TIMEOUT_MS; events are kept meanwhile",

@@ -227,13 +227,13 @@ async def test_a_bad_certificate(certified, identity, until, remedy):
 
 
 async def test_a_stranger_signed_it(certified):
-    """An authority nobody here trusts can be named in SSL_CERT_FILE."""
+    """An authority nobody here trusts can be named in a setting."""
     certified("localhost", authority=trustme.CA())
 
     level, _, advice = await last()
 
     assert level == "problem"
-    assert "SSL_CERT_FILE" in advice
+    assert "APP_INTEGRATIONS_TLS_CA_PATH" in advice
 
 
 async def test_a_key_in_the_open(configure):

@@ -187,7 +187,7 @@ async def test_a_certificate_that_does_not_verify(start):
 
         assert (trouble.levelname, trouble.outcome) == ("ERROR", "blocked")
         assert "certificate" in trouble.reason
-        assert "SSL_CERT_FILE" in trouble.remedy
+        assert "APP_INTEGRATIONS_TLS_CA_PATH" in trouble.remedy
         assert (await exporter.metrics())["spool_events"] == 1
         await exporter.stop()
         assert server.log == []

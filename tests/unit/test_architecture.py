@@ -14,7 +14,7 @@ TESTS = [
     for path in sorted((ROOT / "tests" / kind).rglob("*.py"))
 ]
 
-SHARED = {"__version__", "codec", "errors", "reread", "texts"}
+SHARED = {"__version__", "codec", "errors", "proxies", "reread", "texts", "tls"}
 STAGES = {
     "events": SHARED,
     "spool": SHARED | {"events"},

@@ -32,6 +32,7 @@ FAILURES = {
     Failure.NAME: POSTPONED,
     Failure.TIMEOUT: POSTPONED,
     Failure.CERTIFICATE: BLOCKED,
+    Failure.PROXY: BLOCKED,
 }
 
 
@@ -50,7 +51,7 @@ def test_statuses_that_mean_nothing_here():
 
 
 def test_every_failure():
-    """Without an answer only a bad certificate is the setup's fault."""
+    """Without an answer, what the network said decides whose fault it is."""
     outcomes = {failure: outcome_of(Answer(failure=failure)) for failure in Failure}
 
     assert outcomes == FAILURES
@@ -67,7 +68,7 @@ def test_every_failure():
         (Answer(401), "APP_INTEGRATIONS_API_KEY"),
         (Answer(403), "APP_INTEGRATIONS_API_KEY"),
         (Answer(404), "the path in APP_INTEGRATIONS_URL"),
-        (Answer(failure=Failure.CERTIFICATE), "SSL_CERT_FILE"),
+        (Answer(failure=Failure.CERTIFICATE), "APP_INTEGRATIONS_TLS_CA_PATH"),
     ],
     ids=str,
 )
