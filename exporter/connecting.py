@@ -1,10 +1,19 @@
 """From the settings to a backend that can be posted to, for the service and `check`."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from time import monotonic as clock
 from time import time as wall_clock
 
-from exporter.delivery import Backend, Credentials, open_transport
+import aiohttp
+
+from exporter.delivery import (
+    Backend,
+    Credentials,
+    OAuth,
+    Transport,
+    open_transport,
+)
 from exporter.settings import Settings
 
 
@@ -22,15 +31,38 @@ async def connecting(settings: Settings) -> AsyncIterator[Backend]:
         keys=settings.watched("signing_secrets"),
         wall_clock=wall_clock,
     )
-    async with open_transport(
-        settings.max_batches_in_flight, settings.tls(), settings.proxies
-    ) as transport:
+    async with (
+        open_transport(
+            settings.max_batches_in_flight + 1,  # one is for tokens
+            settings.tls(),
+            settings.proxies,
+        ) as transport,
+        AsyncExitStack() as closing,
+    ):
+        oauth = tokens(settings, transport) if settings.oauth_client_id else None
+        if oauth:
+            closing.push_async_callback(oauth.aclose)
         yield Backend(
             transport,
             settings.url,
             credentials,
             timeout_seconds=settings.request_timeout_ms / 1000,
+            oauth=oauth,
         )
+
+
+def tokens(settings: Settings, transport: Transport) -> OAuth:
+    """Return the tokens for the backend of *settings*."""
+    names = ("client_id", "client_secret", "audience", "scope", "resource")
+    connect = settings.oauth_connect_timeout_ms / 1000
+    read = settings.oauth_read_timeout_ms / 1000
+    return OAuth(
+        transport,
+        settings.oauth_authorization_server_url,
+        {name: settings.watched(f"oauth_{name}") for name in names},
+        aiohttp.ClientTimeout(total=connect + read, connect=connect, sock_read=read),
+        clock,
+    )
 
 
 def ingest_password(settings: Settings) -> Callable[[], str] | None:

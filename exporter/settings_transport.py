@@ -13,12 +13,14 @@ from typing import Any
 from yarl import URL
 
 from exporter import declaration
-from exporter.declaration import PREFIX, MistakeError, Readable, setting
+from exporter.declaration import PREFIX, MistakeError, Readable, setting, whole
 from exporter.proxies import proxy_for
 from exporter.reread import Reread
 from exporter.texts import headers_of
 from exporter.tls import PemError, Tls, tls_of
 
+NEEDED = ("oauth_client_id", "oauth_client_secret", "oauth_authorization_server_url")
+REFINED = ("oauth_audience", "oauth_scope", "oauth_resource")
 PEM_FILES = ("tls_ca_path", "tls_cert_path", "tls_key_path")
 
 
@@ -44,6 +46,33 @@ class TransportSettings(Readable):
         declaration.KEYS,
         "Every request is signed with each of these, as in Standard Webhooks.",
         secret=True,
+    )
+    oauth_authorization_server_url: str = setting(
+        "",
+        declaration.POSTABLE,
+        "Where tokens for the backend are fetched (OAuth2 client credentials), instead "
+        "of an API key.",
+    )
+    oauth_client_id: str = setting(
+        "", declaration.CREDENTIAL, "Who fetches them: the id of a client."
+    )
+    oauth_client_secret: str = setting(
+        "", declaration.CREDENTIAL, "The secret of that client.", secret=True
+    )
+    oauth_audience: str = setting(
+        "", declaration.CREDENTIAL, "The audience to ask a token for."
+    )
+    oauth_scope: str = setting(
+        "", declaration.CREDENTIAL, "The scopes to ask for, separated by blanks."
+    )
+    oauth_resource: str = setting(
+        "", declaration.CREDENTIAL, "The resource to ask a token for."
+    )
+    oauth_connect_timeout_ms: int = setting(
+        5000, whole(1), "How long connecting to that server may take."
+    )
+    oauth_read_timeout_ms: int = setting(
+        5000, whole(1), "How long its answer may take after that."
     )
     tls_ca_path: str = setting(
         "",
@@ -76,7 +105,28 @@ class TransportSettings(Readable):
 def conflicts(values: Mapping[str, Any]) -> Iterator[MistakeError]:
     """Yield what is wrong between settings that are right by themselves."""
     yield from _two_of_a_header(values)
+    yield from _half_of_oauth(values)
     yield from _unusable_proxies(values)
+    yield from _unusable_files(values)
+
+
+def _half_of_oauth(values: Mapping[str, Any]) -> Iterator[MistakeError]:
+    wanted = [name for name in (*NEEDED, *REFINED) if values.get(name)]
+    if not wanted:
+        return
+    first = PREFIX + wanted[0].upper()
+    for name in NEEDED:
+        if values.get(name) == "":
+            yield MistakeError(
+                PREFIX + name.upper(), f"is not set, while {first} is", "set as well"
+            )
+    if values.get("api_key"):
+        yield MistakeError(
+            f"{PREFIX}API_KEY", f"and {first} are both set", "only one of them"
+        )
+
+
+def _unusable_files(values: Mapping[str, Any]) -> Iterator[MistakeError]:
     named = {name: values.get(name, "") for name in PEM_FILES}
     if not any(named.values()):
         return
@@ -109,13 +159,14 @@ def _unreadable(
 
 
 def _unusable_proxies(values: Mapping[str, Any]) -> Iterator[MistakeError]:
-    for name in ("url",):
+    for name in ("url", "oauth_authorization_server_url"):
         url = values.get(name, "")
         try:
             proxy_for(url, values.get("proxies", {}))
         except ValueError as error:
             variable = f"{URL(url).scheme.upper()}_PROXY"
             yield MistakeError(variable, f"is {error}", "http://<host>:<port>")
+            return  # most likely both go through the same
 
 
 def _two_of_a_header(values: Mapping[str, Any]) -> Iterator[MistakeError]:
@@ -125,5 +176,11 @@ def _two_of_a_header(values: Mapping[str, Any]) -> Iterator[MistakeError]:
         yield MistakeError(
             f"{PREFIX}HEADERS",
             f"names {header}, which carries {PREFIX}API_KEY",
+            "without it",
+        )
+    if values.get("oauth_client_id") and "authorization" in names:
+        yield MistakeError(
+            f"{PREFIX}HEADERS",
+            "names Authorization, which carries the token",
             "without it",
         )

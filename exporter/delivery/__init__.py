@@ -3,9 +3,10 @@
 from exporter.delivery.backend import Backend
 from exporter.delivery.credentials import Credentials
 from exporter.delivery.delivery import Attempt, Delivery, Plan
+from exporter.delivery.oauth import OAuth
 from exporter.delivery.outcome import Answer, Outcome, outcome_of, remedy
 from exporter.delivery.request import EMPTY, limits_of
-from exporter.delivery.transport import open_transport
+from exporter.delivery.transport import Transport, open_transport
 
 __all__ = [
     "EMPTY",
@@ -14,8 +15,10 @@ __all__ = [
     "Backend",
     "Credentials",
     "Delivery",
+    "OAuth",
     "Outcome",
     "Plan",
+    "Transport",
     "limits_of",
     "open_transport",
     "outcome_of",

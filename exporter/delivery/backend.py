@@ -3,12 +3,15 @@
 import asyncio
 import io
 from contextlib import suppress
+from http import HTTPStatus
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from exporter.delivery.credentials import Credentials
 from exporter.delivery.failures import ERRORS, answer_to, printable
+from exporter.delivery.oauth import OAuth
 from exporter.delivery.outcome import Answer
 from exporter.delivery.request import Request
 from exporter.delivery.transport import Transport
@@ -27,9 +30,10 @@ class Backend:
         credentials: Credentials,
         *,
         timeout_seconds: float,
+        oauth: OAuth | None = None,
     ) -> None:
         """
-        Send *credentials* with every request.
+        Send *credentials* with every request, and a token of *oauth*.
 
         One takes at most *timeout_seconds* as a whole, however silent the peer is.
         """
@@ -37,6 +41,7 @@ class Backend:
         self._url = url
         self._credentials = credentials
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._oauth = oauth
         self._known = self._changes()
 
     def credentials_changed(self) -> bool:
@@ -44,13 +49,39 @@ class Backend:
         known, self._known = self._known, self._changes()
         return self._known != known
 
+    async def unready(self) -> Answer | None:
+        """Return why no request can be sent, None when one could be."""
+        token = await self._oauth.token() if self._oauth else None
+        return token if isinstance(token, Answer) else None
+
     async def post(self, request: Request) -> Answer:
         """Return what the backend made of *request*; never raises for its mistakes."""
+        answer = await self._authorized(request)
+        if self._oauth and answer.status == HTTPStatus.UNAUTHORIZED:
+            # A token may end early. The one that was refused isn't used again.
+            answer = await self._authorized(request)
+        return answer
+
+    async def _authorized(self, request: Request) -> Answer:
+        """Send *request*, with a token when one is needed."""
+        headers = self._credentials.headers(request)
+        if self._oauth is None:
+            return await self._send(request, headers)
+        token = await self._oauth.token()
+        if isinstance(token, Answer):
+            return token
+        headers["Authorization"] = token.header
+        answer = await self._send(request, headers)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            self._oauth.drop(token)
+        return answer
+
+    async def _send(self, request: Request, headers: CIMultiDict[str]) -> Answer:
         try:
             async with self._transport.post(
                 self._url,
                 data=io.BytesIO(request.body),  # bytes above 1 MiB would draw a warning
-                headers=self._credentials.headers(request),
+                headers=headers,
                 timeout=self._timeout,
             ) as response:
                 await self._finish(response)
@@ -59,7 +90,8 @@ class Backend:
             return answer_to(error, self._timeout.total)
 
     def _changes(self) -> int:
-        return self._credentials.changes + self._transport.changes
+        changes = self._credentials.changes + self._transport.changes
+        return changes + (self._oauth.changes if self._oauth else 0)
 
     async def _finish(self, response: aiohttp.ClientResponse) -> None:
         """Read the rest of a short answer, so that its connection serves again."""

@@ -84,12 +84,19 @@ async def _backend(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
         if finding.level is Level.PROBLEM:
             return
-    yield await _answer(settings)
-
-
-async def _answer(settings: Settings) -> Finding:
+    if server := settings.oauth_authorization_server_url:
+        setting = f"{PREFIX}OAUTH_AUTHORIZATION_SERVER_URL"
+        async for finding in reached(settings, server, setting):
+            yield finding
+            if finding.level is Level.PROBLEM:
+                return
     async with connecting(settings) as backend:
-        return judge(await backend.post(EMPTY))
+        if answer := await backend.unready():
+            yield problem(f"There is {answer.detail}", remedy(answer))
+            return
+        if server:
+            yield ok("The token endpoint gives a token")
+        yield judge(await backend.post(EMPTY))
 
 
 def judge(answer: Answer) -> Finding:

@@ -14,7 +14,6 @@ from tests.records import tasks
 from tests.service.certificates import authority_in, tls_backend, write
 from tests.unit.test_settings import mistakes
 
-
 NO_KEY = (
     "TLS_CERT_PATH names no certificate with a key we can use, must be PEM files, the "
     "key without password"

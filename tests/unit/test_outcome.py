@@ -33,6 +33,8 @@ FAILURES = {
     Failure.TIMEOUT: POSTPONED,
     Failure.CERTIFICATE: BLOCKED,
     Failure.PROXY: BLOCKED,
+    Failure.TOKEN: POSTPONED,
+    Failure.TOKEN_REFUSED: BLOCKED,
 }
 
 
@@ -69,6 +71,9 @@ def test_every_failure():
         (Answer(403), "APP_INTEGRATIONS_API_KEY"),
         (Answer(404), "the path in APP_INTEGRATIONS_URL"),
         (Answer(failure=Failure.CERTIFICATE), "APP_INTEGRATIONS_TLS_CA_PATH"),
+        (Answer(failure=Failure.PROXY), "NO_PROXY"),
+        (Answer(failure=Failure.TOKEN), "the token endpoint"),
+        (Answer(failure=Failure.TOKEN_REFUSED), "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET"),
     ],
     ids=str,
 )

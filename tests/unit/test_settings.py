@@ -221,6 +221,42 @@ def test_headers_beside_the_api_key():
         assert settings.load().headers == "x-api-KEY: other"
 
 
+OAUTH = {
+    "OAUTH_CLIENT_ID": "exporter",
+    "OAUTH_CLIENT_SECRET": "hunter2",
+    "OAUTH_AUTHORIZATION_SERVER_URL": "https://login.example/oauth/token",
+}
+
+
+def test_oauth_and_an_api_key():
+    """Nobody has to guess which of two credentials counts."""
+    assert mistakes(**OAUTH, API_KEY="k") == [
+        "API_KEY and OAUTH_CLIENT_ID are both set, must be only one of them"
+    ]
+    assert mistakes(**OAUTH, HEADERS="authorization: x") == [
+        "HEADERS names Authorization, which carries the token, must be without it"
+    ]
+
+
+@pytest.mark.parametrize("left", [*OAUTH, "OAUTH_AUDIENCE"])
+def test_half_of_oauth(left):
+    """What is needed for a token is set as a whole, or not at all."""
+    lacking = [name for name in OAUTH if name != left]
+
+    assert mistakes(**{left: OAUTH.get(left, "a")}) == [
+        f"{name} is not set, while {left} is, must be set as well" for name in lacking
+    ]
+
+
+def test_oauth():
+    """With its three settings OAuth needs nothing else."""
+    with environment(**OAUTH):
+        loaded = settings.load()
+
+    assert loaded.oauth_client_id == "exporter"
+    assert "hunter2" not in repr(loaded)
+
+
 @pytest.mark.parametrize("text", ["", " ", "null", " null\n"])
 def test_no_organization(monkeypatch, text):
     """What Camunda's platform sets when there is no organization counts as nothing."""
@@ -323,6 +359,15 @@ def test_no_secret_is_shown():
     assert effective["APP_INTEGRATIONS_API_KEY"] == "(hidden)"
     assert effective["APP_INTEGRATIONS_URL"] == "https://backend.example/e?..."
     assert "hunter2" not in repr(dataclasses.replace(loaded, url=URL))
+
+
+@pytest.mark.parametrize("name", [each.name for each in settings.DECLARED if each.secret])
+def test_no_secret_of_any_kind_is_shown(name):
+    """What is declared a secret is hidden, whatever it is."""
+    loaded = settings.Settings(url=URL, **{name: "hunter2"})
+
+    assert "hunter2" not in str(settings.effective(loaded)) + repr(loaded)
+    assert "(hidden)" in settings.effective(loaded).values()
 
 
 VARIABLES = [declared.variable.removeprefix(PREFIX) for declared in settings.DECLARED]
