@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-from exporter import __version__, service, settings
+from exporter import __version__, connecting, service, settings
 from exporter.errors import ExporterError
 from exporter.operations import check as checks
 from exporter.operations import logs
@@ -46,6 +46,11 @@ def run(_: argparse.Namespace) -> int:
     logs.configure(loaded.log_level, loaded.log_format)
     for unknown in settings.unknown():
         log.warning("setting unknown", extra={"detail": str(unknown)})
+    for exposed in connecting.exposed(loaded):
+        log.warning(
+            "credential crosses the network unencrypted",
+            extra={"detail": exposed.credential, "remedy": exposed.remedy},
+        )
     _collect_less()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(service.serve(loaded))

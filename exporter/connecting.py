@@ -1,12 +1,15 @@
 """From the settings to a backend that can be posted to, for the service and `check`."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from time import monotonic as clock
 from time import time as wall_clock
+from typing import NamedTuple
 
 import aiohttp
+from yarl import URL
 
+from exporter.declaration import PREFIX, is_loopback
 from exporter.delivery import (
     Backend,
     Credentials,
@@ -72,3 +75,35 @@ def ingest_password(settings: Settings) -> Callable[[], str] | None:
     username = settings.watched("ingest_username")
     password = settings.watched("ingest_password")
     return lambda: f"{username.current()}:{password.current()}"
+
+
+class Exposed(NamedTuple):
+    """A credential that others on the network can read, and which URL is to blame."""
+
+    credential: str
+    setting: str
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return f"Use an https:// address in {self.setting}"
+
+
+def exposed(settings: Settings) -> Iterator[Exposed]:
+    """Yield what leaves this machine over plain HTTP and shouldn't."""
+    if _is_open(settings.url):
+        for value, credential in (
+            (settings.api_key, "The API key"),
+            (settings.headers, f"What {PREFIX}HEADERS holds"),
+            (settings.oauth_client_id, "The token"),
+        ):
+            if value:
+                yield Exposed(credential, f"{PREFIX}URL")
+    if _is_open(settings.oauth_authorization_server_url):
+        setting = f"{PREFIX}OAUTH_AUTHORIZATION_SERVER_URL"
+        yield Exposed("The client secret", setting)
+
+
+def _is_open(text: str) -> bool:
+    url = URL(text)
+    return url.scheme == "http" and not is_loopback(url.host or "")

@@ -10,11 +10,9 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
-from yarl import URL
-
 from exporter import settings as environment
-from exporter.connecting import connecting
-from exporter.declaration import PREFIX, is_loopback
+from exporter.connecting import connecting, exposed
+from exporter.declaration import PREFIX
 from exporter.delivery import EMPTY, Answer, Outcome, outcome_of, remedy
 from exporter.operations.findings import Finding, Level, ok, problem, warning
 from exporter.operations.reach import reached
@@ -74,12 +72,8 @@ def _spool(settings: Settings) -> Iterator[Finding]:
 
 async def _backend(settings: Settings) -> AsyncIterator[Finding]:
     """Go as far towards the backend as it can be reached."""
-    url = URL(settings.url)
-    if settings.api_key and url.scheme == "http" and not is_loopback(url.host or ""):
-        yield warning(
-            "The API key crosses the network unencrypted",
-            f"Use an https:// address in {PREFIX}URL",
-        )
+    for each in exposed(settings):
+        yield warning(f"{each.credential} crosses the network unencrypted", each.remedy)
     async for finding in reached(settings, settings.url, f"{PREFIX}URL"):
         yield finding
         if finding.level is Level.PROBLEM:

@@ -311,14 +311,38 @@ async def test_a_proxy_that_is_down(configure, monkeypatch):
     assert remedy.startswith("Correct the host in HTTPS_PROXY")
 
 
-async def test_a_key_in_the_open(configure):
-    """A key over plain HTTP to another machine is worth a warning."""
-    configure(URL="http://backend.invalid/events", API_KEY="hunter2")
+OAUTH = {"OAUTH_CLIENT_ID": "exporter", "OAUTH_CLIENT_SECRET": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    "variables, exposed",
+    [
+        ({"API_KEY": "hunter2"}, ["The API key"]),
+        ({"HEADERS": "X-Key: hunter2"}, ["What APP_INTEGRATIONS_HEADERS holds"]),
+        (
+            OAUTH | {"OAUTH_AUTHORIZATION_SERVER_URL": "http://login.invalid/"},
+            ["The token", "The client secret"],
+        ),
+        (
+            OAUTH | {"OAUTH_AUTHORIZATION_SERVER_URL": "https://login.invalid/"},
+            ["The token"],
+        ),
+        ({}, []),
+        ({"URL": "https://backend.invalid/", "API_KEY": "hunter2"}, []),
+        ({"URL": "http://localhost:9/", "API_KEY": "hunter2"}, []),
+    ],
+)
+async def test_a_key_in_the_open(configure, variables, exposed):
+    """A credential over plain HTTP to another machine is worth a warning."""
+    configure(**{"URL": "http://backend.invalid/events"} | variables)
 
     findings = await found()
 
-    warnings = [each.text for each in findings if each.level is checks.Level.WARNING]
-    assert warnings == ["The API key crosses the network unencrypted"]
+    warnings = [each for each in findings if each.level is checks.Level.WARNING]
+    assert [each.text for each in warnings] == [
+        f"{credential} crosses the network unencrypted" for credential in exposed
+    ]
+    assert all(each.remedy.startswith("Use an https://") for each in warnings)
     assert "hunter2" not in str(findings)
 
 

@@ -306,7 +306,9 @@ async def test_an_end_during_a_fetch(settings, backend, tokens):
     async with connecting(settings(**tokens.settings)) as there:
         post = asyncio.create_task(there.post(EMPTY))
         await eventually(lambda: tokens.forms)
+        (fetch,) = (each for each in asyncio.all_tasks() if each.get_name() == "token")
         post.cancel()
         await asyncio.gather(post, return_exceptions=True)
 
+    assert fetch.cancelled()
     assert backend.posts == []

@@ -83,8 +83,10 @@ def test_mistakes_are_no_traceback(command, capsys):
 
 @pytest.mark.usefixtures("url")
 def test_run_says_what_is_in_the_way(monkeypatch, capsys):
-    """A port that is taken is a sentence, and a misspelt variable is a warning."""
+    """A port that is taken is a sentence; what is only unwise is a warning."""
     monkeypatch.setenv("APP_INTEGRATIONS_INGEST_PROT", "1")
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://backend.invalid/events")
+    monkeypatch.setenv("APP_INTEGRATIONS_API_KEY", "hunter2")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setenv("APP_INTEGRATIONS_INGEST_PORT", str(port))
@@ -94,6 +96,9 @@ def test_run_says_what_is_in_the_way(monkeypatch, capsys):
 
     *log, error = capsys.readouterr().err.splitlines()
     assert "is APP_INTEGRATIONS_INGEST_PORT meant?" in log[0]
+    assert "The API key" in log[1]
+    assert "Use an https:// address in APP_INTEGRATIONS_URL" in log[1]
+    assert "hunter2" not in str(log)
     assert error.startswith("app-integrations-exporter: Can't listen on 127.0.0.1:")
 
 

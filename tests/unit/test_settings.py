@@ -361,7 +361,9 @@ def test_no_secret_is_shown():
     assert "hunter2" not in repr(dataclasses.replace(loaded, url=URL))
 
 
-@pytest.mark.parametrize("name", [each.name for each in settings.DECLARED if each.secret])
+@pytest.mark.parametrize(
+    "name", [each.name for each in settings.DECLARED if each.secret]
+)
 def test_no_secret_of_any_kind_is_shown(name):
     """What is declared a secret is hidden, whatever it is."""
     loaded = settings.Settings(url=URL, **{name: "hunter2"})
