@@ -117,7 +117,7 @@ HEADERS = Must(
     _are_free_headers,
 )
 KEYS = Must(
-    "one or more of whsec_<base64 of 24 to 64 bytes>, separated by blanks", _are_keys
+    "one or more of `whsec_<base64 of 24 to 64 bytes>`, separated by blanks", _are_keys
 )
 HOST = matching("an IP address or a host name", r"[A-Za-z0-9_.:-]+")
 PORT = Must("a port from 0 (any free one) to 65535", lambda value: 0 <= value <= 65535)

@@ -99,6 +99,8 @@ REMEDIES_BY_STATUS: dict[int | None, str] = {
     "the client that APP_INTEGRATIONS_OAUTH_CLIENT_ID names",
     HTTPStatus.NOT_FOUND: "Correct the path in APP_INTEGRATIONS_URL",
     HTTPStatus.METHOD_NOT_ALLOWED: "Correct the path in APP_INTEGRATIONS_URL",
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "Put user and password for the proxy "
+    "into its URL in HTTP_PROXY",
     HTTPStatus.GONE: "Correct the path in APP_INTEGRATIONS_URL",
 }
 REMEDIES_BY_FAILURE: dict[Failure | None, str] = {

@@ -1,5 +1,6 @@
 """What is accepted reaches the backend: in order, once, and as the engine has it."""
 
+import asyncio
 import json
 import ssl
 from collections import defaultdict
@@ -191,6 +192,26 @@ async def test_a_certificate_that_does_not_verify(start):
         assert (await exporter.metrics())["spool_events"] == 1
         await exporter.stop()
         assert server.log == []
+
+
+async def test_a_peer_that_speaks_no_http(start):
+    """What isn't HTTP is told as that, without the URL, which may hold a token."""
+
+    async def greet(_, writer):
+        writer.write(b"220 mail.example ready\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        exporter = await start(url=f"http://127.0.0.1:{port}/events?code=hunter2")
+
+        await exporter.bulk(tasks(1))
+        (line,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
+        await exporter.stop()
+
+    assert line.outcome == "postponed"
+    assert line.reason.startswith("the answer is no HTTP: ")
+    assert "hunter2" not in line.reason
 
 
 async def test_a_certificate_of_our_own(launch, client, monkeypatch, tmp_path):

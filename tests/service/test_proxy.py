@@ -12,6 +12,7 @@ from exporter import settings as environment
 from tests.conftest import eventually
 from tests.records import tasks
 from tests.service.proxy import proxying
+from tests.service.tokens import TokenStub
 
 SECRET = "hunter2"
 
@@ -36,6 +37,24 @@ async def test_plain_http(start, backend, proxy):
 
     assert stub.lines == ["POST http://backend.example/events HTTP/1.1"]
     assert stub.authorizations() == [f"ann:{SECRET}"]
+
+
+async def test_tokens_come_through_it_as_well(start, backend, httpserver, proxy):
+    """The token endpoint is reached the same way as the backend."""
+    stub, address = proxy
+    client = TokenStub(httpserver).settings
+    client["oauth_authorization_server_url"] = "http://login.example/oauth/token"
+    exporter = await start(
+        url="http://backend.example/events", proxies={"http": address}, **client
+    )
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
+
+    assert stub.lines == [
+        "POST http://login.example/oauth/token HTTP/1.1",
+        "POST http://backend.example/events HTTP/1.1",
+    ]
 
 
 async def test_https(start, tmp_path):

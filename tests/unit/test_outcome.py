@@ -71,6 +71,7 @@ def test_every_failure():
         (Answer(403), "APP_INTEGRATIONS_API_KEY"),
         (Answer(404), "the path in APP_INTEGRATIONS_URL"),
         (Answer(failure=Failure.CERTIFICATE), "APP_INTEGRATIONS_TLS_CA_PATH"),
+        (Answer(407), "HTTP_PROXY"),
         (Answer(failure=Failure.PROXY), "NO_PROXY"),
         (Answer(failure=Failure.TOKEN), "the token endpoint"),
         (Answer(failure=Failure.TOKEN_REFUSED), "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET"),

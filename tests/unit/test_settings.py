@@ -204,8 +204,8 @@ def test_a_signing_secret_that_is_none():
     """A secret nobody could have signed with is told at the start, and not shown."""
     assert mistakes(SIGNING_SECRETS="hunter2") == [
         (
-            "SIGNING_SECRETS is '(hidden)', must be one or more of whsec_<base64 of 24 "
-            "to 64 bytes>, separated by blanks"
+            "SIGNING_SECRETS is '(hidden)', must be one or more of `whsec_<base64 of "
+            "24 to 64 bytes>`, separated by blanks"
         )
     ]
 
