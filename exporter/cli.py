@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-from exporter import __version__, service, settings
+from exporter import __version__, connecting, service, settings, variables
 from exporter.commands import arguments
 from exporter.errors import ExporterError
 from exporter.operations import check as checks
@@ -46,10 +46,15 @@ def run(_: argparse.Namespace) -> int:
     """Receive records and deliver events until SIGTERM or SIGINT."""
     loaded = settings.load()
     logs.configure(loaded.log_level, loaded.log_format)
-    for unknown in settings.unknown():
+    for unknown in variables.unknown():
         log.warning("setting unknown", extra={"detail": str(unknown)})
-    for variable, why in settings.ignored().items():
+    for variable, why in variables.ignored().items():
         log.info("setting ignored", extra={"setting": variable, "reason": why})
+    for exposed in connecting.exposed(loaded):
+        log.warning(
+            "credential crosses the network unencrypted",
+            extra={"detail": exposed.credential, "remedy": exposed.remedy},
+        )
     _collect_less()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(service.serve(loaded))

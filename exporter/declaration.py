@@ -5,22 +5,43 @@ Knows no setting by name; `exporter.settings` has them.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 from environs import ValidationError
 from yarl import URL
 
+from exporter.reread import Reread, fixed, text_of
+from exporter.texts import TOKEN, headers_of, keys_of
+
 PREFIX = "APP_INTEGRATIONS_"
+
+# What Kubernetes injects for each Service of a namespace whose name starts like our
+# prefix. The last form may have the very name of a setting: it isn't meant for us.
+SERVICE_LINK = re.compile(
+    r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=.*"
+    r"|\w+_PORT=(tcp|udp|sctp)://.*",
+    re.DOTALL,
+)
 
 # Headers that are the protocol's or ours to write.
 RESERVED_HEADERS = frozenset(
     {"accept-encoding", "connection", "content-encoding", "content-length"}
     | {"content-type", "expect", "host", "te", "trailer", "transfer-encoding"}
-    | {"upgrade", "user-agent", "x-cluster-id", "x-event-ids"}
+    | {"upgrade", "user-agent", "x-cluster-id", "x-event-ids", "x-org-id"}
+    | {"idempotency-key", "webhook-id", "webhook-signature", "webhook-timestamp"}
 )
+
+
+class MistakeError(Exception):
+    """One variable is wrong in one way."""
+
+    def __init__(self, variable: str, wrong: str, right: str) -> None:
+        """Say in one line what is *wrong* and what would be *right*."""
+        super().__init__(f"{variable} {wrong}, must be {right}")
 
 
 @dataclass(frozen=True)
@@ -75,8 +96,14 @@ def _is_postable(value: str) -> bool:
 
 
 def _is_free_header(value: str) -> bool:
-    token = re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value)
-    return token is not None and value.lower() not in RESERVED_HEADERS
+    return bool(TOKEN.fullmatch(value)) and value.lower() not in RESERVED_HEADERS
+
+
+def _are_free_headers(value: str) -> bool:
+    try:
+        return all(map(_is_free_header, headers_of(value)))
+    except ValueError:
+        return False
 
 
 _STATUS_OUTCOME = r"[345]\d\d\s*=\s*(delivered|postponed|rejected|blocked)"
@@ -84,6 +111,23 @@ POSTABLE = Must(
     "an absolute http:// or https:// URL without user and password", _is_postable
 )
 FREE_HEADER = Must("the name of an HTTP header we don't write already", _is_free_header)
+
+
+def _are_keys(value: str) -> bool:
+    try:
+        return bool(keys_of(value))
+    except ValueError:
+        return False
+
+
+HEADERS = Must(
+    "`X-Team: a, X-Env: prod` or one header a line, each name once, and none that we "
+    "write already (Content-Type, X-Event-Ids and the like)",
+    _are_free_headers,
+)
+KEYS = Must(
+    "one or more of `whsec_<base64 of 24 to 64 bytes>`, separated by blanks", _are_keys
+)
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
 HOST = matching(
     "an IP address or a host name",
@@ -103,15 +147,27 @@ STATUS_OUTCOMES = matching(
     "postponed, rejected or blocked",
     rf"\s*{_STATUS_OUTCOME}(\s*,\s*{_STATUS_OUTCOME})*\s*",
 )
+ORGANIZATION = matching("printable ASCII without blanks", r"[!-~]+")
 ID = matching("1 to 64 of A-Z a-z 0-9 . _ -", r"[A-Za-z0-9._-]{1,64}")
 
 
-def setting(default: object, must: Must, meaning: str, *, secret: bool = False) -> Any:
-    """Declare a field; `...` instead of a *default* says that it is required."""
+def setting(
+    default: object,
+    must: Must,
+    meaning: str,
+    *,
+    secret: bool = False,
+    variable: str = "",
+) -> Any:
+    """
+    Declare a field; `...` instead of a *default* says that it is required.
+
+    *variable* is its whole name where others have chosen that.
+    """
     return field(
         default=MISSING if default is ... else default,
         repr=not secret,
-        metadata={"must": must, "meaning": meaning},
+        metadata={"must": must, "meaning": meaning, "foreign": variable},
     )
 
 
@@ -123,12 +179,13 @@ class Declared(NamedTuple):
     default: Any
     must: Must
     meaning: str
+    foreign: str
     secret: bool
 
     @property
     def variable(self) -> str:
         """The name in the environment."""
-        return PREFIX + self.name.upper()
+        return self.foreign or PREFIX + self.name.upper()
 
     @property
     def required(self) -> bool:
@@ -147,8 +204,10 @@ class Declared(NamedTuple):
 
 
 def declared_in(settings: type) -> tuple[Declared, ...]:
-    """Return what the dataclass *settings* declares, in its order."""
+    """Return what the dataclass *settings* declares: its own, then what it inherits."""
     kinds = get_type_hints(settings)
+    own = settings.__annotations__
+    ordered = sorted(fields(settings), key=lambda each: each.name not in own)
     return tuple(
         Declared(
             each.name,
@@ -157,5 +216,30 @@ def declared_in(settings: type) -> tuple[Declared, ...]:
             **each.metadata,
             secret=not each.repr,
         )
-        for each in fields(settings)
+        for each in ordered
+        if each.metadata
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readable:
+    """Settings, of which those that came from a file can be read again."""
+
+    files: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
+    """The files of settings, by the name of the setting."""
+
+    def watched(self, name: str) -> Reread[str]:
+        """Return the text of the setting *name*, as its file has it from now on."""
+        value = getattr(self, name)
+        path = self.files.get(name)
+        if path is None:
+            return fixed(value)
+        (declared,) = [each for each in declared_in(type(self)) if each.name == name]
+
+        def load() -> str:
+            text = text_of(path)
+            if not declared.must.holds(text):
+                raise ValueError(f"it must hold {declared.must.be}")
+            return text
+
+        return Reread(value, load, [path], f"{declared.variable}_FILE")

@@ -11,18 +11,9 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
-
 from exporter import __version__
-from exporter.delivery import (
-    Backend,
-    Delivery,
-    Plan,
-    credentials,
-    limits_of,
-    open_session,
-    outcomes_of,
-)
+from exporter.connecting import connecting, ingest_password
+from exporter.delivery import Backend, Delivery, Plan, limits_of, outcomes_of
 from exporter.errors import ExporterError
 from exporter.ingest import OPTIONS, Ingest
 from exporter.listening import listening
@@ -44,7 +35,7 @@ async def serve(settings: Settings) -> None:
     stopping = _signals()
     metrics = Metrics()
     observer = Observer(metrics)
-    async with open_session(settings.max_batches_in_flight) as session:
+    async with connecting(settings) as backend:
         with open_spool(
             settings.spool_dir,
             backend=BACKEND,
@@ -53,12 +44,7 @@ async def serve(settings: Settings) -> None:
         ) as spool:
             metrics.watch(spool)
             admin = _admin(settings, spool, metrics)
-            ingest = Ingest(
-                spool,
-                observer,
-                username=settings.ingest_username,
-                password=settings.ingest_password,
-            )
+            ingest = Ingest(spool, observer, ingest_password(settings))
             async with (
                 listening(
                     admin.app(),
@@ -66,7 +52,7 @@ async def serve(settings: Settings) -> None:
                     settings.admin_port,
                     setting="APP_INTEGRATIONS_ADMIN",
                 ) as admin_port,
-                delivering(settings, session, spool.outbox, observer),
+                delivering(settings, backend, spool.outbox, observer),
                 listening(
                     ingest.app(),
                     settings.ingest_host,
@@ -94,17 +80,11 @@ async def serve(settings: Settings) -> None:
 @asynccontextmanager
 async def delivering(
     settings: Settings,
-    session: aiohttp.ClientSession,
+    backend: Backend,
     outbox: Outbox,
     observer: Observer,
 ) -> AsyncIterator[None]:
     """Deliver during the block and drain behind it; a slot that fails ends both."""
-    backend = Backend(
-        session,
-        settings.url,
-        credentials(settings.api_key, settings.api_key_header, settings.cluster_id),
-        timeout_seconds=settings.request_timeout_ms / 1000,
-    )
     plan = Plan(
         slots=settings.max_batches_in_flight,
         limits=limits_of(

@@ -2,43 +2,37 @@
 Every setting, declared once: type, default, limits and meaning.
 
 Reading them, the messages about mistakes and the table of docs/configuration.md
-all come from the fields of `Settings`. Nothing else reads the environment.
+all come from the fields of `Settings`.
 """
 
-import difflib
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+from urllib.request import getproxies_environment
 
 from environs import EnvValidationError, FileAwareEnv
 
-from exporter import declaration
+from exporter import declaration, settings_transport
 from exporter.declaration import (
     PREFIX,
+    SERVICE_LINK,
     Declared,
+    MistakeError,
     declared_in,
     one_of,
     setting,
     whole,
 )
 from exporter.errors import ConfigError
+from exporter.settings_transport import TransportSettings
 
 MIB = 1024 * 1024
 
-# What Kubernetes injects for each Service of a namespace whose name starts like our
-# prefix. The last form may have the very name of a setting: it isn't meant for us.
-SERVICE_LINK = re.compile(
-    r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=.*"
-    r"|\w+_PORT=(tcp|udp|sctp)://.*",
-    re.DOTALL,
-)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(TransportSettings):
     """`x_y` is the variable APP_INTEGRATIONS_X_Y; an empty text means "none"."""
 
     url: str = setting(
@@ -150,14 +144,6 @@ class Settings:
 DECLARED = declared_in(Settings)
 
 
-class MistakeError(Exception):
-    """One variable is wrong in one way."""
-
-    def __init__(self, variable: str, wrong: str, right: str) -> None:
-        """Say in one line what is *wrong* and what would be *right*."""
-        super().__init__(f"{variable} {wrong}, must be {right}")
-
-
 class SettingsError(ConfigError):
     """All mistakes in the settings at once."""
 
@@ -173,8 +159,8 @@ class SettingsError(ConfigError):
 
 def load() -> Settings:
     """Return the settings of this environment; one error names every mistake."""
-    env = FileAwareEnv(prefix=PREFIX, strip_whitespace=True)
-    values: dict[str, Any] = {}
+    env = FileAwareEnv(strip_whitespace=True)
+    values: dict[str, Any] = {"files": _files(), "proxies": getproxies_environment()}
     mistakes: list[str] = []
     for declared in DECLARED:
         try:
@@ -182,9 +168,16 @@ def load() -> Settings:
         except MistakeError as mistake:
             mistakes.append(str(mistake))
     mistakes.extend(_conflicts(values))
+    mistakes.extend(map(str, settings_transport.conflicts(values)))
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(**values)
+
+
+def _files() -> dict[str, Path]:
+    """Return the files that settings are read from."""
+    named = {each.name: os.environ.get(f"{each.variable}_FILE") for each in DECLARED}
+    return {name: Path(path) for name, path in named.items() if path}
 
 
 def _read(env: FileAwareEnv, declared: Declared) -> object:
@@ -192,6 +185,8 @@ def _read(env: FileAwareEnv, declared: Declared) -> object:
     by_file = f"{variable}_FILE"
     text, path = os.environ.get(variable, ""), os.environ.get(by_file, "")
     if SERVICE_LINK.fullmatch(f"{variable}={text}"):
+        text = ""
+    if declared.foreign and text.strip() in ("", "null"):
         text = ""
     if text and path:
         raise MistakeError(variable, f"and {by_file} are both set", "only one of them")
@@ -202,7 +197,7 @@ def _read(env: FileAwareEnv, declared: Declared) -> object:
     read: Callable[..., Any] = env.int if declared.kind is int else env.str
     try:
         value = read(
-            declared.name.upper(),
+            variable,
             validate=declared.must,
             error_messages={"invalid": right},
         )
@@ -213,12 +208,18 @@ def _read(env: FileAwareEnv, declared: Declared) -> object:
         wrong = f"is {declared.shown(text)!r}"
         raise MistakeError(variable, wrong, right) from None
     except (OSError, ValueError) as error:
-        # Of a secret the path isn't shown either: it may be the secret, misplaced.
         cause = error if isinstance(error, OSError) else error.__cause__
         reason = cause.strerror if isinstance(cause, OSError) else "no UTF-8 text"
-        wrong = f"is {declared.shown(path)!r} ({reason})"
+        shown = path if _is_path(path) else declared.shown(path)
+        wrong = f"is {shown!r} ({reason})"
         raise MistakeError(by_file, wrong, "the path of a readable text file") from None
     return declared.kind(value)
+
+
+def _is_path(text: str) -> bool:
+    """Whether *text* may be shown: it isn't a secret that somebody misplaced."""
+    root, *parts = Path(text).parts or ("",)
+    return root == "/" and bool(parts) and Path(root, parts[0]).is_dir()
 
 
 def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
@@ -249,47 +250,6 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
             "127.0.0.1 unless they are",
         )
         yield str(mistake)
-
-
-IGNORED = {
-    f"{PREFIX}MAX_RETRIES": "a batch is tried until the backend takes it",
-    f"{PREFIX}RETRY_DELAY_MS": "waits begin short and grow to a minute",
-    f"{PREFIX}CONTINUE_ON_ERROR": "a bad event becomes a dead letter, the rest goes on",
-}
-"""Settings of the official exporter that mean nothing here, and why."""
-
-
-def ignored() -> dict[str, str]:
-    """Return the variables of this environment that are no mistake, and do nothing."""
-    return {name: why for name, why in IGNORED.items() if name in os.environ}
-
-
-class Unknown(NamedTuple):
-    """A variable with our prefix that nothing reads, and what may be meant."""
-
-    name: str
-    nearest: str | None
-
-    def __str__(self) -> str:
-        """Say it in a sentence."""
-        meant = f": is {self.nearest} meant?" if self.nearest else ""
-        return f"{self.name} is no setting{meant}"
-
-
-def unknown() -> list[Unknown]:
-    """Return the variables with our prefix that are no settings."""
-    known = [declared.name.upper() for declared in DECLARED]
-    known += [f"{name}_FILE" for name in known]
-    found = []
-    for variable, text in sorted(os.environ.items()):
-        name = variable.removeprefix(PREFIX)
-        if name == variable or name in known or variable in IGNORED:
-            continue
-        if SERVICE_LINK.fullmatch(f"{variable}={text}"):
-            continue
-        nearest = difflib.get_close_matches(name, known, n=1)
-        found.append(Unknown(variable, PREFIX + nearest[0] if nearest else None))
-    return found
 
 
 def effective(settings: Settings) -> dict[str, str | int]:

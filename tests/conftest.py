@@ -20,8 +20,11 @@ settings.load_profile("patient")
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch):
     """No test is told anything by the shell it was started from."""
-    for name in [name for name in os.environ if name.startswith("APP_INTEGRATIONS_")]:
-        monkeypatch.delenv(name)
+    proxies = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"}
+    others = {"CAMUNDA_CLOUD_ORGANIZATION_ID"} | proxies
+    for name in list(os.environ):
+        if name.startswith("APP_INTEGRATIONS_") or name.upper() in others:
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)

@@ -1,23 +1,28 @@
 """From the spool to a backend: slots, attempts, outcomes, and when to try again."""
 
-from exporter.delivery.backend import Backend, credentials, open_session
+from exporter.delivery.backend import Backend
+from exporter.delivery.credentials import Credentials
 from exporter.delivery.delivery import Attempt, Delivery, Plan
 from exporter.delivery.names import look_up
+from exporter.delivery.oauth import OAuth
 from exporter.delivery.outcome import Answer, Outcome, outcome_of, outcomes_of, remedy
 from exporter.delivery.request import EMPTY, limits_of
+from exporter.delivery.transport import Transport, open_transport
 
 __all__ = [
     "EMPTY",
     "Answer",
     "Attempt",
     "Backend",
+    "Credentials",
     "Delivery",
+    "OAuth",
     "Outcome",
     "Plan",
-    "credentials",
+    "Transport",
     "limits_of",
     "look_up",
-    "open_session",
+    "open_transport",
     "outcome_of",
     "outcomes_of",
     "remedy",

@@ -3,51 +3,24 @@
 import asyncio
 import io
 import time
-from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
-from exporter import __version__
-from exporter.delivery.names import resolver
-from exporter.delivery.outcome import Answer, Failure
+from exporter.delivery.credentials import Credentials
+from exporter.delivery.failures import ERRORS, answer_to, printable
+from exporter.delivery.oauth import OAuth
+from exporter.delivery.outcome import Answer
 from exporter.delivery.request import Request
 from exporter.delivery.retry_after import retry_after
+from exporter.delivery.transport import Transport
 
-JSON = "application/json"
 LARGEST_ANSWER = 64 * 1024
 ANSWER_SECONDS = 0.5
 EXCERPT_BYTES = 2048
-LONGEST_DETAIL = 300
-IDLE_SECONDS = 15.0
-RESOLVE_AGAIN_SECONDS = 10
-
-
-def credentials(api_key: str, header: str, cluster_id: str) -> dict[str, str]:
-    """Return the headers that every request to a backend carries."""
-    wanted = {
-        "Content-Type": JSON,
-        "User-Agent": f"app-integrations-exporter/{__version__}",
-        header: api_key,
-        "X-Cluster-Id": cluster_id,
-    }
-    return {name: value for name, value in wanted.items() if value}
-
-
-def open_session(slots: int) -> aiohttp.ClientSession:
-    """Return a session for *slots* requests at once; the caller closes it."""
-    connector = aiohttp.TCPConnector(
-        limit=slots,
-        keepalive_timeout=IDLE_SECONDS,
-        ttl_dns_cache=RESOLVE_AGAIN_SECONDS,
-        resolver=resolver(),
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,  # bodies of answers aren't read
-    )
 
 
 class Backend:
@@ -55,31 +28,64 @@ class Backend:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        transport: Transport,
         url: str,
-        headers: Mapping[str, str],
+        credentials: Credentials,
         *,
         timeout_seconds: float,
+        oauth: OAuth | None = None,
     ) -> None:
         """
-        Send *headers* with every request.
+        Send *credentials* with every request, and a token of *oauth*.
 
         One takes at most *timeout_seconds* as a whole, however silent the peer is.
         """
-        self._session = session
+        self._transport = transport
         self._url = url
-        self._headers = headers
+        self._credentials = credentials
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._oauth = oauth
+        self._known = self._changes()
+
+    def credentials_changed(self) -> bool:
+        """Whether a credential is another one since this was last asked."""
+        known, self._known = self._known, self._changes()
+        return self._known != known
+
+    async def unready(self) -> Answer | None:
+        """Return why no request can be sent, None when one could be."""
+        token = await self._oauth.token() if self._oauth else None
+        return token if isinstance(token, Answer) else None
 
     async def post(self, request: Request) -> Answer:
         """Return what the backend made of *request*; never raises for its mistakes."""
+        answer = await self._authorized(request)
+        if self._oauth and answer.status == HTTPStatus.UNAUTHORIZED:
+            # A token may end early. The one that was refused isn't used again.
+            answer = await self._authorized(request)
+        return answer
+
+    async def _authorized(self, request: Request) -> Answer:
+        """Send *request*, with a token when one is needed."""
+        headers = self._credentials.headers(request)
+        if self._oauth is None:
+            return await self._send(request, headers)
+        token = await self._oauth.token()
+        if isinstance(token, Answer):
+            return token
+        headers["Authorization"] = token.header
+        answer = await self._send(request, headers)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            self._oauth.drop(token)
+        return answer
+
+    async def _send(self, request: Request, headers: CIMultiDict[str]) -> Answer:
         try:
-            async with self._session.post(
+            async with self._transport.post(
                 self._url,
                 data=io.BytesIO(request.body),  # bytes above 1 MiB would draw a warning
-                headers={**self._headers, **request.headers},
+                headers=headers,
                 timeout=self._timeout,
-                allow_redirects=False,
             ) as response:
                 body = await self._finish(response)
                 return Answer(
@@ -88,25 +94,12 @@ class Backend:
                     excerpt=body.decode(errors="replace"),
                     retry_after=retry_after(response.headers, time.time()),
                 )
-        except TimeoutError:
-            seconds = self._timeout.total
-            return Answer(None, Failure.TIMEOUT, f"no answer within {seconds:g} s")
-        except aiohttp.ClientConnectorCertificateError as error:
-            reason = error.certificate_error
-            return Answer(None, Failure.CERTIFICATE, f"{reason}")
-        except aiohttp.ClientConnectorDNSError as error:
-            return Answer(None, Failure.NAME, f"{error}")
-        except aiohttp.ClientResponseError as error:
-            # Its text has the URL, whose query may hold a token.
-            detail = _printable(f"the answer is no HTTP: {error.message}")
-            return Answer(None, Failure.CONNECTION, detail)
-        except (aiohttp.ClientError, OSError) as error:
-            detail = f"{error}" or type(error).__name__
-            return Answer(None, Failure.CONNECTION, detail)
+        except ERRORS as error:
+            return answer_to(error, self._timeout.total)
 
-    def credentials_changed(self) -> bool:
-        """Whether there are others than when this was asked last."""
-        return False
+    def _changes(self) -> int:
+        changes = self._credentials.changes + self._transport.changes
+        return changes + (self._oauth.changes if self._oauth else 0)
 
     async def _finish(self, response: aiohttp.ClientResponse) -> bytes:
         """Read a short answer, so that its connection serves again; return its head."""
@@ -125,7 +118,7 @@ def _about(response: aiohttp.ClientResponse) -> str:
     about = f"{response.status} {response.reason or ''}".strip()
     if location := response.headers.get("Location"):
         about += f", to {_public(location)}"
-    return _printable(about)
+    return printable(about)
 
 
 def _public(location: str) -> str:
@@ -135,9 +128,3 @@ def _public(location: str) -> str:
         return str(url.with_user(None) if url.absolute else url)
     except ValueError:
         return "a location that is no URL"
-
-
-def _printable(text: str) -> str:
-    """Return *text* fit for a log and a terminal: short, and without controls."""
-    shown = "".join(each if each.isprintable() else "?" for each in text)
-    return shown[:LONGEST_DETAIL]

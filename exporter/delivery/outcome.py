@@ -33,6 +33,12 @@ class Failure(enum.StrEnum):
     TIMEOUT = "timeout"
     CERTIFICATE = "certificate"
     """TLS works, and the certificate doesn't verify."""
+    PROXY = "proxy"
+    """The proxy refuses to connect us."""
+    TOKEN = "token"  # noqa: S105 - a name
+    """No token can be had at the moment, so nothing was sent."""
+    TOKEN_REFUSED = "token refused"  # noqa: S105 - likewise
+    """Nobody will give us a token like this, so nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ SETUP = frozenset(
         HTTPStatus.GONE,
     }
 )
+SETUP_FAILURES = frozenset({Failure.CERTIFICATE, Failure.PROXY, Failure.TOKEN_REFUSED})
 
 
 NOTHING: Mapping[int, Outcome] = {}
@@ -79,8 +86,8 @@ def outcome_of(answer: Answer, overrides: Mapping[int, Outcome] = NOTHING) -> Ou
     """
     status = answer.status
     if status is None:
-        certificate = answer.failure is Failure.CERTIFICATE
-        return Outcome.BLOCKED if certificate else Outcome.POSTPONED
+        blocked = answer.failure in SETUP_FAILURES
+        return Outcome.BLOCKED if blocked else Outcome.POSTPONED
     if status in overrides:
         return overrides[status]
     if 200 <= status <= 299:
@@ -105,15 +112,25 @@ REMEDIES = {
 }
 REMEDIES_BY_STATUS: dict[int | None, str] = {
     HTTPStatus.UNAUTHORIZED: "Correct APP_INTEGRATIONS_API_KEY, and perhaps "
-    "APP_INTEGRATIONS_API_KEY_HEADER",
-    HTTPStatus.FORBIDDEN: "Let APP_INTEGRATIONS_API_KEY be allowed to post events",
+    "APP_INTEGRATIONS_API_KEY_HEADER, or the settings of OAuth",
+    HTTPStatus.FORBIDDEN: "Let APP_INTEGRATIONS_API_KEY be allowed to post events, or "
+    "the client that APP_INTEGRATIONS_OAUTH_CLIENT_ID names",
     HTTPStatus.NOT_FOUND: "Correct the path in APP_INTEGRATIONS_URL",
     HTTPStatus.METHOD_NOT_ALLOWED: "Correct the path in APP_INTEGRATIONS_URL",
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "Put user and password for the proxy "
+    "into its URL in HTTP_PROXY",
     HTTPStatus.GONE: "Correct the path in APP_INTEGRATIONS_URL",
 }
 REMEDIES_BY_FAILURE: dict[Failure | None, str] = {
-    Failure.CERTIFICATE: "Let SSL_CERT_FILE name a file with the certificate of the "
-    "backend's authority, or correct the backend's certificate",
+    Failure.CERTIFICATE: "Let APP_INTEGRATIONS_TLS_CA_PATH name a file with the "
+    "certificate of the backend's authority, or correct the backend's certificate",
+    Failure.PROXY: "Correct the proxy in HTTPS_PROXY, let it connect us, or put the "
+    "backend's host into NO_PROXY",
+    Failure.TOKEN: "Look at the token endpoint: it has trouble; events are kept "
+    "meanwhile",
+    Failure.TOKEN_REFUSED: "Correct APP_INTEGRATIONS_OAUTH_CLIENT_ID, "
+    "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET, and what else is set of "
+    "APP_INTEGRATIONS_OAUTH_AUTHORIZATION_SERVER_URL, _AUDIENCE, _SCOPE, _RESOURCE",
     Failure.NAME: "Correct the host in APP_INTEGRATIONS_URL, or the name service",
     Failure.TIMEOUT: "Look at the backend, or raise "
     "APP_INTEGRATIONS_REQUEST_TIMEOUT_MS; events are kept meanwhile",

@@ -4,6 +4,7 @@ What one POST carries: the body and the headers that belong to its batch.
 Events were encoded when they entered the spool, so a body is their bytes, joined.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 
 from exporter.spool import Batch, Limits
@@ -11,6 +12,7 @@ from exporter.spool import Batch, Limits
 BEFORE, BETWEEN, AFTER = b'{"events":[', b",", b"]}"
 
 IDENTITIES_HEADER = "X-Event-Ids"
+BATCH_HEADER = "Idempotency-Key"
 IDENTITIES_BYTES = 4096
 SHORTEST_IDENTITY = len("1-1-1795435200000")
 
@@ -33,8 +35,13 @@ def request_of(batch: Batch, cluster_id: str) -> Request:
     identities = ",".join(before + event.identity for event in batch.events)
     return Request(
         BEFORE + BETWEEN.join(event.body for event in batch.events) + AFTER,
-        {IDENTITIES_HEADER: identities},
+        {IDENTITIES_HEADER: identities, BATCH_HEADER: name_of(identities)},
     )
+
+
+def name_of(identities: str) -> str:
+    """Return what names a batch: the same for the same events, also after a restart."""
+    return hashlib.sha256(identities.encode()).hexdigest()
 
 
 def limits_of(

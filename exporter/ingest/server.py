@@ -64,12 +64,12 @@ class Ingest:
     """The requests of brokers 8.5 to 8.10, of both search exporters."""
 
     def __init__(
-        self, spool: Spool, watch: Watch, *, username: str = "", password: str = ""
+        self, spool: Spool, watch: Watch, password: Callable[[], str] | None = None
     ) -> None:
-        """Ask for basic authentication when *username* and *password* are given."""
+        """Ask for basic authentication with the `user:password` of now, if any."""
         self._spool = spool
         self._watch = watch
-        self._expected = f"{username}:{password}".encode() if username else None
+        self._password = password
 
     def app(self) -> web.Application:
         """Return the application, to be served with `OPTIONS`."""
@@ -157,13 +157,15 @@ class Ingest:
         return answers.bulk(intake.answers)
 
     def _may(self, request: web.Request) -> bool:
-        if self._expected is None:
+        if self._password is None:
             return True
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "basic":
             return False
         try:
-            return hmac.compare_digest(base64.b64decode(given), self._expected)
+            return hmac.compare_digest(
+                base64.b64decode(given), self._password().encode()
+            )
         except ValueError:
             return False
 

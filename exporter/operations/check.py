@@ -5,73 +5,28 @@ It changes nothing: the spool stays as it was, and the backend gets a batch
 without events.
 """
 
-import asyncio
-import enum
 import shutil
-import socket
-import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-
-from yarl import URL
 
 from exporter import settings as environment
-from exporter.declaration import PREFIX, is_loopback
-from exporter.delivery import (
-    EMPTY,
-    Answer,
-    Backend,
-    Outcome,
-    credentials,
-    look_up,
-    open_session,
-    outcome_of,
-    remedy,
-)
+from exporter import variables
+from exporter.connecting import connecting, exposed
+from exporter.declaration import PREFIX
+from exporter.delivery import EMPTY, Answer, Outcome, outcome_of, remedy
+from exporter.operations.findings import Finding, Level, ok, problem, warning
+from exporter.operations.reach import reached
 from exporter.settings import Settings, SettingsError
 from exporter.spool.errors import SpoolUnusableError
 from exporter.spool.lock import is_locked
 
-
-class Level(enum.StrEnum):
-    """How much a finding matters."""
-
-    OK = "ok"
-    WARNING = "warning"
-    """Works, but should be looked at."""
-    PROBLEM = "problem"
-    """Events won't be delivered like this."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was found, and what to do about it (nothing, when it is right)."""
-
-    level: Level
-    text: str
-    remedy: str = ""
-
-
-def ok(text: str) -> Finding:
-    """Return the finding that *text* is as it should be."""
-    return Finding(Level.OK, text)
-
-
-def warning(text: str, remedy: str) -> Finding:
-    """Return the finding that *text* works, but shouldn't stay so."""
-    return Finding(Level.WARNING, text, remedy)
-
-
-def problem(text: str, remedy: str) -> Finding:
-    """Return the finding that *text* keeps events from being delivered."""
-    return Finding(Level.PROBLEM, text, remedy)
+__all__ = ["Finding", "Level", "findings", "judge"]
 
 
 async def findings() -> AsyncIterator[Finding]:
     """Yield everything there is to say about this environment, as it is found out."""
-    for unknown in environment.unknown():
+    for unknown in variables.unknown():
         yield problem(str(unknown), "Correct its name, or remove it")
     try:
         settings = environment.load()
@@ -118,101 +73,25 @@ def _spool(settings: Settings) -> Iterator[Finding]:
 
 async def _backend(settings: Settings) -> AsyncIterator[Finding]:
     """Go as far towards the backend as it can be reached."""
-    url = URL(settings.url)
-    plain = url.scheme == "http"
-    if settings.api_key and plain and not is_loopback(url.host or ""):
-        yield warning(
-            "The API key crosses the network unencrypted",
-            f"Use an https:// address in {PREFIX}URL",
-        )
-    steps = [_name, _connection] if plain else [_name, _connection, _tls]
-    for step in steps:
-        finding = await step(settings, url)
+    for each in exposed(settings):
+        yield warning(f"{each.credential} crosses the network unencrypted", each.remedy)
+    async for finding in reached(settings, settings.url, f"{PREFIX}URL"):
         yield finding
         if finding.level is Level.PROBLEM:
             return
-    yield await _answer(settings)
-
-
-async def _name(settings: Settings, url: URL) -> Finding:
-    host, port = url.raw_host or "", url.port or 0
-    try:
-        async with asyncio.timeout(settings.request_timeout_ms / 1000):
-            found = await look_up(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        return problem(
-            f"The name {url.host} doesn't resolve: {_reason(error)}",
-            f"Correct the host in {PREFIX}URL, or the name service of this machine",
-        )
-    addresses = ", ".join(sorted({str(address[0]) for *_, address in found}))
-    return ok(f"The name {url.host} resolves to {addresses}")
-
-
-async def _connection(settings: Settings, url: URL) -> Finding:
-    try:
-        await _open(settings, url)
-    except OSError as error:
-        return problem(
-            f"{url.host}:{url.port} can't be connected to: {_reason(error)}",
-            f"Correct host and port in {PREFIX}URL, start the backend, or let this "
-            "machine through the firewall or network policy",
-        )
-    return ok(f"{url.host}:{url.port} can be connected to")
-
-
-CERTIFICATE_REMEDIES = {
-    9: "Its time hasn't come: look at the clocks here and there",
-    10: "It has expired: renew the backend's certificate",
-    62: f"It belongs to another name: correct it, or the host in {PREFIX}URL",
-    64: f"It belongs to another address: correct it, or the host in {PREFIX}URL",
-}
-
-
-async def _tls(settings: Settings, url: URL) -> Finding:
-    try:
-        await _open(settings, url, ssl.create_default_context())
-    except ssl.SSLCertVerificationError as error:
-        return problem(
-            f"The certificate of {url.host} doesn't verify: {error.verify_message}",
-            CERTIFICATE_REMEDIES.get(
-                error.verify_code,
-                "Nobody trusted here has signed it: let SSL_CERT_FILE name a file with "
-                "the certificate of its authority",
-            ),
-        )
-    except OSError as error:
-        return problem(
-            f"{url.host}:{url.port} doesn't speak TLS: {_reason(error)}",
-            f"Correct the port in {PREFIX}URL, or use http://",
-        )
-    return ok(f"The certificate of {url.host} verifies")
-
-
-async def _open(
-    settings: Settings, url: URL, context: ssl.SSLContext | None = None
-) -> None:
-    """Open a connection and close it."""
-    async with asyncio.timeout(settings.request_timeout_ms / 1000):
-        _, writer = await asyncio.open_connection(url.raw_host, url.port, ssl=context)
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return error.strerror or str(error)
-
-
-async def _answer(settings: Settings) -> Finding:
-    headers = credentials(
-        settings.api_key, settings.api_key_header, settings.cluster_id
-    )
-    seconds = settings.request_timeout_ms / 1000
-    async with open_session(1) as session:
-        backend = Backend(session, settings.url, headers, timeout_seconds=seconds)
-        return judge(await backend.post(EMPTY))
+    if server := settings.oauth_authorization_server_url:
+        setting = f"{PREFIX}OAUTH_AUTHORIZATION_SERVER_URL"
+        async for finding in reached(settings, server, setting):
+            yield finding
+            if finding.level is Level.PROBLEM:
+                return
+    async with connecting(settings) as backend:
+        if answer := await backend.unready():
+            yield problem(f"There is {answer.detail}", remedy(answer))
+            return
+        if server:
+            yield ok("The token endpoint gives a token")
+        yield judge(await backend.post(EMPTY))
 
 
 def judge(answer: Answer) -> Finding:

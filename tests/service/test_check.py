@@ -16,6 +16,8 @@ from pytest_httpserver import HTTPServer
 from exporter import cli
 from exporter.operations import check as checks
 from exporter.spool import open_spool
+from tests.service.proxy import proxying
+from tests.service.tokens import TokenStub
 
 PAST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
@@ -227,23 +229,120 @@ async def test_a_bad_certificate(certified, identity, until, remedy):
 
 
 async def test_a_stranger_signed_it(certified):
-    """An authority nobody here trusts can be named in SSL_CERT_FILE."""
+    """An authority nobody here trusts can be named in a setting."""
     certified("localhost", authority=trustme.CA())
 
     level, _, advice = await last()
 
     assert level == "problem"
-    assert "SSL_CERT_FILE" in advice
+    assert "APP_INTEGRATIONS_TLS_CA_PATH" in advice
 
 
-async def test_a_key_in_the_open(configure):
-    """A key over plain HTTP to another machine is worth a warning."""
-    configure(URL="http://backend.invalid/events", API_KEY="hunter2")
+@pytest.fixture
+def tokens(configure, httpserver):
+    """Return a token endpoint that is configured, and a backend beside it."""
+    tokens = TokenStub(httpserver)
+    httpserver.expect_request(
+        "/events", headers={"Authorization": "Bearer token-1"}
+    ).respond_with_data(status=204)
+    configure(URL=httpserver.url_for("/events"))
+    configure(**{name.upper(): text for name, text in tokens.settings.items()})
+    return tokens
+
+
+@pytest.mark.usefixtures("tokens")
+async def test_the_token_endpoint():
+    """A token is fetched as the service would, and the backend takes it."""
+    findings = await found()
+
+    assert {finding.level for finding in findings} == {checks.Level.OK}
+    *_, token, answer = [finding.text for finding in findings]
+    assert token == "The token endpoint gives a token"
+    assert answer.startswith("The backend answers 204")
+
+
+async def test_a_client_nobody_knows(tokens):
+    """A refusal by the token endpoint is told as its own, with no secret in it."""
+    tokens.status, tokens.answer = 401, {"error": "invalid_client"}
+
+    level, text, remedy = await last()
+
+    assert level == "problem"
+    assert text == "There is no token from 127.0.0.1: 401 invalid_client"
+    assert "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET" in remedy
+    assert "hunter2" not in str(await found())
+
+
+@pytest.mark.usefixtures("tokens")
+async def test_a_token_endpoint_that_does_not_exist(configure):
+    """A token endpoint that can't be reached is named by its own setting."""
+    configure(OAUTH_AUTHORIZATION_SERVER_URL="http://login.invalid/token")
+
+    level, text, remedy = await last()
+
+    assert level == "problem"
+    assert text.startswith("The name login.invalid doesn't resolve")
+    assert "APP_INTEGRATIONS_OAUTH_AUTHORIZATION_SERVER_URL" in remedy
+
+
+async def test_through_a_proxy(configure, httpserver, monkeypatch):
+    """It is the proxy that has to be reached, and the backend through it."""
+    httpserver.expect_request("/events").respond_with_data(status=204)
+    async with proxying(httpserver.port) as (stub, address):
+        monkeypatch.setenv("HTTP_PROXY", f"http://ann:hunter2@{address}")
+        configure(URL="http://backend.example/events")
+        findings = await found()
+
+    texts = [finding.text for finding in findings]
+    assert f"{address} can be connected to" in texts
+    assert texts[-1].startswith("The backend answers 204")
+    assert stub.authorizations()[-1] == "ann:hunter2"
+    assert "hunter2" not in str(findings)
+
+
+async def test_a_proxy_that_is_down(configure, monkeypatch):
+    """A proxy that can't be reached is named by the variable that has it."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+    configure(URL="https://backend.example/events")
+
+    _, text, remedy = await last()
+
+    assert text.startswith("The name proxy.invalid doesn't resolve")
+    assert remedy.startswith("Correct the host in HTTPS_PROXY")
+
+
+OAUTH = {"OAUTH_CLIENT_ID": "exporter", "OAUTH_CLIENT_SECRET": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    "variables, exposed",
+    [
+        ({"API_KEY": "hunter2"}, ["The API key"]),
+        ({"HEADERS": "X-Key: hunter2"}, ["What APP_INTEGRATIONS_HEADERS holds"]),
+        (
+            OAUTH | {"OAUTH_AUTHORIZATION_SERVER_URL": "http://login.invalid/"},
+            ["The token", "The client secret"],
+        ),
+        (
+            OAUTH | {"OAUTH_AUTHORIZATION_SERVER_URL": "https://login.invalid/"},
+            ["The token"],
+        ),
+        ({}, []),
+        ({"URL": "https://backend.invalid/", "API_KEY": "hunter2"}, []),
+        ({"URL": "http://localhost:9/", "API_KEY": "hunter2"}, []),
+    ],
+)
+async def test_a_key_in_the_open(configure, variables, exposed):
+    """A credential over plain HTTP to another machine is worth a warning."""
+    configure(**{"URL": "http://backend.invalid/events"} | variables)
 
     findings = await found()
 
-    warnings = [each.text for each in findings if each.level is checks.Level.WARNING]
-    assert warnings == ["The API key crosses the network unencrypted"]
+    warnings = [each for each in findings if each.level is checks.Level.WARNING]
+    assert [each.text for each in warnings] == [
+        f"{credential} crosses the network unencrypted" for credential in exposed
+    ]
+    assert all(each.remedy.startswith("Use an https://") for each in warnings)
     assert "hunter2" not in str(findings)
 
 

@@ -1,5 +1,6 @@
 """What is accepted reaches the backend: in order, once, and as the engine has it."""
 
+import asyncio
 import json
 import ssl
 from collections import defaultdict
@@ -121,6 +122,19 @@ async def test_credentials(start, backend):
     assert post.ids == [f"eu-1-1-1-{NOON + 1}", f"eu-1-1-2-{NOON + 2}"]
 
 
+async def test_more_headers(start, backend):
+    """Headers of the operator's own, and the organization, are in every request."""
+    exporter = await start(headers="X-Team: a, X-Env:prod", organization_id="org-7")
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.posts)
+
+    (post,) = backend.posts
+    assert post.headers["X-Team"] == "a"
+    assert post.headers["X-Env"] == "prod"
+    assert post.headers["X-Org-Id"] == "org-7"
+
+
 async def test_credentials_in_another_header(start, backend):
     """API_KEY_HEADER renames the header; without cluster id there is none of that."""
     exporter = await start(api_key="s3cret", api_key_header="Authorization")
@@ -132,6 +146,7 @@ async def test_credentials_in_another_header(start, backend):
     assert post.headers["Authorization"] == "s3cret"
     assert "X-Api-Key" not in post.headers
     assert "X-Cluster-Id" not in post.headers
+    assert "X-Org-Id" not in post.headers
     assert post.ids == [f"1-1-{NOON + 1}"]
 
 
@@ -173,10 +188,30 @@ async def test_a_certificate_that_does_not_verify(start):
 
         assert (trouble.levelname, trouble.outcome) == ("ERROR", "blocked")
         assert "certificate" in trouble.reason
-        assert "SSL_CERT_FILE" in trouble.remedy
+        assert "APP_INTEGRATIONS_TLS_CA_PATH" in trouble.remedy
         assert (await exporter.metrics())["spool_events"] == 1
         await exporter.stop()
         assert server.log == []
+
+
+async def test_a_peer_that_speaks_no_http(start):
+    """What isn't HTTP is told as that, without the URL, which may hold a token."""
+
+    async def greet(_, writer):
+        writer.write(b"220 mail.example ready\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        exporter = await start(url=f"http://127.0.0.1:{port}/events?code=hunter2")
+
+        await exporter.bulk(tasks(1))
+        (line,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
+        await exporter.stop()
+
+    assert line.outcome == "postponed"
+    assert line.reason.startswith("the answer is no HTTP: ")
+    assert "hunter2" not in line.reason
 
 
 async def test_a_certificate_of_our_own(launch, client, monkeypatch, tmp_path):

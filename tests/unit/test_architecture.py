@@ -14,7 +14,7 @@ TESTS = [
     for path in sorted((ROOT / "tests" / kind).rglob("*.py"))
 ]
 
-SHARED = {"__version__", "codec", "errors"}
+SHARED = {"__version__", "codec", "errors", "proxies", "reread", "texts", "tls"}
 STAGES = {
     "events": SHARED,
     "spool": SHARED | {"events"},
@@ -126,7 +126,7 @@ def test_only_settings_read_the_environment():
         name
         for name in readers
         if not name.startswith(("exporter/demo/", "exporter/distribution/"))
-    } == {"exporter/settings.py"}
+    } == {"exporter/settings.py", "exporter/variables.py"}
 
 
 def test_the_brokers_environment_depends_on_its_arguments():

@@ -2,7 +2,8 @@
 
 import pytest
 
-from exporter.delivery.backend import _printable, _public
+from exporter.delivery.backend import _public
+from exporter.delivery.failures import printable
 
 
 @pytest.mark.parametrize(
@@ -20,4 +21,4 @@ def test_where_a_redirect_leads(location, shown):
 
 def test_what_goes_to_a_terminal():
     """Control characters don't, and neither does a novel."""
-    assert _printable("301 \x1b[31mred\r\n" + "x" * 400) == "301 ?[31mred??" + "x" * 286
+    assert printable("301 \x1b[31mred\r\n" + "x" * 400) == "301 ?[31mred??" + "x" * 286

@@ -64,7 +64,8 @@ def test_config_hides_secrets(monkeypatch, capsys):
     for_machines = capsys.readouterr().out
 
     assert "hunter2" not in for_people + for_machines
-    assert "APP_INTEGRATIONS_CLUSTER_ID             (none)" in for_people.splitlines()
+    lines = [line.split() for line in for_people.splitlines()]
+    assert ["APP_INTEGRATIONS_CLUSTER_ID", "(none)"] in lines
     effective = json.loads(for_machines)
     assert effective["APP_INTEGRATIONS_API_KEY"] == "(hidden)"
     assert effective["APP_INTEGRATIONS_BATCH_SIZE"] == 50
@@ -83,8 +84,10 @@ def test_mistakes_are_no_traceback(command, capsys):
 
 @pytest.mark.usefixtures("url")
 def test_run_says_what_is_in_the_way(monkeypatch, capsys):
-    """A port that is taken is a sentence, and a misspelt variable is a warning."""
+    """A port that is taken is a sentence; what is only unwise is a warning."""
     monkeypatch.setenv("APP_INTEGRATIONS_INGEST_PROT", "1")
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://backend.invalid/events")
+    monkeypatch.setenv("APP_INTEGRATIONS_API_KEY", "hunter2")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setenv("APP_INTEGRATIONS_INGEST_PORT", str(port))
@@ -94,6 +97,9 @@ def test_run_says_what_is_in_the_way(monkeypatch, capsys):
 
     *log, error = capsys.readouterr().err.splitlines()
     assert "is APP_INTEGRATIONS_INGEST_PORT meant?" in log[0]
+    assert "The API key" in log[1]
+    assert "Use an https:// address in APP_INTEGRATIONS_URL" in log[1]
+    assert "hunter2" not in str(log)
     assert error.startswith("app-integrations-exporter: Can't listen on 127.0.0.1:")
 
 

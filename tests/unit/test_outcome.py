@@ -32,6 +32,9 @@ FAILURES = {
     Failure.NAME: POSTPONED,
     Failure.TIMEOUT: POSTPONED,
     Failure.CERTIFICATE: BLOCKED,
+    Failure.PROXY: BLOCKED,
+    Failure.TOKEN: POSTPONED,
+    Failure.TOKEN_REFUSED: BLOCKED,
 }
 
 
@@ -61,7 +64,7 @@ def test_statuses_that_mean_nothing_here():
 
 
 def test_every_failure():
-    """Without an answer only a bad certificate is the setup's fault."""
+    """Without an answer, what the network said decides whose fault it is."""
     outcomes = {failure: outcome_of(Answer(failure=failure)) for failure in Failure}
 
     assert outcomes == FAILURES
@@ -78,7 +81,11 @@ def test_every_failure():
         (Answer(401), "APP_INTEGRATIONS_API_KEY"),
         (Answer(403), "APP_INTEGRATIONS_API_KEY"),
         (Answer(404), "the path in APP_INTEGRATIONS_URL"),
-        (Answer(failure=Failure.CERTIFICATE), "SSL_CERT_FILE"),
+        (Answer(failure=Failure.CERTIFICATE), "APP_INTEGRATIONS_TLS_CA_PATH"),
+        (Answer(407), "HTTP_PROXY"),
+        (Answer(failure=Failure.PROXY), "NO_PROXY"),
+        (Answer(failure=Failure.TOKEN), "the token endpoint"),
+        (Answer(failure=Failure.TOKEN_REFUSED), "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET"),
     ],
     ids=str,
 )

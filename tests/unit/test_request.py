@@ -1,5 +1,6 @@
 """A POST carries the events of a batch, joined, and their identities beside them."""
 
+import hashlib
 import json
 
 from hypothesis import given
@@ -25,9 +26,10 @@ def a_batch(*bodies):
 
 def test_one_event():
     """A single event is a list of one."""
-    assert request_of(a_batch(b'{"id":"7"}'), "") == Request(
-        b'{"events":[{"id":"7"}]}', {"X-Event-Ids": f"1-1-{NOON}"}
-    )
+    request = request_of(a_batch(b'{"id":"7"}'), "")
+
+    assert request.body == b'{"events":[{"id":"7"}]}'
+    assert request.headers["X-Event-Ids"] == f"1-1-{NOON}"
 
 
 def test_body_and_identities_have_one_order():
@@ -42,7 +44,25 @@ def test_identities_of_a_cluster():
     """With a cluster id every identity begins with it."""
     request = request_of(a_batch(b"{}", b"{}"), "eu-1")
 
-    assert request.headers == {"X-Event-Ids": f"eu-1-1-1-{NOON},eu-1-1-2-{NOON}"}
+    assert request.headers["X-Event-Ids"] == f"eu-1-1-1-{NOON},eu-1-1-2-{NOON}"
+
+
+def test_the_name_of_a_batch():
+    """It follows from the identities alone: the same events have the same name."""
+    name, again, fewer, elsewhere = (
+        request_of(batch, cluster).headers["Idempotency-Key"]
+        for batch, cluster in (
+            (a_batch(b"{}", b"{}"), ""),
+            (a_batch(b"[]", b"[]"), ""),
+            (a_batch(b"{}"), ""),
+            (a_batch(b"{}", b"{}"), "eu-1"),
+        )
+    )
+
+    assert name == again
+    assert len({name, fewer, elsewhere}) == 3
+    identities = f"1-1-{NOON},1-2-{NOON}".encode()
+    assert name == hashlib.sha256(identities).hexdigest()
 
 
 def test_a_body_is_never_encoded_again():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter import settings
+from exporter import settings, variables
 from exporter.declaration import PREFIX
 from exporter.errors import ConfigError
 
@@ -179,6 +179,101 @@ def test_header_that_is_taken_or_none(header):
     assert line.startswith(f"API_KEY_HEADER is '{header}', must be")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "X-Team",
+        "X-Team:",
+        "X Team: a",
+        "X-Team: a, x-team: b",
+        "X-Team: grün",
+        "X-Team: a\r\n\tb",
+        "Content-Type: text/plain",
+        "X-Org-Id: 7",
+    ],
+)
+def test_headers_that_cannot_be_sent(text):
+    """What is no header, is there twice, or is ours to write, is told at the start."""
+    (line,) = mistakes(HEADERS=text)
+
+    assert line.startswith("HEADERS is '(hidden)', must be `X-Team: a, X-Env: prod` or")
+    assert "Content-Type" in line
+
+
+def test_a_signing_secret_that_is_none():
+    """A secret nobody could have signed with is told at the start, and not shown."""
+    assert mistakes(SIGNING_SECRETS="hunter2") == [
+        (
+            "SIGNING_SECRETS is '(hidden)', must be one or more of `whsec_<base64 of "
+            "24 to 64 bytes>`, separated by blanks"
+        )
+    ]
+
+
+def test_headers_beside_the_api_key():
+    """The API key's header can't be set a second time, in whatever spelling."""
+    key = {"HEADERS": "x-api-KEY: other", "API_KEY": "k"}
+
+    assert mistakes(**key) == [
+        "HEADERS names X-API-KEY, which carries API_KEY, must be without it"
+    ]
+    with environment(HEADERS="x-api-KEY: other"):
+        assert settings.load().headers == "x-api-KEY: other"
+
+
+OAUTH = {
+    "OAUTH_CLIENT_ID": "exporter",
+    "OAUTH_CLIENT_SECRET": "hunter2",
+    "OAUTH_AUTHORIZATION_SERVER_URL": "https://login.example/oauth/token",
+}
+
+
+def test_oauth_and_an_api_key():
+    """Nobody has to guess which of two credentials counts."""
+    assert mistakes(**OAUTH, API_KEY="k") == [
+        "API_KEY and OAUTH_CLIENT_ID are both set, must be only one of them"
+    ]
+    assert mistakes(**OAUTH, HEADERS="authorization: x") == [
+        "HEADERS names Authorization, which carries the token, must be without it"
+    ]
+
+
+@pytest.mark.parametrize("left", [*OAUTH, "OAUTH_AUDIENCE"])
+def test_half_of_oauth(left):
+    """What is needed for a token is set as a whole, or not at all."""
+    lacking = [name for name in OAUTH if name != left]
+
+    assert mistakes(**{left: OAUTH.get(left, "a")}) == [
+        f"{name} is not set, while {left} is, must be set as well" for name in lacking
+    ]
+
+
+def test_oauth():
+    """With its three settings OAuth needs nothing else."""
+    with environment(**OAUTH):
+        loaded = settings.load()
+
+    assert loaded.oauth_client_id == "exporter"
+    assert "hunter2" not in repr(loaded)
+
+
+@pytest.mark.parametrize("text", ["", " ", "null", " null\n"])
+def test_no_organization(monkeypatch, text):
+    """What Camunda's platform sets when there is no organization counts as nothing."""
+    monkeypatch.setenv("CAMUNDA_CLOUD_ORGANIZATION_ID", text)
+
+    with environment():
+        assert settings.load().organization_id == ""
+
+
+def test_an_organization(monkeypatch):
+    """The organization comes from the variable that Camunda's platform sets."""
+    monkeypatch.setenv("CAMUNDA_CLOUD_ORGANIZATION_ID", "org-7")
+
+    with environment():
+        assert settings.load().organization_id == "org-7"
+
+
 def test_ingest_others_reach_needs_a_user():
     """On any address but loopback, records are taken from those who know a password."""
     (line,) = mistakes(INGEST_HOST="0.0.0.0")  # noqa: S104 - the point
@@ -228,7 +323,7 @@ def test_kubernetes_describes_a_service():
     """What Kubernetes injects is neither ours nor unknown, even under our name."""
     with environment(**SERVICE_LINKS):
         assert settings.load().ingest_port == 9280
-        assert settings.unknown() == []
+        assert variables.unknown() == []
 
 
 def test_file_where_kubernetes_took_the_name(tmp_path):
@@ -243,7 +338,7 @@ def test_file_where_kubernetes_took_the_name(tmp_path):
 def test_unknown_variables():
     """A misspelt variable comes with the name that may be meant."""
     with environment(BATCHSIZE="1", API_KEYFILE="x", QQQ="y"):
-        found = [str(unknown).replace(PREFIX, "") for unknown in settings.unknown()]
+        found = [str(unknown).replace(PREFIX, "") for unknown in variables.unknown()]
 
     assert found == [
         "API_KEYFILE is no setting: is API_KEY_FILE meant?",
@@ -269,12 +364,28 @@ def test_no_secret_is_shown():
     assert "hunter2" not in repr(dataclasses.replace(loaded, url=URL))
 
 
+@pytest.mark.parametrize(
+    "name", [each.name for each in settings.DECLARED if each.secret]
+)
+def test_no_secret_of_any_kind_is_shown(name):
+    """What is declared a secret is hidden, whatever it is."""
+    loaded = settings.Settings(url=URL, **{name: "hunter2"})
+
+    assert "hunter2" not in str(settings.effective(loaded)) + repr(loaded)
+    assert "(hidden)" in settings.effective(loaded).values()
+
+
 VARIABLES = [declared.variable.removeprefix(PREFIX) for declared in settings.DECLARED]
 FILES = [f"{name}_FILE" for name in VARIABLES]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 HIDDEN = "hunter2-swordfish"
 SECRETS = TEXTS.map(lambda text: HIDDEN + text)
-HOLDS_SECRETS = ["API_KEY", "API_KEY_FILE", "INGEST_PASSWORD", "INGEST_PASSWORD_FILE"]
+HOLDS_SECRETS = [
+    declared.variable.removeprefix(PREFIX) + ending
+    for declared in settings.DECLARED
+    for ending in ("", "_FILE")
+    if declared.secret
+]
 
 
 def complaint(variables):

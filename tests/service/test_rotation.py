@@ -1,0 +1,84 @@
+"""A credential that changes in its file counts from then on, without a restart."""
+
+import base64
+
+import pytest
+
+from exporter.connecting import connecting
+from exporter.delivery import EMPTY
+from tests.conftest import eventually
+from tests.records import tasks
+
+
+@pytest.fixture
+def key(tmp_path):
+    """Return the file with the API key, and the settings that name it."""
+    file = tmp_path / "key"
+    file.write_text("first\n", encoding="utf-8")
+    return file, {"api_key": "first", "files": {"api_key": file}}
+
+
+async def test_an_api_key(start, backend, key):
+    """The request after the change has the new key."""
+    file, named = key
+    exporter = await start(**named)
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
+
+    file.write_text("second\n", encoding="utf-8")
+    await exporter.bulk(tasks(2))
+    await eventually(lambda: backend.positions == [1, 2])
+
+    assert [post.headers["X-Api-Key"] for post in backend.posts] == ["first", "second"]
+
+
+async def test_a_key_that_was_wrong(start, backend, key):
+    """What was blocked by a wrong key is delivered with the right one."""
+    file, named = key
+    backend.answer = lambda post: 200 if post.headers["X-Api-Key"] == "right" else 401
+    exporter = await start(**named)
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: exporter.lines.saying("batch not delivered"))
+
+    file.write_text("right", encoding="utf-8")
+
+    await eventually(lambda: backend.positions == [1])
+
+
+async def test_a_backend_tells_of_new_credentials(settings, key):
+    """It tells once, also when a request has already used them."""
+    file, named = key
+    async with connecting(settings(**named)) as backend:
+        await backend.post(EMPTY)
+        before = backend.credentials_changed()
+        file.write_text("second", encoding="utf-8")
+        await backend.post(EMPTY)
+        told = [backend.credentials_changed() for _ in range(2)]
+
+    assert before is False
+    assert told == [True, False]
+
+
+async def test_the_password_of_ingest(start, tmp_path):
+    """The broker's password can change while the service runs."""
+    file = tmp_path / "password"
+    file.write_text("old", encoding="utf-8")
+    exporter = await start(
+        ingest_username="broker",
+        ingest_password="old",
+        files={"ingest_password": file},
+    )
+
+    async def status(password):
+        user = base64.b64encode(f"broker:{password}".encode()).decode()
+        reply = await exporter.ask(
+            "GET", "/", headers={"Authorization": f"Basic {user}"}
+        )
+        return reply.status
+
+    before = [await status("old"), await status("new")]
+    file.write_text("new\n", encoding="utf-8")
+    after = [await status("old"), await status("new")]
+
+    assert before == [200, 401]
+    assert after == [401, 200]

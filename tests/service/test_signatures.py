@@ -1,0 +1,81 @@
+"""Requests are signed so that any receiver of Standard Webhooks can check them."""
+
+import base64
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from tests.conftest import eventually
+from tests.records import tasks
+
+OLD, NEW, FOREIGN = (
+    "whsec_" + base64.b64encode(bytes([number] * 32)).decode() for number in (1, 2, 3)
+)
+
+
+def verified(post, secret):
+    """Return the events of *post* when it was signed with *secret*."""
+    headers = {name.lower(): value for name, value in post.headers.items()}
+    return Webhook(secret).verify(post.body, headers)["events"]
+
+
+async def test_every_key_signs(start, backend):
+    """While a secret is rotated, receivers with the old one and the new one agree."""
+    exporter = await start(signing_secrets=f"{OLD} {NEW}")
+
+    await exporter.bulk(tasks(1, 2))
+    await eventually(lambda: backend.positions == [1, 2])
+
+    (post,) = backend.posts
+    assert len(verified(post, OLD)) == len(verified(post, NEW)) == 2
+    with pytest.raises(WebhookVerificationError):
+        verified(post, FOREIGN)
+
+
+async def test_a_retry(start, backend, monkeypatch):
+    """A batch keeps its names when it is sent again; the time is the attempt's."""
+    moments = iter([1_800_000_000.9, 1_800_000_060.1])
+    monkeypatch.setattr("exporter.connecting.wall_clock", lambda: next(moments))
+    answers = iter([503, 200])
+    backend.answer = lambda _: next(answers)
+    exporter = await start(signing_secrets=NEW)
+
+    await exporter.bulk(tasks(1, 2))
+    await eventually(lambda: backend.positions == [1, 2])
+
+    first, second = (post.headers for post in backend.posts)
+    assert first["Webhook-Id"] == second["Webhook-Id"] == first["Idempotency-Key"]
+    assert first["Idempotency-Key"] == second["Idempotency-Key"]
+    assert first["Webhook-Timestamp"] == "1800000000"
+    assert second["Webhook-Timestamp"] == "1800000060"
+    assert first["Webhook-Signature"] != second["Webhook-Signature"]
+
+
+async def test_a_rotated_secret(start, backend, tmp_path):
+    """A secret that is new in its file signs the next request."""
+    file = tmp_path / "secrets"
+    file.write_text(OLD, encoding="utf-8")
+    exporter = await start(signing_secrets=OLD, files={"signing_secrets": file})
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
+
+    file.write_text(f"{NEW}\n{OLD}\n", encoding="utf-8")
+    await exporter.bulk(tasks(2))
+    await eventually(lambda: backend.positions == [1, 2])
+
+    first, second = backend.posts
+    assert verified(first, OLD)
+    assert verified(second, NEW)
+    assert verified(second, OLD)
+
+
+async def test_without_a_secret(start, backend):
+    """Nothing is signed, and a batch has its name all the same."""
+    exporter = await start()
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.posts)
+
+    (post,) = backend.posts
+    assert len(post.headers["Idempotency-Key"]) == 64
+    assert not any(name.startswith("Webhook-") for name in post.headers)

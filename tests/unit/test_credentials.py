@@ -1,0 +1,29 @@
+"""Headers are put together so that none is there twice."""
+
+from exporter.delivery import EMPTY, Credentials
+from exporter.reread import fixed
+
+
+def credentials(**changes):
+    """Return credentials, of which *changes* are the point."""
+    usual = {
+        "about": {"X-Cluster-Id": "eu-1", "X-Org-Id": ""},
+        "more": fixed(""),
+        "api_key": fixed(""),
+        "api_key_header": "X-API-KEY",
+        "keys": fixed(""),
+        "wall_clock": lambda: 0.0,
+    }
+    return Credentials(**(usual | changes))
+
+
+def test_ours_come_last():
+    """What a file says later can't send one of our headers a second time."""
+    more = fixed("x-api-key: other, content-type: x, x-cluster-id: y")
+
+    headers = credentials(more=more, api_key=fixed("k")).headers(EMPTY)
+
+    assert headers.getall("X-API-KEY") == ["k"]
+    assert headers.getall("Content-Type") == ["application/json"]
+    assert headers.getall("X-Cluster-Id") == ["eu-1"]
+    assert "X-Org-Id" not in headers

@@ -1,0 +1,68 @@
+"""Which proxy is asked follows from the URL and the usual variables alone."""
+
+import pytest
+
+from exporter import settings
+from exporter.proxies import proxy_for
+from tests.unit.test_settings import environment, mistakes
+
+URL = "https://backend.example/events"
+
+
+@pytest.mark.parametrize(
+    "text, url",
+    [
+        ("http://proxy.example:3128", "http://proxy.example:3128"),
+        ("proxy.example:3128", "http://proxy.example:3128"),
+        ("https://ann:hunter2@proxy.example/x", "https://proxy.example"),
+    ],
+)
+def test_a_proxy(text, url):
+    """A proxy is an address, with or without scheme, and its password is apart."""
+    proxy = proxy_for(URL, {"https": text})
+
+    assert str(proxy.url) == url
+    assert bool(proxy.authorization) is ("hunter2" in text)
+    assert "hunter2" not in repr(proxy)
+
+
+@pytest.mark.parametrize(
+    "url, no, direct",
+    [
+        (URL, "", False),
+        (URL, "other.example", False),
+        (URL, "backend.example", True),
+        (URL, "other, .example", True),
+        (URL, "backend.example:443", True),
+        (URL, "backend.example:8443", False),
+        (URL, "*", True),
+        ("http://backend.example/", "", True),
+        ("https://localhost/", "", True),
+        ("https://127.8.8.8:8443/", "", True),
+        ("https://[::1]/", "", True),
+    ],
+)
+def test_who_is_asked_directly(url, no, direct):
+    """NO_PROXY's names, this machine, and a scheme without a proxy need none."""
+    proxy = proxy_for(url, {"https": "http://proxy.example", "no": no})
+
+    assert (proxy is None) is direct
+
+
+@pytest.mark.parametrize("text", ["socks5://ann:hunter2@p:1", "http://", "http://[:1"])
+def test_a_proxy_that_is_none(monkeypatch, text):
+    """What can't be a proxy is told at the start, without its password."""
+    monkeypatch.setenv("HTTPS_PROXY", text)
+
+    (line,) = mistakes(URL=URL)
+
+    assert line.startswith("HTTPS_PROXY is no ")
+    assert "hunter2" not in line
+
+
+def test_a_proxy_nobody_needs(monkeypatch):
+    """A proxy for others is no mistake of ours."""
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.example:1")
+
+    with environment(URL="http://backend.example/"):
+        assert settings.load().proxies["https"] == "socks5://proxy.example:1"

@@ -1,0 +1,168 @@
+"""What a file holds is read again when it changes, and only then."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from exporter import settings
+from exporter.reread import Reread, fixed, text_of
+from tests.unit.test_settings import environment
+
+
+@pytest.fixture
+def lines(caplog):
+    """Return what is logged, as text with its fields."""
+    caplog.set_level("INFO", "exporter.reread")
+
+    def said():
+        return [
+            (each.levelname, each.setting, getattr(each, "reason", ""))
+            for each in caplog.records
+        ]
+
+    return said
+
+
+@pytest.fixture
+def key(tmp_path):
+    """Return a file with an API key, and the setting that is watched for it."""
+    file = tmp_path / "key"
+    file.write_text("first\n", encoding="utf-8")
+    with environment(API_KEY_FILE=str(file)):
+        return file, settings.load().watched("api_key")
+
+
+def test_a_file_that_changes(key, lines):
+    """The next use after a change has the new content, without blanks around it."""
+    file, watched = key
+    assert (watched.current(), watched.changes) == ("first", 0)
+
+    file.write_text(" second \n", encoding="utf-8")
+
+    assert (watched.current(), watched.changes) == ("second", 1)
+    assert lines() == [("INFO", "APP_INTEGRATIONS_API_KEY_FILE", "")]
+
+
+def test_a_file_that_is_only_touched(key, lines):
+    """What was written again as it was is no change."""
+    file, watched = key
+    watched.current()
+
+    file.write_text("first\n", encoding="utf-8")
+    os.utime(file, (1, 1))
+
+    assert (watched.current(), watched.changes) == ("first", 0)
+    assert lines() == []
+
+
+def test_a_file_that_stays_is_not_read(tmp_path):
+    """As long as nothing changes, a use costs no read."""
+    file = tmp_path / "key"
+    file.touch()
+    reads = []
+    watched = Reread("", lambda: reads.append(1) or "", [file], "X_FILE")
+
+    for _ in range(10):
+        watched.current()
+
+    assert reads == [1]
+
+
+def test_a_secret_as_kubernetes_swaps_it(tmp_path):
+    """A mounted secret changes by the swap of a link two steps away."""
+    for version, text in (("..1", "first"), ("..2", "other")):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "key").write_text(text, encoding="utf-8")
+        os.utime(tmp_path / version / "key", (1, 1))
+    (tmp_path / "..data").symlink_to("..1")
+    (tmp_path / "key").symlink_to("..data/key")
+    with environment(API_KEY_FILE=str(tmp_path / "key")):
+        watched = settings.load().watched("api_key")
+    before = watched.current()
+
+    (tmp_path / "..tmp").symlink_to("..2")
+    (tmp_path / "..tmp").rename(tmp_path / "..data")
+
+    assert (before, watched.current()) == ("first", "other")
+
+
+def unlinked(file):
+    """Take *file* away."""
+    file.unlink()
+
+
+def emptied(file):
+    """Leave nothing in *file*."""
+    file.write_bytes(b"")
+
+
+def garbled(file):
+    """Put into *file* what is no text."""
+    file.write_bytes(b"\xff\xfe")
+
+
+def malformed(file):
+    """Put into *file* what would forge a header."""
+    file.write_bytes(b"hunter2\nX-Other: 1")
+
+
+@pytest.mark.parametrize(
+    "spoil, reason",
+    [
+        (unlinked, "No such file or directory"),
+        (emptied, "it must hold printable ASCII without blanks around it"),
+        (garbled, "no UTF-8 text"),
+        (malformed, "it must hold printable ASCII without blanks around it"),
+    ],
+)
+def test_a_file_that_cannot_be_used(key, lines, spoil, reason):
+    """The old value stays, one line says why, and the next good content counts."""
+    file, watched = key
+    watched.current()
+
+    spoil(file)
+    kept = [watched.current() for _ in range(3)]
+    file.write_text("second", encoding="utf-8")
+
+    assert kept == ["first"] * 3
+    assert watched.current() == "second"
+    name = "APP_INTEGRATIONS_API_KEY_FILE"
+    assert lines() == [("WARNING", name, reason), ("INFO", name, "")]
+
+
+def test_a_failing_disk_is_tried_again(tmp_path, lines):
+    """What couldn't be read is read at the next use, though nothing has changed."""
+    file = tmp_path / "key"
+    file.touch()
+    failures = [OSError(5, "Input/output error"), OSError(5, "Input/output error")]
+
+    def load():
+        if failures:
+            raise failures.pop()
+        return "new"
+
+    watched = Reread("old", load, [file], "X_FILE")
+
+    assert [watched.current() for _ in range(3)] == ["old", "old", "new"]
+    assert lines() == [
+        ("WARNING", "X_FILE", "Input/output error"),
+        ("INFO", "X_FILE", ""),
+    ]
+
+
+def test_a_value_without_a_file():
+    """What comes from a variable stays as it is."""
+    with environment(API_KEY="s3cret"):
+        watched = settings.load().watched("api_key")
+
+    assert (watched.current(), watched.changes) == ("s3cret", 0)
+    assert fixed(7).current() == 7
+
+
+def test_text_is_stripped(tmp_path):
+    """Blanks and line ends around a text aren't part of it."""
+    file = tmp_path / "text"
+    file.write_bytes(b"\r\n two words \r\n")
+
+    assert text_of(Path(file)) == "two words"

@@ -1,0 +1,66 @@
+"""Settings with more than one value are read as their authors meant them."""
+
+import base64
+
+import pytest
+
+from exporter.texts import headers_of, keys_of
+
+
+@pytest.mark.parametrize(
+    "text, headers",
+    [
+        ("", {}),
+        ("X-Team: a", {"X-Team": "a"}),
+        ("X-Team: a, X-Env:prod,", {"X-Team": "a", "X-Env": "prod"}),
+        ("X-Team: a\nX-Accept: b, c\n", {"X-Team": "a", "X-Accept": "b, c"}),
+        ("X-Team: a\r\n\r\nX-Link: d:e", {"X-Team": "a", "X-Link": "d:e"}),
+    ],
+)
+def test_headers(text, headers):
+    """Headers are separated by commas, or by lines, where commas mean nothing."""
+    assert headers_of(text) == headers
+
+
+@pytest.mark.parametrize("text", ["hunter2", "hunter2:", "A: hunter2, a: 1", ": x"])
+def test_headers_that_are_none(text):
+    """What is wrong is said without the text, which may be a secret."""
+    with pytest.raises(ValueError, match="a header is") as raised:
+        headers_of(text)
+
+    assert "hunter2" not in str(raised.value)
+
+
+def a_key(size):
+    """Return a key of *size* bytes as its text, and as it is."""
+    key = bytes(range(size))
+    return "whsec_" + base64.b64encode(key).decode(), key
+
+
+def test_keys():
+    """Several keys are separated by blanks, whatever their size."""
+    (first, one), (second, two) = a_key(24), a_key(64)
+
+    assert keys_of("") == ()
+    assert keys_of(f" {first} \n{second}\n") == (one, two)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hunter2",
+        "whsec_",
+        "whsec_hunter2",
+        "whsec_größe",
+        a_key(23)[0],
+        a_key(65)[0],
+        a_key(24)[0] + ",",
+        a_key(24)[0].removeprefix("whsec_"),
+    ],
+)
+def test_keys_that_are_none(text):
+    """What isn't a key of Standard Webhooks is refused, and not repeated."""
+    with pytest.raises(ValueError, match="a key ") as raised:
+        keys_of(text)
+
+    assert "hunter2" not in str(raised.value)
