@@ -4,6 +4,7 @@ import asyncio
 import io
 import time
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 
 import aiohttp
@@ -11,12 +12,13 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from exporter.delivery.credentials import Credentials
-from exporter.delivery.failures import ERRORS, answer_to, printable
+from exporter.delivery.failures import ERRORS, answer_to, is_hang_up, printable
+from exporter.delivery.hiding import secrets_of, without
 from exporter.delivery.oauth import OAuth
 from exporter.delivery.outcome import Answer
 from exporter.delivery.request import Request
 from exporter.delivery.retry_after import retry_after
-from exporter.delivery.transport import Transport
+from exporter.delivery.transport import Journey, Transport
 
 LARGEST_ANSWER = 64 * 1024
 ANSWER_SECONDS = 0.5
@@ -80,22 +82,40 @@ class Backend:
         return answer
 
     async def _send(self, request: Request, headers: CIMultiDict[str]) -> Answer:
-        try:
-            async with self._transport.post(
-                self._url,
-                data=io.BytesIO(request.body),  # bytes above 1 MiB would draw a warning
-                headers=headers,
-                timeout=self._timeout,
-            ) as response:
-                body = await self._finish(response)
-                return Answer(
-                    response.status,
-                    detail=_about(response),
-                    excerpt=body.decode(errors="replace"),
-                    retry_after=retry_after(response.headers, time.time()),
-                )
-        except ERRORS as error:
-            return answer_to(error, self._timeout.total)
+        """
+        Send *request*, again if it met a connection that was just being closed.
+
+        Any server closes what was idle for a while, and a request that crosses with
+        that tells nothing about the backend.
+        """
+        while True:
+            journey = Journey()
+            try:
+                answer = await self._send_once(request, headers, journey)
+            except ERRORS as error:
+                if journey.reused and is_hang_up(error):
+                    continue
+                answer = answer_to(error, self._timeout.total)
+            return answer
+
+    async def _send_once(
+        self, request: Request, headers: CIMultiDict[str], journey: Journey
+    ) -> Answer:
+        async with self._transport.post(
+            self._url,
+            data=io.BytesIO(request.body),  # bytes above 1 MiB would draw a warning
+            headers=headers,
+            timeout=self._timeout,
+            journey=journey,
+        ) as response:
+            hide = partial(without, secrets_of(headers, self._url))
+            body = await self._finish(response)
+            return Answer(
+                response.status,
+                detail=hide(_about(response)),
+                excerpt=hide(body.decode(errors="replace")),
+                retry_after=retry_after(response.headers, time.time()),
+            )
 
     def _changes(self) -> int:
         changes = self._credentials.changes + self._transport.changes

@@ -31,8 +31,16 @@ def answer_to(error: BaseException, seconds: float | None) -> Answer:
             failure = Failure.PROXY if refused else Failure.CONNECTION
             detail = f"the proxy answers {error.status} {error.message}"
         case aiohttp.ClientResponseError():
-            detail = f"the answer is no HTTP: {error.message}"
+            # Its message quotes what came, which may be what we sent.
+            detail = "the answer is no HTTP"
     return Answer(None, failure, printable(detail))
+
+
+def is_hang_up(error: BaseException) -> bool:
+    """Whether *error* is a connection that ended without an answer."""
+    if isinstance(error, (TimeoutError, aiohttp.ClientConnectorError)):
+        return False
+    return isinstance(error, aiohttp.ClientConnectionError)
 
 
 def _unconnected(error: aiohttp.ClientConnectorError) -> str:

@@ -3,6 +3,8 @@
 import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import aiohttp
 from multidict import CIMultiDict
@@ -16,6 +18,14 @@ from exporter.tls import Tls
 IDLE_SECONDS = 15.0
 RESOLVE_AGAIN_SECONDS = 10
 PROXY_AUTHORIZATION = "Proxy-Authorization"
+
+
+@dataclass(slots=True)
+class Journey:
+    """How one request travelled."""
+
+    reused: bool = False
+    """Whether it went along a connection that had been idle."""
 
 
 class Transport:
@@ -45,8 +55,9 @@ class Transport:
         data: io.BytesIO,
         headers: CIMultiDict[str],
         timeout: aiohttp.ClientTimeout,
+        journey: Journey | None = None,
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Return the answer to a POST, as a block."""
+        """Return the answer to a POST, as a block; *journey* learns how it went."""
         proxy = self._proxy(url)
         to_proxy: dict[str, str] = {}
         if proxy and proxy.authorization:
@@ -62,6 +73,7 @@ class Transport:
             ssl=self._tls.current().context,
             proxy=proxy.url if proxy else None,
             proxy_headers=to_proxy if proxy else None,
+            trace_request_ctx=journey,
         )
 
     def _proxy(self, url: str) -> Proxy | None:
@@ -85,5 +97,22 @@ async def open_transport(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # bodies of a backend's answers aren't read
+        trace_configs=[_journeys()],
     ) as session:
         yield Transport(session, tls, proxies)
+
+
+def _journeys() -> aiohttp.TraceConfig:
+    """Return what writes down how each request travels."""
+
+    async def reused(
+        _: aiohttp.ClientSession,
+        trace: SimpleNamespace,
+        __: aiohttp.TraceConnectionReuseconnParams,
+    ) -> None:
+        if trace.trace_request_ctx:
+            trace.trace_request_ctx.reused = True
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(reused)
+    return config

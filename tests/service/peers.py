@@ -38,6 +38,15 @@ async def accept(_, writer):
     await writer.drain()
 
 
+async def accept_and_close_soon(reader, writer):
+    """Accept, keep the connection open, and close it before long without a word."""
+    writer.write(OK)
+    await writer.drain()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.001):
+            await reader.read(1)
+
+
 async def be_silent(reader, _):
     """Say nothing until the other side hangs up."""
     await reader.read()

@@ -8,6 +8,7 @@ from tests.conftest import eventually
 from tests.records import KEY, instance, tasks
 from tests.service.peers import (
     accept,
+    accept_and_close_soon,
     be_silent,
     hang_up,
     never_end,
@@ -44,6 +45,21 @@ async def test_a_hanging_batch_delays_no_other_instance(start, backend):
     assert [position for position in backend.positions if position % 3 == 1] == list(
         range(1, 32, 3)
     )
+
+
+async def test_idle_connections_that_are_closed(start):
+    """A request that crosses with the end of its connection goes out again at once."""
+    async with peer(accept_and_close_soon) as (url, begun):
+        exporter = await start(url=url, batch_size=1)
+        for position in range(1, 101):
+            await exporter.bulk(tasks(position, value=instance(position)))
+        while (await exporter.metrics())["spool_events"]:
+            pass  # until all are delivered
+
+        metrics = await exporter.metrics()
+        assert metrics["delivery_events_total"] == 100
+        assert metrics["delivery_attempts_total postponed"] == 0
+        assert len(begun) > 10
 
 
 async def test_a_batch_that_times_out_delays_no_other(start, backend):

@@ -101,6 +101,21 @@ async def test_five_bad_events_among_500(start, backend):
     assert {line.reason for line in told} == {"refused: 400 BAD REQUEST"}
 
 
+async def test_a_backend_that_echoes_the_request(start, backend, settings):
+    """Our key, quoted in its answer, is neither in the log nor in the dead letter."""
+    backend.answer = lambda post: 400 if 2 in post.positions else 200
+    backend.body = b"no event, but your key s3cret-key"
+    exporter = await start(api_key="s3cret-key")
+
+    await exporter.bulk(bulk(*(a_record(n, value=instance(n)) for n in (1, 2, 3))))
+    await eventually_metrics(exporter, spool_events=0, spool_dead_letters=1)
+    token = (settings().spool_dir / "admin.token").read_text()
+    page = await exporter.demand("GET", "/dead-letters", token)
+
+    assert "no event, but your key (hidden)" in page.body.decode()
+    assert "s3cret" not in page.body.decode()
+
+
 async def eventually_metrics(exporter, **expected):
     """Return what is scraped once it is as *expected*."""
     deadline = time.monotonic() + 5

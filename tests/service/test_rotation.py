@@ -32,8 +32,11 @@ async def test_an_api_key(start, backend, key):
     assert [post.headers["X-Api-Key"] for post in backend.posts] == ["first", "second"]
 
 
-async def test_a_key_that_was_wrong(start, backend, key):
-    """What was blocked by a wrong key is delivered with the right one."""
+async def test_a_key_that_was_wrong(start, backend, key, monkeypatch):
+    """What was blocked by a wrong key is delivered as soon as there is a right one."""
+    monkeypatch.setattr("exporter.delivery.breaker.FIRST_SECONDS", 1000.0)
+    monkeypatch.setattr("exporter.delivery.breaker.LONGEST_SECONDS", 1000.0)
+    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
     file, named = key
     backend.answer = lambda post: 200 if post.headers["X-Api-Key"] == "right" else 401
     exporter = await start(**named)
