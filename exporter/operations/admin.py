@@ -14,7 +14,12 @@ from prometheus_client import exposition
 from exporter import codec
 from exporter.errors import ExporterError
 from exporter.operations.metrics import Metrics
-from exporter.spool import Spool, SpoolFailedError, SpoolLostError
+from exporter.spool import (
+    Spool,
+    SpoolDamagedError,
+    SpoolFailedError,
+    SpoolLostError,
+)
 
 WRITER_SECONDS = 5.0
 
@@ -52,7 +57,7 @@ class Admin:
             await self._proof()
         except TimeoutError:
             return _verdict(f"the spool didn't answer within {WRITER_SECONDS:g} s")
-        except SpoolLostError as error:
+        except (SpoolLostError, SpoolDamagedError) as error:
             return _verdict(str(error))
         except SpoolFailedError:
             pass  # the writer lives; a restart wouldn't mend the disk

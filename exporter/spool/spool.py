@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -10,9 +10,10 @@ from pathlib import Path
 from exporter.events import Event
 from exporter.spool.database import open_database
 from exporter.spool.disk import Disk
-from exporter.spool.errors import SpoolUnusableError
+from exporter.spool.errors import SpoolDamagedError, SpoolUnusableError
 from exporter.spool.lock import locked
 from exporter.spool.outbox import Outbox
+from exporter.spool.salvage import Salvaged, mend
 from exporter.spool.store import Accepted, Held, Store, Unreadable
 from exporter.spool.writer import Writer
 
@@ -22,10 +23,14 @@ FILE = "spool.sqlite"
 class Spool:
     """What is accepted and not yet settled; for the loop's thread alone."""
 
-    def __init__(self, store: Store, writer: Writer) -> None:
+    def __init__(
+        self, store: Store, writer: Writer, salvaged: Salvaged | None = None
+    ) -> None:
         """Serve *store* through *writer*; the caller closes both."""
         self._store = store
         self._writer = writer
+        self.salvaged = salvaged
+        """What became of a file that was damaged; whoever opens it has to tell."""
         self.outbox = Outbox(writer, store)
 
     async def append(
@@ -63,30 +68,43 @@ class Spool:
         return self._store.full
 
     @property
+    def damage(self) -> SpoolDamagedError | None:
+        """Why nothing is taken or settled any more, if it's so; a restart helps."""
+        return self._writer.damage
+
+    @property
     def limit(self) -> int:
         """How many bytes of both may be held."""
         return self._store.limit
 
 
 @contextmanager
-def open_spool(directory: Path, *, backend: str, limit: int) -> Iterator[Spool]:
+def open_spool(
+    directory: Path,
+    *,
+    backend: str,
+    limit: int,
+    damaged: Callable[[], None] = lambda: None,
+) -> Iterator[Spool]:
     """
     Open the spool in *directory*, and close it behind the block; needs a running loop.
 
-    Holds at most *limit* bytes. Raises `SpoolInUseError`, `SpoolVersionError` and
+    Holds at most *limit* bytes. A damaged file is salvaged first; when damage is only
+    found later, *damaged* is called. Raises `SpoolInUseError`, `SpoolVersionError` and
     `SpoolUnusableError`.
     """
     directory = directory.absolute()  # messages say where, from anywhere
     _make(directory)
-    with locked(directory), closing(open_database(directory / FILE)) as connection:
-        try:
-            store = Store(
-                connection, Disk(directory / FILE), backend=backend, limit=limit
-            )
-        except sqlite3.Error as error:
-            raise SpoolUnusableError(directory / FILE, error) from error
-        with closing(Writer(connection, store)) as writer:
-            yield Spool(store, writer)
+    file = directory / FILE
+    with locked(directory):
+        salvaged = mend(file)
+        with closing(open_database(file)) as connection:
+            try:
+                store = Store(connection, Disk(file), backend=backend, limit=limit)
+            except sqlite3.Error as error:
+                raise SpoolUnusableError(file, error) from error
+            with closing(Writer(connection, store, damaged)) as writer:
+                yield Spool(store, writer, salvaged)
 
 
 def _make(directory: Path) -> None:
