@@ -29,7 +29,7 @@ from exporter.operations.admin import Admin
 from exporter.operations.metrics import Metrics
 from exporter.operations.observer import Observer
 from exporter.settings import Settings
-from exporter.spool import Outbox, open_spool
+from exporter.spool import Outbox, Spool, open_spool
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,11 @@ async def serve(settings: Settings) -> None:
             settings.spool_dir,
             backend=BACKEND,
             limit=settings.spool_max_bytes,
+            damaged=stopping.set,
         ) as spool:
             metrics.watch(spool)
+            if spool.salvaged:
+                observer.salvaged(spool.salvaged)
             admin = Admin(spool, metrics)
             ingest = Ingest(
                 spool,
@@ -81,10 +84,7 @@ async def serve(settings: Settings) -> None:
                         "waiting_events": spool.waiting.rows,
                     },
                 )
-                admin.accepting = True
-                await stopping.wait()
-                admin.accepting = False
-                log.info("stopping", extra={"waiting_events": spool.waiting.rows})
+                await _accepting(admin, spool, stopping)
             log.info("stopped", extra={"waiting_events": spool.waiting.rows})
 
 
@@ -125,6 +125,16 @@ async def delivering(
         slots.cancel()
     if problem:
         raise problem
+
+
+async def _accepting(admin: Admin, spool: Spool, stopping: asyncio.Event) -> None:
+    """Let the broker in until it's time to stop; raise when the spool is damaged."""
+    admin.accepting = True
+    await stopping.wait()
+    admin.accepting = False
+    log.info("stopping", extra={"waiting_events": spool.waiting.rows})
+    if spool.damage:
+        raise spool.damage  # without a drain: nothing could be settled
 
 
 def _signals() -> asyncio.Event:

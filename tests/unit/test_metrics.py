@@ -15,6 +15,7 @@ COUNTERS = {
     "ingest_epochs_total": None,
     "delivery_attempts_total": ("outcome", "delivered postponed rejected blocked"),
     "delivery_events_total": None,
+    "spool_salvages_total": None,
 }
 HISTOGRAMS = {"ingest_bulk_duration_seconds", "delivery_attempt_duration_seconds"}
 GAUGES = {
