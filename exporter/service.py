@@ -41,8 +41,11 @@ async def serve(settings: Settings) -> None:
             backend=BACKEND,
             limit=settings.spool_max_bytes,
             lost=observer.lost if settings.spool_when_full == "drop-oldest" else None,
+            damaged=stopping.set,
         ) as spool:
             metrics.watch(spool)
+            if spool.salvaged:
+                observer.salvaged(spool.salvaged)
             admin = _admin(settings, spool, metrics)
             ingest = Ingest(spool, observer, ingest_password(settings))
             async with (
@@ -70,10 +73,7 @@ async def serve(settings: Settings) -> None:
                         "waiting_events": spool.waiting.rows,
                     },
                 )
-                admin.accepting = True
-                await stopping.wait()
-                admin.accepting = False
-                log.info("stopping", extra={"waiting_events": spool.waiting.rows})
+                await _accepting(admin, spool, stopping)
             log.info("stopped", extra={"waiting_events": spool.waiting.rows})
 
 
@@ -122,6 +122,16 @@ def _admin(settings: Settings, spool: Spool, metrics: Metrics) -> Admin:
         token=guard.issue(settings.spool_dir),
         routes=dead_letters.routes(office),
     )
+
+
+async def _accepting(admin: Admin, spool: Spool, stopping: asyncio.Event) -> None:
+    """Let the broker in until it's time to stop; raise when the spool is damaged."""
+    admin.accepting = True
+    await stopping.wait()
+    admin.accepting = False
+    log.info("stopping", extra={"waiting_events": spool.waiting.rows})
+    if spool.damage:
+        raise spool.damage  # without a drain: nothing could be settled
 
 
 def _signals() -> asyncio.Event:

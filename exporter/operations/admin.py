@@ -15,7 +15,12 @@ from prometheus_client import exposition
 from exporter.errors import ExporterError
 from exporter.operations.guard import guard, reply
 from exporter.operations.metrics import Metrics
-from exporter.spool import Spool, SpoolFailedError, SpoolLostError
+from exporter.spool import (
+    Spool,
+    SpoolDamagedError,
+    SpoolFailedError,
+    SpoolLostError,
+)
 
 WRITER_SECONDS = 5.0
 
@@ -67,6 +72,8 @@ class Admin:
             await self._proof()
         except TimeoutError:
             return _verdict(f"the spool didn't answer within {WRITER_SECONDS:g} s")
+        except SpoolDamagedError as error:
+            return _verdict(str(error))
         except SpoolLostError as error:
             # What it still holds would be lost with a restart.
             if self._spool.outbox.empty.is_set():

@@ -42,6 +42,10 @@ class Metrics:
             "ingest_epochs_total",
             "Times that the positions of a partition started again.",
         )
+        self.salvages = self._counter(
+            "spool_salvages_total",
+            "Times that the spool was damaged, and what could be read was salvaged.",
+        )
         self.bulk_seconds = self._histogram(
             "ingest_bulk_duration_seconds",
             "Time from the head of a bulk request to the end of its commit.",

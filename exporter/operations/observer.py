@@ -15,7 +15,7 @@ from operator import attrgetter
 from exporter.delivery import Attempt, Outcome, remedy
 from exporter.ingest import Received
 from exporter.operations.metrics import REFUSALS, Metrics
-from exporter.spool import Batch, Unreadable, Verdict
+from exporter.spool import Batch, Salvaged, Unreadable, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +134,22 @@ class Observer:
         if self._is_news("lost"):
             fields = {"batch": str(batch), "events": len(batch.entries)}
             log.error("the spool is full: the oldest events are lost", extra=fields)
+
+    def salvaged(self, salvaged: Salvaged) -> None:
+        """Count a spool that was damaged, and tell whoever has to look at its disk."""
+        self._metrics.salvages.inc()
+        missing = salvaged.missing
+        log.critical(
+            "the spool was damaged: what could be read of it was salvaged",
+            extra={
+                "waiting_events": salvaged.events,
+                "dead_letters": salvaged.dead_letters,
+                "missing": "unknown" if missing is None else missing,
+                "aside": str(salvaged.aside),
+                "remedy": "Check the disk and its filesystem. Keep the files set aside "
+                "until it's clear what the backend lacks; nothing reads them any more",
+            },
+        )
 
     def _kept_aside(self, unreadable: Iterable[Unreadable]) -> None:
         """Name the first record of each reason that is news."""

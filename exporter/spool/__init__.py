@@ -9,12 +9,14 @@ from exporter.spool.dead_letters import (
     Window,
 )
 from exporter.spool.errors import (
+    SpoolDamagedError,
     SpoolFailedError,
     SpoolFullError,
     SpoolInUseError,
     SpoolLostError,
 )
 from exporter.spool.outbox import Batch, Limits, Outbox
+from exporter.spool.salvage import Salvaged
 from exporter.spool.spool import Spool, open_spool
 from exporter.spool.store import Accepted, Entry
 
@@ -27,7 +29,9 @@ __all__ = [
     "Handled",
     "Limits",
     "Outbox",
+    "Salvaged",
     "Spool",
+    "SpoolDamagedError",
     "SpoolFailedError",
     "SpoolFullError",
     "SpoolInUseError",

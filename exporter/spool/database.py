@@ -105,7 +105,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
         raise SpoolVersionError(path, version, known=len(MIGRATIONS))
+    migrate(connection, version)
+
+
+def migrate(connection: sqlite3.Connection, version: int = 0) -> None:
+    """Bring a file of *version*, or an empty one, to the newest schema."""
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.executescript(
             f"BEGIN; {migration}; PRAGMA user_version = {number}; COMMIT"
         )
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether *error* says that the file's contents are wrong, not its disk."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what extends it
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

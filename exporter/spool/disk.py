@@ -6,9 +6,11 @@ write-ahead log. So new events are refused while there still is some.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-from exporter.spool.errors import SpoolFailedError, SpoolLostError
+from exporter.spool.errors import SpoolDamagedError, SpoolFailedError, SpoolLostError
+from exporter.spool.salvage import mark
 
 RESERVE_BYTES = 64 * 1024 * 1024
 """Several times what the log grows to between two checkpoints."""
@@ -33,6 +35,12 @@ class Disk:
                 f"the disk has {left} bytes left, and {RESERVE_BYTES} are kept free so "
                 "that what is held can still be delivered"
             )
+
+    def condemn(self, reason: object) -> SpoolDamagedError:
+        """Let the next start salvage the file; return why nothing more goes into it."""
+        with suppress(OSError):  # then it will be found again
+            mark(self._file, reason)
+        return SpoolDamagedError(self._file, reason)
 
     def _look(self) -> None:
         """Compare both with what they were; neither is ever replaced, nor shrinks."""

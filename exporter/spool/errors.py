@@ -47,6 +47,16 @@ class SpoolLostError(SpoolFailedError):
         )
 
 
+class SpoolDamagedError(SpoolFailedError):
+    """The file's contents are wrong; only a restart, which salvages them, helps."""
+
+    def __init__(self, path: Path, reason: object) -> None:
+        """Name the *path* and what SQLite said."""
+        super().__init__(
+            f"{path} is damaged ({reason}); the next start salvages what can be read"
+        )
+
+
 class SpoolInUseError(ExporterError):
     """Another service holds the spool."""
 

@@ -19,9 +19,14 @@ from exporter.spool.dead_letters import (
     Window,
 )
 from exporter.spool.disk import Disk
-from exporter.spool.errors import SpoolFullError, SpoolUnusableError
+from exporter.spool.errors import (
+    SpoolDamagedError,
+    SpoolFullError,
+    SpoolUnusableError,
+)
 from exporter.spool.lock import locked
 from exporter.spool.outbox import Batch, Outbox
+from exporter.spool.salvage import Salvaged, mend
 from exporter.spool.store import Accepted, Held, Store
 from exporter.spool.writer import Writer
 
@@ -34,7 +39,14 @@ PAGE = 500
 class Spool:
     """What is accepted and not yet settled; for the loop's thread alone."""
 
-    def __init__(self, store: Store, writer: Writer, lost: Lost | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        *,
+        lost: Lost | None = None,
+        salvaged: Salvaged | None = None,
+    ) -> None:
         """
         Serve *store* through *writer*; the caller closes both.
 
@@ -44,6 +56,8 @@ class Spool:
         self._store = store
         self._writer = writer
         self._lost = lost
+        self.salvaged = salvaged
+        """What became of a file that was damaged; whoever opens it has to tell."""
         self.outbox = Outbox(writer, store)
 
     async def append(
@@ -139,6 +153,11 @@ class Spool:
         return self._store.full
 
     @property
+    def damage(self) -> SpoolDamagedError | None:
+        """Why nothing is taken or settled any more, if it's so; a restart helps."""
+        return self._writer.damage
+
+    @property
     def limit(self) -> int:
         """How many bytes of both may be held."""
         return self._store.limit
@@ -146,26 +165,33 @@ class Spool:
 
 @contextmanager
 def open_spool(
-    directory: Path, *, backend: str, limit: int, lost: Lost | None = None
+    directory: Path,
+    *,
+    backend: str,
+    limit: int,
+    lost: Lost | None = None,
+    damaged: Callable[[], None] = lambda: None,
 ) -> Iterator[Spool]:
     """
     Open the spool in *directory*, and close it behind the block; needs a running loop.
 
     Holds at most *limit* bytes; then it refuses more, or loses the oldest events and
-    tells *lost*. Raises `SpoolInUseError`, `SpoolVersionError` and
+    tells *lost*. A damaged file is salvaged first; when damage is only found later,
+    *damaged* is called. Raises `SpoolInUseError`, `SpoolVersionError` and
     `SpoolUnusableError`.
     """
     directory = directory.absolute()  # messages say where, from anywhere
     _make(directory)
-    with locked(directory), closing(open_database(directory / FILE)) as connection:
-        try:
-            store = Store(
-                connection, Disk(directory / FILE), backend=backend, limit=limit
-            )
-        except sqlite3.Error as error:
-            raise SpoolUnusableError(directory / FILE, error) from error
-        with closing(Writer(connection, store)) as writer:
-            yield Spool(store, writer, lost)
+    file = directory / FILE
+    with locked(directory):
+        salvaged = mend(file)
+        with closing(open_database(file)) as connection:
+            try:
+                store = Store(connection, Disk(file), backend=backend, limit=limit)
+            except sqlite3.Error as error:
+                raise SpoolUnusableError(file, error) from error
+            with closing(Writer(connection, store, damaged)) as writer:
+                yield Spool(store, writer, lost=lost, salvaged=salvaged)
 
 
 def _make(directory: Path) -> None:

@@ -19,7 +19,7 @@ from exporter.spool.dead_letters import (
 )
 from exporter.spool.dead_letters import Page as DeadLetterPage
 from exporter.spool.disk import Disk
-from exporter.spool.errors import SpoolFullError
+from exporter.spool.errors import SpoolDamagedError, SpoolFullError
 from exporter.spool.identities import Identities
 from exporter.spool.statements import insert, numbers
 
@@ -124,6 +124,10 @@ class Store:
         """Let this transaction write, as an append would."""
         self._disk.check()
         self._written = None
+
+    def condemn(self, reason: object) -> SpoolDamagedError:
+        """Let the next start salvage the file; return why nothing more goes into it."""
+        return self._disk.condemn(reason)
 
     def append(
         self, events: Sequence[Event], unreadable: Sequence[Unreadable]

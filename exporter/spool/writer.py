@@ -16,7 +16,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from exporter.errors import ExporterError
-from exporter.spool.errors import SpoolFailedError
+from exporter.spool.database import is_damage
+from exporter.spool.errors import SpoolDamagedError, SpoolFailedError
 from exporter.spool.store import Store
 
 LARGEST_GROUP = 256
@@ -45,12 +46,24 @@ class Done(NamedTuple):
 class Writer:
     """Does work in the order it is handed in, and reports in that order."""
 
-    def __init__(self, connection: sqlite3.Connection, store: Store) -> None:
-        """Start the thread that alone uses both until `close`; needs a running loop."""
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        store: Store,
+        damaged: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        Start the thread that alone uses both until `close`; needs a running loop.
+
+        *damaged* is called in the loop's thread when the file turns out to be.
+        """
         self._connection = connection
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._damaged = damaged
+        self.damage: SpoolDamagedError | None = None
+        """Why nothing is done any more: writing could make it worse."""
         self._stale = False
         """Whether a transaction failed, and left the store with what it changed."""
         self._thread = threading.Thread(target=self._run, name="spool-writer")
@@ -87,6 +100,8 @@ class Writer:
             self._loop.call_soon_threadsafe(self._tell, done)
 
     def _commit(self, group: list[Work]) -> list[Done]:
+        if self.damage:
+            return [Done(work, None, self.damage) for work in group]
         try:
             self._refresh()
             self._connection.execute("BEGIN")
@@ -99,10 +114,14 @@ class Writer:
             self._stale = True
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
+            if is_damage(error):
+                self.damage = failure = self._store.condemn(error)
+                self._loop.call_soon_threadsafe(self._damaged)
+                return [Done(work, None, failure) for work in group]
             with suppress(sqlite3.Error):  # else the next transaction does
                 self._refresh()
-            failure = SpoolFailedError(error)
-            return [Done(work, None, failure) for work in group]
+            failed = SpoolFailedError(error)
+            return [Done(work, None, failed) for work in group]
         return done
 
     def _call(self, work: Work) -> Done:

@@ -109,7 +109,7 @@ async def test_a_backend_that_echoes_the_request(start, backend, settings):
 
     await exporter.bulk(bulk(*(a_record(n, value=instance(n)) for n in (1, 2, 3))))
     await eventually_metrics(exporter, spool_events=0, spool_dead_letters=1)
-    token = (settings().spool_dir / "admin.token").read_text()
+    token = (settings().spool_dir / "admin.token").read_text().strip()
     page = await exporter.demand("GET", "/dead-letters", token)
 
     assert "no event, but your key (hidden)" in page.body.decode()

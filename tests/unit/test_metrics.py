@@ -17,6 +17,7 @@ COUNTERS = {
     "delivery_events_total": None,
     "delivery_dead_letters_total": None,
     "spool_lost_events_total": None,
+    "spool_salvages_total": None,
 }
 HISTOGRAMS = {"ingest_bulk_duration_seconds", "delivery_attempt_duration_seconds"}
 GAUGES = {

@@ -154,6 +154,7 @@ async def test_a_file_that_was_lost(tmp_path, file, change):
     """Nothing is accepted into a database of which nobody would find all again."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
+        await spool.prove()
         batch = await spool.outbox.take(ANY)
         change(tmp_path / file)
 

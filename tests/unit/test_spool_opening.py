@@ -45,7 +45,6 @@ async def test_the_holder_may_die_in_any_way(tmp_path):
 @pytest.mark.parametrize(
     "make, says",
     [
-        (lambda d: (d / "spool.sqlite").write_bytes(b"no database" * 99), "not a data"),
         (lambda d: (d / "spool.sqlite").mkdir(), "unable to open"),
         (lambda d: (d / "lock").mkdir(), "directory"),
         (lambda d: (d / "lock").symlink_to(d / "no" / "where"), "No such file"),

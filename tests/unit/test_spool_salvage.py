@@ -1,0 +1,471 @@
+"""A damaged spool: what can be read comes back, and nothing is thrown away."""
+
+import asyncio
+import os
+import re
+import resource
+import shutil
+import sqlite3
+from contextlib import closing
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import ExporterError
+from exporter.operations.admin import Admin
+from exporter.operations.metrics import Metrics
+from exporter.spool import SpoolDamagedError, salvage
+from exporter.spool.database import is_damage
+from exporter.spool.pages import Pages
+from exporter.spool.salvage import mend
+from tests.conftest import eventually
+from tests.unit.damage import kept_aside, large, overwrite, overwrite_event, page_of
+from tests.unit.spools import ANY, a_spool, an_event, failing, taken
+
+ALL = list(range(1, 201))
+
+
+@pytest.fixture
+async def file(tmp_path):
+    """Return the file of a spool with 200 events and five dead letters."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([large(n) for n in ALL], [kept_aside(n) for n in range(5)])
+    return tmp_path / "spool.sqlite"
+
+
+async def opened(directory):
+    """Return what became of the file, and the positions that wait, in order."""
+    async with a_spool(directory) as spool:
+        held = spool.waiting.rows
+        positions = list(chain(*await taken(spool)))
+        assert held == len(positions)
+        return spool.salvaged, positions
+
+
+def lost(positions):
+    """Return which of all positions are not among *positions*, which are in order."""
+    assert positions == sorted(set(positions))
+    return sorted(set(ALL) - set(positions))
+
+
+def bytes_read():
+    """Return how many bytes this process has read from files so far."""
+    return int(re.search(r"rchar: (\d+)", Path("/proc/self/io").read_text())[1])
+
+
+async def test_a_healthy_file_is_left_alone(file):
+    """What is sound is neither read through nor changed by looking."""
+    async with a_spool(file.parent, limit=1 << 30) as spool:
+        await spool.append([an_event(n, body=b"x" * 50_000) for n in range(201, 401)])
+    before = file.read_bytes()
+
+    start = bytes_read()
+    assert mend(file) is None
+    end = bytes_read()
+
+    assert file.read_bytes() == before
+    assert end - start < len(before) / 20
+    assert sorted(path.name for path in file.parent.iterdir()) == ["lock", file.name]
+
+
+async def test_damaged_pages_cost_what_is_on_them(file):
+    """Behind a damaged page everything comes, in order; totals are counted anew."""
+    overwrite_event(file, 50)
+    overwrite_event(file, 1)
+    damaged = file.read_bytes()
+
+    async with a_spool(file.parent) as spool:
+        salvaged, waiting, dead = spool.salvaged, spool.waiting, spool.dead
+        positions = list(chain(*await taken(spool)))
+
+    missing = lost(positions)
+    assert {1, 50} < set(missing)
+    assert len(missing) <= 12
+    assert waiting == (200 - len(missing), 700 * (200 - len(missing)))
+    assert dead == (5, 5 * len(b"{garbage 1"))
+    assert salvaged[1:] == (len(positions), 5, len(missing))
+    assert salvaged.aside.read_bytes() == damaged
+    assert salvaged.aside.name.startswith("spool.sqlite.damaged-20")
+
+
+@pytest.mark.parametrize("pages", [[0], [1], [0, 1], [0, 1, 2, 3]])
+async def test_garbage_from_the_start(file, pages):
+    """Without header, schema or root the events are found page by page."""
+    assert page_of(file, b'"position":1}') > 3
+    overwrite(file, *pages)
+
+    salvaged, positions = await opened(file.parent)
+
+    assert positions == ALL
+    assert salvaged.events == 200
+
+
+async def test_a_truncated_file(file):
+    """What was before the cut comes back."""
+    os.truncate(file, file.stat().st_size // 2 + 100)
+
+    salvaged, positions = await opened(file.parent)
+
+    assert 50 < len(positions) < 150
+    assert salvaged.missing == len(lost(positions))
+
+
+@pytest.mark.parametrize("content", [b"", b"no database" * 9999, b"\x0d" * 99_999])
+async def test_a_file_of_nothing_but_garbage(file, content):
+    """A spool of which nothing is left starts anew, and says so."""
+    file.write_bytes(content)
+
+    salvaged, positions = await opened(file.parent)
+
+    assert positions == []
+    assert (salvaged.events, salvaged.missing) == (0, None)
+    assert salvaged.aside.read_bytes() == content
+    assert (await opened(file.parent))[0] is None
+
+
+async def test_bodies_larger_than_a_page(tmp_path):
+    """An event that is spread over many pages comes back byte by byte."""
+    bodies = [os.urandom(size) for size in (4000, 4096, 50_000, 3_000_000)]
+    file = tmp_path / "spool.sqlite"
+    async with a_spool(tmp_path, limit=1 << 30) as spool:
+        events = [an_event(n, body=body) for n, body in enumerate(bodies)]
+        await spool.append(events)
+    overwrite(file, 0)
+
+    async with a_spool(tmp_path, limit=1 << 30) as spool:
+        assert spool.salvaged.events == 4
+        assert (await spool.outbox.take(ANY)).events == events[:3]
+
+
+async def test_repeats_are_still_known(file):
+    """When no event is missing, what was accepted before is still a repeat."""
+    async with a_spool(file.parent) as spool:
+        await spool.append([an_event(300, partition=2)])
+        await taken(spool)
+        await spool.append([an_event(301)])
+    overwrite(file, 0)
+
+    async with a_spool(file.parent) as spool:
+        assert spool.salvaged[1:] == (1, 5, 0)
+        again = [*map(large, ALL), an_event(301), an_event(300, partition=2)]
+        assert (await spool.append(again, [kept_aside(1)])).entries == []
+        assert spool.dead.rows == 5
+
+
+async def test_what_is_missing_may_come_again(file):
+    """When events are missing, whatever the broker sends again is accepted."""
+    overwrite_event(file, 1)
+
+    async with a_spool(file.parent) as spool:
+        missing = spool.salvaged.missing
+        again = await spool.append(list(map(large, ALL)))
+        assert missing > 0
+        assert len(again.entries) == missing
+        assert spool.waiting.rows == 200
+
+
+@pytest.mark.parametrize("position", [200, None])
+async def test_no_settled_event_comes_from_a_free_page(file, position):
+    """What was delivered before the damage isn't delivered again for its sake."""
+    async with a_spool(file.parent) as spool:
+        # Some builds of SQLite wipe what they free.
+        await spool._writer.do(
+            partial(spool._writer._connection.execute, "PRAGMA secure_delete = off")
+        )
+        for _ in range(2):
+            await spool.outbox.settle(await spool.outbox.take(ANY))
+    if position:
+        overwrite_event(file, position)
+    else:
+        overwrite(file, 0)  # which knows the free pages
+
+    _, positions = await opened(file.parent)
+
+    assert positions[0] == 101
+    assert {*range(101, 190)} < set(positions)
+
+
+def identities(file):
+    """Return the numbers, from 0, of pages with identities."""
+    with closing(Pages(file)) as pages:
+        read = {n: pages._read(pages._in_file(n)) for n in range(2, pages.count + 1)}
+    return [n - 1 for n, page in read.items() if page.rows and len(page.rows[0]) == 5]
+
+
+async def test_the_memory_keeps_no_gap(file, monkeypatch):
+    """After identities were lost, forgetting the oldest of them still works."""
+    async with a_spool(file.parent) as spool:
+        await spool.append([an_event(n) for n in range(201, 1000)])
+        await taken(spool)
+        await spool.append([an_event(1000)])
+    overwrite(file, identities(file)[3])
+    monkeypatch.setattr("exporter.spool.identities.REMEMBER_AT_LEAST", 10)
+    monkeypatch.setattr("exporter.spool.identities.REMEMBER_MS", 1)
+    monkeypatch.setattr("exporter.spool.identities.LOOK_EVERY", 10)
+    salvage.mark(file, "test")
+
+    async with a_spool(file.parent) as spool:
+        connection = spool._writer._connection
+        (known,) = connection.execute("SELECT count(*) FROM identity").fetchone()
+        for start in range(2000, 4000, 20):
+            await spool.append([an_event(n) for n in range(start, start + 20)])
+        rows, first, last = connection.execute(
+            "SELECT count(*), min(sequence), max(sequence) FROM identity"
+        ).fetchone()
+
+    assert 500 < known < 1000
+    assert known < first
+    assert rows == last - first + 1
+
+
+async def test_a_kill_during_a_salvage(file, tmp_path, monkeypatch):
+    """Whenever a salvage is cut off, the next start has all of it."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([large(201)])
+        damaged = tmp_path / "damaged spool"
+        shutil.copytree(tmp_path, damaged)
+    salvage.mark(damaged / file.name, "test")
+    states = []
+
+    def seen(act, *args):
+        states.append(tmp_path / f"state {len(states)}")
+        shutil.copytree(damaged, states[-1])
+        return act(*args)
+
+    monkeypatch.setattr(Path, "rename", lambda *a, f=Path.rename: seen(f, *a))
+    monkeypatch.setattr(Path, "unlink", lambda *a, f=Path.unlink, **_: seen(f, *a, 1))
+    monkeypatch.setattr(salvage, "_sync", partial(seen, salvage._sync))
+    assert mend(damaged / file.name).events == 201
+    monkeypatch.undo()
+
+    assert len(states) > 8
+    for state in [*states, damaged]:
+        _, positions = await opened(state)
+        assert positions == [*ALL, 201]
+        aside = list(state.glob("spool.sqlite.damaged-*Z"))
+        assert len(aside) == 1
+        assert aside[0].with_name(f"{aside[0].name}-wal").exists()
+        assert not list(state.glob("*.salvaged"))
+
+
+async def test_no_room_for_a_salvage(file):
+    """The service doesn't start with less than all; with room, the next start does."""
+    salvage.mark(file, "test")
+    before = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(ExporterError, match=r"can't be opened.*free space"):
+            mend(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert file.read_bytes() == before
+    assert {p.name for p in file.parent.iterdir()} == {"damaged", "lock", file.name}
+    assert (await opened(file.parent))[1] == ALL
+
+
+async def test_dead_letters_that_are_missing(file):
+    """A dead letter that can't be read is told of as well."""
+    overwrite(file, page_of(file, b"{garbage 4"))
+
+    salvaged, positions = await opened(file.parent)
+
+    assert positions == ALL
+    assert salvaged[1:] == (200, 0, 5)
+
+
+async def test_a_mark_without_its_file(file):
+    """Where nothing is left, nothing is salvaged."""
+    salvage.mark(file, "test")
+    file.unlink()
+
+    assert await opened(file.parent) == (None, [])
+    assert await opened(file.parent) == (None, [])
+
+
+async def test_two_salvages_in_one_second(file):
+    """No file that was set aside takes the place of another."""
+    for number in range(3):
+        salvage.mark(file, "test")
+        assert mend(file).events == 200
+        assert len(list(file.parent.glob("*.damaged-*Z"))) == number + 1
+    assert (await opened(file.parent))[1] == ALL
+
+
+async def test_a_log_of_another_file(file, tmp_path):
+    """A write-ahead log that doesn't fit hides nothing from a salvage."""
+    async with a_spool(tmp_path / "other") as spool:
+        await spool.append([an_event(n, body=b"x" * 9000) for n in range(300, 305)])
+    async with a_spool(tmp_path / "other") as spool:
+        await spool.append([large(330)])
+        shutil.copy(tmp_path / "other" / "spool.sqlite-wal", tmp_path)
+    salvage.mark(file, "test")
+
+    salvaged, positions = await opened(tmp_path)
+
+    assert set(ALL) - set(positions) == set()
+    assert salvaged.aside.with_name(f"{salvaged.aside.name}-wal").exists()
+
+
+async def test_a_log_without_its_file(tmp_path):
+    """What was committed to the log alone comes back when only the log is left."""
+    async with a_spool(tmp_path / "first") as spool:
+        await spool.append([an_event(1), an_event(2)])
+        (tmp_path / "second").mkdir()
+        shutil.copy(tmp_path / "first" / "spool.sqlite-wal", tmp_path / "second")
+
+    _, positions = await opened(tmp_path / "second")
+
+    assert positions == [1, 2]
+
+
+@pytest.mark.parametrize("damage", [lambda f: os.truncate(f, 9000), Path.touch])
+async def test_a_damaged_file_of_a_newer_exporter(file, damage):
+    """What this exporter doesn't know it doesn't salvage either."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    damage(file)
+    before = file.read_bytes()
+
+    with pytest.raises(ExporterError, match=r"version 99.*newer"):
+        async with a_spool(file.parent):
+            pass
+
+    assert file.read_bytes() == before
+    assert sorted(path.name for path in file.parent.iterdir()) == ["lock", file.name]
+
+
+async def test_damage_found_while_running(file, monkeypatch):
+    """It's told at once, nothing more is taken, and the next start salvages."""
+    monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 60)
+    monkeypatch.setattr("exporter.spool.outbox.AHEAD", 20)
+    overwrite_event(file, 100)
+    async with a_spool(file.parent) as spool:
+        assert spool.salvaged is None
+        taking = asyncio.create_task(taken(spool))
+        await eventually(lambda: spool.damage)
+        taking.cancel()
+
+        with pytest.raises(SpoolDamagedError, match=r"malformed.*next start"):
+            await spool.append([large(201)])
+        verdict = await Admin(spool, Metrics(), token="")._healthz(None)
+        assert verdict.status == 503
+        assert b"next start salvages" in verdict.body
+
+    salvaged, positions = await opened(file.parent)
+    assert salvaged.missing == len(set(range(positions[0], 201)) - set(positions))
+    assert 0 < salvaged.missing < 10
+    assert (await opened(file.parent))[0] is None
+
+
+async def test_a_disk_in_trouble_is_no_damage(file):
+    """A transaction that failed for another reason leads to no salvage."""
+    async with a_spool(file.parent) as spool:
+        async with failing(spool):
+            with pytest.raises(ExporterError):
+                await spool.append([large(201)])
+        assert spool.damage is None
+        await spool.append([large(201)])
+
+    assert (await opened(file.parent))[0] is None
+
+
+@pytest.mark.parametrize(
+    "code, expected",
+    [
+        (sqlite3.SQLITE_CORRUPT, True),
+        (sqlite3.SQLITE_CORRUPT_INDEX, True),
+        (sqlite3.SQLITE_NOTADB, True),
+        (sqlite3.SQLITE_IOERR_READ, False),
+        (sqlite3.SQLITE_IOERR_CORRUPTFS, False),
+        (sqlite3.SQLITE_FULL, False),
+        (sqlite3.SQLITE_READONLY, False),
+        (sqlite3.SQLITE_CANTOPEN, False),
+        (None, False),
+    ],
+)
+def test_what_counts_as_damage(code, expected):
+    """Only wrong contents are damage; a disk that fails is not."""
+    error = sqlite3.DatabaseError("any")
+    if code is not None:
+        error.sqlite_errorcode = code
+    assert is_damage(error) is expected
+
+
+async def left_behind(directory, before=(1, 2, 3), last=()):
+    """Return the log of a spool that was killed: before, and after *last* came in."""
+    async with a_spool(directory / "killed") as spool:
+        await spool.append([an_event(n) for n in before])
+        shutil.copytree(directory / "killed", directory / "copy")
+        log = directory / "copy" / "spool.sqlite-wal"
+        if last:
+            await spool.append([an_event(n) for n in last])
+        return log, (directory / "killed" / log.name).read_bytes()
+
+
+@pytest.mark.parametrize("marked", [False, True])
+@pytest.mark.parametrize("tail", [b"", os.urandom(9000), bytes(9000)])
+async def test_a_log_left_behind(tmp_path, tail, marked):
+    """All that was committed before a kill comes back, whatever follows in the log."""
+    log, content = await left_behind(tmp_path)
+    log.write_bytes(content + tail)
+    if marked:
+        salvage.mark(log, "test")
+
+    salvaged, positions = await opened(log.parent)
+
+    assert positions == [1, 2, 3]
+    assert bool(salvaged) is marked
+
+
+@pytest.mark.parametrize("marked", [False, True])
+async def test_a_log_that_began_anew(tmp_path, marked):
+    """What a log still holds of its time before the last checkpoint is history."""
+    async with a_spool(tmp_path) as spool:
+        for position in range(1, 50):
+            await spool.append([an_event(position)])
+        spool._writer._connection.execute("PRAGMA wal_checkpoint")
+        await spool.append([an_event(50)])
+        shutil.copytree(tmp_path, tmp_path / "copy")
+    if marked:
+        salvage.mark(tmp_path / "copy" / "spool.sqlite", "test")
+
+    salvaged, positions = await opened(tmp_path / "copy")
+
+    assert positions == list(range(1, 51))
+    assert bool(salvaged) is marked
+
+
+async def test_damage_beside_a_log_left_behind(file, tmp_path):
+    """File and log are set aside as they were found, to the byte."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([large(201)])
+        shutil.copytree(tmp_path, tmp_path / "copy")
+    file = tmp_path / "copy" / file.name
+    overwrite_event(file, 1)
+    log = file.with_name(f"{file.name}-wal")
+    before = file.read_bytes(), log.read_bytes()
+
+    salvaged, positions = await opened(file.parent)
+
+    aside = salvaged.aside
+    assert positions[-1] == 201
+    assert before == (
+        aside.read_bytes(),
+        aside.with_name(f"{aside.name}-wal").read_bytes(),
+    )
+
+
+@pytest.mark.parametrize("written", [10, 24, 4000, -1])
+async def test_a_commit_that_was_cut_off(tmp_path, written):
+    """A transaction of which a part is missing in the log costs no other."""
+    log, content = await left_behind(tmp_path, last=[4])
+    log.write_bytes(
+        content[: log.stat().st_size + written] if written > 0 else content[:-1]
+    )
+
+    assert await opened(log.parent) == (None, [1, 2, 3])
