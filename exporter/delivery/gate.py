@@ -26,20 +26,23 @@ class Gate:
         """Return the permission for one request, as soon as there is one."""
         # One after the other, so that each slot's piece is the probe sometimes.
         async with self._turn:
-            while self.closed or (ticket := self._breaker.begin()) is None:
+            while True:
+                # Before asking: one that ends in between must not be waited for, as
+                # nobody wakes those who wait for a pause.
+                pause = self._breaker.pause
+                if not self.closed and (ticket := self._breaker.begin()):
+                    return ticket
                 self._woken.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._wait()):
+                    async with asyncio.timeout(self._wait(pause)):
                         await self._woken.wait()
-        return ticket
 
     def wake(self) -> None:
         """Let whoever waits look again: the breaker has learned something."""
         self._woken.set()
 
-    def _wait(self) -> float | None:
+    def _wait(self, pause: float) -> float | None:
         """Return after how many seconds to look again; None is not by itself."""
-        pause = self._breaker.pause
         if not pause or self._breaker.cause is not Cause.BLOCKED:
             return pause or None
         if self._backend.credentials_changed():
