@@ -50,8 +50,8 @@ async def serve(settings: Settings) -> None:
             limit=settings.spool_max_bytes,
             lost=observer.lost if settings.spool_when_full == "drop-oldest" else None,
         ) as spool:
-            metrics.watch(spool)
-            admin = Admin(spool, metrics)
+            delivery = _delivery(settings, session, spool.outbox, observer)
+            admin = Admin(spool, metrics, metrics.watch(spool, delivery))
             ingest = Ingest(
                 spool,
                 observer,
@@ -65,7 +65,7 @@ async def serve(settings: Settings) -> None:
                     settings.admin_port,
                     setting="APP_INTEGRATIONS_ADMIN",
                 ) as admin_port,
-                delivering(settings, session, spool.outbox, observer),
+                delivering(delivery, settings.shutdown_timeout_ms / 1000),
                 listening(
                     ingest.app(),
                     settings.ingest_host,
@@ -90,14 +90,13 @@ async def serve(settings: Settings) -> None:
             log.info("stopped", extra={"waiting_events": spool.waiting.rows})
 
 
-@asynccontextmanager
-async def delivering(
+def _delivery(
     settings: Settings,
     session: aiohttp.ClientSession,
     outbox: Outbox,
     observer: Observer,
-) -> AsyncIterator[None]:
-    """Deliver during the block and drain behind it; a slot that fails ends both."""
+) -> Delivery:
+    """Return the delivery from *outbox* as *settings* say, not yet running."""
     backend = Backend(
         session,
         settings.url,
@@ -117,7 +116,12 @@ async def delivering(
         retry_after_seconds=settings.retry_after_max_ms / 1000,
         max_age_seconds=settings.max_event_age_ms / 1000,
     )
-    delivery = Delivery(outbox, backend, observer, plan)
+    return Delivery(outbox, backend, observer, plan)
+
+
+@asynccontextmanager
+async def delivering(delivery: Delivery, drain_seconds: float) -> AsyncIterator[None]:
+    """Deliver during the block and drain behind it; a slot that fails ends both."""
     problem: ExporterError | None = None
     async with asyncio.TaskGroup() as tasks:
         slots = tasks.create_task(delivery.run(), name="delivery")
@@ -126,7 +130,7 @@ async def delivering(
         except ExporterError as error:
             problem = error  # the block's own: the group would wrap it
         else:
-            await delivery.drain(settings.shutdown_timeout_ms / 1000)
+            await delivery.drain(drain_seconds)
         slots.cancel()
     if problem:
         raise problem

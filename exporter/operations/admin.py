@@ -1,5 +1,5 @@
 """
-The admin port: metrics, and the two questions Kubernetes asks.
+The admin port: metrics, status, and the two questions Kubernetes asks.
 
 Healthy means that the loop turns and the writer answers: what a restart can mend. Ready
 means that ingest can accept; a backend in trouble changes neither, because an unready
@@ -7,6 +7,7 @@ pod leaves its Service and the broker could no longer reach it.
 """
 
 import asyncio
+import time
 
 from aiohttp import web
 from prometheus_client import exposition
@@ -14,6 +15,8 @@ from prometheus_client import exposition
 from exporter import codec
 from exporter.errors import ExporterError
 from exporter.operations.metrics import Metrics
+from exporter.operations.status import status_of
+from exporter.operations.view import View
 from exporter.spool import Spool, SpoolFailedError, SpoolLostError
 
 WRITER_SECONDS = 5.0
@@ -22,10 +25,11 @@ WRITER_SECONDS = 5.0
 class Admin:
     """Answers what is asked on the admin port."""
 
-    def __init__(self, spool: Spool, metrics: Metrics) -> None:
-        """Show *metrics*, and ask *spool* to prove itself."""
+    def __init__(self, spool: Spool, metrics: Metrics, view: View) -> None:
+        """Show *metrics* and *view*, and ask *spool* to prove itself."""
         self._spool = spool
         self._metrics = metrics
+        self._view = view
         self.accepting = False
         """Whether ingest listens."""
 
@@ -37,15 +41,25 @@ class Admin:
                 web.get("/metrics", self._show_metrics),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
+                web.get("/status", self._show_status),
             ]
         )
         return app
 
     async def _show_metrics(self, request: web.Request) -> web.Response:
+        await self._view.look()
         accept = request.headers.get("Accept", "")
         encode, content_type = exposition.choose_encoder(accept)
         body = encode(self._metrics.registry)
         return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _show_status(self, _: web.Request) -> web.Response:
+        hindrance = await self._hindrance()
+        await self._view.look()
+        body = status_of(
+            self._view, self._metrics, hindrance=hindrance, now=time.time()
+        )
+        return _json(body)
 
     async def _healthz(self, _: web.Request) -> web.Response:
         try:
@@ -59,18 +73,22 @@ class Admin:
         return _verdict(None)
 
     async def _readyz(self, _: web.Request) -> web.Response:
+        return _verdict(await self._hindrance())
+
+    async def _hindrance(self) -> str | None:
+        """Return why ingest can't accept, if so."""
         if not self.accepting:
-            return _verdict("ingest isn't listening: starting or shutting down")
+            return "ingest isn't listening: starting or shutting down"
         try:
             await self._proof()
         except TimeoutError:
-            return _verdict(f"the spool didn't answer within {WRITER_SECONDS:g} s")
+            return f"the spool didn't answer within {WRITER_SECONDS:g} s"
         except ExporterError as error:
-            return _verdict(str(error))
+            return str(error)
         if self._spool.full:
             held = self._spool.waiting.size + self._spool.dead.size
-            return _verdict(f"the spool is full: {held} bytes")
-        return _verdict(None)
+            return f"the spool is full: {held} bytes"
+        return None
 
     async def _proof(self) -> None:
         async with asyncio.timeout(WRITER_SECONDS):
@@ -79,8 +97,10 @@ class Admin:
 
 def _verdict(problem: str | None) -> web.Response:
     body = {"status": "unavailable", "reason": problem} if problem else {"status": "ok"}
+    return _json(body, 503 if problem else 200)
+
+
+def _json(body: object, status: int = 200) -> web.Response:
     return web.Response(
-        body=codec.encode(body) + b"\n",
-        status=503 if problem else 200,
-        content_type="application/json",
+        body=codec.encode(body) + b"\n", status=status, content_type="application/json"
     )

@@ -1,11 +1,10 @@
 """What a backend refuses is kept: nothing is dropped, and the rest goes on."""
 
-import time
-
 import pytest
 
 from tests.conftest import eventually
 from tests.records import a_record, bulk, instance, tasks
+from tests.service.running import eventually_metrics
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
@@ -99,11 +98,3 @@ async def test_five_bad_events_among_500(start, backend):
     assert len(backend.posts) <= 10 + 5 * 13
     told = exporter.lines.saying("events became dead letters")
     assert {line.reason for line in told} == {"refused: 400 BAD REQUEST"}
-
-
-async def eventually_metrics(exporter, **expected):
-    """Return what is scraped once it is as *expected*."""
-    deadline = time.monotonic() + 5
-    while not expected.items() <= (metrics := await exporter.metrics()).items():
-        assert time.monotonic() < deadline, metrics
-    return metrics

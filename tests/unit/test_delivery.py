@@ -52,6 +52,7 @@ class WatchStub:
         """Begin empty."""
         self.outcomes = []
         self.dead = {}
+        self.causes = []
 
     def attempted(self, attempt):
         """Keep the outcome of *attempt*."""
@@ -60,6 +61,10 @@ class WatchStub:
     def buried(self, batch, verdict):
         """Keep why the events of *batch* are dead."""
         self.dead |= dict.fromkeys((e.position for e in batch.events), verdict)
+
+    def switched(self, cause):
+        """Keep why the breaker opened, or that it closed."""
+        self.causes.append(cause)
 
 
 class Story:
@@ -121,6 +126,27 @@ def make_waits_long(monkeypatch):
 def unless(*bad, answer=NO):
     """Return a backend's rule: *answer* to every batch that holds one of *bad*."""
     return lambda positions: YES if set(bad).isdisjoint(positions) else answer
+
+
+async def test_the_breaker_is_reported(deliver):
+    """Whoever watches learns once why it opens, and once that it closes."""
+    answers = iter([*[LATER] * 8, Answer(401), Answer(401)])
+    async with deliver(lambda _: next(answers, YES), slots=1) as story:
+        await story.send(*range(1, 11))
+        await story.ends()
+
+    assert story.watch.causes == [Cause.FAILING, Cause.BLOCKED, None]
+
+
+async def test_the_breaker_is_reported_when_all_is_refused(deliver, monkeypatch):
+    """Suspect after suspect without a success opens it, and that is told at once."""
+    make_waits_long(monkeypatch)
+    async with deliver(lambda _: NO) as story:
+        await story.send(*range(1, 31))
+        await eventually(lambda: story.watch.causes)
+
+        assert story.watch.causes == [Cause.REFUSING]
+        assert story.delivery.breaker.cause is Cause.REFUSING
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
