@@ -35,11 +35,17 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def is_locked(directory: Path) -> bool:
-    """Whether somebody holds *directory*; changes nothing there."""
+    """
+    Whether somebody holds *directory*; changes nothing there.
+
+    Raises `SpoolUnusableError` when that can't be found out.
+    """
     try:
         file = os.open(directory / FILE, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise SpoolUnusableError(directory, error) from error
     try:
         _lock(file, directory, fcntl.LOCK_SH)
     except SpoolInUseError:

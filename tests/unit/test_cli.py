@@ -26,7 +26,15 @@ def test_help_helps(capsys):
 
     said = capsys.readouterr().out
     assert left.value.code == 0
-    for needed in ("run ", "check ", "config ", "examples:", "exit status:", "docs/"):
+    for needed in (
+        "run ",
+        "check ",
+        "config ",
+        "status ",
+        "examples:",
+        "exit status:",
+        "docs/",
+    ):
         assert needed in said
 
 
