@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from exporter import __version__, connecting, service, settings, variables
 from exporter.commands import arguments
+from exporter.commands.status import status
 from exporter.errors import ExporterError
 from exporter.operations import check as checks
 from exporter.operations import logs
@@ -29,10 +30,12 @@ examples:
   APP_INTEGRATIONS_URL=https://backend.example/events {NAME} run
   APP_INTEGRATIONS_API_KEY_FILE=/run/secrets/api-key {NAME} config --json
   {NAME} dead-letters list     # with the settings of the service
+  {NAME} status                # likewise
 
 exit status:
   0  done, nothing to complain about
-  1  failed, or check found a problem, or there is no such dead letter
+  1  failed, or check found a problem, or there is no such dead letter, or status knows
+     that it doesn't deliver
   2  the configuration or the command line can't be used
 
 All settings: docs/configuration.md. First steps: README.md."""
@@ -110,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for call in (run, check, config):
+    for call in (run, check, config, status):
         command = commands.add_parser(
             call.__name__, help=call.__doc__, description=call.__doc__
         )

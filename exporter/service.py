@@ -21,6 +21,7 @@ from exporter.operations import dead_letters, guard
 from exporter.operations.admin import Admin
 from exporter.operations.metrics import Metrics
 from exporter.operations.observer import Observer
+from exporter.operations.view import View
 from exporter.settings import Settings
 from exporter.spool import Outbox, Spool, open_spool
 
@@ -43,10 +44,11 @@ async def serve(settings: Settings) -> None:
             lost=observer.lost if settings.spool_when_full == "drop-oldest" else None,
             damaged=stopping.set,
         ) as spool:
-            metrics.watch(spool)
+            delivery = _delivery(settings, backend, spool.outbox, observer)
+            view = metrics.watch(spool, delivery)
             if spool.salvaged:
                 observer.salvaged(spool.salvaged)
-            admin = _admin(settings, spool, metrics)
+            admin = _admin(settings, spool, metrics, view)
             ingest = Ingest(spool, observer, ingest_password(settings))
             async with (
                 listening(
@@ -55,7 +57,7 @@ async def serve(settings: Settings) -> None:
                     settings.admin_port,
                     setting="APP_INTEGRATIONS_ADMIN",
                 ) as admin_port,
-                delivering(settings, backend, spool.outbox, observer),
+                delivering(delivery, settings.shutdown_timeout_ms / 1000),
                 listening(
                     ingest.app(),
                     settings.ingest_host,
@@ -71,20 +73,20 @@ async def serve(settings: Settings) -> None:
                         "ingest": f"{settings.ingest_host}:{ingest_port}",
                         "admin": f"{settings.admin_host}:{admin_port}",
                         "waiting_events": spool.waiting.rows,
+                        "dead_letters": spool.dead.rows,
                     },
                 )
                 await _accepting(admin, spool, stopping)
             log.info("stopped", extra={"waiting_events": spool.waiting.rows})
 
 
-@asynccontextmanager
-async def delivering(
+def _delivery(
     settings: Settings,
     backend: Backend,
     outbox: Outbox,
     observer: Observer,
-) -> AsyncIterator[None]:
-    """Deliver during the block and drain behind it; a slot that fails ends both."""
+) -> Delivery:
+    """Return the delivery from *outbox* as *settings* say, not yet running."""
     plan = Plan(
         slots=settings.max_batches_in_flight,
         limits=limits_of(
@@ -98,7 +100,12 @@ async def delivering(
         retry_after_seconds=settings.retry_after_max_ms / 1000,
         max_age_seconds=settings.max_event_age_ms / 1000,
     )
-    delivery = Delivery(outbox, backend, observer, plan)
+    return Delivery(outbox, backend, observer, plan)
+
+
+@asynccontextmanager
+async def delivering(delivery: Delivery, drain_seconds: float) -> AsyncIterator[None]:
+    """Deliver during the block and drain behind it; a slot that fails ends both."""
     problem: ExporterError | None = None
     async with asyncio.TaskGroup() as tasks:
         slots = tasks.create_task(delivery.run(), name="delivery")
@@ -107,18 +114,19 @@ async def delivering(
         except ExporterError as error:
             problem = error  # the block's own: the group would wrap it
         else:
-            await delivery.drain(settings.shutdown_timeout_ms / 1000)
+            await delivery.drain(drain_seconds)
         slots.cancel()
     if problem:
         raise problem
 
 
-def _admin(settings: Settings, spool: Spool, metrics: Metrics) -> Admin:
+def _admin(settings: Settings, spool: Spool, metrics: Metrics, view: View) -> Admin:
     """Return the admin port's answers, with a new token for those who may ask more."""
     office = dead_letters.Office(spool, settings.cluster_id)
     return Admin(
         spool,
         metrics,
+        view,
         token=guard.issue(settings.spool_dir),
         routes=dead_letters.routes(office),
     )

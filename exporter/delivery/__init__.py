@@ -1,6 +1,7 @@
 """From the spool to a backend: slots, attempts, outcomes, and when to try again."""
 
 from exporter.delivery.backend import Backend
+from exporter.delivery.breaker import Cause, State
 from exporter.delivery.credentials import Credentials
 from exporter.delivery.delivery import Attempt, Delivery, Plan
 from exporter.delivery.names import look_up
@@ -14,11 +15,13 @@ __all__ = [
     "Answer",
     "Attempt",
     "Backend",
+    "Cause",
     "Credentials",
     "Delivery",
     "OAuth",
     "Outcome",
     "Plan",
+    "State",
     "Transport",
     "limits_of",
     "look_up",

@@ -54,6 +54,9 @@ class Watch(Protocol):
     def buried(self, batch: Batch, verdict: Verdict) -> None:
         """Learn that the events of *batch* are dead letters now."""
 
+    def switched(self, cause: Cause | None) -> None:
+        """Learn that the breaker opened for *cause*, or closed when there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -85,7 +88,7 @@ class Delivery:
         self.breaker = Breaker(plan.slots)
         self.aside = Aside()
         self._tasks = asyncio.TaskGroup()
-        self._gate = Gate(self.breaker, backend)
+        self._gate = Gate(self.breaker, backend, watch.switched)
         self._working = 0
         self._in_flight = 0
         self._landed = asyncio.Event()
@@ -227,6 +230,7 @@ class Delivery:
         suspects = self.aside.suspects
         if len(suspects) >= MOST_SUSPECTS:
             self.breaker.block()
+            self._gate.wake()
             for piece in suspects:
                 piece.suspect = False
 

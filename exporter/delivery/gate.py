@@ -1,6 +1,7 @@
 """The wait for the breaker: whoever wants to post asks here, and goes in turn."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from exporter.delivery.backend import Backend
@@ -13,10 +14,21 @@ LOOK_SECONDS = 1.0
 class Gate:
     """Lets as many through as *breaker* allows, first come, first served."""
 
-    def __init__(self, breaker: Breaker, backend: Backend) -> None:
-        """Ask *breaker*; while it is blocked, *backend* may have new credentials."""
+    def __init__(
+        self,
+        breaker: Breaker,
+        backend: Backend,
+        switched: Callable[[Cause | None], None],
+    ) -> None:
+        """
+        Ask *breaker*, and tell *switched* why it opens, or None when it closes.
+
+        While it is blocked, *backend* may have new credentials.
+        """
         self._breaker = breaker
         self._backend = backend
+        self._switched = switched
+        self._cause = breaker.cause
         self._turn = asyncio.Lock()
         self._woken = asyncio.Event()
         self.closed = False
@@ -26,20 +38,26 @@ class Gate:
         """Return the permission for one request, as soon as there is one."""
         # One after the other, so that each slot's piece is the probe sometimes.
         async with self._turn:
-            while self.closed or (ticket := self._breaker.begin()) is None:
+            while True:
+                # Before asking: one that ends in between must not be waited for, as
+                # nobody wakes those who wait for a pause.
+                pause = self._breaker.pause
+                if not self.closed and (ticket := self._breaker.begin()):
+                    return ticket
                 self._woken.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._wait()):
+                    async with asyncio.timeout(self._wait(pause)):
                         await self._woken.wait()
-        return ticket
 
     def wake(self) -> None:
         """Let whoever waits look again: the breaker has learned something."""
         self._woken.set()
+        if self._breaker.cause is not self._cause:
+            self._cause = self._breaker.cause
+            self._switched(self._cause)
 
-    def _wait(self) -> float | None:
+    def _wait(self, pause: float) -> float | None:
         """Return after how many seconds to look again; None is not by itself."""
-        pause = self._breaker.pause
         if not pause or self._breaker.cause is not Cause.BLOCKED:
             return pause or None
         if self._backend.credentials_changed():

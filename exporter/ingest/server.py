@@ -59,6 +59,9 @@ class Watch(Protocol):
     def refused(self, status: int, reason: str) -> None:
         """Learn of a request that was answered with an error."""
 
+    def answered(self, status: int) -> None:
+        """Learn of an answer to any request, as it leaves."""
+
 
 class Ingest:
     """The requests of brokers 8.5 to 8.10, of both search exporters."""
@@ -96,7 +99,19 @@ class Ingest:
     async def _guard(
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
-        """Let in who may, and give every error its form and its mention."""
+        """Let in who may, and mention every answer, also one to a mistake of ours."""
+        try:
+            response = await self._answer(request, handler)
+        except Exception:
+            self._watch.answered(HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise
+        self._watch.answered(response.status)
+        return response
+
+    async def _answer(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        """Return what *handler* says to whom it may; every error gets its form."""
         if not self._may(request):
             return self._refuse(
                 HTTPStatus.UNAUTHORIZED,

@@ -1,5 +1,5 @@
 """
-The admin port: metrics, and the two questions Kubernetes asks.
+The admin port: metrics, status, and the two questions Kubernetes asks.
 
 Healthy means that the loop turns and the writer answers: what a restart can mend. Ready
 means that ingest can accept; a backend in trouble changes neither, because an unready
@@ -7,6 +7,7 @@ pod leaves its Service and the broker could no longer reach it.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 from aiohttp import web
@@ -15,6 +16,8 @@ from prometheus_client import exposition
 from exporter.errors import ExporterError
 from exporter.operations.guard import guard, reply
 from exporter.operations.metrics import Metrics
+from exporter.operations.status import status_of
+from exporter.operations.view import View
 from exporter.spool import (
     Spool,
     SpoolDamagedError,
@@ -32,17 +35,19 @@ class Admin:
         self,
         spool: Spool,
         metrics: Metrics,
+        view: View,
         *,
         token: str,
         routes: Iterable[web.RouteDef] = (),
     ) -> None:
         """
-        Show *metrics*, and ask *spool* to prove itself.
+        Show *metrics* and *view*, and ask *spool* to prove itself.
 
         What else there is comes as *routes*, and is for those who know the *token*.
         """
         self._spool = spool
         self._metrics = metrics
+        self._view = view
         self._token = token
         self._routes = routes
         self.accepting = False
@@ -56,16 +61,26 @@ class Admin:
                 web.get("/metrics", self._show_metrics),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
+                web.get("/status", self._show_status),
                 *self._routes,
             ]
         )
         return app
 
     async def _show_metrics(self, request: web.Request) -> web.Response:
+        await self._view.look()
         accept = request.headers.get("Accept", "")
         encode, content_type = exposition.choose_encoder(accept)
         body = encode(self._metrics.registry)
         return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _show_status(self, _: web.Request) -> web.Response:
+        hindrance = await self._hindrance()
+        await self._view.look()
+        body = status_of(
+            self._view, self._metrics, hindrance=hindrance, now=time.time()
+        )
+        return reply(body)
 
     async def _healthz(self, _: web.Request) -> web.Response:
         try:
@@ -83,18 +98,22 @@ class Admin:
         return _verdict(None)
 
     async def _readyz(self, _: web.Request) -> web.Response:
+        return _verdict(await self._hindrance())
+
+    async def _hindrance(self) -> str | None:
+        """Return why ingest can't accept, if so."""
         if not self.accepting:
-            return _verdict("ingest isn't listening: starting or shutting down")
+            return "ingest isn't listening: starting or shutting down"
         try:
             await self._proof()
         except TimeoutError:
-            return _verdict(f"the spool didn't answer within {WRITER_SECONDS:g} s")
+            return f"the spool didn't answer within {WRITER_SECONDS:g} s"
         except ExporterError as error:
-            return _verdict(str(error))
+            return str(error)
         if self._spool.full:
             held = self._spool.waiting.size + self._spool.dead.size
-            return _verdict(f"the spool is full: {held} bytes")
-        return _verdict(None)
+            return f"the spool is full: {held} bytes"
+        return None
 
     async def _proof(self) -> None:
         async with asyncio.timeout(WRITER_SECONDS):

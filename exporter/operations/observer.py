@@ -12,9 +12,9 @@ from collections.abc import Callable, Hashable, Iterable
 from itertools import groupby, islice
 from operator import attrgetter
 
-from exporter.delivery import Attempt, Outcome, remedy
+from exporter.delivery import Attempt, Cause, Outcome, remedy
 from exporter.ingest import Received
-from exporter.operations.metrics import REFUSALS, Metrics
+from exporter.operations.metrics import ANSWERS, OTHER, REFUSALS, Metrics, Trouble
 from exporter.spool import Batch, Salvaged, Unreadable, Verdict
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,12 @@ LEVEL = {
     Outcome.POSTPONED: logging.WARNING,  # nothing is lost, nobody has to act
     Outcome.REJECTED: logging.ERROR,  # somebody has to look, at the backend
     Outcome.BLOCKED: logging.ERROR,  # somebody has to change the setup
+}
+
+OPENED_LEVEL = {
+    Cause.FAILING: logging.WARNING,  # nobody here has to act, unless it lasts
+    Cause.BLOCKED: logging.ERROR,  # somebody has to change the setup
+    Cause.REFUSING: logging.ERROR,  # likewise, perhaps the backend's
 }
 
 # What keeps the broker from getting on, until somebody or something changes.
@@ -40,15 +46,20 @@ class Observer:
     """Watches the stages; they know only the verbs they use."""
 
     def __init__(
-        self, metrics: Metrics, now: Callable[[], float] = time.monotonic
+        self,
+        metrics: Metrics,
+        now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """Count in *metrics*; *now* is a monotonic clock in seconds."""
+        """Count in *metrics*; *now* is a monotonic clock, *wall* the engine's."""
         self._metrics = metrics
         self._now = now
+        self._wall = wall
         self._said: dict[tuple[Hashable, ...], float] = {}
         self._over: dict[str, float] = {}
         self._hindered = False
         self._complained = False
+        self._opened = False
 
     def received(self, bulk: Received) -> None:
         """Count a bulk request that is safe on disk, and log what was odd about it."""
@@ -61,6 +72,7 @@ class Observer:
         not_selected = bulk.records - bulk.events - len(bulk.unreadable)
         records.labels("not_selected").inc(not_selected)
         self._metrics.bulk_seconds.observe(bulk.seconds)
+        self._metrics.inflow.add(_new_bytes(bulk))
         for event in accepted.epochs:
             self._metrics.epochs.inc()
             log.warning(
@@ -91,24 +103,33 @@ class Observer:
             fields = {"status": status, "reason": reason}
             log.warning("request refused", extra=fields)
 
+    def answered(self, status: int) -> None:
+        """Count an answer to the broker."""
+        known = str(status) in ANSWERS
+        self._metrics.answers.labels(str(status) if known else OTHER).inc()
+
     def attempted(self, attempt: Attempt) -> None:
         """Count one attempt, and log trouble when it begins, changes or ends."""
         outcome, answer, batch = attempt.outcome, attempt.answer, str(attempt.batch)
         self._metrics.attempts.labels(outcome).inc()
         self._metrics.attempt_seconds.observe(attempt.seconds)
         if outcome is Outcome.DELIVERED:
-            self._metrics.delivered.inc(len(attempt.batch.entries))
+            self._delivered(attempt.batch)
+            if not attempt.aside:
+                self._metrics.trouble = None
             if self._complained and not attempt.aside and self._is_over("delivery"):
                 self._complained = False
                 log.info("the backend accepts events again")
             return
+        trouble = Trouble(outcome, answer.detail, remedy(answer), self._wall())
+        self._metrics.trouble = trouble
         if not self._is_news("delivery", outcome, answer.detail):
             return
         self._complained = True
         fields = {
             "outcome": outcome,
-            "reason": answer.detail,
-            "remedy": remedy(answer),
+            "reason": trouble.reason,
+            "remedy": trouble.remedy,
             "batch": batch,
             "events": len(attempt.batch.entries),
             "attempt": attempt.number,
@@ -127,6 +148,22 @@ class Observer:
                 "attempts": verdict.attempts,
             }
             log.error("events became dead letters", extra=fields)
+
+    def switched(self, cause: Cause | None) -> None:
+        """Log that the breaker opened and what to do, or that it closed."""
+        if cause and self._is_news("breaker", cause):
+            self._opened = True
+            trouble = self._metrics.trouble
+            fields = {
+                "cause": cause,
+                "reason": trouble.reason if trouble else "",
+                "remedy": trouble.remedy if trouble else "",
+            }
+            message = "the breaker opened: nothing is sent but probes"
+            log.log(OPENED_LEVEL[cause], message, extra=fields)
+        if not cause and self._opened and self._is_over("breaker"):
+            self._opened = False
+            log.info("the breaker closed: events are sent again")
 
     def lost(self, batch: Batch) -> None:
         """Count waiting events that were given up because the spool is full."""
@@ -150,6 +187,13 @@ class Observer:
                 "until it's clear what the backend lacks; nothing reads them any more",
             },
         )
+
+    def _delivered(self, batch: Batch) -> None:
+        """Count events, and how long they took from the engine."""
+        entries = batch.entries
+        self._metrics.delivered.inc(len(entries))
+        moments = [event.timestamp for _, event in entries]
+        self._metrics.latency.observe(moments, round(self._wall() * 1000))
 
     def _kept_aside(self, unreadable: Iterable[Unreadable]) -> None:
         """Name the first record of each reason that is news."""
@@ -190,3 +234,13 @@ class Observer:
             self._said.clear()
         self._said[what] = now
         return True
+
+
+def _new_bytes(bulk: Received) -> int:
+    """Return how many bytes the spool has grown by, repeats not counted."""
+    size = sum(len(entry.event.body) for entry in bulk.accepted.entries)
+    if aside := bulk.accepted.kept_aside:
+        # Which of them are repeats isn't told: all count alike.
+        all_aside = sum(len(each.body) for each in bulk.unreadable)
+        size += all_aside * aside // len(bulk.unreadable)
+    return size

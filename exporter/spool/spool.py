@@ -137,6 +137,10 @@ class Spool:
         """Return once something was written; `SpoolFailedError` when it can't be."""
         await self._writer.do(self._store.touch)
 
+    async def oldest(self) -> int | None:
+        """Return the engine time of the event that waits first, in milliseconds."""
+        return await self._writer.do(self._store.oldest)
+
     @property
     def waiting(self) -> Held:
         """Events that are not settled."""

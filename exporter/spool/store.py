@@ -27,6 +27,7 @@ FIELDS = ("partition", "position", "timestamp", "key", "instance", "body")
 EVENT_COLUMNS = ("sequence", "backend", *FIELDS)
 SELECT = f"SELECT sequence, {', '.join(FIELDS)} FROM event "  # noqa: S608 - constants
 SELECT_AFTER = SELECT + "WHERE sequence > ? AND backend = ? ORDER BY sequence LIMIT ?"
+SELECT_OLDEST = "SELECT timestamp FROM event ORDER BY sequence LIMIT 1"
 AMONG = "sequence IN (SELECT value FROM json_each(?))"
 SELECT_AMONG = f"{SELECT} WHERE {AMONG} ORDER BY sequence"
 DELETE_AMONG = f"DELETE FROM event WHERE {AMONG}"  # noqa: S608 - constants
@@ -196,6 +197,11 @@ class Store:
         entries, all_of_them = _up_to(size, rows)
         ended = all_of_them and len(entries) < limit
         return Page(entries, self.newest if ended else entries[-1].sequence)
+
+    def oldest(self) -> int | None:
+        """Return the engine time of the first event in order, if one waits."""
+        first = self._connection.execute(SELECT_OLDEST).fetchone()
+        return first[0] if first else None
 
     def load(self, sequences: Iterable[int], size: int) -> list[Entry]:
         """Return the first events at *sequences*, in order: some *size* bytes."""

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import signal
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -103,6 +104,14 @@ class Exporter:
         async with self._session.request(method, url, **more) as response:
             body = await response.read()
             return Reply(response.status, dict(response.headers), body)
+
+
+async def eventually_metrics(exporter, **expected):
+    """Return what is scraped once it is as *expected*."""
+    deadline = time.monotonic() + 5
+    while not expected.items() <= (metrics := await exporter.metrics()).items():
+        assert time.monotonic() < deadline, metrics
+    return metrics
 
 
 @asynccontextmanager

@@ -176,7 +176,7 @@ async def test_no_secret_is_ever_shown(launch, backend, client, tmp_path):
             async with asked as response:
                 shown.append(await response.text())
     await eventually(lambda: process.saying("batch not delivered"))
-    for path in ("/metrics", "/readyz", "/healthz"):
+    for path in ("/metrics", "/status", "/readyz", "/healthz"):
         async with client.get(admin + path) as response:
             shown.append(await response.text())
     for changes in (

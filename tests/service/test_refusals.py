@@ -1,11 +1,10 @@
 """What a backend refuses is kept: nothing is dropped, and the rest goes on."""
 
-import time
-
 import pytest
 
 from tests.conftest import eventually
 from tests.records import a_record, bulk, instance, tasks
+from tests.service.running import eventually_metrics
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
@@ -114,11 +113,3 @@ async def test_a_backend_that_echoes_the_request(start, backend, settings):
 
     assert "no event, but your key (hidden)" in page.body.decode()
     assert "s3cret" not in page.body.decode()
-
-
-async def eventually_metrics(exporter, **expected):
-    """Return what is scraped once it is as *expected*."""
-    deadline = time.monotonic() + 5
-    while not expected.items() <= (metrics := await exporter.metrics()).items():
-        assert time.monotonic() < deadline, metrics
-    return metrics

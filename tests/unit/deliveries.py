@@ -44,6 +44,7 @@ class WatchStub:
         """Begin empty."""
         self.outcomes = []
         self.dead = {}
+        self.causes = []
 
     def attempted(self, attempt):
         """Keep the outcome of *attempt*."""
@@ -52,6 +53,10 @@ class WatchStub:
     def buried(self, batch, verdict):
         """Keep why the events of *batch* are dead."""
         self.dead |= dict.fromkeys((e.position for e in batch.events), verdict)
+
+    def switched(self, cause):
+        """Keep why the breaker opened, or that it closed."""
+        self.causes.append(cause)
 
 
 class Story:

@@ -26,7 +26,16 @@ def test_help_helps(capsys):
 
     said = capsys.readouterr().out
     assert left.value.code == 0
-    for needed in ("run ", "check ", "config ", "dead-letters", "examples:", "docs/"):
+    for needed in (
+        "run ",
+        "check ",
+        "config ",
+        "status ",
+        "dead-letters",
+        "examples:",
+        "exit status:",
+        "docs/",
+    ):
         assert needed in said
     assert "exit status:" in said
 

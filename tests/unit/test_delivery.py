@@ -12,8 +12,29 @@ from exporter.delivery import Answer, Outcome, breaker
 from exporter.delivery.breaker import Cause, State
 from exporter.spool import SpoolFailedError
 from tests.conftest import eventually
-from tests.unit.deliveries import LATER, NO, YES, unless
+from tests.unit.deliveries import LATER, NO, YES, make_waits_long, unless
 from tests.unit.spools import ANY, an_event, failing
+
+
+async def test_the_breaker_is_reported(deliver):
+    """Whoever watches learns once why it opens, and once that it closes."""
+    answers = iter([*[LATER] * 8, Answer(401), Answer(401)])
+    async with deliver(lambda _: next(answers, YES), slots=1) as story:
+        await story.send(*range(1, 11))
+        await story.ends()
+
+    assert story.watch.causes == [Cause.FAILING, Cause.BLOCKED, None]
+
+
+async def test_the_breaker_is_reported_when_all_is_refused(deliver, monkeypatch):
+    """Suspect after suspect without a success opens it, and that is told at once."""
+    make_waits_long(monkeypatch)
+    async with deliver(lambda _: NO) as story:
+        await story.send(*range(1, 31))
+        await eventually(lambda: story.watch.causes)
+
+        assert story.watch.causes == [Cause.REFUSING]
+        assert story.delivery.breaker.cause is Cause.REFUSING
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])

@@ -1,15 +1,22 @@
 """What can be scraped is there from the start, and names what it counts."""
 
+import math
+import time
+
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter import __version__
+from exporter.delivery import Delivery, Plan
+from exporter.operations import view
 from exporter.operations.metrics import Metrics
-from exporter.spool import open_spool
-from tests.unit.spools import an_event
+from exporter.operations.observer import Observer
+from tests.unit.spools import ANY, a_spool, an_event, failing
 
 PREFIX = "app_integrations_exporter_"
 COUNTERS = {
+    "ingest_answers_total": ("status", "200 400 401 404 405 415 429 503 other"),
     "ingest_records_total": ("result", "accepted repeat kept_aside not_selected"),
     "ingest_refusals_total": ("status", "400 401 404 405 415 429 503"),
     "ingest_epochs_total": None,
@@ -19,9 +26,23 @@ COUNTERS = {
     "spool_lost_events_total": None,
     "spool_salvages_total": None,
 }
-HISTOGRAMS = {"ingest_bulk_duration_seconds", "delivery_attempt_duration_seconds"}
+HISTOGRAMS = {
+    "ingest_bulk_duration_seconds",
+    "delivery_attempt_duration_seconds",
+    "delivery_latency_seconds",
+}
+SETS = {
+    "delivery_breaker_state": ("state", "closed open half_open"),
+    "delivery_breaker_cause": ("cause", "failing blocked refusing"),
+}
 GAUGES = {
+    "delivery_aside_batches",
+    "delivery_next_attempt_seconds",
+    "delivery_suspect_events",
     "spool_events",
+    "spool_full",
+    "spool_oldest_event_age_seconds",
+    "spool_time_left_seconds",
     "spool_event_bytes",
     "spool_dead_letters",
     "spool_dead_letter_bytes",
@@ -44,18 +65,33 @@ def families(metrics):
     }
 
 
-def value(metrics, name):
+def value(metrics, name, **labels):
     """Return the one sample called *name*."""
-    return metrics.registry.get_sample_value(PREFIX + name)
+    return metrics.registry.get_sample_value(PREFIX + name, labels)
+
+
+@pytest.fixture
+async def spool(tmp_path):
+    """Return an empty spool."""
+    async with a_spool(tmp_path) as spool:
+        yield spool
+
+
+def watched(metrics, spool):
+    """Return what *metrics* show of *spool* and of a delivery that doesn't run."""
+    plan = Plan(slots=2, limits=ANY)
+    return metrics.watch(spool, Delivery(spool.outbox, None, Observer(metrics), plan))
 
 
 def test_every_series_is_there_at_zero(metrics):
     """Each counter shows all of its labels at zero: a rate needs something to grow."""
     expected = {}
-    for name, label in COUNTERS.items():
+    for name, label in (COUNTERS | SETS).items():
         key, values = label or ("", "")
         for each in values.split() or [""]:
             expected[PREFIX + name, each and f"{key}={each}"] = 0.0
+    for name in GAUGES:
+        expected[PREFIX + name, ""] = 0.0
     for name in HISTOGRAMS:
         expected[PREFIX + name + "_count", ""] = 0.0
         expected[PREFIX + name + "_sum", ""] = 0.0
@@ -66,7 +102,9 @@ def test_every_series_is_there_at_zero(metrics):
         )
         for family in families(metrics).values()
         for sample in family.samples
-        if not sample.name.endswith(("_bucket", "_created"))
+        if not sample.name.endswith(
+            ("_bucket", "_created", "_info", "start_time_seconds")
+        )
     }
 
     assert shown == expected
@@ -87,18 +125,89 @@ def test_histograms_reach_far_enough(metrics):
         assert bounds[-2] >= 5
 
 
-async def test_the_spool_is_read_at_every_scrape(metrics, tmp_path):
+def test_who_is_it(metrics):
+    """Version and start are shown, as everybody's dashboards expect them."""
+    started = value(metrics, "start_time_seconds")
+
+    assert value(metrics, "build_info", version=__version__) == 1
+    assert time.time() - 60 < started <= time.time()
+
+
+async def test_the_spool_is_read_at_every_scrape(metrics, spool):
     """The gauges show what the spool holds now, and how much it may hold."""
-    with open_spool(tmp_path, backend="default", limit=2**20) as spool:
-        metrics.watch(spool)
-        shown = {name: value(metrics, name) for name in GAUGES}
-        assert shown == dict.fromkeys(GAUGES, 0.0) | {"spool_limit_bytes": 2.0**20}
+    watched(metrics, spool)
+    shown = {name: value(metrics, name) for name in GAUGES}
+    assert shown == dict.fromkeys(GAUGES, 0.0) | {
+        "spool_limit_bytes": 2.0**20,
+        "spool_time_left_seconds": math.inf,
+    }
 
-        await spool.append([an_event(1, body=b"12345"), an_event(2, body=b"123")])
+    await spool.append([an_event(1, body=b"12345"), an_event(2, body=b"123")])
 
-        assert value(metrics, "spool_events") == 2
-        assert value(metrics, "spool_event_bytes") == 8
-        assert value(metrics, "spool_dead_letters") == 0
+    assert value(metrics, "spool_events") == 2
+    assert value(metrics, "spool_event_bytes") == 8
+    assert value(metrics, "spool_dead_letters") == 0
+
+
+async def test_the_age_of_what_waits_first(metrics, spool):
+    """It is the engine's time of the first event until now, and 0 without one."""
+    now = round(time.time() * 1000)
+    watching = watched(metrics, spool)
+    events = [an_event(1, timestamp=now - 90_000), an_event(2, timestamp=now)]
+    await spool.append(events)
+    await watching.look()
+    of_both = value(metrics, "spool_oldest_event_age_seconds")
+    await spool.outbox.settle(await spool.outbox.take(ANY))
+    after = value(metrics, "spool_oldest_event_age_seconds")
+
+    assert 90 <= of_both < 150
+    assert after == 0
+
+
+async def test_the_age_of_what_comes_from_the_future(metrics, spool):
+    """An engine whose clock is ahead makes no age less than nothing."""
+    watching = watched(metrics, spool)
+    await spool.append([an_event(timestamp=round(time.time() * 1000) + 60_000)])
+    await watching.look()
+
+    assert value(metrics, "spool_oldest_event_age_seconds") == 0
+
+
+async def test_a_disk_that_does_not_tell_what_waits(metrics, spool, monkeypatch):
+    """While the disk hangs or fails, what it said before stands, and grows older."""
+    now = round(time.time() * 1000)
+    watching = watched(metrics, spool)
+    await spool.append([an_event(timestamp=now - 90_000)])
+    await watching.look()
+    monkeypatch.setattr(view, "LOOK_SECONDS", 0)
+    await watching.look()
+    monkeypatch.undo()
+    async with failing(spool):
+        spool._store._written = None
+        await watching.look()
+
+    assert value(metrics, "spool_oldest_event_age_seconds") >= 90
+
+
+async def test_the_breaker(metrics, spool):
+    """Of its states and causes one at most is 1, and the wait is what is left."""
+    breaker = watched(metrics, spool).delivery.breaker
+    before = shown_of(metrics)
+    breaker.failed(breaker.begin(), blocked=True, retry_after=100)
+
+    assert before == {"closed"}
+    assert shown_of(metrics) == {"open", "blocked"}
+    assert 90 < value(metrics, "delivery_next_attempt_seconds") <= 100
+
+
+def shown_of(metrics):
+    """Return the states and causes of the breaker that are 1."""
+    return {
+        name
+        for metric, (label, names) in SETS.items()
+        for name in names.split()
+        if value(metrics, metric, **{label: name})
+    }
 
 
 def test_names_and_help(metrics):

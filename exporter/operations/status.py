@@ -1,0 +1,145 @@
+"""
+How the exporter fares, for an operator at night: one dict, for people and machines.
+
+Pure: it asks nobody anything, and makes what is known into an answer.
+"""
+
+import enum
+import math
+from typing import Any
+
+from prometheus_client import Counter
+
+from exporter import __version__
+from exporter.delivery import Cause
+from exporter.operations.metrics import Metrics
+from exporter.operations.view import View, age_of
+from exporter.spool import Spool
+
+HOUR = 3600.0
+
+
+class Delivering(enum.StrEnum):
+    """Whether events get through."""
+
+    DELIVERING = "delivering"
+    IDLE = "idle"
+    """Nothing waits."""
+    RETRYING = "retrying"
+    """The last attempts failed, too few to say more."""
+    OPEN = "open"
+    """The backend has trouble: nothing is sent but probes."""
+    BLOCKED = "blocked"
+    """The setup is wrong: somebody has to change something."""
+    STOPPED = "stopped"
+    """No service runs."""
+
+
+FINE = frozenset({Delivering.DELIVERING, Delivering.IDLE, Delivering.RETRYING})
+
+
+def status_of(
+    view: View, metrics: Metrics, *, hindrance: str | None, now: float
+) -> dict[str, Any]:
+    """
+    Return everything there is to say about a running exporter at *now*.
+
+    *hindrance* is why no more can be accepted, if so.
+    """
+    state = _state(view, metrics)
+    breaker, aside = view.delivery.breaker, view.delivery.aside
+    trouble = None
+    if metrics.trouble and state is not Delivering.IDLE:
+        trouble = {
+            "outcome": metrics.trouble.outcome,
+            "reason": metrics.trouble.reason,
+            "remedy": metrics.trouble.remedy,
+            "ago_seconds": _rounded(max(0.0, now - metrics.trouble.at)),
+        }
+    return {
+        "ok": state in FINE and not hindrance,
+        "version": __version__,
+        "uptime_seconds": _rounded(max(0.0, now - metrics.started)),
+        "delivery": {
+            "state": state,
+            "trouble": trouble,
+            "next_attempt_seconds": _rounded(view.next_attempt_seconds),
+            "breaker": breaker.state,
+            "cause": breaker.cause,
+            "aside_batches": len(aside),
+            "suspect_events": len(aside.suspects),
+            "attempts": _counts(metrics.attempts),
+            "events": _count(metrics.delivered),
+        },
+        "spool": _spool(view.spool, view.age_seconds)
+        | {
+            "full": view.spool.full,
+            "hours_left": _rounded(view.seconds_left / HOUR),
+        },
+        "latency": {
+            "events": metrics.latency.count,
+            "p50_seconds": _rounded(metrics.latency.quantile(0.5)),
+            "p95_seconds": _rounded(metrics.latency.quantile(0.95)),
+        },
+        "ingest": {
+            "hindrance": hindrance,
+            "answers": _counts(metrics.answers),
+            "records": _counts(metrics.records),
+            "epochs": _count(metrics.epochs),
+        },
+    }
+
+
+def status_without_service(
+    spool: Spool, oldest: int | None, now: float
+) -> dict[str, Any]:
+    """Return what *spool* tells by itself, while nobody delivers from it."""
+    return {
+        "ok": False,
+        "version": __version__,
+        "delivery": {"state": Delivering.STOPPED},
+        "spool": _spool(spool, age_of(oldest, now)),
+    }
+
+
+def _state(view: View, metrics: Metrics) -> Delivering:
+    cause = view.delivery.breaker.cause
+    if cause is Cause.FAILING:
+        return Delivering.OPEN
+    if cause:
+        return Delivering.BLOCKED
+    if not view.spool.waiting.rows:
+        return Delivering.IDLE
+    waits = metrics.trouble and view.next_attempt_seconds > 0
+    return Delivering.RETRYING if waits else Delivering.DELIVERING
+
+
+def _spool(spool: Spool, age_seconds: float) -> dict[str, Any]:
+    return {
+        "events": spool.waiting.rows,
+        "event_bytes": spool.waiting.size,
+        "oldest_age_seconds": _rounded(age_seconds),
+        "dead_letters": spool.dead.rows,
+        "dead_letter_bytes": spool.dead.size,
+        "limit_bytes": spool.limit,
+    }
+
+
+def _counts(counter: Counter) -> dict[str, int]:
+    """Return the counts of *counter* by its only label."""
+    (family,) = counter.collect()
+    return {
+        value: int(sample.value)
+        for sample in family.samples
+        for value in sample.labels.values()
+    }
+
+
+def _count(counter: Counter) -> int:
+    (family,) = counter.collect()
+    return int(family.samples[0].value)
+
+
+def _rounded(number: float | None) -> float | None:
+    """Return *number* to a thousandth, None when it's none that JSON knows."""
+    return None if number is None or math.isinf(number) else round(number, 3)

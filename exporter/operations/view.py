@@ -1,0 +1,65 @@
+"""
+Spool and delivery in the numbers that metrics and status show.
+
+Read when somebody asks, never kept: two places that show the same can't disagree.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+
+from exporter.delivery import Cause, Delivery, State
+from exporter.operations.inflow import Inflow
+from exporter.spool import Spool, SpoolFailedError
+
+LOOK_SECONDS = 1.0
+"""How long the disk may take to tell what waits first."""
+
+
+def age_of(oldest: int | None, now: float) -> float:
+    """Return how many seconds *oldest*, in engine milliseconds, is before *now*."""
+    return 0.0 if oldest is None else max(0.0, now - oldest / 1000)
+
+
+class View:
+    """What is asked of a running exporter."""
+
+    def __init__(self, spool: Spool, delivery: Delivery, inflow: Inflow) -> None:
+        """Look at *spool* and *delivery*; *inflow* knows what came in."""
+        self.spool = spool
+        self.delivery = delivery
+        self._inflow = inflow
+        self._oldest: int | None = None
+
+    async def look(self) -> None:
+        """Ask the file what waits first; a disk that hangs or fails lets it stand."""
+        with suppress(TimeoutError, SpoolFailedError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                self._oldest = await self.spool.oldest()
+
+    def is_in(self, state: State) -> bool:
+        """Whether the breaker is in *state*."""
+        return self.delivery.breaker.state is state
+
+    def is_due_to(self, cause: Cause) -> bool:
+        """Whether *cause* keeps the breaker from being closed."""
+        return self.delivery.breaker.cause is cause
+
+    @property
+    def age_seconds(self) -> float:
+        """How old the event that waits first is; 0 when none waits."""
+        return age_of(self._oldest, time.time()) if self.spool.waiting.rows else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """How long there is room if as much comes as lately and nothing leaves."""
+        held = self.spool.waiting.size + self.spool.dead.size
+        return self._inflow.seconds_to_fill(max(0, self.spool.limit - held))
+
+    @property
+    def next_attempt_seconds(self) -> float:
+        """How long nothing is sent: the backend is paused, or all that waits is."""
+        pause, aside = self.delivery.breaker.pause, self.delivery.aside
+        if not aside or not self.spool.outbox.exhausted:
+            return pause
+        return max(pause, aside.due - time.monotonic())

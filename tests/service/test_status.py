@@ -1,0 +1,252 @@
+"""At night the status says what is wrong and what to do, and machines read it, too."""
+
+import asyncio
+import json
+import time
+
+import pytest
+from werkzeug import Response
+
+from exporter import cli
+from exporter.spool.lock import locked
+from tests.conftest import eventually
+from tests.records import tasks
+from tests.service.running import eventually_metrics
+
+MIB = 1024 * 1024
+OPENED = "the breaker opened: nothing is sent but probes"
+CLOSED = "the breaker closed: events are sent again"
+
+
+@pytest.fixture
+def status(settings, monkeypatch, capsys):
+    """Return what asks for the status of who listens on a port, as people do."""
+    of = settings()
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", of.url)
+    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(of.spool_dir))
+
+    async def ask(port, *args):
+        monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", str(port))
+        code = await asyncio.to_thread(cli.main, ["status", *args])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return ask
+
+
+def port_of(exporter):
+    """Return the admin port of *exporter*."""
+    return int(exporter.admin.rpartition(":")[2])
+
+
+async def test_all_is_well(start, backend, status):
+    """An idle service is well; what was delivered, and how fast, is there to see."""
+    exporter = await start()
+    await exporter.bulk(tasks(1, 2))
+    await exporter.ask("GET", "/nothing")
+    await eventually(lambda: len(backend.positions) == 2)
+    await eventually_metrics(exporter, spool_events=0)
+
+    code, out, err = await status(port_of(exporter))
+    of_json, printed, _ = await status(port_of(exporter), "--json")
+    metrics = await exporter.metrics()
+
+    assert (code, of_json, err) == (0, 0, "")
+    assert out.splitlines()[0] == "delivering    yes, nothing waits"
+    found = json.loads(printed)
+    assert found["delivery"]["state"] == "idle"
+    assert (found["delivery"]["events"], found["latency"]["events"]) == (2, 2)
+    assert (
+        found["ingest"]["answers"] | {"200": 1, "404": 1}
+        == (found["ingest"]["answers"])
+    )
+    assert found["spool"]["hours_left"] > 0
+    assert metrics["delivery_breaker_state closed"] == 1
+    assert metrics["delivery_latency_seconds_count"] == 2
+    assert metrics["ingest_answers_total 200"] == 1
+    assert metrics["spool_time_left_seconds"] > 0
+    assert metrics["spool_oldest_event_age_seconds"] == 0
+
+
+async def test_a_backend_that_is_down(start, backend, status):
+    """It isn't delivering, and says why; open and closed are a line each."""
+    backend.answer = 503
+    exporter = await start()
+    await exporter.bulk(tasks(1, timestamp=round((time.time() - 60) * 1000)))
+    await eventually(lambda: exporter.lines.saying(OPENED))
+
+    code, out, _ = await status(port_of(exporter))
+    metrics = await exporter.metrics()
+    backend.answer = 200
+    await eventually(lambda: exporter.lines.saying(CLOSED))
+    await eventually_metrics(exporter, spool_events=0)
+    again, *_ = await status(port_of(exporter))
+
+    first, why, to_do, waiting, *_ = out.splitlines()
+    assert code == 1
+    assert first.endswith("NO, the backend has trouble")
+    assert "503" in why
+    assert "Look at the backend" in to_do
+    assert "1 event, " in waiting
+    assert metrics["delivery_breaker_cause failing"] == 1
+    assert 60 <= metrics["spool_oldest_event_age_seconds"] < 120
+    assert again == 0
+    (opened,) = exporter.lines.saying(OPENED)
+    assert (opened.cause, opened.levelname) == ("failing", "WARNING")
+    assert len(exporter.lines.saying(CLOSED)) == 1
+
+
+async def test_a_wrong_key(start, backend, status):
+    """It's blocked from the first answer on, and the remedy is the one of the log."""
+    backend.answer = 401
+    exporter = await start()
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: exporter.lines.saying(OPENED))
+
+    code, out, _ = await status(port_of(exporter))
+    _, printed, _ = await status(port_of(exporter), "--json")
+
+    assert code == 1
+    assert "NO, the setup is wrong" in out
+    (opened,) = exporter.lines.saying(OPENED)
+    assert opened.remedy.startswith("Correct APP_INTEGRATIONS_API_KEY")
+    assert opened.remedy in out
+    trouble = json.loads(printed)["delivery"]["trouble"]
+    assert (trouble["outcome"], trouble["remedy"]) == ("blocked", opened.remedy)
+    (logged,) = exporter.lines.saying("batch not delivered")
+    assert (trouble["reason"], trouble["remedy"]) == (logged.reason, logged.remedy)
+
+
+async def test_a_full_spool(start, backend, status):
+    """That the broker has to wait is said, with what to do about it."""
+    backend.answer = 503
+    exporter = await start(spool_max_bytes=MIB)
+    position = 1
+    while (await exporter.bulk(a_large_task(position))).status == 200:
+        position += 1
+
+    code, out, _ = await status(port_of(exporter))
+    metrics = await exporter.metrics()
+    backend.answer = 200
+    await eventually(lambda: len(backend.positions) == position - 1)
+
+    assert code == 1
+    assert "NONE, the spool is full" in out
+    assert "NO, the spool is full" in out
+    assert "raise APP_INTEGRATIONS_SPOOL_MAX_BYTES" in out
+    assert metrics["spool_full"] == 1
+    assert metrics["ingest_answers_total 429"] == 1
+
+
+def a_large_task(position):
+    """Return a bulk request of some 400 KB."""
+    return tasks(position, value={"assignee": "x" * 400_000})
+
+
+async def test_no_service(start, backend, status):
+    """What waits can be seen without one, and it says that there is none."""
+    backend.answer = 503
+    exporter = await start()
+    await exporter.bulk(tasks(1, 2))
+    await eventually(lambda: backend.posts)
+    await exporter.stop()
+
+    code, out, _ = await status(9281)
+    of_json, printed, _ = await status(9281, "--json")
+
+    assert (code, of_json) == (1, 1)
+    first, to_do, waiting, letters = out.splitlines()
+    assert first.endswith("NO, the service isn't running")
+    assert "Start the service" in to_do
+    assert "2 events" in waiting
+    assert letters.endswith(" 0")
+    found = json.loads(printed)
+    assert found["delivery"] == {"state": "stopped"}
+    assert found["spool"]["events"] == 2
+
+
+async def test_nothing_at_all(settings, status):
+    """Where there is no spool either none is made, and it's said where."""
+    code, out, err = await status(9281)
+
+    assert (code, out) == (1, "")
+    assert "there is no spool in" in err
+    assert not settings().spool_dir.exists()
+
+
+@pytest.mark.parametrize("port", ["free", 0, "another"])
+async def test_a_service_that_cannot_be_asked(
+    start, backend, status, port, unused_tcp_port_factory
+):
+    """It runs, but not where the settings say: that's told, with which ones."""
+    ports = {"free": unused_tcp_port_factory(), "another": backend.server.port}
+    await start()
+    backend.server.expect_request("/status").respond_with_data("[]")
+
+    code, out, err = await status(ports.get(port, port))
+
+    assert (code, out) == (1, "")
+    assert err.startswith("app-integrations-exporter: A service holds ")
+    assert "Set APP_INTEGRATIONS_ADMIN" in err
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [(b"s3cret\n", "Bearer s3cret"), (None, "")],
+    ids=["there", "lacking"],
+)
+async def test_the_token(settings, backend, status, given, expected):
+    """The token beside the spool is shown to the service, and to nobody else."""
+    asked = []
+
+    def answer(request):
+        asked.append(request.headers.get("Authorization", ""))
+        return Response(status=401)
+
+    directory = settings().spool_dir
+    directory.mkdir()
+    if given:
+        (directory / "admin.token").write_bytes(given)
+    backend.server.expect_request("/status").respond_with_handler(answer)
+
+    with locked(directory):
+        code, out, err = await status(backend.server.port)
+
+    assert (code, out, asked) == (1, "", [expected])
+    assert "doesn't take the token" in err
+    assert "s3cret" not in err
+
+
+async def test_metrics_of_a_hanging_disk(start, disk, monkeypatch):
+    """What the disk doesn't tell in time keeps no scrape waiting."""
+    monkeypatch.setattr("exporter.operations.view.LOOK_SECONDS", 0.01)
+    exporter = await start()
+
+    disk.quick.clear()
+    metrics = await exporter.metrics()
+    disk.quick.set()
+
+    assert metrics["spool_events"] == 0
+
+
+async def test_a_mistake_of_ours_is_an_answer(start, monkeypatch):
+    """The broker got a 500 then, and it counts like any other answer."""
+    exporter = await start()
+    monkeypatch.setattr("exporter.ingest.server.Intake", None)
+
+    reply = await exporter.bulk(tasks(1))
+
+    assert reply.status == 500
+    assert (await exporter.metrics())["ingest_answers_total other"] == 1
+
+
+async def test_somebody_elses_spool(settings, status):
+    """A spool that this user may not look at is a sentence, not a traceback."""
+    directory = settings().spool_dir
+    directory.mkdir()
+    (directory / "lock").symlink_to("lock")  # fails for root, too
+
+    code, out, err = await status(9281)
+
+    assert (code, out) == (1, "")
+    assert "can't be opened" in err

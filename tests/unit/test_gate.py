@@ -1,0 +1,53 @@
+"""Whoever waits for the breaker goes as soon as it lets them."""
+
+import asyncio
+
+import pytest
+
+from exporter.delivery.breaker import Breaker, Cause, State
+from exporter.delivery.gate import Gate
+
+
+class SteppingClock:
+    """A clock that ten milliseconds go by on whenever somebody looks at it."""
+
+    seconds = 1000.0
+
+    def __call__(self):
+        """Return the time, and let some of it go by."""
+        self.seconds += 0.01
+        return self.seconds
+
+
+@pytest.mark.parametrize("pause", [0.005, 0.015, 0.025, 0.035])
+async def test_a_pause_that_ends_while_it_is_looked_at(pause):
+    """It is over when the breaker is asked once more, so nobody waits for its end."""
+    clock = SteppingClock()
+    breaker = Breaker(1, now=clock)
+    gate = Gate(breaker, None, lambda _: None)
+    breaker._until = clock.seconds + pause
+
+    async with asyncio.timeout(5):
+        ticket = await gate.ticket()
+
+    assert ticket.probe is False
+
+
+async def test_a_switch_is_told_once():
+    """Each change of the cause is told when it is known, and no news is not told."""
+    told = []
+    breaker = Breaker(1)
+    gate = Gate(breaker, None, told.append)
+
+    gate.wake()
+    breaker.failed(breaker.begin(), blocked=True)
+    gate.wake()
+    gate.wake()
+    breaker.hurry()
+    assert breaker.begin().probe
+    gate.wake()
+    assert breaker.state is State.HALF_OPEN
+    breaker.delivered()
+    gate.wake()
+
+    assert told == [Cause.BLOCKED, None]

@@ -1,0 +1,184 @@
+"""The status says whether events get through, and what to do when they don't."""
+
+import json
+
+import pytest
+
+from exporter import __version__
+from exporter.delivery import Answer, Delivery, Outcome, Plan, breaker
+from exporter.delivery.pieces import Piece
+from exporter.operations.metrics import Metrics, Trouble
+from exporter.operations.observer import Observer
+from exporter.operations.status import status_of, status_without_service
+from exporter.spool import Batch
+from tests.unit.spools import ANY, NOON, a_spool, an_event
+
+TROUBLE = Trouble(Outcome.BLOCKED, "401 Unauthorized", "Correct it", at=NOON - 12)
+
+
+class Story:
+    """A spool, a delivery that doesn't run, and what is known of both."""
+
+    def __init__(self, spool):
+        """Begin with nothing known."""
+        self.spool = spool
+        self.metrics = Metrics()
+        plan = Plan(slots=2, limits=ANY)
+        self.delivery = Delivery(spool.outbox, None, Observer(self.metrics), plan)
+        self.view = self.metrics.watch(spool, self.delivery)
+
+    def status(self, hindrance=None):
+        """Return the status at noon, as whoever asks gets it."""
+        status = status_of(self.view, self.metrics, hindrance=hindrance, now=NOON)
+        return json.loads(json.dumps(status, allow_nan=False))
+
+    def fail(self, times=1, **how):
+        """Let the backend fail so many *times*, without a success between them."""
+        self.metrics.trouble = TROUBLE
+        for _ in range(times):
+            self.delivery.breaker.hurry()
+            self.delivery.breaker.failed(self.delivery.breaker.begin(), **how)
+
+
+@pytest.fixture
+async def story(tmp_path, monkeypatch):
+    """Return a service in which nothing has happened; its waits are long."""
+    monkeypatch.setattr(breaker, "FIRST_SECONDS", 1000.0)
+    monkeypatch.setattr(breaker, "LONGEST_SECONDS", 1000.0)
+    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
+    async with a_spool(tmp_path) as spool:
+        yield Story(spool)
+
+
+async def test_idle(story):
+    """Where nothing waits all is well, and what isn't known is nothing."""
+    status = story.status()
+
+    assert status["ok"] is True
+    assert status["version"] == __version__
+    assert status["delivery"] == {
+        "state": "idle",
+        "trouble": None,
+        "next_attempt_seconds": 0,
+        "breaker": "closed",
+        "cause": None,
+        "aside_batches": 0,
+        "suspect_events": 0,
+        "attempts": {"delivered": 0, "postponed": 0, "rejected": 0, "blocked": 0},
+        "events": 0,
+    }
+    assert status["spool"] == {
+        "events": 0,
+        "event_bytes": 0,
+        "oldest_age_seconds": 0,
+        "dead_letters": 0,
+        "dead_letter_bytes": 0,
+        "limit_bytes": 1 << 20,
+        "full": False,
+        "hours_left": None,
+    }
+    assert status["latency"] == {"events": 0, "p50_seconds": None, "p95_seconds": None}
+    assert status["ingest"]["hindrance"] is None
+    assert set(status["ingest"]["answers"].values()) == {0}
+    assert status["ingest"]["epochs"] == 0
+
+
+async def test_old_trouble_of_an_idle_service(story):
+    """What failed once isn't of interest any more when nothing waits."""
+    story.metrics.trouble = TROUBLE
+
+    assert story.status()["delivery"]["trouble"] is None
+
+
+async def test_delivering(story):
+    """While events wait and the backend takes them, they are being delivered."""
+    await story.spool.append([an_event(1), an_event(2)])
+    story.metrics.inflow.add(1000)
+
+    status = story.status()
+
+    assert (status["ok"], status["delivery"]["state"]) == (True, "delivering")
+    assert status["spool"]["events"] == 2
+    room = (1 << 20) - status["spool"]["event_bytes"]
+    assert status["spool"]["hours_left"] == pytest.approx(room / 60_000, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "times, how, expected",
+    [
+        (1, {}, (True, "retrying", None)),
+        (5, {}, (False, "open", "failing")),
+        (1, {"blocked": True}, (False, "blocked", "blocked")),
+    ],
+)
+async def test_trouble(story, times, how, expected):
+    """A failure is tried again; after some it's open, and blocked at the first one."""
+    await story.spool.append([an_event()])
+    story.fail(times, **how)
+
+    status = story.status()
+
+    delivery = status["delivery"]
+    assert (status["ok"], delivery["state"], delivery["cause"]) == expected
+    assert delivery["next_attempt_seconds"] > 20
+    assert delivery["trouble"] == {
+        "outcome": "blocked",
+        "reason": "401 Unauthorized",
+        "remedy": "Correct it",
+        "ago_seconds": 12,
+    }
+
+
+async def test_everything_is_refused(story):
+    """That is a setup that is wrong, too."""
+    await story.spool.append([an_event()])
+    story.delivery.breaker.block()
+
+    status = story.status()
+
+    assert (status["ok"], status["delivery"]["state"]) == (False, "blocked")
+    assert status["delivery"]["cause"] == "refusing"
+
+
+async def test_all_that_waits_waits_aside(story):
+    """The next attempt is when the first of what waits aside has its turn."""
+    await story.spool.append([an_event()])
+    batch = await story.spool.outbox.take(ANY)
+    piece = Piece(Batch(batch.entries), suspect=True, answer=Answer(400))
+    story.delivery.aside.add(piece, due=breaker.time.monotonic() + 100)
+    story.metrics.trouble = TROUBLE
+
+    delivery = story.status()["delivery"]
+
+    assert delivery["state"] == "retrying"
+    assert 90 < delivery["next_attempt_seconds"] <= 100
+    assert (delivery["aside_batches"], delivery["suspect_events"]) == (1, 1)
+
+
+async def test_ingest_is_hindered(story):
+    """A service that delivers and accepts nothing isn't well."""
+    status = story.status(hindrance="the spool is full: 9 bytes")
+
+    assert status["ok"] is False
+    assert status["ingest"]["hindrance"] == "the spool is full: 9 bytes"
+
+
+async def test_without_a_service(story):
+    """The spool alone tells what waits, and nobody delivers it."""
+    await story.spool.append([an_event(timestamp=(NOON - 90) * 1000)])
+
+    status = status_without_service(story.spool, await story.spool.oldest(), NOON)
+
+    assert (status["ok"], status["delivery"]) == (False, {"state": "stopped"})
+    assert (status["spool"]["events"], status["spool"]["oldest_age_seconds"]) == (1, 90)
+
+
+async def test_the_oldest(story):
+    """It is the first in order that isn't settled, none when all are."""
+    before = await story.spool.oldest()
+    await story.spool.append([an_event(n, timestamp=n, instance=n) for n in (5, 6)])
+    await story.spool.outbox.settle(
+        Batch((await story.spool.outbox.take(ANY)).entries[:1])
+    )
+
+    assert (before, await story.spool.oldest()) == (None, 6)

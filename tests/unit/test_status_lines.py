@@ -1,0 +1,157 @@
+"""The status for people is short, in the order of what they need, and clean."""
+
+import pytest
+
+from exporter.commands.status_lines import duration, lines_of
+
+MIB = 1024 * 1024
+
+
+def a_status(**changes):
+    """Return the status of a service that is well; *changes* are the point."""
+    status = {
+        "ok": True,
+        "uptime_seconds": 7200,
+        "delivery": {
+            "state": "delivering",
+            "trouble": None,
+            "next_attempt_seconds": 0,
+        },
+        "spool": {
+            "events": 1234,
+            "event_bytes": 1_572_864,
+            "oldest_age_seconds": 0.25,
+            "dead_letters": 0,
+            "dead_letter_bytes": 0,
+            "limit_bytes": 1024 * MIB,
+            "full": False,
+            "hours_left": 61.5,
+        },
+        "latency": {"events": 1000, "p50_seconds": 0.009, "p95_seconds": 1.25},
+        "ingest": {
+            "hindrance": None,
+            "answers": {"200": 5000, "429": 0, "other": 1},
+            "records": {"accepted": 4000, "repeat": 1},
+            "epochs": 0,
+        },
+    }
+    for part, change in changes.items():
+        status[part] = status[part] | change
+    return status
+
+
+def test_all_is_well():
+    """Every question has its line, and the answers stand below each other."""
+    assert lines_of(a_status()) == [
+        "delivering    yes",
+        "waiting       1,234 events, 1.5 MiB, the oldest for 250 ms",
+        "latency       p50 9 ms, p95 1.25 s (1,000 events since the start 2 h ago)",
+        "room          for 2 d 13 h at today's rate (1.5 MiB of 1 GiB used)",
+        "dead letters  0",
+        "accepting     yes",
+        "  answers     5,000 x 200, 1 x other; 1 repeat dropped, 0 epochs",
+    ]
+
+
+def test_nothing_has_happened():
+    """Right after a start nothing is made up."""
+    lines = lines_of(
+        a_status(
+            delivery={"state": "idle"},
+            spool={"events": 0, "event_bytes": 0, "hours_left": None},
+            latency={"events": 0, "p50_seconds": None, "p95_seconds": None},
+        )
+    )
+
+    assert lines[:4] == [
+        "delivering    yes, nothing waits",
+        "waiting       0 events, 0 bytes",
+        "latency       nothing delivered since the start 2 h ago",
+        "room          as long as nothing comes in (0 bytes of 1 GiB used)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "state, said",
+    [
+        ("open", "NO, the backend has trouble"),
+        ("blocked", "NO, the setup is wrong"),
+        ("retrying", "trying again"),
+    ],
+)
+def test_why_and_what_to_do(state, said):
+    """The first lines are what is wrong, why, since when, and what to do about it."""
+    trouble = {"reason": "401 No", "remedy": "Correct the key", "ago_seconds": 12}
+    delivery = {"state": state, "trouble": trouble, "next_attempt_seconds": 18}
+
+    assert lines_of(a_status(delivery=delivery))[:3] == [
+        f"delivering      {said}",
+        "  last failure  401 No (12 s ago, next attempt in 18 s)",
+        "  to do         Correct the key",
+    ]
+
+
+def test_a_full_spool():
+    """That nothing can be accepted is said where one looks for it, with what to do."""
+    lines = lines_of(
+        a_status(
+            spool={"full": True}, ingest={"hindrance": "the spool is full: 9 bytes"}
+        )
+    )
+
+    assert "room          NONE, the spool is full (1.5 MiB of 1 GiB used)" in lines
+    assert "accepting     NO, the spool is full: 9 bytes" in lines
+    assert lines[-2].startswith("  to do       Get the backend going")
+
+
+def test_dead_letters():
+    """Whoever reads that there are some reads how to see them."""
+    lines = lines_of(a_status(spool={"dead_letters": 3, "dead_letter_bytes": 2048}))
+
+    assert (
+        "dead letters  3, 2 KiB: app-integrations-exporter dead-letters list" in lines
+    )
+
+
+def test_no_service():
+    """Without one there is what the spool tells, and what to do."""
+    status = a_status(delivery={"state": "stopped"})
+    for part in ("latency", "ingest", "uptime_seconds"):
+        del status[part]
+
+    assert lines_of(status) == [
+        "delivering    NO, the service isn't running",
+        "  to do       Start the service; what waits is kept, and delivered then",
+        "waiting       1,234 events, 1.5 MiB, the oldest for 250 ms",
+        "dead letters  0",
+    ]
+
+
+def test_no_control_characters():
+    """What a backend said can't move the cursor, or draw a line of its own."""
+    trouble = {"reason": "\x1b[2J\r\nyes", "remedy": "\x07", "ago_seconds": 1}
+
+    lines = lines_of(a_status(delivery={"state": "open", "trouble": trouble}))
+
+    assert all(line.isprintable() for line in lines)
+    assert "?[2J??yes" in lines[1]
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [
+        (0, "0 ms"),
+        (0.0094, "9 ms"),
+        (1.25, "1.25 s"),
+        (59.99, "60 s"),
+        (60, "1 min"),
+        (95, "1 min 35 s"),
+        (3 * 3600 + 12 * 60 + 5, "3 h 12 min"),
+        (3600, "1 h"),
+        (2 * 86400 + 3600, "2 d 1 h"),
+        (86400 * 400, "400 d"),
+    ],
+)
+def test_durations(seconds, text):
+    """They have the one or two units that matter."""
+    assert duration(seconds) == text
