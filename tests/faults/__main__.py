@@ -13,7 +13,8 @@ from typing import Any
 
 from tests.faults import scenarios
 from tests.faults.figures import figures
-from tests.faults.mutations import MUTATIONS, mutant
+from tests.faults.mutations import MUTATIONS
+from tests.faults.mutations import run as mutated
 from tests.faults.rig import a_seed
 from tests.faults.scenarios import Run
 from tests.faults.soak import growth, soak, summary
@@ -21,7 +22,8 @@ from tests.faults.soak import growth, soak, summary
 Result = tuple[dict[str, Any], str]
 """Figures, and what was wrong in words."""
 
-KILLS_OF_A_MUTANT = 3
+OF_A_MUTANT = 3
+"""Kills or faults."""
 
 
 async def kills(directory: Path, args: argparse.Namespace) -> Result:
@@ -39,18 +41,16 @@ async def bad_events(directory: Path, args: argparse.Namespace) -> Result:
     return judged(await scenarios.bad_events(directory, args.seed, 10))
 
 
+async def patience(directory: Path, args: argparse.Namespace) -> Result:
+    """Ask for silence in each way, while much waits to be sent."""
+    return judged(await scenarios.patience(directory, args.seed, 10))
+
+
 async def mutations(directory: Path, args: argparse.Namespace) -> Result:
     """Break the code on purpose, once per promise, and see the oracle notice."""
     caught, missed = {}, []
     for number, mutation in enumerate(MUTATIONS):
-        place = directory / f"{number}"
-        run = await scenarios.kills(
-            place,
-            args.seed,
-            KILLS_OF_A_MUTANT,
-            source=mutant(mutation, place / "source"),
-            settle_seconds=5.0,
-        )
+        run = await mutated(mutation, directory / f"{number}", args.seed, OF_A_MUTANT)
         caught[mutation.name] = found = figures(run)["violations"]
         if mutation.breaks.name not in found:
             missed.append(mutation.name)
@@ -77,17 +77,17 @@ def judged(run: Run) -> Result:
 PARTS: dict[str, Callable[[Path, argparse.Namespace], Awaitable[Result]]] = {
     "kills": kills,
     "outages": outages,
+    "bad-events": bad_events,
+    "patience": patience,
     "mutations": mutations,
     "soak": long_soak,
-    "bad-events": bad_events,
 }
-USUAL = ("kills", "outages", "mutations", "soak")
 
 
 async def main(args: argparse.Namespace) -> int:
     """Run what was asked for, one after the other; return the exit status."""
     results, verdicts = [], []
-    for name in args.parts or USUAL:
+    for name in args.parts or PARTS:
         print(f"==> {name}, seed {args.seed}", flush=True)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:

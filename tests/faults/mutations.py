@@ -6,11 +6,18 @@ isn't found any more is an error, not a success: it has to be written anew.
 """
 
 import shutil
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.exporter import ROOT
 from tests.faults.oracle import Promise
+from tests.faults.scenarios import Run, bad_events, kills, patience
+
+Scenario = Callable[..., Awaitable[Run]]
+
+SETTLE_SECONDS = 5.0
+"""How long is waited for what a mutant will never deliver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,7 @@ class Mutation:
     name: str
     breaks: Promise
     edits: tuple[Edit, ...]
+    scenario: Scenario = kills
 
 
 MUTATIONS = (
@@ -55,14 +63,15 @@ MUTATIONS = (
         (
             Edit(
                 "delivery/delivery.py",
-                "        request = request_of(batch, self._plan.cluster_id)\n",
-                "        request = request_of(batch, self._plan.cluster_id)\n"
-                "        await self._outbox.settle(batch)\n",
+                "        piece.attempts += 1\n",
+                "        if not piece.attempts:\n"
+                "            await self._outbox.settle(piece.batch)\n"
+                "        piece.attempts += 1\n",
             ),
             Edit(
                 "delivery/delivery.py",
-                "        await self._outbox.settle(batch)\n        self._land()",
-                "        self._land()",
+                "await self._outbox.settle(batch)\n            self._land()",
+                "self._land()",
             ),
         ),
     ),
@@ -77,19 +86,13 @@ MUTATIONS = (
         (Edit("spool/outbox.py", "_known_to = 0\n", "_known_to = store.newest\n"),),
     ),
     Mutation(
-        "a lane is free while its batch is in flight",
+        "every event has a lane of its own",
         Promise.ORDERED,
         (
             Edit(
-                "spool/outbox.py",
-                "            places = self._lanes.take(limits.events)\n",
-                "            places = self._lanes.take(limits.events)\n"
-                "            self._lanes.land({place.lane for place in places})\n",
-            ),
-            Edit(
-                "spool/outbox.py",
-                "        self._lanes.land({event.lane for event in batch.events})\n",
-                "",
+                "events/event.py",
+                "return self.instance if self.instance > 0 else -self.partition",
+                "return self.position * 10 + self.partition",
             ),
         ),
     ),
@@ -101,11 +104,6 @@ MUTATIONS = (
                 "spool/lanes.py",
                 "        return taken\n",
                 "        return taken[::-1]\n",
-            ),
-            Edit(
-                "spool/outbox.py",
-                "            entries.sort(key=lambda entry: entry.sequence)\n",
-                "            entries.sort(key=lambda entry: -entry.sequence)\n",
             ),
         ),
     ),
@@ -171,6 +169,30 @@ MUTATIONS = (
             ),
         ),
     ),
+    Mutation(
+        "a bad event takes its neighbours along",
+        Promise.KEPT,
+        (Edit("delivery/delivery.py", "if piece.size > 1:\n", "if not piece:\n"),),
+        bad_events,
+    ),
+    Mutation(
+        "a bad event disappears",
+        Promise.SHOWN,
+        (
+            Edit(
+                "delivery/delivery.py",
+                "await self._outbox.bury(batch, verdict)",
+                "await self._outbox.settle(batch)",
+            ),
+        ),
+        bad_events,
+    ),
+    Mutation(
+        "Retry-After isn't heard",
+        Promise.PATIENT,
+        (Edit("delivery/breaker.py", "self._now() + retry_after)", "0.0)"),),
+        patience,
+    ),
 )
 
 
@@ -194,3 +216,14 @@ def edited(edit: Edit, text: str) -> str:
         message = f"{edit.file} has the text to be mutated {found} times: {edit.old!r}"
         raise LookupError(message)
     return text.replace(edit.old, edit.new)
+
+
+async def run(mutation: Mutation, directory: Path, seed: str, count: int) -> Run:
+    """Run *mutation* through its scenario, with *count* kills or faults."""
+    return await mutation.scenario(
+        directory,
+        seed,
+        count,
+        source=mutant(mutation, directory / "source"),
+        settle_seconds=SETTLE_SECONDS,
+    )

@@ -68,12 +68,17 @@ POSTPONED_STATUSES = (500, 502, 503, 408, 425, 429)
 BLOCKED_STATUSES = (401, 403, 404, 302)
 
 POSTPONED = tuple(Fault(Kind.STATUS, each) for each in POSTPONED_STATUSES)
-TIMED = tuple(
-    Fault(Kind.STATUS, status, retry_after, 1.0)
-    for status in POSTPONED_STATUSES
-    for retry_after in (RetryAfter.SECONDS, RetryAfter.DATE)
-)
 BLOCKED = tuple(Fault(Kind.STATUS, each) for each in BLOCKED_STATUSES)
+
+
+def timed(seconds: float) -> tuple[Fault, ...]:
+    """Return the postponed statuses that ask for *seconds* of silence."""
+    return tuple(
+        Fault(Kind.STATUS, status, retry_after, seconds)
+        for status in POSTPONED_STATUSES
+        for retry_after in (RetryAfter.SECONDS, RetryAfter.DATE)
+    )
+
 
 ALL = (
     Weighted(6, [Fault(Kind.DELAY, 200, seconds=each) for each in (0.01, 0.05, 0.2)]),
@@ -85,13 +90,12 @@ ALL = (
     Weighted(2, [Fault(Kind.HALF_BODY, each) for each in (200, 503)]),
     Weighted(1, [Fault(Kind.DRIP, 200)]),
     Weighted(6, POSTPONED),
-    Weighted(1, TIMED),
+    Weighted(1, timed(1.0)),
     Weighted(1, BLOCKED),
 )
 """Everything at random, in a mixture that lets a healthy exporter get on."""
 
 STORM_OF = Fault(Kind.STATUS, 429)
-LONGEST_STORM = 5
 
 
 class Plan:
@@ -104,16 +108,19 @@ class Plan:
         mixture: Sequence[Weighted] = ALL,
         *,
         storms: float = 0.0,
+        longest_storm: int = 5,
     ) -> None:
         """
         Let *share* of all requests meet a fault of *mixture*.
 
-        A storm begins at one request in `1 / storms`: then several meet 429 in a row.
+        A storm begins at one request in `1 / storms`: then up to *longest_storm* meet
+        429 in a row.
         """
         self._seed = seed
         self._mixture = mixture
         self._weights = [each.weight for each in mixture]
         self._storms = storms
+        self._longest_storm = longest_storm
         self._number = 0
         self._storm = 0
         self.share = share
@@ -131,7 +138,7 @@ class Plan:
             self._storm -= 1
             return STORM_OF
         if chance.random() < self._storms:
-            self._storm = chance.randint(1, LONGEST_STORM - 1)
+            self._storm = chance.randint(1, self._longest_storm - 1)
             return STORM_OF
         if chance.random() >= self.share:
             return None

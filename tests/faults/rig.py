@@ -32,8 +32,8 @@ PROBE_SECONDS = 45.0
 
 SLOTS = 4
 BATCH = 20
-IN_FLIGHT = 2 * SLOTS * BATCH
-"""A slot posts one batch while it settles another."""
+IN_FLIGHT = (2 * SLOTS + 1) * BATCH
+"""A slot posts one batch while it settles another; one more may wait aside."""
 
 VARIABLES = {
     "APP_INTEGRATIONS_MAX_BATCHES_IN_FLIGHT": str(SLOTS),

@@ -1,7 +1,7 @@
 """What is done to the exporter, and what has to have happened before it counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.broker import Load
@@ -10,12 +10,17 @@ from tests.faults.engine import Contents
 from tests.faults.exporter import ROOT
 from tests.faults.history import History
 from tests.faults.oracle import Counts, Violation, judge
-from tests.faults.plan import BLOCKED_STATUSES, Plan
+from tests.faults.plan import (
+    BLOCKED_STATUSES,
+    Plan,
+    Weighted,
+    timed,
+)
 from tests.faults.rig import IN_FLIGHT, Rig, Setup, Trouble
 from tests.faults.stub import StubBackend
 
 MOMENTS = ("tried", "answered", "arrived", "recorded")
-LONGEST_LIFE = 1.5
+LONGEST_LIFE = 1.0
 SETTLE_SECONDS = 60.0
 ENOUGH_SECONDS = 30.0
 SHARE = 0.2
@@ -71,8 +76,10 @@ async def kills(
         cuts=count,
         repeats=10 * count,
         unmappable=count // 2,
+        bad=count // 2,
     )
-    async with Rig(Setup(directory, source=source), faulty(seed)) as rig:
+    load = Load(contents=Contents(bad=0.002))
+    async with Rig(Setup(directory, load, source), faulty(seed)) as rig:
         for _ in range(count):
             await a_life(rig)
         await rig.begin()
@@ -145,14 +152,40 @@ async def _refused(rig: Rig) -> None:
     await rig.recovers()
 
 
-async def bad_events(directory: Path, seed: str, count: int = 3) -> Run:
-    """Let some events be such as the backend never takes, amid faults and kills."""
+async def bad_events(
+    directory: Path,
+    seed: str,
+    count: int,
+    *,
+    source: Path = ROOT,
+    settle_seconds: float = SETTLE_SECONDS,
+) -> Run:
+    """Let many events be such as the backend never takes, amid few faults and kills."""
     needs = Counts(delivered=200, bad=5, kills=count, faults=count)
-    load = Load(events_per_second=1000, contents=replace(Contents(), bad=0.005))
-    async with Rig(Setup(directory, load), faulty(seed, 0.05)) as rig:
+    load = Load(events_per_second=1000, contents=Contents(bad=0.02))
+    async with Rig(Setup(directory, load, source), faulty(seed, 0.05)) as rig:
         for _ in range(count):
             await a_life(rig)
         await rig.begin()
         await rig.enough(needs, within=ENOUGH_SECONDS)
-        await rig.settle(SETTLE_SECONDS)
+        await rig.settle(settle_seconds)
     return Run("bad events", seed, rig.history, needs)
+
+
+async def patience(
+    directory: Path,
+    seed: str,
+    count: int,
+    *,
+    source: Path = ROOT,
+    settle_seconds: float = SETTLE_SECONDS,
+) -> Run:
+    """Ask for silence *count* times, in each way, while much waits to be sent."""
+    needs = Counts(faults=count)
+    trouble = Trouble(seed, Plan(seed, 0.2, [Weighted(1, timed(2.0))]))
+    load = Load(events_per_second=1000)
+    async with Rig(Setup(directory, load, source), trouble) as rig:
+        await rig.begin()
+        await rig.enough(needs, within=count * ENOUGH_SECONDS)
+        await rig.settle(settle_seconds)
+    return Run("patience", seed, rig.history, needs)

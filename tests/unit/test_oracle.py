@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tests.faults.history import History, Issued, Life, Post
-from tests.faults.oracle import TODAY, Counts, Promise, counts, judge
+from tests.faults.oracle import Counts, Promise, counts, judge
 
 IN_FLIGHT = 2
 LANE = 7
@@ -31,9 +31,9 @@ def a_post(names, **changes):
     return dataclasses.replace(post, **changes)
 
 
-def broken(history, needs=Counts(), promises=TODAY):  # noqa: B008 - it's frozen
+def broken(history, needs=Counts()):  # noqa: B008 - it's frozen
     """Return the promises that *history* breaks."""
-    found = judge(history, needs, in_flight=IN_FLIGHT, promises=promises)
+    found = judge(history, needs, in_flight=IN_FLIGHT)
     return {violation.promise for violation in found}
 
 
@@ -153,10 +153,7 @@ def test_haste(arrived, early):
     )
     history = a_history(asked, a_post("abc", arrived=arrived))
 
-    assert broken(history) == set()
-    assert broken(history, promises=frozenset(Promise)) == (
-        {Promise.PATIENT} if early else set()
-    )
+    assert broken(history) == ({Promise.PATIENT} if early else set())
 
 
 def test_another_process_knows_of_no_retry_after():
@@ -166,7 +163,7 @@ def test_another_process_knows_of_no_retry_after():
     )
     history = a_history(asked, a_post("abc", life=2, arrived=11.0), lives=2)
 
-    assert broken(history, promises=frozenset(Promise)) == set()
+    assert broken(history) == set()
 
 
 def test_an_end_that_nobody_asked_for():
