@@ -21,8 +21,8 @@ run: $(VENV)/.dev ## run the exporter itself with the APP_INTEGRATIONS_* variabl
 	@$(BIN)/python -m exporter run
 
 ##@ Test it
-.PHONY: test check lint format unit service integration bench
-test: check integration ## everything: the fast checks, then the real broker
+.PHONY: test check lint format unit service fault-test integration bench
+test: check fault-test integration ## everything: the fast checks, faults on purpose, then the real broker
 
 check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service tests with coverage
 	@echo "==> unit and service tests"
@@ -40,6 +40,10 @@ format: $(VENV)/.dev ## put the code into its form
 
 unit service: $(VENV)/.dev ## one kind of test alone
 	@$(BIN)/python -m pytest tests/$@
+
+fault-test: $(VENV)/.dev ## prove by faults and kills that nothing is lost (LONG=1: three quarters of an hour; ARGS=--help)
+	@echo "==> faults on purpose"
+	@$(BIN)/python -m $(if $(LONG),tests.faults $(ARGS),pytest --quiet --timeout=120 tests/faults)
 
 integration: $(VENV)/.dev ## the tests on a real, embedded broker alone (fetched once, about 300 MB)
 	@echo "==> integration tests on a real broker"
@@ -64,7 +68,7 @@ clean: ## remove what the targets above made (not the cached broker)
 
 help: ## this list
 	@awk 'BEGIN { FS = ": .*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z][a-z ]*:.*## / { sub(/:.*## /, ": ## "); printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z][a-z -]*:.*## / { sub(/:.*## /, ": ## "); printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The environment: made once, and installed anew only when a lock file changed. A link to a Python that is gone counts
 # as missing, so an upgraded system heals itself.

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "exporter"
 FILES = sorted(PACKAGE.rglob("*.py"))
 TESTS = [
     path
-    for kind in ("unit", "service", "integration")
+    for kind in ("unit", "service", "faults", "integration")
     for path in sorted((ROOT / "tests" / kind).rglob("*.py"))
 ]
 

@@ -1,0 +1,1 @@
+"""Faults on purpose, and an oracle that knows what must have become of every event."""

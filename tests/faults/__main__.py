@@ -1,0 +1,123 @@
+"""The long form: `python -m tests.faults` prints figures, and ends with 1 if bad."""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from tests.faults import scenarios
+from tests.faults.figures import figures
+from tests.faults.mutations import MUTATIONS
+from tests.faults.mutations import run as mutated
+from tests.faults.rig import a_seed
+from tests.faults.scenarios import Run
+from tests.faults.soak import growth, soak, summary
+
+Result = tuple[dict[str, Any], str]
+"""Figures, and what was wrong in words."""
+
+OF_A_MUTANT = 3
+"""Kills or faults."""
+
+
+async def kills(directory: Path, args: argparse.Namespace) -> Result:
+    """Kill the exporter under load, amid faults of every kind."""
+    return judged(await scenarios.kills(directory, args.seed, args.kills))
+
+
+async def outages(directory: Path, args: argparse.Namespace) -> Result:
+    """Let the backend be away, or the setup wrong."""
+    return judged(await scenarios.outages(directory, args.seed))
+
+
+async def bad_events(directory: Path, args: argparse.Namespace) -> Result:
+    """Send events that the backend never takes, amid faults and kills."""
+    return judged(await scenarios.bad_events(directory, args.seed, 10))
+
+
+async def patience(directory: Path, args: argparse.Namespace) -> Result:
+    """Ask for silence in each way, while much waits to be sent."""
+    return judged(await scenarios.patience(directory, args.seed, 10))
+
+
+async def mutations(directory: Path, args: argparse.Namespace) -> Result:
+    """Break the code on purpose, once per promise, and see the oracle notice."""
+    caught, missed = {}, []
+    for number, mutation in enumerate(MUTATIONS):
+        run = await mutated(mutation, directory / f"{number}", args.seed, OF_A_MUTANT)
+        caught[mutation.name] = found = figures(run)["violations"]
+        if mutation.breaks.name not in found:
+            missed.append(mutation.name)
+        print(f"  {mutation.name}: {found}", flush=True)
+    return {"run": "mutations", "seed": args.seed, "caught": caught}, (
+        f"mutations: the oracle missed {missed}" if missed else ""
+    )
+
+
+async def long_soak(directory: Path, args: argparse.Namespace) -> Result:
+    """Send at an even rate amid faults, for as long as --minutes says."""
+    run, samples = await soak(directory, args.seed, args.minutes)
+    found, verdict = judged(run)
+    grew = growth(samples)
+    verdict = "\n".join(filter(None, (verdict, *grew)))
+    return {**found, "minutes": args.minutes, **summary(samples)}, verdict
+
+
+def judged(run: Run) -> Result:
+    """Return figures and verdict of *run*."""
+    return figures(run), run.verdict()
+
+
+PARTS: dict[str, Callable[[Path, argparse.Namespace], Awaitable[Result]]] = {
+    "kills": kills,
+    "outages": outages,
+    "bad-events": bad_events,
+    "patience": patience,
+    "mutations": mutations,
+    "soak": long_soak,
+}
+
+
+async def main(args: argparse.Namespace) -> int:
+    """Run what was asked for, one after the other; return the exit status."""
+    results, verdicts = [], []
+    for name in args.parts or PARTS:
+        print(f"==> {name}, seed {args.seed}", flush=True)
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+            found, verdict = await PARTS[name](Path(directory), args)
+        found["seconds"] = round(time.monotonic() - began, 1)
+        results.append(found)
+        verdicts += [verdict] if verdict else []
+        print(json.dumps(found, indent=2), flush=True)
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print("\n".join(verdicts) or "every promise was kept", file=sys.stderr)
+    return int(bool(verdicts))
+
+
+def arguments() -> argparse.Namespace:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser("python -m tests.faults", description=__doc__)
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}"
+    )
+    any_seed = f"{random.SystemRandom().randrange(10**6)}"
+    parser.add_argument("--seed", default=a_seed(any_seed), help="of all faults")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=30.0, help="of the soak")
+    parser.add_argument("--json", type=Path, help="where the figures go, too")
+    args = parser.parse_args()
+    if unknown := set(args.parts) - set(PARTS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    return args
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(arguments())))

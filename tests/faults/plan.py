@@ -1,0 +1,176 @@
+"""
+Which fault hits which request: drawn from a seed, so that a run can be had again.
+
+Pure: the n-th request of a plan has the same fault whenever it's asked for. What the
+processes make of it still depends on their timing.
+"""
+
+import enum
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Kind(enum.StrEnum):
+    """What a backend can do instead of answering at once."""
+
+    DELAY = "delay"
+    """The answer is right, and slow."""
+    LOST = "answer lost"
+    """The events are taken, and the connection is reset instead of an answer."""
+    RESET = "reset"
+    """Nothing is taken, and the connection is reset."""
+    HANG = "hang before the headers"
+    HANG_BODY = "hang after the headers"
+    LATE = "late"
+    """It hangs until the client has gone, and takes the events after that."""
+    HALF_HEAD = "half a head"
+    HALF_BODY = "half a body"
+    DRIP = "slow drip"
+    STATUS = "status"
+
+
+class RetryAfter(enum.StrEnum):
+    """How an answer says when to come again."""
+
+    NEVER = ""
+    SECONDS = "seconds"
+    DATE = "date"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What becomes of one request."""
+
+    kind: Kind
+    status: int = 503
+    retry_after: RetryAfter = RetryAfter.NEVER
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """What figures call it."""
+        if self.kind is not Kind.STATUS:
+            return str(self.kind)
+        after = f", Retry-After as {self.retry_after}" if self.retry_after else ""
+        return f"{self.status}{after}"
+
+
+class Weighted(NamedTuple):
+    """Faults of one sort, and how often they come beside others."""
+
+    weight: float
+    faults: Sequence[Fault]
+
+
+POSTPONED_STATUSES = (500, 502, 503, 408, 425, 429)
+BLOCKED_STATUSES = (401, 403, 404, 302)
+
+POSTPONED = tuple(Fault(Kind.STATUS, each) for each in POSTPONED_STATUSES)
+BLOCKED = tuple(Fault(Kind.STATUS, each) for each in BLOCKED_STATUSES)
+
+
+def timed(seconds: float) -> tuple[Fault, ...]:
+    """Return the postponed statuses that ask for *seconds* of silence."""
+    return tuple(
+        Fault(Kind.STATUS, status, retry_after, seconds)
+        for status in POSTPONED_STATUSES
+        for retry_after in (RetryAfter.SECONDS, RetryAfter.DATE)
+    )
+
+
+ALL = (
+    Weighted(6, [Fault(Kind.DELAY, 200, seconds=each) for each in (0.01, 0.05, 0.2)]),
+    Weighted(8, [Fault(Kind.LOST)]),
+    Weighted(3, [Fault(Kind.RESET)]),
+    Weighted(1, [Fault(Kind.HANG), Fault(Kind.LATE, 200)]),
+    Weighted(2, [Fault(Kind.HANG_BODY, each) for each in (200, 503)]),
+    Weighted(2, [Fault(Kind.HALF_HEAD)]),
+    Weighted(2, [Fault(Kind.HALF_BODY, each) for each in (200, 503)]),
+    Weighted(1, [Fault(Kind.DRIP, 200)]),
+    Weighted(6, POSTPONED),
+    Weighted(1, timed(1.0)),
+    Weighted(1, BLOCKED),
+)
+"""Everything at random, in a mixture that lets a healthy exporter get on."""
+
+STORM_OF = Fault(Kind.STATUS, 429)
+
+
+class Plan:
+    """The faults of one run, request by request."""
+
+    def __init__(
+        self,
+        seed: str,
+        share: float,
+        mixture: Sequence[Weighted] = ALL,
+        *,
+        storms: float = 0.0,
+        longest_storm: int = 5,
+    ) -> None:
+        """
+        Let *share* of all requests meet a fault of *mixture*.
+
+        A storm begins at one request in `1 / storms`: then up to *longest_storm* meet
+        429 in a row.
+        """
+        self._seed = seed
+        self._mixture = mixture
+        self._weights = [each.weight for each in mixture]
+        self._storms = storms
+        self._longest_storm = longest_storm
+        self._number = 0
+        self._storm = 0
+        self.share = share
+        """May change at any time."""
+        self.healed = False
+        """From then on there are no faults."""
+
+    def next(self) -> Fault | None:
+        """Return what becomes of the next request; None is success."""
+        self._number += 1
+        if self.healed:
+            return None
+        chance = random.Random(f"{self._seed}/{self._number}")  # noqa: S311 - no secret
+        if self._storm:
+            self._storm -= 1
+            return STORM_OF
+        if chance.random() < self._storms:
+            self._storm = chance.randint(1, self._longest_storm - 1)
+            return STORM_OF
+        if chance.random() >= self.share:
+            return None
+        (sort,) = chance.choices(self._mixture, self._weights)
+        return chance.choice(sort.faults)
+
+
+class Cut(NamedTuple):
+    """Where a connection breaks off: behind so many bytes in one direction."""
+
+    upwards: bool
+    """Whether it's the client's bytes that are counted, or the server's."""
+    after: int
+
+
+class Cuts:
+    """How long each connection through a proxy lasts."""
+
+    def __init__(self, seed: str, mean_bytes: int) -> None:
+        """Let *mean_bytes* go through a connection on average; 0 never cuts."""
+        self._seed = seed
+        self._mean = mean_bytes
+        self._number = 0
+        self.healed = not mean_bytes
+
+    def next(self) -> Cut | None:
+        """Return where the next connection breaks off; None is nowhere."""
+        self._number += 1
+        if self.healed:
+            return None
+        chance = random.Random(f"{self._seed}/{self._number}")  # noqa: S311 - no secret
+        after = int(chance.expovariate(1 / self._mean))
+        # Answers are much shorter than requests: half of all cuts hit one.
+        upwards = chance.random() < 0.5
+        return Cut(upwards, after if upwards else after // 10)

@@ -1,0 +1,145 @@
+"""
+Half an hour at an even rate amid faults: nothing may grow that isn't given back.
+
+The memory of identities grows to 100,000 per partition by design, so it's filled first,
+as fast as it goes; engine time runs so fast that it holds no more than these.
+"""
+
+import asyncio
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.faults.broker import Load
+from tests.faults.engine import Contents
+from tests.faults.oracle import Counts
+from tests.faults.plan import Plan
+from tests.faults.rig import Rig, Setup, Trouble
+from tests.faults.scenarios import SETTLE_SECONDS, Run
+
+EVENTS_PER_SECOND = 300.0
+SHARE = 0.05
+REMEMBERED = 110_000
+"""More identities than have to be kept."""
+FILLING_PER_SECOND = 20_000.0
+FILLING_SECONDS = 300.0
+SAMPLE_SECONDS = 5.0
+WARM = 0.1
+"""How much of the time, at the begin and at the end, is compared."""
+TOLERANCE = 0.10
+SPARE_HANDLES = 8
+"""Connections that may be open at one time and not at another."""
+STEP_MS = 60
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the process holds at one time."""
+
+    rss_mib: float
+    file_mib: float
+    """Of all files of the spool."""
+    handles: int
+    """Files and sockets."""
+    threads: int
+    waiting: float
+    """Events in the spool."""
+
+
+async def soak(directory: Path, seed: str, minutes: float) -> tuple[Run, list[Sample]]:
+    """Run for *minutes* behind the filling, and return what was seen all along."""
+    needs = Counts(
+        delivered=REMEMBERED + int(0.9 * EVENTS_PER_SECOND * 60 * minutes),
+        duplicates=1,
+        faults=int(minutes * 10),
+        repeats=1,
+    )
+    load = Load(
+        FILLING_PER_SECOND,
+        partitions=1,
+        restarts=0.001,
+        contents=Contents(step_ms=STEP_MS, unmappable=0.0001),
+    )
+    trouble = Trouble(seed, Plan(seed, 0.0))
+    async with Rig(Setup(directory, load), trouble) as rig:
+        await rig.begin()
+        await rig.enough(Counts(delivered=REMEMBERED), within=FILLING_SECONDS)
+        rig.broker.events_per_second = EVENTS_PER_SECOND
+        trouble.plan.share = SHARE
+        samples = await sampled(rig, directory / "spool", minutes * 60)
+        await rig.settle(SETTLE_SECONDS)
+    return Run("soak", seed, rig.history, needs), samples
+
+
+async def sampled(rig: Rig, spool: Path, seconds: float) -> list[Sample]:
+    """Return samples of the next *seconds*; fewer when something ends before."""
+    samples = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not rig.exporter.has_ended:
+        assert rig.exporting
+        await asyncio.wait([rig.exporting], timeout=SAMPLE_SECONDS)
+        waiting = (await rig.exporter.metrics()).get("spool_events", -1.0)
+        samples.append(a_sample(rig.exporter.process, spool, waiting))
+    return samples
+
+
+def a_sample(process: psutil.Process, spool: Path, waiting: float) -> Sample:
+    """Return what *process* holds now."""
+    with process.oneshot():
+        return Sample(
+            rss_mib=process.memory_info().rss / MIB,
+            file_mib=sum(file.stat().st_size for file in spool.iterdir()) / MIB,
+            handles=process.num_fds(),
+            threads=process.num_threads(),
+            waiting=waiting,
+        )
+
+
+def medians(samples: list[Sample]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the medians of the first and of the last samples."""
+    few = max(1, int(len(samples) * WARM))
+    first, last = samples[:few], samples[-few:]
+    return _median(first), _median(last)
+
+
+def growth(samples: list[Sample]) -> list[str]:
+    """Return what has grown that should be flat."""
+    before, after = medians(samples)
+    found = [
+        f"{name} grew from {before[name]:.1f} to {after[name]:.1f}"
+        for name in ("rss_mib", "file_mib")
+        if after[name] > before[name] * (1 + TOLERANCE)
+    ]
+    found += [
+        f"{name} grew from {before[name]:g} to {after[name]:g}"
+        for name in ("handles", "threads")
+        if after[name] > before[name] + SPARE_HANDLES
+    ]
+    return found
+
+
+def summary(samples: list[Sample]) -> dict[str, Any]:
+    """Return the figures of *samples*, fit for JSON."""
+    before, after = medians(samples)
+    return {
+        "samples": len(samples),
+        "first": before,
+        "last": after,
+        "most": {
+            name: max(asdict(sample)[name] for sample in samples) for name in before
+        },
+        "grew": growth(samples),
+    }
+
+
+def _median(samples: list[Sample]) -> dict[str, float]:
+    rows = [asdict(sample) for sample in samples]
+    return {
+        name: round(statistics.median(row[name] for row in rows), 2) for name in rows[0]
+    }

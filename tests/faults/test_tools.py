@@ -1,0 +1,224 @@
+"""The tools do what they say: a fault that isn't one would prove nothing."""
+
+import asyncio
+import time
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import pytest
+from werkzeug import Response
+
+from tests.conftest import eventually
+from tests.faults.broker import Load, StubBroker
+from tests.faults.engine import Contents, Log
+from tests.faults.history import History
+from tests.faults.plan import ALL, Cut, Cuts, Fault, Kind, Plan, RetryAfter, Weighted
+from tests.faults.proxy import StubProxy
+from tests.faults.stub import PATH, StubBackend
+
+BODY = b'{"events":[{"id":"1"}]}'
+IDS = {"X-Event-Ids": "1-1-1"}
+
+
+def only(fault):
+    """Return a plan in which every request meets *fault*."""
+    return Plan("seed", 1.0, [Weighted(1, [fault])])
+
+
+async def posted(port, *, within=0.3):
+    """Post an event to *port*; return status and headers, or how it failed."""
+    timeout = aiohttp.ClientTimeout(total=within)
+    url = f"http://127.0.0.1:{port}{PATH}"
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        try:
+            async with session.post(url, data=BODY, headers=IDS) as answer:
+                status = answer.status
+                await answer.read()
+                return status, answer.headers
+        except TimeoutError:
+            return "timeout", {}
+        except aiohttp.ClientPayloadError:
+            return status, "half"
+        except aiohttp.ClientError:
+            return "broken", {}
+
+
+@pytest.mark.parametrize(
+    "kind, status, answer, taken",
+    [
+        (Kind.DELAY, 200, 200, True),
+        (Kind.LOST, 503, "broken", True),
+        (Kind.RESET, 503, "broken", False),
+        (Kind.HANG, 503, "timeout", False),
+        (Kind.HANG_BODY, 200, "timeout", True),
+        (Kind.HANG_BODY, 503, "timeout", False),
+        (Kind.HALF_HEAD, 503, "broken", True),
+        (Kind.HALF_BODY, 200, 200, True),
+        (Kind.HALF_BODY, 503, 503, False),
+        (Kind.DRIP, 200, "timeout", True),
+        (Kind.STATUS, 425, 425, False),
+    ],
+)
+async def test_faults(kind, status, answer, taken):
+    """What the client sees of each, and whether the events were taken all the same."""
+    history = History()
+    async with StubBackend(history, only(Fault(kind, status))) as backend:
+        seen, _ = await posted(backend.port)
+
+    assert seen == answer
+    assert bool(history.recorded) is taken
+    assert len(history.posts) == 1
+
+
+async def test_a_late_backend():
+    """It takes what its client has long given up."""
+    history = History()
+    async with StubBackend(history, only(Fault(Kind.LATE))) as backend:
+        seen, _ = await posted(backend.port)
+        await eventually(lambda: history.recorded)
+
+    assert seen == "timeout"
+
+
+@pytest.mark.parametrize("form", [RetryAfter.SECONDS, RetryAfter.DATE])
+async def test_retry_after(form):
+    """It never says less than what it will be held to."""
+    history = History()
+    plan = only(Fault(Kind.STATUS, 429, form, 1.0))
+    async with StubBackend(history, plan) as backend:
+        _, headers = await posted(backend.port)
+
+    said = headers["Retry-After"]
+    if form is RetryAfter.DATE:
+        said = parsedate_to_datetime(said).timestamp() - time.time()
+    assert 0.9 <= float(said) <= 2.1
+    assert history.posts[0].retry_after <= float(said) + 0.1
+
+
+async def test_certainty():
+    """A success is known to be read once its connection has carried another post."""
+    history = History()
+    async with StubBackend(history, Plan("seed", 0.0)) as backend:
+        url = f"http://127.0.0.1:{backend.port}{PATH}"
+        async with aiohttp.ClientSession() as session:
+            for _ in range(2):
+                async with session.post(url, data=BODY, headers=IDS) as answer:
+                    await answer.read()
+
+    assert [post.certain for post in history.posts] == [True, False]
+
+
+def test_plans_can_be_had_again():
+    """The same seed has the same faults, and another one others."""
+    first, same, other = (
+        [plan.next() for _ in range(300)]
+        for plan in (Plan(seed, 0.5, storms=0.02) for seed in ("1", "1", "2"))
+    )
+
+    assert first == same != other
+    assert {each.kind for each in first if each} == set(Kind)
+
+
+def test_every_kind_is_in_the_mixture():
+    """No kind of fault is left out when everything goes wrong at random."""
+    assert {fault.kind for sort in ALL for fault in sort.faults} == set(Kind)
+
+
+def test_storms():
+    """One request that meets 429 for a storm is followed by others."""
+    plan = Plan("seed", 0.0, storms=0.05)
+    met = [plan.next() is not None for _ in range(1000)]
+
+    assert 50 < sum(met) < 500
+    assert any(all(met[n : n + 3]) for n in range(1000))
+
+
+class Fixed(Cuts):
+    """Every connection breaks off at the same place."""
+
+    def __init__(self, cut):
+        """Break off at *cut*."""
+        super().__init__("", 0)
+        self._cut = cut
+
+    def next(self):
+        """Return where."""
+        return self._cut
+
+
+@pytest.mark.parametrize(
+    "cut, answer, arrived",
+    [
+        (None, 200, 1),
+        (Cut(upwards=True, after=30), "broken", 0),
+        (Cut(upwards=False, after=0), "broken", 1),
+        (Cut(upwards=False, after=10), "broken", 1),
+    ],
+)
+async def test_proxy(cut, answer, arrived):
+    """It breaks off on the way there, or on the way back: then it was taken."""
+    history = History()
+    async with (
+        StubBackend(history, Plan("seed", 0.0)) as backend,
+        StubProxy(history, Fixed(cut), backend.port) as proxy,
+    ):
+        seen, _ = await posted(proxy.port)
+        cuts = history.cuts
+
+    assert seen == answer
+    assert len(history.recorded) == arrived
+    assert cuts == bool(cut)
+
+
+async def test_a_proxy_that_is_away():
+    """Nobody listens, then nonsense comes, then all is well."""
+    history = History()
+    async with (
+        StubBackend(history, Plan("seed", 0.0)) as backend,
+        StubProxy(history, Cuts("seed", 0), backend.port) as proxy,
+    ):
+        await proxy.refuse()
+        refused, _ = await posted(proxy.port)
+        await proxy.listen()
+        proxy.nonsense = True
+        nonsense, _ = await posted(proxy.port)
+        proxy.nonsense = False
+        well, _ = await posted(proxy.port)
+
+    assert (refused, nonsense, well) == ("broken", "broken", 200)
+
+
+def test_logs_can_be_had_again():
+    """A log depends on its seed alone, and holds some of everything."""
+    contents = Contents(bad=0.05)
+    logs = [Log(1, seed, History(), contents) for seed in ("1", "1", "2")]
+    first, same, other = ([log.next() for _ in range(300)] for log in logs)
+
+    assert first == same != other
+    assert any(sent.event for sent in first)
+    assert any(sent.unmappable for sent in first)
+    assert any(not sent.event and not sent.unmappable for sent in first)
+
+
+async def test_the_broker_insists(httpserver):
+    """A request is repeated until it's accepted, and nothing later comes before."""
+    statuses = iter([503, 429, 200])
+    bodies = []
+
+    def answer(request):
+        bodies.append(request.get_data())
+        return Response(status=next(statuses, 200))
+
+    httpserver.expect_request("/_bulk").respond_with_handler(answer)
+    history = History()
+    load = Load(partitions=1, restarts=0.0)
+    broker = StubBroker(history, httpserver.url_for("/_bulk"), "seed", load)
+
+    exporting = asyncio.create_task(broker.run())
+    await eventually(lambda: history.bulks >= 2)
+    broker.finish()
+    await exporting
+
+    assert bodies[0] == bodies[1] == bodies[2] != bodies[3]
+    assert history.repeats > 0
+    assert history.owed <= history.issued.keys()
