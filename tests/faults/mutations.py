@@ -113,8 +113,8 @@ MUTATIONS = (
         (
             Edit(
                 "spool/store.py",
-                "fresh, epochs = self._identities.fresh(events)",
-                "fresh, epochs = list(events), []",
+                "fresh, epochs, assumed = self._identities.fresh(events)",
+                "fresh, epochs, assumed = list(events), [], []",
             ),
         ),
     ),
@@ -164,8 +164,8 @@ MUTATIONS = (
         (
             Edit(
                 "delivery/backend.py",
-                "        except (aiohttp.ClientError, OSError) as error:\n",
-                "        except ZeroDivisionError as error:\n",
+                "            except ERRORS as error:\n",
+                "            except ZeroDivisionError as error:\n",
             ),
         ),
     ),
