@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.faults.exporter import ROOT
 from tests.faults.oracle import Promise
@@ -37,6 +38,11 @@ class Mutation:
     breaks: Promise
     edits: tuple[Edit, ...]
     scenario: Scenario = kills
+
+
+async def more_patience(directory: Path, seed: str, count: int, **how: Any) -> Run:
+    """Ask for silence more often: once may be when nothing waits to be sent."""
+    return await patience(directory, seed, 20 * count, **how)
 
 
 MUTATIONS = (
@@ -191,7 +197,7 @@ MUTATIONS = (
         "Retry-After isn't heard",
         Promise.PATIENT,
         (Edit("delivery/breaker.py", "self._now() + retry_after)", "0.0)"),),
-        patience,
+        more_patience,
     ),
 )
 
