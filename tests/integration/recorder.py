@@ -105,10 +105,11 @@ class Recorder:
         self._thread.join()
         self._server.server_close()
 
-    def of(self, instance):
+    def of(self, instance, intent=None):
         """Return what the engine recorded of one process instance, in its order."""
         return [
             recorded.record
             for recorded in self.records
             if str(recorded.record["value"]["processInstanceKey"]) == instance
+            and intent in (None, recorded.record["intent"])
         ]

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import eventually
-from tests.integration.office import APPROVAL, VARIABLES, Office
+from tests.integration.office import APPROVAL, PATIENCE, VARIABLES, Office
 from tests.integration.unruly import Unruly, answering, refusing
 
 SECONDS = int(os.environ.get("FAULT_SECONDS", "3"))
@@ -133,6 +133,9 @@ async def test_a_backend_that_hangs(office, backend, service, recorder):
     async def hang(_):
         await released.wait()
 
+    # Between two tests nobody served the broker, which may still wait for that reason.
+    [first] = await office.tasks(1)
+    await eventually(lambda: recorder.of(first, "CREATED"), within=PATIENCE)
     backend.rule = hang
     since = len(recorder.records)
     instances = await office.tasks(3 * TASKS if SECONDS >= 20 else TASKS)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.conftest import eventually
 from tests.integration.office import APPROVAL, LIFE, MODELS, VARIABLES
 
 WITH_FORM = MODELS / "with-form.bpmn"
@@ -31,7 +32,7 @@ async def test_every_field(office, recorder):
     answer, instance = await approval(office)
     created = await office.event(instance, "CREATED")
 
-    [record] = [each for each in recorder.of(instance) if each["intent"] == "CREATED"]
+    [record] = await eventually(lambda: recorder.of(instance, "CREATED"))
     assert list(created.event.items()) == [
         ("id", str(record["key"])),
         ("intent", "CREATED"),
