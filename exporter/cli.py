@@ -10,8 +10,10 @@ import gc
 import json
 import logging
 import os
+import resource
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
 
 from exporter import __version__, connecting, service, settings, variables
 from exporter.commands import arguments
@@ -59,6 +61,7 @@ def run(_: argparse.Namespace) -> int:
             extra={"detail": exposed.credential, "remedy": exposed.remedy},
         )
     _collect_less()
+    _open_more_files()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(service.serve(loaded))
     return 0
@@ -146,6 +149,13 @@ def _collect_less() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+
+
+def _open_more_files() -> None:
+    """Have as many connections as the system allows, not as many as a shell begins."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _open_streams() -> None:

@@ -23,7 +23,7 @@ from exporter.operations import guard
 from exporter.operations.dead_letters import MOST_IDS, PATH, Office
 from exporter.service import BACKEND
 from exporter.settings import Settings
-from exporter.spool import Choice, SpoolInUseError, Window, open_spool
+from exporter.spool import Choice, Spool, SpoolInUseError, Window, open_spool
 from exporter.spool.lock import is_locked
 from exporter.spool.spool import FILE
 
@@ -87,7 +87,11 @@ class AdminPort:
         headers = {hdrs.AUTHORIZATION: f"Bearer {self._token()}"}
         try:
             async with self._session.request(
-                method, self._url.join(URL(path)), headers=headers, **more
+                method,
+                self._url.join(URL(path)),
+                headers=headers,
+                allow_redirects=False,
+                **more,
             ) as response:
                 status, body = response.status, await response.read()
         except TimeoutError as error:
@@ -126,7 +130,7 @@ class AdminPort:
             )
         try:
             answer = codec.decode(body)
-            said = answer.get("error", "") if status != 200 else ""
+            said = printable(str(answer.get("error", "")))
         except (ValueError, AttributeError) as error:
             raise self._unreachable(
                 f"{self._url} answers {status}, and not as an exporter does",
@@ -134,9 +138,7 @@ class AdminPort:
                 "has",
             ) from error
         if status != 200:
-            raise ServiceError(
-                f"The service answers {status}", remedy=printable(str(said))
-            )
+            raise ServiceError(f"The service answers {status}", remedy=said)
         return answer
 
     def _unreachable(self, reason: str, remedy: str) -> UnreachableError:
@@ -203,10 +205,14 @@ class AtTheService:
 
 
 @asynccontextmanager
-async def admin_port(settings: Settings) -> AsyncIterator[AdminPort]:
+async def admin_port(
+    settings: Settings, *, answer_seconds: float | None = None
+) -> AsyncIterator[AdminPort]:
     """Yield the admin port of the service that holds the spool of *settings*."""
     timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS
+        total=None,
+        sock_connect=CONNECT_SECONDS,
+        sock_read=answer_seconds or ANSWER_SECONDS,
     )
     async with aiohttp.ClientSession(timeout=timeout) as session:
         yield AdminPort(settings, session)
@@ -216,8 +222,8 @@ async def admin_port(settings: Settings) -> AsyncIterator[AdminPort]:
 async def dead_letters(settings: Settings) -> AsyncIterator[Letters]:
     """Yield the dead letters of a running service, or of the spool itself."""
     with ExitStack() as stack:
-        if office := _office(settings, stack):
-            yield office
+        if spool := own_spool(settings, stack):
+            yield Office(spool, settings.cluster_id)
             return
         async with admin_port(settings) as port:
             yield AtTheService(port)
@@ -234,8 +240,8 @@ def address(host: str, port: int) -> URL:
     return URL.build(scheme="http", host=host, port=port)
 
 
-def _office(settings: Settings, stack: ExitStack) -> Office | None:
-    """Return the dead letters in the spool, which *stack* closes; None if it's held."""
+def own_spool(settings: Settings, stack: ExitStack) -> Spool | None:
+    """Return the spool, which *stack* closes, or None while a service holds it."""
     directory = settings.spool_dir.absolute()
     if is_locked(directory):
         return None
@@ -243,7 +249,6 @@ def _office(settings: Settings, stack: ExitStack) -> Office | None:
         raise NoSpoolError(directory)
     opening = open_spool(directory, backend=BACKEND, limit=settings.spool_max_bytes)
     try:
-        spool = stack.enter_context(opening)
+        return stack.enter_context(opening)
     except SpoolInUseError:
         return None  # somebody was faster
-    return Office(spool, settings.cluster_id)

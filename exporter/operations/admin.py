@@ -70,7 +70,10 @@ class Admin:
     async def _show_metrics(self, request: web.Request) -> web.Response:
         await self._view.look()
         accept = request.headers.get("Accept", "")
-        encode, content_type = exposition.choose_encoder(accept)
+        try:
+            encode, content_type = exposition.choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is none
+            encode, content_type = exposition.choose_encoder("")
         body = encode(self._metrics.registry)
         return web.Response(body=body, headers={"Content-Type": content_type})
 

@@ -35,6 +35,8 @@ OPENED_LEVEL = {
 HINDRANCES = (401, 429, 503)
 
 
+FILLED = (0.5, 0.8, 0.95)
+"""How full the spool is when that is worth a line."""
 QUIET_SECONDS = 30.0
 """How long the same news isn't worth another line."""
 LARGEST_MEMORY = 1000
@@ -60,6 +62,8 @@ class Observer:
         self._hindered = False
         self._complained = False
         self._opened = False
+        self._step = 0
+        """How many of the steps to a full spool were passed."""
 
     def received(self, bulk: Received) -> None:
         """Count a bulk request that is safe on disk, and log what was odd about it."""
@@ -90,9 +94,24 @@ class Observer:
             )
         if accepted.kept_aside:
             self._kept_aside(bulk.unreadable)
+        self._filled(accepted.filled)
         if self._hindered and self._is_over("refused"):
             self._hindered = False
             log.info("bulk requests are accepted again")
+
+    def _filled(self, filled: float) -> None:
+        """Warn when the spool has filled up by another step, long before it's full."""
+        step = sum(filled >= each for each in FILLED)
+        if step > self._step:
+            log.warning(
+                "the spool fills up: when it is full, the broker has to wait",
+                extra={
+                    "percent": int(100 * filled),
+                    "remedy": "See the command status: get the backend going, decide "
+                    "about dead letters, or raise APP_INTEGRATIONS_SPOOL_MAX_BYTES",
+                },
+            )
+        self._step = step
 
     def refused(self, status: int, reason: str) -> None:
         """Count a request answered with an error, and log it when that is new."""

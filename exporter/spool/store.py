@@ -50,6 +50,8 @@ class Accepted(NamedTuple):
     """With which the positions of a partition started again."""
     assumed: Sequence[Event] = ()
     """Repeats by their age alone: older than anything that is remembered."""
+    filled: float = 0.0
+    """How much of the spool is taken then, 1.0 being all."""
 
 
 class Page(NamedTuple):
@@ -144,12 +146,15 @@ class Store:
         bodies += [record.body for record in unreadable]
         self._check_room(bodies)
         fresh, epochs, assumed = self._identities.fresh(events)
+        entries = self._insert(fresh)
+        kept_aside = self._keep_aside(unreadable)
         return Accepted(
-            self._insert(fresh),
-            kept_aside=self._keep_aside(unreadable),
+            entries,
+            kept_aside=kept_aside,
             repeats=len(events) - len(fresh),
             epochs=epochs,
             assumed=assumed,
+            filled=(self.waiting.size + self.dead.size) / self.limit,
         )
 
     def settle(self, entries: Sequence[Entry]) -> None:

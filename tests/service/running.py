@@ -71,9 +71,9 @@ class Exporter:
         """Send any request to the ingest port."""
         return await self._ask(method, f"http://{self.ingest}{path}", **more)
 
-    async def look(self, path):
+    async def look(self, path, **more):
         """Return what the admin port shows at *path*."""
-        return await self._ask("GET", f"http://{self.admin}{path}")
+        return await self._ask("GET", f"http://{self.admin}{path}", **more)
 
     async def demand(self, method, path, token, **more):
         """Send any request to the admin port, with *token*."""

@@ -105,6 +105,18 @@ async def test_health_of_a_lost_spool_that_still_holds_events(start, settings, b
     assert (before.status, after.status) == (200, 503)
 
 
+async def test_metrics_in_a_form_that_is_none(start):
+    """A scraper that asks for a version which is none gets the usual text."""
+    exporter = await start()
+
+    reply = await exporter.look(
+        "/metrics", headers={"Accept": "application/openmetrics-text;version=abc"}
+    )
+
+    assert reply.status == 200
+    assert b"spool_events" in reply.body
+
+
 async def test_health_of_a_hanging_disk(start, disk, monkeypatch):
     """When the writer doesn't come back, a restart may help: that's unhealthy."""
     monkeypatch.setattr("exporter.operations.admin.WRITER_SECONDS", 0.05)

@@ -155,6 +155,16 @@ def test_repeats_by_age_alone(observer, metrics, caplog):
     assert (caplog.records[0].partition, caplog.records[0].position) == (1, 5)
 
 
+def test_a_spool_that_fills_up(observer, caplog):
+    """Each step on the way to full is a warning, and again after it was emptied."""
+    for filled in (0.1, 0.5, 0.6, 0.85, 0.96, 0.97, 0.2, 0.55):
+        observer.received(a_bulk(records=1, filled=filled))
+
+    told = [record.percent for record in caplog.records]
+    assert told == [50, 85, 96, 55]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
 @pytest.mark.parametrize("status", [401, 429, 503])
 def test_refusals_in_a_row(observer, metrics, caplog, status):
     """The broker repeats what is refused; that is one line, and one when it's over."""
