@@ -1,8 +1,11 @@
 """Write the generated parts of docs/, between their markers; `make docs`."""
 
+from itertools import groupby
 from pathlib import Path
 
 from exporter import settings
+from exporter.delivery import Answer, Outcome, outcome_of
+from exporter.delivery.outcome import Failure
 from exporter.distribution.broker_environment import broker_environment
 from exporter.operations import metrics
 
@@ -21,10 +24,35 @@ def brokers() -> str:
     return "\n\n".join(blocks)
 
 
+MEANS = {
+    Outcome.DELIVERED: "the batch is taken",
+    Outcome.POSTPONED: "the moment is bad: a pause, then the same batch again",
+    Outcome.REJECTED: "the batch is bad: halved until the bad event is alone",
+    Outcome.BLOCKED: "the setup is bad: everything is kept, and probed",
+}
+
+
+def statuses() -> str:
+    """Return what every status, and every failure without one, makes of a batch."""
+    rows = ["| answer | outcome | |", "|---|---|---|"]
+    for outcome, group in groupby(
+        range(100, 600), lambda status: outcome_of(Answer(status))
+    ):
+        first, *others = group
+        shown = f"{first} to {others[-1]}" if others else f"{first}"
+        rows.append(f"| {shown} | {outcome} | {MEANS[outcome]} |")
+    for failure in Failure:
+        outcome = outcome_of(Answer(failure=failure))
+        words = f"no answer: {failure.replace('_', ' ')}"
+        rows.append(f"| {words} | {outcome} | {MEANS[outcome]} |")
+    return "\n".join(rows)
+
+
 GENERATED = {
     "configuration.md": settings.reference,
     "broker.md": brokers,
     "metrics.md": metrics.reference,
+    "reliability.md": statuses,
 }
 
 
