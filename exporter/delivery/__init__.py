@@ -3,10 +3,11 @@
 from exporter.delivery.backend import Backend
 from exporter.delivery.breaker import Cause, State
 from exporter.delivery.credentials import Credentials
-from exporter.delivery.delivery import Attempt, Delivery, Plan
+from exporter.delivery.delivery import Delivery
 from exporter.delivery.names import look_up
 from exporter.delivery.oauth import OAuth
 from exporter.delivery.outcome import Answer, Outcome, outcome_of, outcomes_of, remedy
+from exporter.delivery.plan import Attempt, Plan
 from exporter.delivery.request import EMPTY, limits_of
 from exporter.delivery.transport import Transport, open_transport
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import logging
 import time
 from contextlib import suppress
 from functools import partial
@@ -15,14 +16,16 @@ from exporter.delivery.credentials import Credentials
 from exporter.delivery.failures import ERRORS, answer_to, is_hang_up, printable
 from exporter.delivery.hiding import secrets_of, without
 from exporter.delivery.oauth import OAuth
-from exporter.delivery.outcome import Answer
+from exporter.delivery.outcome import Answer, Failure
 from exporter.delivery.request import Request
 from exporter.delivery.retry_after import retry_after
 from exporter.delivery.transport import Journey, Transport
 
 LARGEST_ANSWER = 64 * 1024
 ANSWER_SECONDS = 0.5
-EXCERPT_BYTES = 2048
+EXCERPT_LENGTH = 2048
+
+log = logging.getLogger(__name__)
 
 
 class Backend:
@@ -96,6 +99,10 @@ class Backend:
                 if journey.reused and is_hang_up(error):
                     continue
                 answer = answer_to(error, self._timeout.total)
+            except Exception:
+                # No peer may end the service, whatever it sends.
+                log.exception("answer not understood")
+                answer = Answer(None, Failure.CONNECTION, "an answer like no other")
             return answer
 
     async def _send_once(
@@ -112,8 +119,8 @@ class Backend:
             body = await self._finish(response)
             return Answer(
                 response.status,
-                detail=hide(_about(response)),
-                excerpt=hide(body.decode(errors="replace")),
+                detail=printable(hide(_about(response))),
+                excerpt=hide(body.decode(errors="replace"))[:EXCERPT_LENGTH],
                 retry_after=retry_after(response.headers, time.time()),
             )
 
@@ -122,15 +129,13 @@ class Backend:
         return changes + (self._oauth.changes if self._oauth else 0)
 
     async def _finish(self, response: aiohttp.ClientResponse) -> bytes:
-        """Read a short answer, so that its connection serves again; return its head."""
-        size, head = 0, b""
+        """Read a short answer, so that its connection serves again, and return it."""
+        body = b""
         with suppress(TimeoutError, aiohttp.ClientError, OSError):
             async with asyncio.timeout(ANSWER_SECONDS):
-                while size < LARGEST_ANSWER and not response.content.at_eof():
-                    chunk = await response.content.readany()
-                    size += len(chunk)
-                    head += chunk[: EXCERPT_BYTES - len(head)]
-        return head
+                while len(body) < LARGEST_ANSWER and not response.content.at_eof():
+                    body += await response.content.readany()
+        return body
 
 
 def _about(response: aiohttp.ClientResponse) -> str:
@@ -138,7 +143,7 @@ def _about(response: aiohttp.ClientResponse) -> str:
     about = f"{response.status} {response.reason or ''}".strip()
     if location := response.headers.get("Location"):
         about += f", to {_public(location)}"
-    return printable(about)
+    return about
 
 
 def _public(location: str) -> str:

@@ -4,7 +4,7 @@ Whether a backend may be asked now: one state machine per backend, for all its s
 Pure: it never waits, and the only time it knows is the monotonic clock it is given. A
 postponed answer says something about the backend, so it pauses all slots; when that
 goes on the breaker opens, and then a single probe tells when to begin again, slot by
-slot.
+slot, and with ever larger requests.
 """
 
 import enum
@@ -24,6 +24,10 @@ BLOCKED_SECONDS = 30.0
 FAILURES_IN_A_ROW = 5
 WINDOW = 20
 """How many of the last attempts are looked at; when half of them failed, it opens."""
+
+
+UNLIMITED = 1 << 20
+"""Events in a request, when the breaker has nothing to say about it."""
 
 
 class State(enum.StrEnum):
@@ -54,7 +58,9 @@ class Ticket:
 
     started: float
     """Seconds of the breaker's clock."""
-    probe: bool
+    probe: bool = False
+    events: int = UNLIMITED
+    """How many it may hold."""
 
 
 def waits() -> Iterator[float]:
@@ -79,8 +85,11 @@ class Breaker:
         self._failed = 0.0
         self._in_a_row = 0
         self._recent: deque[bool] = deque(maxlen=WINDOW)
+        self._events = UNLIMITED
         self.succeeded = 0.0
         """When the backend last took something."""
+        self.proof = 0.0
+        """When the newest of the requests that it took began."""
         self.state = State.CLOSED
         self.cause: Cause | None = None
 
@@ -94,20 +103,22 @@ class Breaker:
         elif self._in_flight >= self._allowed:
             return None
         self._in_flight += 1
-        return Ticket(self._now(), probe)
+        return Ticket(self._now(), probe, 1 if probe else self._events)
 
     @property
     def pause(self) -> float:
         """Seconds until the backend may be asked again."""
         return max(0.0, max(self._until, self._not_before) - self._now())
 
-    def delivered(self) -> None:
+    def delivered(self, ticket: Ticket) -> None:
         """Learn that the backend took something; whatever was wrong is over."""
         self._in_flight -= 1
         self.succeeded = self._now()
+        self.proof = max(self.proof, ticket.started)
         self._recent.append(False)
         if self.state is State.CLOSED:
             self._allowed = min(self._allowed + 1, self._slots)
+            self._events = min(2 * self._events, UNLIMITED)
         self._close()
 
     def refused(self, ticket: Ticket) -> None:
@@ -119,33 +130,42 @@ class Breaker:
             self._close()
 
     def failed(
-        self, ticket: Ticket, *, blocked: bool = False, retry_after: float = 0.0
-    ) -> bool:
+        self,
+        ticket: Ticket,
+        *,
+        alone: bool = False,
+        known: bool = False,
+        blocked: bool = False,
+        retry_after: float = 0.0,
+    ) -> None:
         """
-        Pause, and return True.
+        Pause, unless it failed *alone*: while others got through.
 
-        Returns False when others got through since the attempt began: then it's not the
-        backend that fails, but this batch. *retry_after* is what the backend asked for,
-        in seconds: a bound for everybody, whatever else happens.
+        What is *known* to fail by itself tells nothing new. *retry_after* is what the
+        backend asked for, in seconds: a bound for everybody, whatever else happens.
         """
         self._in_flight -= 1
         self._not_before = max(self._not_before, self._now() + retry_after)
+        cause = Cause.BLOCKED if blocked else Cause.FAILING
+        if self.cause is Cause.REFUSING:
+            cause = Cause.REFUSING
+        if self.state is State.HALF_OPEN:
+            if ticket.probe:
+                self._open(cause)
+            return
+        if known:
+            return
         self._recent.append(True)
-        if self.succeeded > ticket.started:
-            return False
-        if self.state is State.HALF_OPEN and not ticket.probe:
-            return True
-        self._in_a_row += 1
+        self._events = max(1, self._events // 2) if self._is_limited else UNLIMITED
         # Attempts that began before the last failure belong to it: a backend that
         # refuses four slots at once has failed once.
         is_another = ticket.started >= self._failed
-        if blocked or self.state is not State.CLOSED or self._too_often():
-            cause = Cause.BLOCKED if blocked else Cause.FAILING
-            keep = self.cause is Cause.REFUSING
-            self._open(Cause.REFUSING if keep else cause, wait=is_another)
-        elif is_another:
+        if not alone:
+            self._in_a_row += 1
+        if (blocked and not alone) or self.state is not State.CLOSED or self._too_often:
+            self._open(cause, wait=is_another)
+        elif is_another and not alone:
             self._wait(LONGEST_SECONDS)
-        return True
 
     def block(self) -> None:
         """Send nothing but probes: everything that was tried was refused."""
@@ -156,14 +176,14 @@ class Breaker:
         self._until = 0.0
 
     def _close(self) -> None:
-        """Begin again, with one slot if nothing was sent for a while."""
+        """Begin again; after a while without, with one slot and few events."""
         self._in_a_row = 0
         self._until = 0.0
         self._waits = waits()
         if self.state is State.CLOSED:
             return
         self.state, self.cause = State.CLOSED, None
-        self._allowed = 1
+        self._allowed = self._events = 1
         self._recent.clear()
 
     def _open(self, cause: Cause, *, wait: bool = True) -> None:
@@ -176,6 +196,11 @@ class Breaker:
         self._failed = self._now()
         self._until = self._failed + min(next(self._waits), longest)
 
+    @property
+    def _is_limited(self) -> bool:
+        return self._events < UNLIMITED
+
+    @property
     def _too_often(self) -> bool:
         if self._in_a_row >= FAILURES_IN_A_ROW:
             return True

@@ -8,10 +8,7 @@ of its own, and holds up only its process instances.
 
 import asyncio
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from exporter.delivery.backend import Backend
 from exporter.delivery.breaker import (
@@ -19,59 +16,19 @@ from exporter.delivery.breaker import (
     LONGEST_SECONDS,
     Breaker,
     Cause,
+    State,
     Ticket,
 )
 from exporter.delivery.gate import Gate
-from exporter.delivery.outcome import Answer, Outcome, outcome_of
+from exporter.delivery.outcome import Outcome, outcome_of
 from exporter.delivery.pieces import Aside, Piece
+from exporter.delivery.plan import Attempt, Plan, Watch
 from exporter.delivery.request import request_of
-from exporter.spool import Batch, Limits, Outbox, Verdict
+from exporter.spool import Batch, Outbox, Verdict
 
 MOST_SUSPECTS = 20
 """So many refused events without a success between them, and it's the setup."""
 TOO_OLD = Verdict("older than APP_INTEGRATIONS_MAX_EVENT_AGE_MS")
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One POST of one batch, and what became of it."""
-
-    batch: Batch
-    number: int
-    answer: Answer
-    outcome: Outcome
-    seconds: float
-    aside: int = 0
-    """How many pieces of batches wait aside meanwhile."""
-
-
-class Watch(Protocol):
-    """Who wants to know what delivery does."""
-
-    def attempted(self, attempt: Attempt) -> None:
-        """Learn of *attempt*, as soon as it is over."""
-
-    def buried(self, batch: Batch, verdict: Verdict) -> None:
-        """Learn that the events of *batch* are dead letters now."""
-
-    def switched(self, cause: Cause | None) -> None:
-        """Learn that the breaker opened for *cause*, or closed when there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How one backend is served."""
-
-    slots: int
-    """Requests in flight at once, at most."""
-    limits: Limits
-    cluster_id: str = ""
-    outcomes: Mapping[int, Outcome] = field(default_factory=dict)
-    """What a status means here, where it isn't the usual."""
-    retry_after_seconds: float = LONGEST_SECONDS
-    """How long a backend may ask us to wait, at most."""
-    max_age_seconds: float = 0
-    """How old an event may become; 0 is for ever."""
 
 
 class Delivery:
@@ -113,6 +70,8 @@ class Delivery:
         self.aside.hurry(time.monotonic())
         self._outbox.hurry()
         self._gate.wake()
+        if self.breaker.pause >= seconds:
+            return  # it asked us to wait for longer than that
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._in_flight or not (self._gate.closed or self._done):
@@ -167,12 +126,12 @@ class Delivery:
     async def _post(self, piece: Piece, stack: list[Piece]) -> Batch:
         """Post *piece*, or its beginning; return what is delivered of it."""
         ticket = await self._gate.ticket()
-        if ticket.probe and piece.size > 1:
-            piece, rest = piece.split(1)
+        if piece.size > ticket.events:
+            piece, rest = piece.split(ticket.events)
             stack.append(rest)
         outcome = await self._attempt(piece)
         if outcome is Outcome.DELIVERED:
-            self._delivered()
+            self._delivered(ticket)
             return piece.batch
         self._land()
         if outcome is Outcome.REJECTED:
@@ -202,12 +161,15 @@ class Delivery:
         )
         return outcome
 
-    def _delivered(self) -> None:
-        was_refusing = self.breaker.cause is Cause.REFUSING
-        self.breaker.delivered()
-        if was_refusing:
+    def _delivered(self, ticket: Ticket) -> None:
+        before, cause = self.breaker.state, self.breaker.cause
+        self.breaker.delivered(ticket)
+        if before is not State.CLOSED:
+            for piece in self.aside.acquit():
+                self._outbox.give_back(piece.batch.entries)
+        if cause is Cause.REFUSING:
             self.aside.hurry(time.monotonic())
-        for piece in self.aside.convict(self.breaker.succeeded):
+        for piece in self.aside.convict(self.breaker.proof):
             self._tasks.create_task(self._bury(piece.batch, piece.verdict))
         self._gate.wake()
 
@@ -218,7 +180,7 @@ class Delivery:
         piece.refused = piece.refused or time.monotonic()
         if piece.size > 1:
             stack.extend(reversed(piece.halves()))
-        elif piece.refused < self.breaker.succeeded:
+        elif piece.refused_before(self.breaker.proof):
             await self._bury(piece.batch, piece.verdict)
         else:
             piece.suspect = self.breaker.cause is not Cause.REFUSING
@@ -239,25 +201,28 @@ class Delivery:
     ) -> None:
         """Try *piece* again after the pause, or aside if it fails alone."""
         asked = piece.answer.retry_after if piece.answer else 0.0
-        backend_fails = self.breaker.failed(
+        alone = self.breaker.succeeded > (piece.failed or ticket.started)
+        self.breaker.failed(
             ticket,
+            alone=alone,
+            known=piece.lonely > 0,
             blocked=blocked,
             retry_after=min(asked, self._plan.retry_after_seconds),
         )
         self._gate.wake()
-        if not backend_fails:
-            piece.lonely += 1
-        elif self._draining:
+        piece.failed = time.monotonic()
+        piece.lonely += alone or piece.lonely > 0  # once known, each time counts
+        if self._draining and not piece.lonely:
             self._gate.closed = True
-        if backend_fails and ticket.probe:
+        if ticket.probe:
             # The next probe is another one: this may be the event that can't get
             # through, and others can.
             self._put_aside(piece, stack, 0)
-        elif backend_fails and not piece.aside:
-            stack.append(piece)
-        else:
+        elif piece.lonely or piece.aside:
             longest = BLOCKED_SECONDS if blocked else LONGEST_SECONDS
             self._put_aside(piece, stack, min(next(piece.waits), longest))
+        else:
+            stack.append(piece)
 
     def _put_aside(self, piece: Piece, stack: list[Piece], seconds: float) -> None:
         """Let *piece* wait without a slot, and its followers behind it in the spool."""

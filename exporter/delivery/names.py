@@ -56,6 +56,8 @@ async def _in_a_thread(ask: Callable[[], T]) -> T:
             result = ask()
         except OSError as error:
             problem = error
+        except UnicodeError:
+            problem = socket.gaierror(socket.EAI_NONAME, "it can't be a host name")
         with suppress(RuntimeError):  # the loop has ended, so nobody wants to know
             loop.call_soon_threadsafe(tell, result, problem)
 

@@ -6,7 +6,7 @@ Pure: it posts nothing and knows no clock but the numbers it is given.
 
 import asyncio
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -27,6 +27,8 @@ class Piece:
     attempts: int = 0
     lonely: int = 0
     """How often it was postponed while others got through."""
+    failed: float | None = None
+    """When it was last postponed."""
     refused: float | None = None
     """When the backend first refused it, or the batch it was part of."""
     aside: bool = False
@@ -54,6 +56,10 @@ class Piece:
         return Verdict(
             f"refused: {answer.detail}", answer.status, answer.excerpt, self.attempts
         )
+
+    def refused_before(self, moment: float) -> bool:
+        """Whether the backend had refused it before *moment*."""
+        return self.refused is not None and self.refused < moment
 
     def of(self, entries: Iterable[Entry]) -> "Piece":
         """Return a piece of it: *entries*, with the past of all."""
@@ -121,10 +127,17 @@ class Aside:
         """Those that are dead letters as soon as another event succeeds."""
         return [piece for *_, piece in self._pieces if piece.suspect]
 
-    def convict(self, succeeded: float) -> list[Piece]:
-        """Return the suspects that were refused before *succeeded*; they're gone."""
-        guilty = [p for p in self.suspects if p.refused and p.refused < succeeded]
-        if guilty:
-            self._pieces = [each for each in self._pieces if each[-1] not in guilty]
+    def convict(self, proof: float) -> list[Piece]:
+        """Take out the suspects that had been refused when a success began."""
+        return self._take(lambda p: p.suspect and p.refused_before(proof))
+
+    def acquit(self) -> list[Piece]:
+        """Take out those that failed only as all did."""
+        return self._take(lambda p: not p.lonely and p.refused is None)
+
+    def _take(self, wanted: Callable[[Piece], bool]) -> list[Piece]:
+        taken = [piece for *_, piece in self._pieces if wanted(piece)]
+        if taken:
+            self._pieces = [each for each in self._pieces if each[-1] not in taken]
             heapify(self._pieces)
-        return guilty
+        return taken

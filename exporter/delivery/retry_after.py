@@ -29,7 +29,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float:
 def _seconds(date: str) -> float | None:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+        # A date without a zone is in UTC, as HTTP has it.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    # A date without a zone is in UTC, as HTTP has it.
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -22,6 +22,8 @@ class SpoolFullError(ExporterError):
         )
         self.lacking = waiting + dead + more - limit
         """How many bytes must go before as many more as were wanted find room."""
+        self.hopeless = dead + more > limit
+        """Whether not even without any waiting event there would be room."""
 
 
 class SpoolFailedError(ExporterError):

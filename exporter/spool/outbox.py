@@ -78,6 +78,8 @@ class Outbox:
         """All waiting events up to this sequence are in the lanes."""
         self._reading = False
         self._hurried = False
+        self._taking = 0
+        """How many batches are being read from the file."""
         self._overfull = False
         """Whether more could go than fitted into the last batch."""
         self._changed = asyncio.Event()
@@ -119,7 +121,8 @@ class Outbox:
     @property
     def exhausted(self) -> bool:
         """Whether all that waits waits behind what was taken."""
-        return self._known_to == self._newest and not self._lanes.ready
+        known = self._known_to == self._newest
+        return known and not self._lanes.ready and not self._taking
 
     def hurry(self) -> None:
         """Let no batch wait to become full from now on."""
@@ -140,11 +143,24 @@ class Outbox:
         )
 
     async def lose(self, size: int) -> Batch:
-        """Forget some *size* bytes of the oldest events that may go, if any may."""
+        """
+        Forget some *size* bytes of the oldest events that may go, if any may.
+
+        Raises `SpoolFailedError`; then nothing is forgotten.
+        """
         limits = Limits(events=PAGE, bytes=max(1, size), identities=sys.maxsize)
+        self._look_ahead()
+        while not self._lanes.ready and self._reading:
+            # Reading goes on by itself, and tells the slots; here nobody else does.
+            await self._writer.do(lambda: None)
         batch = await self._take(limits)
         if batch.entries:
-            await self.settle(batch)
+            settle = partial(self._store.settle, batch.entries)
+            try:
+                await self._writer.do(settle, partial(self._settled, batch))
+            except SpoolFailedError:
+                self.give_back(batch.entries)
+                raise
         return batch
 
     def give_back(self, entries: Sequence[Entry]) -> None:
@@ -201,7 +217,11 @@ class Outbox:
     async def _take(self, limits: Limits) -> Batch:
         """Return what may go now, within *limits*; the rest keeps its place."""
         places = self._lanes.take(limits.events)
-        entries = await self._load(places, limits.bytes)
+        self._taking += 1
+        try:
+            entries = await self._load(places, limits.bytes)
+        finally:
+            self._taking -= 1
         fitting = _fitting(entries, limits)
         self._overfull = fitting < len(places)
         if self._overfull:

@@ -77,7 +77,7 @@ class Spool:
                     lambda accepted: self.outbox.accepted(accepted.entries),
                 )
             except SpoolFullError as error:
-                if not self._lost:
+                if not self._lost or error.hopeless:
                     raise
                 batch = await self.outbox.lose(error.lacking)
                 if not batch.entries:

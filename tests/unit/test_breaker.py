@@ -6,10 +6,12 @@ import pytest
 
 from exporter.delivery.breaker import (
     FAILURES_IN_A_ROW,
+    UNLIMITED,
     WINDOW,
     Breaker,
     Cause,
     State,
+    Ticket,
     waits,
 )
 
@@ -44,7 +46,13 @@ def fail(breaker, *, after=0.0, **how):
     breaker._now.now += breaker.pause
     ticket = breaker.begin()
     breaker._now.now += after
-    return breaker.failed(ticket, **how)
+    breaker.failed(ticket, **how)
+
+
+def succeed(breaker):
+    """Let an attempt begin as soon as it may, and succeed."""
+    breaker._now.now += breaker.pause
+    breaker.delivered(breaker.begin())
 
 
 def opened(breaker):
@@ -79,13 +87,13 @@ def test_a_backend_that_is_well(breaker):
 
     assert len(others) == 3
     assert not first.probe
-    breaker.delivered()
+    breaker.delivered(first)
     assert len(at_once(breaker)) == 1
 
 
 def test_a_failure_pauses_all_slots(breaker, time):
     """After a failure nobody asks for a while, and then everybody may."""
-    assert fail(breaker) is True
+    fail(breaker)
 
     assert (breaker.pause, breaker.begin()) == (1.0, None)
     time.now += 0.75
@@ -108,7 +116,7 @@ def test_four_slots_failing_at_once(breaker, time):
     """Four slots that learn the same bad news one after another count once."""
     for ticket in at_once(breaker):
         time.now += 0.125
-        assert breaker.failed(ticket) is True
+        breaker.failed(ticket)
 
     assert breaker.pause == 1.0 - 3 * 0.125
     fail(breaker)
@@ -124,7 +132,7 @@ def test_a_success_resets(breaker, time):
     breaker.failed(failing)
     assert breaker.pause == 4.0
 
-    breaker.delivered()
+    breaker.delivered(leftover)
 
     assert breaker.pause == 0
     assert not leftover.probe
@@ -133,18 +141,21 @@ def test_a_success_resets(breaker, time):
     assert breaker.pause == 1.0
 
 
-def test_one_batch_fails_while_others_get_through(breaker, time):
-    """A failure during which others succeeded says nothing about the backend."""
-    ticket, _ = breaker.begin(), breaker.begin()
-    time.now += 1
-    breaker.delivered()
-    time.now += 1
+def test_one_batch_fails_while_others_get_through(breaker):
+    """A failure while others succeed says nothing about the backend."""
+    fail(breaker, alone=True)
 
-    assert breaker.failed(ticket) is False
-
-    assert breaker.pause == 0
-    assert fail(breaker) is True
+    assert (breaker.pause, breaker.state) == (0, State.CLOSED)
+    fail(breaker)
     assert breaker.pause == 1.0
+
+
+def test_what_is_known_to_fail_by_itself(breaker):
+    """It neither pauses nor opens, however often it fails."""
+    for _ in range(2 * WINDOW):
+        fail(breaker, known=True)
+
+    assert (breaker.pause, breaker.state) == (0, State.CLOSED)
 
 
 def test_failures_in_a_row_open(breaker):
@@ -168,8 +179,7 @@ def test_a_rate_of_failures_opens(breaker):
         if number % 2:
             fail(breaker)
         else:
-            breaker.begin()
-            breaker.delivered()
+            succeed(breaker)
             breaker._now.now += 1
 
     assert (breaker.state, breaker.cause) == (State.OPEN, Cause.FAILING)
@@ -191,14 +201,41 @@ def test_slots_open_one_by_one(breaker, time):
     """After a probe that succeeds each success lets one more request go at once."""
     opened(breaker)
     time.now += breaker.pause
-    assert len(at_once(breaker)) == 1
-    in_flight = []
+    in_flight = at_once(breaker)
+    assert len(in_flight) == 1
     for slots in (1, 2, 3, 4, 4):
         time.now += 0.01
-        breaker.delivered()
+        breaker.delivered(in_flight.pop())
         assert breaker.state is State.CLOSED
         in_flight += at_once(breaker)
-        assert breaker._in_flight == slots
+        assert len(in_flight) == slots
+
+
+def test_requests_grow_with_success(breaker, time):
+    """After a probe of one event requests double with each success, or shrink."""
+    opened(breaker)
+    time.now += breaker.pause
+    sizes = []
+    for _ in range(4):
+        ticket = breaker.begin()
+        sizes.append(ticket.events)
+        breaker.delivered(ticket)
+    assert sizes == [1, 1, 2, 4]
+
+    fail(breaker)
+    time.now += breaker.pause
+    assert breaker.begin().events == 4
+    for _ in range(30):
+        breaker.delivered(breaker.begin() or Ticket(time.now))
+    assert breaker.begin().events == UNLIMITED
+
+
+def test_a_failure_in_good_times_shrinks_nothing(breaker):
+    """A batch that was postponed comes again as it was."""
+    fail(breaker)
+    breaker._now.now += breaker.pause
+
+    assert breaker.begin().events == UNLIMITED
 
 
 def test_what_began_before_it_opened(breaker, time):
@@ -212,19 +249,35 @@ def test_what_began_before_it_opened(breaker, time):
     time.now += 1
     breaker.failed(leftovers[0])
     assert (breaker.state, breaker.begin()) == (State.HALF_OPEN, None)
-    breaker.delivered()
+    breaker.delivered(leftovers[1])
     assert breaker.state is State.CLOSED
 
-    time.now += 1
-    assert breaker.failed(probe) is False
+    breaker.failed(probe, alone=True)
+    assert breaker.state is State.CLOSED
+
+
+def test_what_a_success_proves(breaker, time):
+    """It says that the setup was right when its request began, not when it ended."""
+    slow, quick = breaker.begin(), None
+    began = time.now
+    time.now += 5
+    quick = breaker.begin()
+    breaker.delivered(quick)
+    assert breaker.proof == began + 5
+
+    time.now += 5
+    breaker.delivered(slow)
+
+    assert breaker.proof == began + 5
+    assert breaker.succeeded == began + 10
 
 
 def test_retry_after_binds_everybody(breaker, time):
     """Nothing is sent before the time that the backend asked for, whatever succeeds."""
-    ticket, _ = breaker.begin(), breaker.begin()
+    ticket, other = breaker.begin(), breaker.begin()
     time.now += 1
     breaker.failed(ticket, retry_after=20.0)
-    breaker.delivered()
+    breaker.delivered(other)
     breaker.hurry()
 
     assert breaker.pause == 20.0
@@ -234,13 +287,10 @@ def test_retry_after_binds_everybody(breaker, time):
     assert breaker.begin() is not None
 
 
-def test_retry_after_of_a_lonely_failure(breaker, time):
+@pytest.mark.parametrize("how", ["alone", "known"])
+def test_retry_after_of_a_lonely_failure(breaker, how):
     """What the backend asks of one batch while others get through binds all, too."""
-    ticket, _ = breaker.begin(), breaker.begin()
-    time.now += 1
-    breaker.delivered()
-
-    assert breaker.failed(ticket, retry_after=5.0) is False
+    fail(breaker, retry_after=5.0, **{how: True})
 
     assert breaker.pause == 5.0
 
@@ -255,8 +305,9 @@ def test_a_blocked_backend(breaker):
         assert breaker.pause <= 30
     assert breaker.pause == 30
     breaker.hurry()
-    assert breaker.begin().probe
-    breaker.delivered()
+    probe = breaker.begin()
+    assert probe.probe
+    breaker.delivered(probe)
     assert (breaker.state, breaker.cause) == (State.CLOSED, None)
 
 
@@ -284,7 +335,6 @@ def test_a_backend_that_refuses_everything(breaker, time):
     assert breaker.cause is Cause.REFUSING
 
     time.now += breaker.pause
-    breaker.begin()
-    breaker.delivered()
+    succeed(breaker)
 
     assert (breaker.state, breaker.cause) == (State.CLOSED, None)

@@ -44,10 +44,11 @@ async def test_a_switch_is_told_once():
     gate.wake()
     gate.wake()
     breaker.hurry()
-    assert breaker.begin().probe
+    probe = breaker.begin()
+    assert probe.probe
     gate.wake()
     assert breaker.state is State.HALF_OPEN
-    breaker.delivered()
+    breaker.delivered(probe)
     gate.wake()
 
     assert told == [Cause.BLOCKED, None]

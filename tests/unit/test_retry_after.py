@@ -24,6 +24,9 @@ NOW = 1_795_435_200.0  # 2026-11-23T12:00:00Z
         ("\u0662\u0660", 0),
         ("99999999999999999999", 0),
         ("Mon, 99 Nov 2026 12:00:20 GMT", 0),
+        ("Fri, 31 Dec 99999999999 23:59:59 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 10**9),
+        ("Mon, 23 Nov 2026 12:00:20 +99999999", 0),
     ],
 )
 def test_what_it_says(text, seconds):
@@ -36,6 +39,16 @@ def test_clocks_that_differ():
     headers = {
         "Date": "Mon, 23 Nov 2026 09:00:00 GMT",
         "Retry-After": "Mon, 23 Nov 2026 09:00:20 GMT",
+    }
+
+    assert retry_after(headers, NOW) == 20
+
+
+def test_an_answer_with_a_strange_date():
+    """A date of the answer that is none counts as absent."""
+    headers = {
+        "Date": "Fri, 31 Dec 99999999999 23:59:59 GMT",
+        "Retry-After": "Mon, 23 Nov 2026 12:00:20 GMT",
     }
 
     assert retry_after(headers, NOW) == 20
