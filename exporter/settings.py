@@ -6,10 +6,10 @@ all come from the fields of `Settings`.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.request import getproxies_environment
 
 from environs import EnvValidationError, FileAwareEnv
@@ -159,19 +159,45 @@ class SettingsError(ConfigError):
 
 def load() -> Settings:
     """Return the settings of this environment; one error names every mistake."""
-    env = FileAwareEnv(strip_whitespace=True)
-    values: dict[str, Any] = {"files": _files(), "proxies": getproxies_environment()}
-    mistakes: list[str] = []
-    for declared in DECLARED:
-        try:
-            values[declared.name] = _read(env, declared)
-        except MistakeError as mistake:
-            mistakes.append(str(mistake))
+    values, mistakes = _read_all(DECLARED)
+    values |= {"files": _files(), "proxies": getproxies_environment()}
     mistakes.extend(_conflicts(values))
     mistakes.extend(map(str, settings_transport.conflicts(values)))
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(**values)
+
+
+class Whereabouts(NamedTuple):
+    """All that it takes to find a service and its spool."""
+
+    spool_dir: Path
+    spool_max_bytes: int
+    admin_host: str
+    admin_port: int
+    cluster_id: str
+
+
+def whereabouts() -> Whereabouts:
+    """Return these alone: whatever else is wrong keeps nobody from looking."""
+    needed = [each for each in DECLARED if each.name in Whereabouts._fields]
+    values, mistakes = _read_all(needed)
+    if mistakes:
+        raise SettingsError(mistakes)
+    return Whereabouts(**values)
+
+
+def _read_all(settings: Iterable[Declared]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of *settings*, and what is wrong with the others."""
+    env = FileAwareEnv(strip_whitespace=True)
+    values: dict[str, Any] = {}
+    mistakes: list[str] = []
+    for declared in settings:
+        try:
+            values[declared.name] = _read(env, declared)
+        except MistakeError as mistake:
+            mistakes.append(str(mistake))
+    return values, mistakes
 
 
 def _files() -> dict[str, Path]:

@@ -22,14 +22,16 @@ from exporter.errors import ExporterError
 from exporter.operations import guard
 from exporter.operations.dead_letters import MOST_IDS, PATH, Office
 from exporter.service import BACKEND
-from exporter.settings import Settings
+from exporter.settings import Whereabouts
 from exporter.spool import Choice, Spool, SpoolInUseError, Window, open_spool
 from exporter.spool.lock import is_locked
 from exporter.spool.spool import FILE
 
 CONNECT_SECONDS = 5.0
+LOOK_SECONDS = 10.0
+"""Longer than a disk may hang before the service says that it does."""
 ANSWER_SECONDS = 300.0
-"""A million dead letters take a while."""
+"""To handle a million dead letters takes a while."""
 
 
 class NoSpoolError(ExporterError):
@@ -62,7 +64,7 @@ class ServiceError(ExporterError):
 class AdminPort:
     """The admin port of the service that holds a spool."""
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+    def __init__(self, settings: Whereabouts, session: aiohttp.ClientSession) -> None:
         """Ask through *session* where *settings* say that the service listens."""
         self._directory = settings.spool_dir.absolute()
         self._port = settings.admin_port
@@ -72,7 +74,10 @@ class AdminPort:
     async def get(self, path: str, **query: object) -> Any:
         """Return what is at *path*; parameters that are None aren't sent."""
         params = {name: str(each) for name, each in query.items() if each is not None}
-        return await self._ask("GET", path, params=params)
+        patience = aiohttp.ClientTimeout(
+            sock_connect=CONNECT_SECONDS, sock_read=LOOK_SECONDS
+        )
+        return await self._ask("GET", path, params=params, timeout=patience)
 
     async def post(self, path: str, body: object) -> Any:
         """Send *body* to *path*, and return the answer."""
@@ -97,7 +102,8 @@ class AdminPort:
         except TimeoutError as error:
             raise self._unreachable(
                 f"{self._url} doesn't answer",
-                "Look at its log; what was asked for may be done all the same",
+                "Look at its log, and restart it if it hangs; what was asked for may "
+                "be done all the same",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable(
@@ -206,20 +212,20 @@ class AtTheService:
 
 @asynccontextmanager
 async def admin_port(
-    settings: Settings, *, answer_seconds: float | None = None
+    settings: Whereabouts,
 ) -> AsyncIterator[AdminPort]:
     """Yield the admin port of the service that holds the spool of *settings*."""
     timeout = aiohttp.ClientTimeout(
         total=None,
         sock_connect=CONNECT_SECONDS,
-        sock_read=answer_seconds or ANSWER_SECONDS,
+        sock_read=ANSWER_SECONDS,
     )
     async with aiohttp.ClientSession(timeout=timeout) as session:
         yield AdminPort(settings, session)
 
 
 @asynccontextmanager
-async def dead_letters(settings: Settings) -> AsyncIterator[Letters]:
+async def dead_letters(settings: Whereabouts) -> AsyncIterator[Letters]:
     """Yield the dead letters of a running service, or of the spool itself."""
     with ExitStack() as stack:
         if spool := own_spool(settings, stack):
@@ -240,14 +246,20 @@ def address(host: str, port: int) -> URL:
     return URL.build(scheme="http", host=host, port=port)
 
 
-def own_spool(settings: Settings, stack: ExitStack) -> Spool | None:
+def own_spool(settings: Whereabouts, stack: ExitStack) -> Spool | None:
     """Return the spool, which *stack* closes, or None while a service holds it."""
     directory = settings.spool_dir.absolute()
     if is_locked(directory):
         return None
     if not (directory / FILE).exists():
         raise NoSpoolError(directory)
-    opening = open_spool(directory, backend=BACKEND, limit=settings.spool_max_bytes)
+    # To salvage is the service's: it tells what is missing, and it owns the files.
+    opening = open_spool(
+        directory,
+        backend=BACKEND,
+        limit=settings.spool_max_bytes,
+        salvage=False,
+    )
     try:
         return stack.enter_context(opening)
     except SpoolInUseError:

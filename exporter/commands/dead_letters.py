@@ -68,7 +68,7 @@ def command(
     """Return *action* as a command that finds the dead letters by itself."""
 
     async def act(args: Namespace) -> int:
-        loaded = settings.load()
+        loaded = settings.whereabouts()
         async with client.dead_letters(loaded) as letters:
             return await action(letters, args)
 

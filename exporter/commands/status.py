@@ -16,15 +16,12 @@ from exporter import settings
 from exporter.commands.client import admin_port, own_spool
 from exporter.commands.status_lines import lines_of
 from exporter.operations.status import status_without_service
-from exporter.settings import Settings
-
-ANSWER_SECONDS = 10.0
-"""Longer than a disk may hang before the service says that it does."""
+from exporter.settings import Whereabouts
 
 
 def status(args: argparse.Namespace) -> int:
     """Tell whether events are delivered, and if not, why and what to do."""
-    answer = asyncio.run(_status(settings.load()))
+    answer = asyncio.run(_status(settings.whereabouts()))
     if args.json:
         print(json.dumps(answer, indent=2))
     else:
@@ -32,10 +29,10 @@ def status(args: argparse.Namespace) -> int:
     return 0 if answer["ok"] else 1
 
 
-async def _status(settings: Settings) -> dict[str, Any]:
+async def _status(settings: Whereabouts) -> dict[str, Any]:
     with ExitStack() as stack:
         if spool := own_spool(settings, stack):
             return status_without_service(spool, await spool.oldest(), time.time())
-    async with admin_port(settings, answer_seconds=ANSWER_SECONDS) as port:
+    async with admin_port(settings) as port:
         answer: dict[str, Any] = await port.get("/status")
         return answer

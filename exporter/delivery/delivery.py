@@ -28,6 +28,8 @@ from exporter.spool import Batch, Outbox, Verdict
 
 MOST_SUSPECTS = 20
 """So many refused events without a success between them, and it's the setup."""
+DECIDES_SECONDS = 1.0
+"""How soon after a refusal a success shows that it was meant for the event alone."""
 TOO_OLD = Verdict("older than APP_INTEGRATIONS_MAX_EVENT_AGE_MS")
 
 
@@ -169,15 +171,19 @@ class Delivery:
                 self._outbox.give_back(piece.batch.entries)
         if cause is Cause.REFUSING:
             self.aside.hurry(time.monotonic())
-        for piece in self.aside.convict(self.breaker.proof):
+        proof = self.breaker.proof
+        for piece in self.aside.convict(proof, DECIDES_SECONDS):
             self._tasks.create_task(self._bury(piece.batch, piece.verdict))
+        # Since the others were refused, somebody may have mended what was wrong.
+        self.aside.summon(proof, time.monotonic())
         self._gate.wake()
 
     async def _rejected(self, piece: Piece, ticket: Ticket, stack: list[Piece]) -> None:
         """Halve *piece*; when it is a single event, decide about it."""
         self.breaker.refused(ticket)
         self._gate.wake()
-        piece.refused = piece.refused or time.monotonic()
+        piece.again = time.monotonic()
+        piece.refused = piece.refused or piece.again
         if piece.size > 1:
             stack.extend(reversed(piece.halves()))
         elif piece.refused_before(self.breaker.proof):

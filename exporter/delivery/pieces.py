@@ -33,6 +33,8 @@ class Piece:
     """When the backend first refused it, or the batch it was part of."""
     aside: bool = False
     """Whether it ever waited aside."""
+    again: float = 0.0
+    """When the backend last refused it."""
     suspect: bool = False
     """Whether it was refused alone, and nothing was delivered since."""
     answer: Answer | None = None
@@ -124,12 +126,19 @@ class Aside:
 
     @property
     def suspects(self) -> list[Piece]:
-        """Those that are dead letters as soon as another event succeeds."""
+        """Those that are dead letters if they're refused once more after a success."""
         return [piece for *_, piece in self._pieces if piece.suspect]
 
-    def convict(self, proof: float) -> list[Piece]:
-        """Take out the suspects that had been refused when a success began."""
-        return self._take(lambda p: p.suspect and p.refused_before(proof))
+    def convict(self, proof: float, within: float) -> list[Piece]:
+        """Take out suspects refused not longer than *within* before a success began."""
+        return self._take(
+            lambda p: p.suspect and p.refused_before(proof) and proof < p.again + within
+        )
+
+    def summon(self, proof: float, due: float) -> None:
+        """Let suspects that had been refused when a success began be due at *due*."""
+        for piece in self._take(lambda p: p.suspect and p.refused_before(proof)):
+            self.add(piece, due)
 
     def acquit(self) -> list[Piece]:
         """Take out those that failed only as all did."""

@@ -98,8 +98,8 @@ def judge(answer: Answer) -> Finding:
     """Return what *answer* to a batch without events tells about the setup."""
     if answer.status in (400, 422):
         return ok(
-            f"The backend answers {answer.detail}: reached, it only dislikes a batch "
-            "without events"
+            f"The backend answers {answer.detail}: it is reached; whether it takes "
+            "events, a batch without any can't tell"
         )
     if outcome_of(answer) is Outcome.DELIVERED:
         return ok(f"The backend answers {answer.detail}: it takes our requests")

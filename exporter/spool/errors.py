@@ -59,6 +59,18 @@ class SpoolDamagedError(SpoolFailedError):
         )
 
 
+class SpoolUnsoundError(ExporterError):
+    """The file is damaged, and whoever asked isn't the one to salvage it."""
+
+    def __init__(self, path: Path, reason: object) -> None:
+        """Name the *path* and what is wrong with it."""
+        super().__init__(
+            f"The spool {path} is damaged: {reason}",
+            remedy="Start the service: it salvages what can be read, sets the file "
+            "aside, and says in its log what is missing",
+        )
+
+
 class SpoolInUseError(ExporterError):
     """Another service holds the spool."""
 

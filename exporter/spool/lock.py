@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from exporter.spool.errors import SpoolInUseError, SpoolUnusableError
 
 FILE = "lock"
+LOOKS_SECONDS = 0.5
+"""How long somebody may look whether there is a holder; a holder stays for longer."""
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def locked(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise SpoolUnusableError(directory, error) from error
     try:
-        _lock(file, directory, fcntl.LOCK_EX)
+        _insist(file, directory)
         with suppress(OSError):  # a full disk must not keep the backlog from going out
             os.ftruncate(file, 0)
             os.write(file, f"host {socket.gethostname()}, pid {os.getpid()}".encode())
@@ -53,6 +56,18 @@ def is_locked(directory: Path) -> bool:
     finally:
         os.close(file)
     return False
+
+
+def _insist(file: int, directory: Path) -> None:
+    """Lock *file*, and wait for whoever only looked whether it is locked."""
+    deadline = time.monotonic() + LOOKS_SECONDS
+    while True:
+        try:
+            return _lock(file, directory, fcntl.LOCK_EX)
+        except SpoolInUseError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 def _lock(file: int, directory: Path, kind: int) -> None:

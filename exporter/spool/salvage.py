@@ -15,7 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from exporter.spool.database import MIGRATIONS, is_damage, migrate
-from exporter.spool.errors import SpoolUnusableError, SpoolVersionError
+from exporter.spool.errors import (
+    SpoolUnsoundError,
+    SpoolUnusableError,
+    SpoolVersionError,
+)
 from exporter.spool.pages import Pages
 from exporter.spool.rebuild import copy
 
@@ -77,6 +81,17 @@ def mend(path: Path) -> Salvaged | None:
         return _replace(path, _salvage(path))
     except (OSError, sqlite3.Error) as error:
         raise SpoolUnusableError(path, error) from error
+
+
+def check(path: Path) -> None:
+    """Raise `SpoolUnsoundError` where `mend` would have to do something."""
+    try:
+        lost = not path.exists() and _beside(path, SALVAGED).exists()
+        reason = "a salvage wasn't finished" if lost else _damage(path)
+    except (OSError, sqlite3.Error) as error:
+        raise SpoolUnusableError(path, error) from error
+    if reason is not None:
+        raise SpoolUnsoundError(path, reason)
 
 
 def mark(path: Path, reason: object) -> None:

@@ -26,7 +26,7 @@ from exporter.spool.errors import (
 )
 from exporter.spool.lock import locked
 from exporter.spool.outbox import Batch, Outbox
-from exporter.spool.salvage import Salvaged, mend
+from exporter.spool.salvage import Salvaged, check, mend
 from exporter.spool.store import Accepted, Held, Store
 from exporter.spool.writer import Writer
 
@@ -168,26 +168,29 @@ class Spool:
 
 
 @contextmanager
-def open_spool(
+def open_spool(  # noqa: PLR0913 - each is one decision of whoever opens it
     directory: Path,
     *,
     backend: str,
     limit: int,
     lost: Lost | None = None,
     damaged: Callable[[], None] = lambda: None,
+    salvage: bool = True,
 ) -> Iterator[Spool]:
     """
     Open the spool in *directory*, and close it behind the block; needs a running loop.
 
     Holds at most *limit* bytes; then it refuses more, or loses the oldest events and
-    tells *lost*. A damaged file is salvaged first; when damage is only found later,
-    *damaged* is called. Raises `SpoolInUseError`, `SpoolVersionError` and
-    `SpoolUnusableError`.
+    tells *lost*. A damaged file is salvaged first, or without *salvage* refused; when
+    damage is only found later, *damaged* is called. Raises `SpoolInUseError`,
+    `SpoolVersionError`, `SpoolUnsoundError` and `SpoolUnusableError`.
     """
     directory = directory.absolute()  # messages say where, from anywhere
     _make(directory)
     file = directory / FILE
     with locked(directory):
+        if not salvage:
+            check(file)
         salvaged = mend(file)
         with closing(open_database(file)) as connection:
             try:

@@ -1,7 +1,10 @@
 """A spool that is damaged: the service comes back, says so, and delivers the rest."""
 
+import asyncio
+
 import pytest
 
+from exporter import cli
 from tests.conftest import eventually
 from tests.records import KEY, tasks
 from tests.service.running import running
@@ -100,3 +103,25 @@ async def test_a_broker_is_put_off_until_the_restart(start, file, monkeypatch):
     assert (refused.status, healthy.status) == (503, 503)
     assert "next start salvages" in refused.json["error"]["reason"]
     assert "next start salvages" in healthy.json["reason"]
+
+
+@pytest.mark.parametrize("command", ["status", "dead-letters list"])
+async def test_commands_leave_a_damaged_spool_alone(  # noqa: PLR0913, PLR0917
+    start, file, backend, monkeypatch, capsys, settings, command
+):
+    """Who only looks salvages nothing: the service does, and tells what is missing."""
+    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
+    overwrite_task(file, 1)
+    before = sorted(each.name for each in file.parent.iterdir())
+
+    status = await asyncio.to_thread(cli.main, command.split())
+    said = capsys.readouterr().err
+    after = sorted(each.name for each in file.parent.iterdir())
+    exporter = await start()
+    await eventually(lambda: backend.positions[-1:] == [300])
+
+    assert status == 1
+    assert "is damaged" in said
+    assert "Start the service" in said
+    assert after == before
+    assert len(exporter.lines.saying(SHOUT)) == 1

@@ -165,6 +165,18 @@ async def test_no_service(start, backend, status):
     assert found["spool"]["events"] == 2
 
 
+async def test_other_settings_may_be_wrong(start, status, monkeypatch, tmp_path):
+    """A credential's file that is gone keeps nobody from asking the service."""
+    exporter = await start()
+    monkeypatch.setenv("APP_INTEGRATIONS_API_KEY_FILE", str(tmp_path / "gone"))
+    monkeypatch.delenv("APP_INTEGRATIONS_URL", raising=False)
+
+    code, out, _ = await status(int(exporter.admin.rpartition(":")[2]))
+
+    assert code == 0
+    assert out.startswith("delivering")
+
+
 async def test_nothing_at_all(settings, status):
     """Where there is no spool either none is made, and it's said where."""
     code, out, err = await status(9281)

@@ -1,5 +1,6 @@
 """Delivery to a backend that takes what a test lets it; the spool is a real one."""
 
+import asyncio
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -8,7 +9,7 @@ from math import ceil, log2
 
 import pytest
 
-from exporter.delivery import Answer, Outcome, breaker
+from exporter.delivery import Answer, Outcome, breaker, delivery
 from exporter.delivery.breaker import Cause, State
 from exporter.spool import SpoolFailedError
 from tests.conftest import eventually
@@ -100,6 +101,19 @@ async def test_a_refused_event_is_a_suspect_at_first(deliver):
     assert story.backend.taken == [3, 2]
 
 
+async def test_suspects_of_a_backend_that_was_mended(deliver, monkeypatch):
+    """A handful of events refused while it was wrong are taken once it is right."""
+    monkeypatch.setattr(delivery, "DECIDES_SECONDS", 0.0)
+    async with deliver(lambda _: NO) as story:
+        await story.send(*range(1, 11))
+        await eventually(lambda: len(story.delivery.aside.suspects) == 10)
+        story.backend.answer = lambda _: YES
+        await story.ends()
+
+    assert sorted(story.backend.taken) == list(range(1, 11))
+    assert story.watch.dead == {}
+
+
 async def test_a_suspect_that_is_taken_after_all(deliver):
     """A backend that changes its mind gets the event, and nothing is given up."""
     async with deliver(unless(1)) as story:
@@ -150,13 +164,53 @@ async def test_an_event_that_makes_the_backend_fail(deliver, slots):
         await story.send(11, instance=1003)
         await eventually(lambda: len(story.backend.taken) == 9)
         await eventually(lambda: story.spool.waiting.rows == 2)
-        assert story.backend.posts.count([3]) > 1
+        await eventually(lambda: story.backend.posts.count([3]) > 1)
 
         story.backend.answer = lambda _: YES
         await story.ends()
 
     assert story.backend.taken[-2:] == [3, 11]
     assert story.watch.dead == {}
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+async def test_many_events_that_make_the_backend_fail(deliver, slots):
+    """Though each batch holds one, they are told apart, and all others get through."""
+    bad = range(50, 1001, 50)
+    async with deliver(unless(*bad, answer=LATER), slots=slots) as story:
+        await story.send(*range(1, 1001))
+        await eventually(lambda: len(story.backend.taken) == 980, within=20)
+
+        assert len(story.backend.posts) < 1500
+        assert story.watch.dead == {}
+        story.backend.answer = lambda _: YES
+        await story.ends()
+
+    assert sorted(story.backend.taken) == list(range(1, 1001))
+
+
+async def test_a_success_that_began_before_proves_nothing(deliver):
+    """What ends well after everything is refused had begun when it wasn't."""
+    slow = asyncio.Event()
+
+    async def answer(positions):
+        if positions == [1]:
+            await slow.wait()
+            return YES
+        return NO
+
+    async with deliver(answer) as story:
+        await story.send(1)
+        await eventually(lambda: story.backend.posts == [[1]])
+        await story.send(*range(2, 12))
+        await eventually(lambda: len(story.delivery.aside.suspects) == 10)
+        slow.set()
+        await eventually(lambda: story.backend.taken == [1])
+        asked = len(story.backend.posts)
+        await eventually(lambda: len(story.backend.posts) > asked + 20)
+
+        assert story.watch.dead == {}
+        assert story.spool.waiting.rows == 10
 
 
 async def test_a_lonely_batch_is_halved(deliver):

@@ -22,6 +22,32 @@ async def test_a_drain_waits_for_no_batch_to_become_full(deliver):
         assert story.backend.taken == [1]
 
 
+@pytest.mark.parametrize("slots", [1, 4])
+async def test_a_drain_of_one_long_lane(deliver, slots):
+    """Events that are read from the file between batches are drained like others."""
+    async with deliver(slots=slots) as story:
+        story.backend.answer = lambda _: LATER
+        await story.send(*range(1, 301), instance=7)
+        story.backend.answer = lambda _: YES
+
+        await asyncio.wait_for(story.delivery.drain(60), 10)
+
+        assert story.backend.taken == list(range(1, 301))
+
+
+async def test_a_drain_does_not_sit_out_a_retry_after(deliver):
+    """A backend that asks for longer than there is time is left alone at once."""
+    async with deliver(
+        lambda _: Answer(429, retry_after=50.0), retry_after_seconds=60
+    ) as story:
+        await story.send(1)
+        await eventually(lambda: story.delivery.breaker.pause > 40)
+
+        await asyncio.wait_for(story.delivery.drain(30), 5)
+
+        assert story.backend.posts == [[1]]
+
+
 @pytest.mark.parametrize("answer", [LATER, NO, Answer(404)])
 async def test_a_drain_ends_the_wait_of_what_is_aside(deliver, monkeypatch, answer):
     """What waits aside, while others got through, has its chance at once."""

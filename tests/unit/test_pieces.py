@@ -81,7 +81,22 @@ def test_in_a_hurry_all_are_due():
     assert [positions(aside.pop()) for _ in range(2)] == [[0], [1]]
 
 
-def test_suspects_are_convicted_by_a_later_success():
+def test_suspects_are_convicted_by_a_success_soon_after():
+    """What was refused just before a success began is a dead letter."""
+    aside = Aside()
+    soon, before, after = (
+        a_piece(1, refused=10.0, again=19.5, suspect=True),
+        a_piece(2, refused=10.0, again=15.0, suspect=True),
+        a_piece(3, refused=30.0, again=30.0, suspect=True),
+    )
+    for piece in (after, before, soon):
+        aside.add(piece, 50.0)
+
+    assert aside.convict(20.0, within=1.0) == [soon]
+    assert aside.suspects == [after, before]
+
+
+def test_suspects_have_their_turn_after_a_success():
     """A success proves nothing about what was refused after it, nor about others."""
     aside = Aside()
     before, after, other = (
@@ -89,11 +104,24 @@ def test_suspects_are_convicted_by_a_later_success():
         a_piece(2, refused=30.0, suspect=True),
         a_piece(3, refused=10.0),
     )
-    for piece in (before, after, other):
+    for piece in (after, other, before):
         aside.add(piece, 50.0)
 
-    assert aside.convict(20.0) == [before]
-    assert aside.convict(20.0) == []
+    aside.summon(20.0, due=21.0)
 
-    assert aside.suspects == [after]
+    assert aside.due == 21.0
+    assert aside.suspects == [before, after]
+    assert aside.pop() is before
+    assert aside.due == 50.0
+
+
+def test_what_failed_only_as_all_did():
+    """It needs no turn of its own; what failed alone or was refused does."""
+    aside = Aside()
+    innocent = a_piece(1)
+    for piece in (a_piece(2, lonely=1), a_piece(3, refused=1.0), innocent):
+        aside.add(piece, 50.0)
+
+    assert aside.acquit() == [innocent]
+    assert aside.acquit() == []
     assert len(aside) == 2

@@ -7,7 +7,6 @@ from itertools import chain
 import pytest
 
 from exporter.spool import (
-    SpoolFullError,
     Unreadable,
     outbox,
 )
@@ -240,74 +239,6 @@ async def test_a_huge_instance_neither_slows_nor_starves(tmp_path):
         await spool.outbox.settle(first)
         fourth = await spool.outbox.take(ANY)
         assert [event.position for event in fourth.events] == list(range(50, 100))
-
-
-async def test_a_full_spool_refuses_and_says_why(tmp_path):
-    """Beyond the limit nothing of an append is kept, and the message has numbers."""
-    async with a_spool(tmp_path, limit=100) as spool:
-        await spool.append([an_event(1, body=b"x" * 60)])
-
-        with pytest.raises(SpoolFullError, match=r"60 of at most 100 bytes.*50 more"):
-            await spool.append([an_event(2, body=b"x" * 50)])
-
-        assert await taken(spool) == [[1]]
-        await spool.append([an_event(2, body=b"x" * 50)])
-        assert await taken(spool) == [[2]]
-
-
-async def test_a_full_spool_may_lose_the_oldest(tmp_path):
-    """Whoever prefers that gets room for the new ones, and is told of each lost one."""
-    lost = []
-    async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
-        await spool.append([ten_bytes(n) for n in range(1, 11)])
-        in_flight = await spool.outbox.take(replace(ANY, events=1))
-        await spool.append([ten_bytes(11), ten_bytes(12)])
-        assert [e.position for batch in lost for e in batch.events] == [2, 3]
-
-        await spool.append([an_event(13, body=b"x" * 35, instance=13)])
-        assert [e.position for batch in lost for e in batch.events] == [*range(2, 8)]
-
-        await spool.outbox.settle(in_flight)
-        assert list(chain(*await taken(spool))) == [8, 9, 10, 11, 12, 13]
-
-
-def ten_bytes(number):
-    """Return an event of ten bytes, and of its own instance."""
-    return an_event(number, body=b"x" * 10, instance=number)
-
-
-async def test_nothing_to_lose(tmp_path):
-    """Dead letters and what is in flight aren't lost: then a full spool refuses."""
-    lost = []
-    async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
-        await spool.append([], [Unreadable("no JSON", "1-1", b"{" * 50)])
-        await spool.append([an_event(1, body=b"x" * 50)])
-        in_flight = await spool.outbox.take(ANY)
-
-        with pytest.raises(SpoolFullError):
-            await spool.append([an_event(2)])
-
-        await spool.outbox.settle(in_flight)
-    assert lost == []
-
-
-async def test_an_empty_spool_takes_what_is_larger_than_its_limit(tmp_path):
-    """A request above the limit gets in alone, or it would come again for ever."""
-    async with a_spool(tmp_path, limit=100) as spool:
-        await spool.append([an_event(1, body=b"x" * 500)])
-        assert await taken(spool) == [[1]]
-
-
-async def test_dead_letters_alone_bar_no_large_request(tmp_path):
-    """A few bytes of dead letters don't keep a request above the limit out for ever."""
-    async with a_spool(tmp_path, limit=100) as spool:
-        await spool.append([], [Unreadable("no JSON", "1-1", b"{" * 10)])
-        await spool.append([an_event(1, body=b"x" * 500)])
-        assert await taken(spool) == [[1]]
-
-        await spool.append([], [Unreadable("no JSON", "1-2", b"{" * 90)])
-        with pytest.raises(SpoolFullError, match="100 in dead letters"):
-            await spool.append([an_event(2)])
 
 
 async def test_what_is_unreadable_is_kept_once(tmp_path):

@@ -1,5 +1,6 @@
 """Who may open a spool, and what is found there."""
 
+import fcntl
 import os
 import socket
 import sqlite3
@@ -22,6 +23,20 @@ async def test_a_second_service_is_told_about_the_first(tmp_path):
             async with a_spool(tmp_path):
                 pass
     assert f"host {socket.gethostname()}, pid {os.getpid()}" in str(refused.value)
+
+
+async def test_who_only_looks_keeps_nobody_out(tmp_path, monkeypatch):
+    """A start that meets somebody who looks for a holder waits for a moment."""
+    async with a_spool(tmp_path):
+        pass
+    looking = os.open(tmp_path / "lock", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+
+    async with a_spool(tmp_path) as spool:
+        await spool.prove()
+
+    os.close(looking)
 
 
 async def test_the_holder_may_die_in_any_way(tmp_path):
