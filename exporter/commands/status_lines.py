@@ -7,6 +7,8 @@ Pure: a dict in, text out.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from exporter.commands.printing import printable
+
 SHOW_DEAD_LETTERS = "app-integrations-exporter dead-letters list"
 SAID = {
     "delivering": "yes",
@@ -16,6 +18,9 @@ SAID = {
     "blocked": "NO, the setup is wrong",
     "stopped": "NO, the service isn't running",
 }
+REFUSING = "NO, the backend refuses every event"
+SUSPECTS = "refused alone: dead letters, if it's still so once another event was taken"
+LOST = "the spool was full, and APP_INTEGRATIONS_SPOOL_WHEN_FULL is drop-oldest"
 START = "Start the service; what waits is kept, and delivered then"
 MAKE_ROOM = (
     "Get the backend going, retry or drop dead letters, or raise "
@@ -37,6 +42,8 @@ def lines_of(status: Status) -> list[str]:
     rows = [*_delivery(status["delivery"]), _waiting(spool)]
     if running:
         rows += [_latency(status["latency"], status["uptime_seconds"]), _room(spool)]
+    if lost := spool.get("lost_events"):
+        rows.append(("LOST", f"{_count(lost, 'event')} since the start: {LOST}"))
     rows.append(_dead_letters(spool))
     if running:
         rows += _ingest(status["ingest"], full=spool["full"])
@@ -44,14 +51,10 @@ def lines_of(status: Status) -> list[str]:
     return [printable(f"{head:{width}}{text}") for head, text in rows]
 
 
-def printable(text: str) -> str:
-    """Return *text* as a terminal may have it."""
-    return "".join(each if each.isprintable() else "?" for each in text)
-
-
 def _delivery(delivery: Status) -> Iterator[tuple[str, str]]:
     state = delivery["state"]
-    yield "delivering", str(SAID.get(state, state))
+    refusing = delivery.get("cause") == "refusing"
+    yield "delivering", REFUSING if refusing else str(SAID.get(state, state))
     if state == "stopped":
         yield "  to do", START
     if trouble := delivery.get("trouble"):
@@ -60,6 +63,8 @@ def _delivery(delivery: Status) -> Iterator[tuple[str, str]]:
             when += f", next attempt in {duration(wait)}"
         yield "  last failure", f"{trouble['reason']} ({when})"
         yield "  to do", trouble["remedy"]
+    if suspects := delivery.get("suspect_events"):
+        yield "  suspects", f"{_count(suspects, 'event')} {SUSPECTS}"
 
 
 def _waiting(spool: Status) -> tuple[str, str]:

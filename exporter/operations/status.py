@@ -73,6 +73,7 @@ def status_of(
         },
         "spool": _spool(view.spool, view.age_seconds)
         | {
+            "lost_events": _count(metrics.lost),
             "full": view.spool.full,
             "hours_left": _rounded(view.seconds_left / HOUR),
         },

@@ -53,6 +53,20 @@ def test_all_is_well():
     ]
 
 
+def test_what_somebody_has_to_know():
+    """Lost events, suspects, and a backend that refuses everything have their words."""
+    lines = lines_of(
+        a_status(
+            delivery={"state": "blocked", "cause": "refusing", "suspect_events": 1},
+            spool={"lost_events": 2050},
+        )
+    )
+
+    assert lines[0].endswith("NO, the backend refuses every event")
+    assert "1 event refused alone" in lines[1]
+    assert any(line.startswith("LOST") and "2,050 events" in line for line in lines)
+
+
 def test_nothing_has_happened():
     """Right after a start nothing is made up."""
     lines = lines_of(
