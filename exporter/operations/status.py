@@ -48,21 +48,14 @@ def status_of(
     """
     state = _state(view, metrics)
     breaker, aside = view.delivery.breaker, view.delivery.aside
-    trouble = None
-    if metrics.trouble and state is not Delivering.IDLE:
-        trouble = {
-            "outcome": metrics.trouble.outcome,
-            "reason": metrics.trouble.reason,
-            "remedy": metrics.trouble.remedy,
-            "ago_seconds": _rounded(max(0.0, now - metrics.trouble.at)),
-        }
+    troubled = state is not Delivering.IDLE
     return {
         "ok": state in FINE and not hindrance,
         "version": __version__,
         "uptime_seconds": _rounded(max(0.0, now - metrics.started)),
         "delivery": {
             "state": state,
-            "trouble": trouble,
+            "trouble": _trouble(metrics, now) if troubled else None,
             "next_attempt_seconds": _rounded(view.next_attempt_seconds),
             "breaker": breaker.state,
             "cause": breaker.cause,
@@ -88,6 +81,18 @@ def status_of(
             "records": _counts(metrics.records),
             "epochs": _count(metrics.epochs),
         },
+    }
+
+
+def _trouble(metrics: Metrics, now: float) -> dict[str, Any] | None:
+    """Return the last failure, when nothing was taken since."""
+    if metrics.trouble is None:
+        return None
+    return {
+        "outcome": metrics.trouble.outcome,
+        "reason": metrics.trouble.reason,
+        "remedy": metrics.trouble.remedy,
+        "ago_seconds": _rounded(max(0.0, now - metrics.trouble.at)),
     }
 
 

@@ -74,6 +74,7 @@ async def test_idle(story):
         "dead_letters": 0,
         "dead_letter_bytes": 0,
         "limit_bytes": 1 << 20,
+        "lost_events": 0,
         "full": False,
         "hours_left": None,
     }

@@ -148,7 +148,7 @@ def test_no_control_characters():
     lines = lines_of(a_status(delivery={"state": "open", "trouble": trouble}))
 
     assert all(line.isprintable() for line in lines)
-    assert "?[2J??yes" in lines[1]
+    assert r"\x1b[2J\r\nyes" in lines[1]
 
 
 @pytest.mark.parametrize(
