@@ -173,6 +173,11 @@ MUTATIONS = (
                 "            except ERRORS as error:\n",
                 "            except ZeroDivisionError as error:\n",
             ),
+            Edit(
+                "delivery/backend.py",
+                "            except Exception:\n",
+                "            except ArithmeticError:\n",
+            ),
         ),
     ),
     Mutation(

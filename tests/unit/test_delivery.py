@@ -268,6 +268,24 @@ async def test_retry_after(deliver):
     assert times[1] - times[0] >= 0.2
 
 
+@pytest.mark.parametrize("step", [-86_400, 86_400])
+async def test_steps_of_the_wall_clock(deliver, monkeypatch, step):
+    """A clock that is set, forwards or back, makes no pause shorter, or longer."""
+    wall, answers, times = time.time, iter([LATER, Answer(429, retry_after=0.2)]), []
+
+    def answer(_):
+        times.append(time.monotonic())
+        monkeypatch.setattr(time, "time", lambda: wall() + step * len(times))
+        return next(answers, YES)
+
+    async with deliver(answer) as story:
+        await story.send(1, 2)
+        await story.ends()
+
+    assert story.backend.posts == [[1, 2]] * 3
+    assert 0.2 <= times[2] - times[1] < 5
+
+
 async def test_retry_after_has_a_limit(deliver):
     """A backend that asks for a year gets as long as the plan allows."""
     answers = iter([Answer(503, retry_after=31_536_000.0)])
