@@ -4,9 +4,11 @@ import errno
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from typing import Any
 
 from aiohttp import web
+from yarl import URL
 
 from exporter.errors import ExporterError
 
@@ -53,3 +55,14 @@ async def listening(
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+def address(host: str, port: int) -> URL:
+    """Return where to reach what listens on *host*; any address is this machine."""
+    try:
+        listening = ip_address(host)
+    except ValueError:
+        return URL.build(scheme="http", host=host, port=port)
+    if listening.is_unspecified:
+        host = "127.0.0.1" if listening.version == 4 else "::1"
+    return URL.build(scheme="http", host=host, port=port)

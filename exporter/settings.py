@@ -26,13 +26,14 @@ from exporter.declaration import (
     whole,
 )
 from exporter.errors import ConfigError
+from exporter.settings_distribution import DistributionSettings
 from exporter.settings_transport import TransportSettings
 
 MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(TransportSettings):
+class Settings(TransportSettings, DistributionSettings):
     """`x_y` is the variable APP_INTEGRATIONS_X_Y; an empty text means "none"."""
 
     url: str = setting(
@@ -114,13 +115,6 @@ class Settings(TransportSettings):
         "",
         declaration.ID,
         "Names the cluster: in front of every event's id, and in `X-Cluster-Id`.",
-    )
-    broker_bulk_size: int = setting(
-        1,
-        whole(1),
-        "How many records the broker sends at once, where the same environment starts "
-        "both (else docs/broker.md says how to tell it): 1 is real time, 50 to 100 is "
-        "three times the rate and up to a second later.",
     )
     admin_host: str = setting(
         "127.0.0.1", declaration.HOST, "The address of metrics and health."

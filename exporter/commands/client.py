@@ -7,7 +7,6 @@ asks holds the spool itself, for as long as that takes.
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +18,7 @@ from exporter import codec
 from exporter.commands.printing import printable
 from exporter.declaration import PREFIX
 from exporter.errors import ExporterError
+from exporter.listening import address
 from exporter.operations import guard
 from exporter.operations.dead_letters import MOST_IDS, PATH, Office
 from exporter.service import BACKEND
@@ -233,17 +233,6 @@ async def dead_letters(settings: Whereabouts) -> AsyncIterator[Letters]:
             return
         async with admin_port(settings) as port:
             yield AtTheService(port)
-
-
-def address(host: str, port: int) -> URL:
-    """Return where to reach what listens on *host*; any address is this machine."""
-    try:
-        listening = ip_address(host)
-    except ValueError:
-        return URL.build(scheme="http", host=host, port=port)
-    if listening.is_unspecified:
-        host = "127.0.0.1" if listening.version == 4 else "::1"
-    return URL.build(scheme="http", host=host, port=port)
 
 
 def own_spool(settings: Whereabouts, stack: ExitStack) -> Spool | None:

@@ -6,8 +6,8 @@ import stat
 import pytest
 
 from exporter import cli
-from exporter.commands.client import address
 from exporter.commands.dead_letters import ExportError, counted, named, target
+from exporter.listening import address
 from exporter.operations import guard
 from exporter.spool.lock import locked
 from tests.conftest import careless

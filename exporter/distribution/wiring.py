@@ -1,0 +1,153 @@
+"""
+Decide what broker and exporter of one container are told.
+
+Variables in, variables out: nothing is started here. The exporter gets what the
+environment says in any of the forms that are understood; the broker gets one exporter
+more, and none of our settings.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter import settings
+from exporter.declaration import PREFIX
+from exporter.distribution import takeover
+from exporter.distribution.broker_environment import EXPORTER_ID, broker_environment
+from exporter.distribution.home import SPOOL, Home, find, version_of
+from exporter.errors import ConfigError, ExporterError
+from exporter.listening import address
+from exporter.settings import Settings, SettingsError
+
+# `restore` refuses to fill a directory that isn't empty, but for what this names.
+RESTORE_IGNORES = "ZEEBE_RESTORE_IGNOREFILESINTARGET"
+RESTORE_IGNORED = "lost+found"
+
+
+class WiringError(ConfigError):
+    """The exporter can't be put beside the broker."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        """Give each of *mistakes* its line."""
+        lines = "".join(f"\n  {mistake}" for mistake in mistakes)
+        super().__init__(
+            "The exporter can't be configured",
+            remedy=f"Correct this, docs/configuration.md has all settings:{lines}",
+        )
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Who is told what."""
+
+    broker: dict[str, str]
+    exporter: dict[str, str]
+    settings: Settings
+    notices: list[str]
+
+
+def is_wanted(environ: Mapping[str, str]) -> bool:
+    """Return whether the exporter is to run beside the broker."""
+    switch = environ.get(f"{PREFIX}ENABLED", "").strip()
+    if switch == "false":
+        return False
+    required = environ.get(f"{PREFIX}REQUIRED", "").strip() == "true"
+    return required or switch not in ("", "auto") or is_configured(environ)
+
+
+def is_configured(environ: Mapping[str, str]) -> bool:
+    """Return whether the environment names a backend."""
+    named = any(environ.get(f"{PREFIX}URL{end}", "").strip() for end in ("", "_FILE"))
+    return named or bool(takeover.official_ids(environ))
+
+
+def alone(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a broker that must do without the exporter."""
+    foreign = takeover.without(environ, takeover.official_ids(environ))
+    return {
+        name: value for name, value in foreign.items() if not name.startswith(PREFIX)
+    }
+
+
+def ours(environ: Mapping[str, str], home: Home | None) -> dict[str, str]:
+    """Return *environ* with every setting in our form, and the spool by the data."""
+    return _in_our_form(environ, home, takeover.take_over(environ))
+
+
+def _in_our_form(
+    environ: Mapping[str, str], home: Home | None, told: takeover.Takeover
+) -> dict[str, str]:
+    rest = takeover.without(environ, takeover.official_ids(environ))
+    if home:
+        rest = {f"{PREFIX}SPOOL_DIR": str(home.data / SPOOL)} | rest
+    return rest | told.settings
+
+
+def wire(environ: Mapping[str, str]) -> Wiring:
+    """
+    Return who is told what.
+
+    Raises `WiringError` with every mistake there is. The process's own environment
+    becomes the exporter's: that is where settings are read.
+    """
+    home = find(environ)
+    mistakes: list[str] = []
+    version, told = "", takeover.Takeover()
+    try:
+        version = version_of(home)
+    except ConfigError as error:
+        mistakes.append(str(error))
+    try:
+        told = takeover.take_over(environ)
+    except ConfigError as error:
+        mistakes.append(str(error))
+    exporter = _in_our_form(environ, home, told)
+    os.environ.clear()
+    os.environ.update(exporter)
+    try:
+        loaded = settings.load()
+    except SettingsError as error:
+        raise WiringError(mistakes + error.mistakes) from error
+    if mistakes or home is None:  # without a home there is a mistake
+        raise WiringError(mistakes)
+    exporter_id = told.exporter_id or EXPORTER_ID
+    added = _exporting(version, loaded, exporter_id)
+    others = alone(environ)
+    kept = takeover.without(others, [exporter_id])
+    notices = told.notices + [
+        f"{name} has no effect: the exporter {exporter_id} is ours to configure"
+        for name in sorted(others.keys() - kept.keys())
+    ]
+    ignored = _restore_ignores(environ, home, loaded.spool_dir)
+    return Wiring(kept | added | ignored, exporter, loaded, notices)
+
+
+def _exporting(version: str, loaded: Settings, exporter_id: str) -> dict[str, str]:
+    """Return what makes a broker of *version* export to the exporter of *loaded*."""
+    if not loaded.ingest_port:
+        raise WiringError(
+            [f"{PREFIX}INGEST_PORT is 0, must be a port that the broker can be told"]
+        )
+    try:
+        return broker_environment(
+            version,
+            str(address(loaded.ingest_host, loaded.ingest_port)).rstrip("/"),
+            bulk_size=loaded.broker_bulk_size,
+            username=loaded.ingest_username,
+            password=loaded.ingest_password,
+            exporter_id=exporter_id,
+        )
+    except ExporterError as error:
+        raise WiringError([str(error)]) from error
+
+
+def _restore_ignores(
+    environ: Mapping[str, str], home: Home, spool: Path
+) -> dict[str, str]:
+    """Return what lets a backup be restored beside a spool in the broker's data."""
+    if not spool.absolute().is_relative_to(home.data):
+        return {}
+    folder = spool.absolute().relative_to(home.data).parts[:1]
+    others = environ.get(RESTORE_IGNORES) or RESTORE_IGNORED
+    return {RESTORE_IGNORES: ",".join([others, *folder])}

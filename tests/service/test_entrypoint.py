@@ -1,0 +1,230 @@
+"""
+The entrypoint starts the exporter beside the broker and never stands in its way.
+
+The broker is a shell here; the container tests have the real one.
+"""
+
+import os
+import pty
+import signal
+import socket
+import time
+
+import psutil
+import pytest
+
+from exporter.distribution.takeover import OFFICIAL
+from tests.conftest import eventually
+from tests.records import tasks
+from tests.service.containers import Container
+from tests.service.processes import send
+
+
+@pytest.fixture
+def container(tmp_path, backend):
+    """Return a container that isn't started yet."""
+    container = Container(tmp_path, backend.url)
+    yield container
+    container.end()
+
+
+@pytest.mark.parametrize(
+    "off", [{"APP_INTEGRATIONS_URL": ""}, {"APP_INTEGRATIONS_ENABLED": "false"}]
+)
+async def test_off(container, off):
+    """Without a backend, or switched off, the broker is the only process."""
+    container.start(**off)
+    broker = await container.broker()
+
+    assert broker == container.pid
+    assert [name for name in container.told() if "APPINTSPOOL" in name] == []
+    assert psutil.Process(broker).cmdline()[0] == "/bin/sh"
+
+
+async def test_off_and_official(container):
+    """Switched off, it still keeps a class from the broker that its image lacks."""
+    name = "ZEEBE_BROKER_EXPORTERS_OLD_CLASSNAME"
+    container.start(**{"APP_INTEGRATIONS_ENABLED": "false", name: OFFICIAL})
+    await container.broker()
+
+    assert name not in container.told()
+    assert container.messages == [
+        "the exporter is off, and its variables are kept from the broker"
+    ]
+
+
+async def test_side_by_side(container, backend, client):
+    """The broker starts behind a ready exporter, which takes what it sends."""
+    container.start()
+    await container.broker()
+
+    prefix = "ZEEBE_BROKER_EXPORTERS_APPINTSPOOL"
+    assert container.told()[f"{prefix}_ARGS_URL"] == f"http://{container.ingest}"
+    assert await send(client, container.ingest, tasks(1)) == 200
+    await eventually(lambda: backend.positions == [1])
+    assert (container.path / "home" / "data" / "app-integrations").is_dir()
+
+
+@pytest.mark.parametrize(
+    "script, status",
+    [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 137), ("kill -SEGV $$", 139)],
+)
+async def test_status(container, script, status):
+    """The broker's exit status is ours, in the way shells tell it."""
+    container.start("/bin/sh", "-c", script)
+
+    assert await container.ended() == status
+
+
+@pytest.mark.parametrize(
+    "command, status", [("no-such-command", 127), ("/etc/passwd", 126)]
+)
+@pytest.mark.parametrize("url", [{}, {"APP_INTEGRATIONS_URL": ""}])
+async def test_no_such_command(container, command, status, url):
+    """A command that can't be started ends the container as it would a shell."""
+    container.start(command, **url)
+
+    assert await container.ended() == status
+    assert "command can't be started" in container.messages
+
+
+async def test_ends_in_order(container, backend, client):
+    """TERM reaches the broker first; what it still sent is delivered behind it."""
+    gate = backend.gate()
+    backend.answer = lambda _: gate.wait(10) and 200
+    container.start()
+    await container.broker()
+
+    assert await send(client, container.ingest, tasks(1, 2, 3)) == 200
+    container.signal(signal.SIGTERM)
+    await eventually(lambda: "stopping" in container.messages)
+    gate.set()
+
+    assert await container.ended() == 7
+    assert container.said() == ["TERM"]
+    assert backend.positions == [1, 2, 3]
+    assert container.messages == [
+        "ready",
+        "broker ended",
+        "stopping",
+        "stopped",
+        "exporter ended",
+    ]
+
+
+async def test_signals_passed_on(container):
+    """What asks a broker for something, as QUIT for its threads, reaches it alone."""
+    container.start()
+    await container.broker()
+    (exporter,) = container.exporters()
+
+    container.signal(signal.SIGQUIT)
+    await eventually(lambda: container.said() == ["QUIT"])
+    container.signal(signal.SIGINT)
+    await eventually(lambda: container.said() == ["QUIT", "INT"])
+
+    assert exporter.is_running()
+    assert "stopping" not in container.messages
+
+
+async def test_exporter_killed(container, backend, client):
+    """An exporter that dies is back within five seconds; the broker isn't touched."""
+    container.start()
+    broker = await container.broker()
+    (before,) = container.exporters()
+
+    killed = time.monotonic()
+    before.kill()
+    await eventually(lambda: container.messages.count("ready") == 2)
+    took = time.monotonic() - killed
+
+    assert took < 5
+    assert await send(client, container.ingest, tasks(1)) == 200
+    await eventually(lambda: backend.positions == [1])
+    assert psutil.Process(broker).is_running()
+    assert container.said() == []
+
+
+async def test_exporter_that_never_starts(container):
+    """When the exporter can't start the broker does, and the log says what follows."""
+    host, port = container.ingest.split(":")
+    with socket.create_server((host, int(port))):
+        container.start(bounds={"READY_SECONDS": 1.0})
+        await container.broker()
+
+    died = "exporter died: it is restarted, and the broker keeps its records"
+    assert container.messages.count(died) > 1
+    assert any(each.startswith("exporter not ready") for each in container.messages)
+    await eventually(lambda: "ready" in container.messages, within=10)
+
+
+async def test_stopped_before_the_broker(container):
+    """Who is stopped while it waits for the exporter never starts the broker."""
+    host, port = container.ingest.split(":")
+    with socket.create_server((host, int(port))):
+        container.start()
+        await eventually(lambda: container.messages)
+        container.signal(signal.SIGTERM)
+
+        assert await container.ended() == 128 + signal.SIGTERM
+    assert not (container.path / "pid").exists()
+
+
+async def test_drain_too_long(container, backend, client):
+    """What can't be delivered in time stays on disk, and the end comes in time."""
+    gate = backend.gate()
+    backend.answer = lambda _: gate.wait(20) and 200
+    container.start(bounds={"STOP_SECONDS": 0.5})
+    await container.broker()
+    assert await send(client, container.ingest, tasks(1)) == 200
+
+    container.signal(signal.SIGTERM)
+
+    assert await container.ended() == 7
+    assert "exporter still draining: killed, the rest is on disk" in container.messages
+    gate.set()
+    container.start("/bin/sh", "-c", "exit 0")
+    assert await container.ended() == 0
+    assert backend.accepted[-1].positions == [1]
+
+
+WRONG = {"APP_INTEGRATIONS_BATCH_SIZE": "many", "APP_INTEGRATIONS_LOG_LEVEL": "loud"}
+
+
+async def test_wrong_configuration(container):
+    """The broker starts without us, behind an error that names every mistake."""
+    container.start(**WRONG)
+    broker = await container.broker()
+
+    assert broker == container.pid
+    assert [name for name in container.told() if name.startswith("APP_")] == []
+    for part in (*WRONG, "starts without the exporter", "compacts its\nlog no more"):
+        assert part in container.text
+
+
+async def test_wrong_configuration_where_it_is_required(container):
+    """Who can't do without the exporter gets the error, and no broker."""
+    container.start(**WRONG, APP_INTEGRATIONS_REQUIRED="true")
+
+    assert await container.ended() == 2
+    assert not (container.path / "pid").exists()
+    assert "starts without" not in container.text
+
+
+async def test_terminal(container):
+    """Ctrl-C reaches the broker once, and the exporter not at all."""
+    keyboard, terminal = pty.openpty()
+    container.start(terminal=terminal)
+    await container.broker()
+    (exporter,) = container.exporters()
+
+    os.write(keyboard, b"\x03")
+    await eventually(container.said)
+    container.signal(signal.SIGQUIT)  # comes behind whatever was passed on
+    await eventually(lambda: "QUIT" in container.said())
+
+    assert container.said() == ["INT", "QUIT"]
+    assert exporter.is_running()
+    assert "stopping" not in container.messages
+    os.close(keyboard)
+    os.close(terminal)

@@ -1,0 +1,143 @@
+"""Whoever comes from the official exporter changes the image and nothing else."""
+
+import pytest
+
+from exporter.distribution.takeover import OFFICIAL, official_ids, take_over, without
+from exporter.errors import ConfigError
+
+OLD = "ZEEBE_BROKER_EXPORTERS_APPINTEXPORTER"
+NEW = "CAMUNDA_DATA_EXPORTERS_APPINTEXPORTER"
+
+
+def official(prefix=OLD, **arguments):
+    """Return the variables of the official exporter with *arguments*."""
+    named = {f"{prefix}_ARGS_{name}": value for name, value in arguments.items()}
+    return {f"{prefix}_CLASSNAME": OFFICIAL} | named
+
+
+ARGUMENTS = {
+    "URL": "https://b/x",
+    "APIKEY": "k",
+    "OAUTH_CLIENTID": "id",
+    "OAUTH_CLIENTSECRET": "s",
+    "OAUTH_AUDIENCE": "a",
+    "OAUTH_SCOPE": "sc",
+    "OAUTH_RESOURCE": "r",
+    "OAUTH_AUTHORIZATIONSERVERURL": "https://t/",
+    "OAUTH_CONNECTTIMEOUTMS": "1",
+    "OAUTH_READTIMEOUTMS": "2",
+    "CLUSTERID": "c",
+    "REQUESTTIMEOUTMS": "3",
+    "BATCHSIZE": "4",
+    "BATCHINTERVALMS": "5",
+    "MAXBATCHESINFLIGHT": "6",
+}
+OURS = {
+    "APP_INTEGRATIONS_URL": "https://b/x",
+    "APP_INTEGRATIONS_API_KEY": "k",
+    "APP_INTEGRATIONS_OAUTH_CLIENT_ID": "id",
+    "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET": "s",
+    "APP_INTEGRATIONS_OAUTH_AUDIENCE": "a",
+    "APP_INTEGRATIONS_OAUTH_SCOPE": "sc",
+    "APP_INTEGRATIONS_OAUTH_RESOURCE": "r",
+    "APP_INTEGRATIONS_OAUTH_AUTHORIZATION_SERVER_URL": "https://t/",
+    "APP_INTEGRATIONS_OAUTH_CONNECT_TIMEOUT_MS": "1",
+    "APP_INTEGRATIONS_OAUTH_READ_TIMEOUT_MS": "2",
+    "APP_INTEGRATIONS_CLUSTER_ID": "c",
+    "APP_INTEGRATIONS_REQUEST_TIMEOUT_MS": "3",
+    "APP_INTEGRATIONS_BATCH_SIZE": "4",
+    "APP_INTEGRATIONS_BATCH_INTERVAL_MS": "5",
+    "APP_INTEGRATIONS_MAX_BATCHES_IN_FLIGHT": "6",
+}
+
+
+@pytest.mark.parametrize("prefix", [OLD, NEW])
+def test_every_argument(prefix):
+    """Each argument of the official exporter becomes the setting of its meaning."""
+    told = take_over(official(prefix, **ARGUMENTS))
+
+    assert told.settings == OURS
+    assert told.exporter_id == "APPINTEXPORTER"
+    assert told.notices == []
+
+
+def test_spelling_of_names():
+    """The broker reads its variables in capitals or not, and so do we."""
+    told = take_over({name.lower(): text for name, text in official(URL="u").items()})
+
+    assert told.exporter_id == "APPINTEXPORTER"
+    assert told.settings == {"APP_INTEGRATIONS_URL": "u"}
+
+
+def test_settings_without_meaning():
+    """Each setting that means nothing here is told of, with the reason."""
+    told = take_over(
+        official(CONTINUEONERROR="true", MAXRETRIES="2", RETRYDELAYMS="1500", NEW="1")
+    )
+
+    effect = "has no effect:"
+    assert told.settings == {}
+    assert [notice.removeprefix(f"{OLD}_ARGS_") for notice in told.notices] == [
+        f"CONTINUEONERROR {effect} a bad event becomes a dead letter, the rest goes on",
+        f"MAXRETRIES {effect} a batch is tried until the backend takes it",
+        "NEW isn't known and has no effect",
+        f"RETRYDELAYMS {effect} waits begin short and grow to a minute",
+    ]
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "API_KEY_FILE"])
+def test_our_settings_win(name):
+    """What is said in our own words is not overruled by the official ones."""
+    environ = official(URL="u", APIKEY="theirs") | {f"APP_INTEGRATIONS_{name}": "ours"}
+
+    told = take_over(environ)
+
+    assert told.settings == {"APP_INTEGRATIONS_URL": "u"}
+    assert told.notices == [
+        f"{OLD}_ARGS_APIKEY has no effect: APP_INTEGRATIONS_API_KEY is set"
+    ]
+
+
+def test_both_forms():
+    """Of an exporter in both forms the newer one counts, as it does for the broker."""
+    told = take_over(official(NEW, URL="new") | official(OLD, URL="old"))
+
+    assert told.settings == {"APP_INTEGRATIONS_URL": "new"}
+
+
+def test_two_official_exporters():
+    """Of two official exporters we can't be both, so we are neither."""
+    other = official("ZEEBE_BROKER_EXPORTERS_SECOND", URL="u")
+
+    with pytest.raises(ConfigError, match="APPINTEXPORTER and SECOND are both"):
+        take_over(official(URL="u") | other)
+
+
+CHART = {"VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY": "of the chart\n"}
+
+
+@pytest.mark.parametrize(
+    "environ, key",
+    [
+        ({}, "of the chart"),
+        (official(APIKEY="official"), "official"),
+        ({"APP_INTEGRATIONS_API_KEY": "ours"}, None),
+        ({"APP_INTEGRATIONS_API_KEY_FILE": "/x"}, None),
+        ({"APP_INTEGRATIONS_OAUTH_CLIENT_ID": "ours"}, None),
+        (official(OAUTH_CLIENTID="official"), None),
+    ],
+)
+def test_key_of_the_chart(environ, key):
+    """The official chart's API key is used where no other credential is set."""
+    told = take_over(environ | CHART)
+
+    assert told.settings.get("APP_INTEGRATIONS_API_KEY") == key
+
+
+def test_other_exporters():
+    """An exporter of another class is not ours to understand, nor to remove."""
+    other = {"ZEEBE_BROKER_EXPORTERS_ELASTICSEARCH_CLASSNAME": "io.camunda.Elastic"}
+    environ = official(URL="u") | other
+
+    assert official_ids(environ) == {"APPINTEXPORTER"}
+    assert without(environ, official_ids(environ)) == other

@@ -1,0 +1,219 @@
+"""Broker and exporter of one container are told what each must know, and no more."""
+
+import os
+
+import pytest
+
+from exporter.distribution import wiring
+from exporter.distribution.home import find
+from exporter.distribution.takeover import OFFICIAL
+from exporter.distribution.wiring import WiringError, is_wanted, wire
+
+URL = {"APP_INTEGRATIONS_URL": "https://backend.example/events"}
+OFFICIAL_ONE = {
+    "ZEEBE_BROKER_EXPORTERS_MINE_CLASSNAME": OFFICIAL,
+    "ZEEBE_BROKER_EXPORTERS_MINE_ARGS_URL": "https://backend.example/old",
+    "ZEEBE_BROKER_EXPORTERS_MINE_ARGS_MAXRETRIES": "2",
+}
+
+
+@pytest.fixture
+def environ(tmp_path, monkeypatch):
+    """Return the environment of an image with a distribution of 8.6.0."""
+    for name in list(os.environ):
+        monkeypatch.delenv(name)  # put back afterwards: wiring replaces all of it
+    return {"PATH": "/bin", "ZB_HOME": str(distribution(tmp_path, "8.6.0"))}
+
+
+def distribution(path, version):
+    """Lay out as much of a distribution in *path* as tells its version."""
+    (path / "lib").mkdir()
+    for name in ("zeebe-broker", "zeebe-broker-client"):
+        (path / "lib" / f"{name}-{version}.jar").touch()
+    return path
+
+
+@pytest.mark.parametrize(
+    "environ, wanted",
+    [
+        ({}, False),
+        ({"APP_INTEGRATIONS_API_KEY": "k"}, False),
+        (URL, True),
+        ({"APP_INTEGRATIONS_URL_FILE": "/x"}, True),
+        (OFFICIAL_ONE, True),
+        (URL | {"APP_INTEGRATIONS_ENABLED": "auto"}, True),
+        (URL | {"APP_INTEGRATIONS_ENABLED": "false"}, False),
+        (OFFICIAL_ONE | {"APP_INTEGRATIONS_ENABLED": "false"}, False),
+        ({"APP_INTEGRATIONS_ENABLED": "true"}, True),
+        ({"APP_INTEGRATIONS_ENABLED": "perhaps"}, True),
+        ({"APP_INTEGRATIONS_REQUIRED": "true"}, True),
+        ({"VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY": "k"}, False),
+    ],
+)
+def test_wanted(environ, wanted):
+    """A backend switches it on, unless somebody says so or otherwise."""
+    assert is_wanted(environ) is wanted
+
+
+def test_each_is_told_its_part(environ):
+    """The broker gets one exporter and none of our settings; its own stay."""
+    other = {"ZEEBE_BROKER_EXPORTERS_ELASTICSEARCH_CLASSNAME": "io.camunda.Elastic"}
+    wired = wire(environ | URL | other | {"APP_INTEGRATIONS_API_KEY": "secret"})
+
+    prefix = "ZEEBE_BROKER_EXPORTERS_APPINTSPOOL"
+    assert wired.broker[f"{prefix}_ARGS_URL"] == "http://127.0.0.1:9280"
+    assert wired.broker.items() >= other.items()
+    assert [name for name in wired.broker if name.startswith("APP_")] == []
+    assert "secret" not in wired.broker.values()
+    assert wired.exporter["APP_INTEGRATIONS_API_KEY"] == "secret"
+    assert wired.notices == []
+
+
+def test_spool_beside_the_data(environ):
+    """The spool lives on the broker's volume, and `restore` leaves it alone."""
+    home = environ["ZB_HOME"]
+    wired = wire(environ | URL)
+
+    assert str(wired.settings.spool_dir) == f"{home}/data/app-integrations"
+    assert wired.broker["ZEEBE_RESTORE_IGNOREFILESINTARGET"] == (
+        "lost+found,app-integrations"
+    )
+
+
+def test_data_elsewhere(environ):
+    """A broker that keeps its data elsewhere has the spool there, too."""
+    wired = wire(environ | URL | {"ZEEBE_BROKER_DATA_DIRECTORY": "/mnt/zeebe"})
+
+    assert str(wired.settings.spool_dir) == "/mnt/zeebe/app-integrations"
+
+
+def test_what_restore_ignores_already(environ):
+    """What `restore` was told to ignore stays so; a spool elsewhere adds nothing."""
+    told = {"ZEEBE_RESTORE_IGNOREFILESINTARGET": "mine"}
+    beside = wire(environ | URL | told)
+    elsewhere = wire(environ | URL | told | {"APP_INTEGRATIONS_SPOOL_DIR": "/spool"})
+
+    name = "ZEEBE_RESTORE_IGNOREFILESINTARGET"
+    assert beside.broker[name] == "mine,app-integrations"
+    assert elsewhere.broker[name] == "mine"
+
+
+@pytest.mark.parametrize(
+    "version, form",
+    [("8.7.26", "ZEEBE_BROKER_EXPORTERS_"), ("8.8.1", "CAMUNDA_DATA_EXPORTERS_")],
+)
+def test_form_of_the_version(tmp_path, environ, version, form):
+    """The distribution's own files say which form of variables its broker reads."""
+    (tmp_path / "other").mkdir()
+    home = {"CAMUNDA_HOME": str(distribution(tmp_path / "other", version))}
+    wired = wire(environ | URL | home)
+
+    ours = {name for name in wired.broker if "APPINTSPOOL" in name}
+    assert f"{form}APPINTSPOOL_ARGS_URL" in ours
+    assert all(name.startswith(form) for name in ours)
+
+
+def test_settings_reach_the_broker(environ):
+    """Where we listen, with which password and for how much is told to the broker."""
+    wired = wire(
+        environ
+        | URL
+        | {
+            "APP_INTEGRATIONS_INGEST_HOST": "0.0.0.0",  # noqa: S104 -- under test
+            "APP_INTEGRATIONS_INGEST_PORT": "19280",
+            "APP_INTEGRATIONS_INGEST_USERNAME": "broker",
+            "APP_INTEGRATIONS_INGEST_PASSWORD": "secret",
+            "APP_INTEGRATIONS_BROKER_BULK_SIZE": "50",
+        }
+    )
+
+    arguments = {
+        name.partition("_ARGS_")[2]: value for name, value in wired.broker.items()
+    }
+    assert arguments["URL"] == "http://127.0.0.1:19280"
+    assert arguments["BULK_SIZE"] == "50"
+    assert arguments["AUTHENTICATION_USERNAME"] == "broker"
+    assert arguments["AUTHENTICATION_PASSWORD"] == "secret"
+
+
+def test_official_exporter_taken_over(environ):
+    """Its id is kept, its class and arguments are replaced, each with a word."""
+    wired = wire(environ | OFFICIAL_ONE)
+
+    prefix = "ZEEBE_BROKER_EXPORTERS_MINE"
+    assert wired.settings.url == "https://backend.example/old"
+    assert wired.broker[f"{prefix}_CLASSNAME"].endswith(".ElasticsearchExporter")
+    assert wired.broker[f"{prefix}_ARGS_URL"] == "http://127.0.0.1:9280"
+    assert f"{prefix}_ARGS_MAXRETRIES" not in wired.broker
+    assert [name for name in wired.broker if "APPINTSPOOL" in name] == []
+    assert [name for name in wired.exporter if "EXPORTERS" in name] == []
+    assert len(wired.notices) == 1
+
+
+def test_our_exporter_by_hand(environ):
+    """What somebody sets for our exporter in the broker is replaced, and told of."""
+    name = "ZEEBE_BROKER_EXPORTERS_APPINTSPOOL_ARGS_RETENTION_ENABLED"
+    wired = wire(environ | URL | {name: "true"})
+
+    assert name not in wired.broker
+    assert wired.notices == [
+        f"{name} has no effect: the exporter APPINTSPOOL is ours to configure"
+    ]
+
+
+def test_every_mistake_at_once(environ):
+    """One error names what is wrong with the image, the takeover and the settings."""
+    second = {"CAMUNDA_DATA_EXPORTERS_OTHER_CLASSNAME": OFFICIAL}
+    wrong = {
+        "ZB_HOME": "/nowhere",
+        "APP_INTEGRATIONS_BATCH_SIZE": "many",
+        "APP_INTEGRATIONS_ENABLED": "perhaps",
+    }
+
+    with pytest.raises(WiringError) as raised:
+        wire(environ | OFFICIAL_ONE | second | wrong)
+
+    text = str(raised.value)
+    assert "no Camunda distribution in /usr/local/camunda or /usr/local/zeebe" in text
+    assert "MINE and OTHER are both" in text
+    assert "APP_INTEGRATIONS_BATCH_SIZE is 'many'" in text
+    assert "APP_INTEGRATIONS_ENABLED is 'perhaps', must be one of auto, true" in text
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"APP_INTEGRATIONS_INGEST_PORT": "0"}, "INGEST_PORT is 0"),
+        ({"ZB_HOME": "empty"}, "lib holds no zeebe-broker-<version>.jar"),
+        ({"ZB_HOME": "old"}, "The broker is 8.4.3"),
+    ],
+)
+def test_what_no_broker_can_be_told(tmp_path, environ, wrong, said):
+    """A port that nobody knows and a broker that we don't know are mistakes."""
+    (tmp_path / "empty" / "lib").mkdir(parents=True)
+    (tmp_path / "old").mkdir()
+    distribution(tmp_path / "old", "8.4.3")
+    wrong = {
+        name: str(tmp_path / value) if name == "ZB_HOME" else value
+        for name, value in wrong.items()
+    }
+
+    with pytest.raises(WiringError, match=said):
+        wire(environ | URL | wrong)
+
+
+def test_broker_without_us(environ):
+    """A broker that starts without the exporter gets nothing of it."""
+    alone = wiring.alone(environ | URL | OFFICIAL_ONE | {"JAVA_OPTS": "-Xmx1g"})
+
+    assert alone == environ | {"JAVA_OPTS": "-Xmx1g"}
+
+
+def test_commands_understand_the_same(environ):
+    """`status` and the other commands look where the service of this image is."""
+    ours = wiring.ours(environ | OFFICIAL_ONE, find(environ))
+
+    assert ours["APP_INTEGRATIONS_URL"] == "https://backend.example/old"
+    assert ours["APP_INTEGRATIONS_SPOOL_DIR"] == (
+        f"{environ['ZB_HOME']}/data/app-integrations"
+    )
