@@ -1,0 +1,129 @@
+"""The distribution image forwards events of a real broker, however it is run."""
+
+import aiohttp
+import pytest
+
+from exporter.distribution.takeover import OFFICIAL
+from tests.containers.offices import staffed, unstaffed
+from tests.integration.office import LIFE
+
+
+async def test_life_of_user_tasks(start, backend):
+    """Every event of a user task's life arrives, in order and once."""
+    async with start() as broker, staffed(broker, backend) as office:
+        instances = await office.review(20)
+        await office.all_told(instances, LIFE)
+
+        assert office.histories(instances) == dict.fromkeys(instances, LIFE)
+        identities = office.identities(instances)
+        assert len(identities) == len(set(identities))
+        assert broker.status()["delivery"]["events"] == 60
+
+
+async def test_read_only_and_any_user(start, volume, backend):
+    """It runs as any user, on a root that is read-only, without capabilities."""
+    restricted = {
+        "user": "12345:0",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "volume": volume,
+    }
+    async with start(**restricted) as broker, staffed(broker, backend) as office:
+        instances = await office.review(3)
+        await office.all_told(instances, LIFE)
+
+        assert office.histories(instances) == dict.fromkeys(instances, LIFE)
+
+
+@pytest.mark.parametrize(
+    "off", [{"APP_INTEGRATIONS_ENABLED": "false"}, {"APP_INTEGRATIONS_URL": ""}]
+)
+async def test_disabled(start, off):
+    """Switched off, or without a backend, nothing of ours runs beside the broker."""
+    async with start(environment=off) as broker:
+        processes = broker.processes()
+        told = broker.variables(1)
+
+    assert [line for line in processes.values() if "app-integrations" in line] == []
+    assert [name for name in told if "APPINTSPOOL" in name] == []
+
+
+async def test_wrong_configuration(start):
+    """A broker starts all the same, behind an error that names every mistake."""
+    wrong = {
+        "APP_INTEGRATIONS_BATCH_SIZE": "many",
+        "APP_INTEGRATIONS_LOG_LEVEL": "loud",
+    }
+    async with start(environment=wrong) as broker:
+        assert broker.exporter() is None
+        for name in wrong:
+            assert f"{name} is" in broker.log
+        assert "starts without the exporter" in broker.log
+
+
+async def test_takeover(start, camunda, backend, volume):
+    """Who had the official exporter changes the image: its id goes on where it was."""
+    prefix = "ZEEBE_BROKER_EXPORTERS_APPINTEXPORTER"
+    before = {
+        # Like the official one it keeps a position and nothing else in the broker.
+        f"{prefix}_CLASSNAME": "io.camunda.zeebe.broker.exporter.debug.DebugLogExporter"
+    }
+    async with (
+        start(image=camunda, environment=before, volume=volume) as broker,
+        unstaffed(broker, backend) as office,
+    ):
+        old = await office.review(3)
+        broker.docker.stop(timeout=30)
+
+    official = {
+        "APP_INTEGRATIONS_URL": "",
+        f"{prefix}_CLASSNAME": OFFICIAL,
+        f"{prefix}_ARGS_URL": backend.url,
+        f"{prefix}_ARGS_APIKEY": "secret",
+        f"{prefix}_ARGS_MAXRETRIES": "2",
+    }
+    async with (
+        start(environment=official, volume=volume) as broker,
+        staffed(broker, backend) as office,
+    ):
+        instances = await office.review(3)
+        await office.all_told(instances, LIFE)
+        exporters = await exporters_of(broker)
+
+        assert office.histories(instances) == dict.fromkeys(instances, LIFE)
+        assert set(old).isdisjoint(instances)
+        assert exporters == {"appintexporter": "ENABLED"}
+        assert backend.headers[-1]["X-API-KEY"] == "secret"
+        assert OFFICIAL not in broker.variables(pid_of_broker(broker)).values()
+        (notice,) = broker.said("setting without effect")
+        assert "MAXRETRIES" in notice["detail"]
+
+
+async def test_uninstall(start, volume, backend):
+    """The broker lets go of us with one command, and then starts as a stock one."""
+    async with start(volume=volume) as broker, unstaffed(broker, backend) as office:
+        instances = await office.review(1)
+        await office.all_told(instances, LIFE[:1])
+        broker.run("app-integrations-exporter", "uninstall")
+
+        assert await exporters_of(broker) == {"appintspool": "DISABLED"}
+
+    off = {"APP_INTEGRATIONS_URL": ""}
+    async with start(environment=off, volume=volume) as broker:
+        assert (await exporters_of(broker)).get("appintspool") != "ENABLED"
+        assert broker.exporter() is None
+
+
+async def exporters_of(broker):
+    """Return the status of every exporter, as the broker's management tells it."""
+    url = f"{broker.management_url}/actuator/exporters"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return {each["exporterId"]: each["status"] for each in await answer.json()}
+
+
+def pid_of_broker(broker):
+    """Return the process id of the broker's Java."""
+    lines = broker.processes().items()
+    (pid,) = [pid for pid, line in lines if "StandaloneBroker" in line]
+    return pid
