@@ -22,7 +22,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 from yarl import URL
@@ -128,7 +128,8 @@ class Actuator:
             if status != 200:
                 raise ValueError(status)  # noqa: TRY301 -- as what isn't a list
             for each in codec.decode(body):
-                found[str(each["exporterId"])].add(str(each["status"]))
+                name, state = _plain(each["exporterId"]), _plain(each["status"])
+                found[name].add(state)
         except (ValueError, TypeError, LookupError) as error:
             raise ActuatorError(
                 f"{self.url} answers {status}, and not as the actuator of a broker "
@@ -142,13 +143,15 @@ class Actuator:
         if step is Step.DELETE:
             status, body = await self._ask("DELETE", self.address(exporter))
         else:
-            status, body = await self._ask("POST", self.address(exporter, "disable"))
+            url = self.address(exporter, "disable")
+            # An actuator that reads a body refuses a request without one: 415.
+            status, body = await self._ask("POST", url, json={})
         return Reply(status, _said(body))
 
-    async def _ask(self, method: str, url: URL) -> tuple[int, bytes]:
+    async def _ask(self, method: str, url: URL, **more: Any) -> tuple[int, bytes]:
         try:
             async with self._session.request(
-                method, url, allow_redirects=False
+                method, url, allow_redirects=False, **more
             ) as answer:
                 status, body = answer.status, await answer.read()
         except TimeoutError as error:
@@ -158,7 +161,7 @@ class Actuator:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise ActuatorError(
-                f"{self.url} can't be asked: {_plain(str(error))}", remedy=WHERE
+                f"{self.url} can't be asked: {_plain(error)}", remedy=WHERE
             ) from error
         if status == 409 or status >= 500:
             raise BusyError(f"{self.url} answers {Reply(status, _said(body))}")
@@ -167,10 +170,10 @@ class Actuator:
 
 @asynccontextmanager
 async def open_actuator(
-    broker: str, *, seconds: float = ANSWER_SECONDS
+    broker: str, *, seconds: float | None = None
 ) -> AsyncIterator[Actuator]:
     """Yield the actuator at *broker*, which has so many *seconds* for each answer."""
-    timeout = aiohttp.ClientTimeout(total=seconds)
+    timeout = aiohttp.ClientTimeout(total=seconds or ANSWER_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         yield Actuator(session, broker)
 
@@ -269,11 +272,11 @@ class _Release:
 def _said(body: bytes) -> str:
     """Return the message of an error, on one line and not longer than is read."""
     try:
-        text = str(codec.decode(body)["message"])
+        text = _plain(codec.decode(body)["message"])
     except (ValueError, TypeError, LookupError):
         return ""
-    return _plain(text)[:MOST_SAID]
+    return text[:MOST_SAID]
 
 
-def _plain(text: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in text)
+def _plain(value: object) -> str:
+    return "".join(each if each.isprintable() else " " for each in str(value))

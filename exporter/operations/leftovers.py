@@ -52,6 +52,6 @@ def judge(
     if "DISABLED" in statuses and configured:
         return problem(
             f"The broker has {ID} disabled: it sends nothing",
-            f"Enable it: curl -X POST {enabling}",
+            f"Enable it: curl -H 'Content-Type: application/json' -d '{{}}' {enabling}",
         )
     return ok(f"The broker keeps nothing for an exporter {ID} that is gone")
