@@ -18,6 +18,7 @@ lists an exporter once for each.
 
 import asyncio
 import enum
+import os
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection
@@ -161,7 +162,7 @@ class Actuator:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise ActuatorError(
-                f"{self.url} can't be asked: {_plain(error)}", remedy=WHERE
+                f"{self.url} can't be asked: {_reason(error)}", remedy=WHERE
             ) from error
         if status == 409 or status >= 500:
             raise BusyError(f"{self.url} answers {Reply(status, _said(body))}")
@@ -267,6 +268,13 @@ class _Release:
         if text not in self._told:
             self._told.add(text)
             self._say(text)
+
+
+def _reason(error: Exception) -> str:
+    """Return why there is no answer, in the words of the system if it has any."""
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return _plain(error)
 
 
 def _said(body: bytes) -> str:

@@ -248,8 +248,16 @@ def test_nobody_there(uninstall):
         code, out, err = uninstall(url=url)
 
     assert (code, out) == (1, "")
-    assert f"{url} can't be asked: " in err
+    assert f"{url} can't be asked: Connection refused. " in err
     assert "run this where that is reached" in err
+
+
+def test_no_such_host(uninstall):
+    """A name that doesn't resolve is told as that."""
+    code, _, err = uninstall(url="http://broker.invalid:9600")
+
+    assert code == 1
+    assert "http://broker.invalid:9600 can't be asked: " in err
 
 
 def test_silence(monkeypatch, uninstall):
