@@ -18,6 +18,8 @@ from contextlib import suppress
 from exporter import __version__, connecting, service, settings, variables
 from exporter.commands import arguments
 from exporter.commands.status import status
+from exporter.commands.uninstall import add_broker_to, uninstall
+from exporter.commands.uninstall import add_to as add_uninstall_to
 from exporter.errors import ExporterError
 from exporter.operations import check as checks
 from exporter.operations import logs
@@ -33,6 +35,7 @@ examples:
   APP_INTEGRATIONS_API_KEY_FILE=/run/secrets/api-key {NAME} config --json
   {NAME} dead-letters list     # with the settings of the service
   {NAME} status                # likewise
+  {NAME} uninstall             # where the broker's management port is reached
 
 exit status:
   0  done, nothing to complain about
@@ -69,7 +72,7 @@ def run(_: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> int:
     """Try the settings, the spool and the backend, and say what to do."""
-    return asyncio.run(_check(checks.findings(), as_json=args.json))
+    return asyncio.run(_check(checks.findings(args.broker), as_json=args.json))
 
 
 def config(args: argparse.Namespace) -> int:
@@ -116,13 +119,16 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for call in (run, check, config, status):
+    following = {check: add_broker_to, uninstall: add_uninstall_to}
+    for call in (run, check, config, status, uninstall):
         command = commands.add_parser(
             call.__name__, help=call.__doc__, description=call.__doc__
         )
         command.set_defaults(call=call)
         if call is not run:
             command.add_argument("--json", action="store_true", help="print JSON")
+        if call in following:
+            following[call](command)
     arguments.add_to(commands)
     return top
 

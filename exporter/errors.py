@@ -12,7 +12,8 @@ class ExporterError(Exception):
 
     def __init__(self, problem: str, *, remedy: str) -> None:
         """Join *problem* (what happened) and *remedy* (what to do) in one message."""
-        super().__init__(f"{problem.rstrip('.')}. {remedy}")
+        self.problem, self.remedy = problem.rstrip("."), remedy
+        super().__init__(f"{self.problem}. {remedy}")
 
 
 class ConfigError(ExporterError):

@@ -46,3 +46,8 @@ def unknown() -> list[Unknown]:
         nearest = difflib.get_close_matches(name, known, n=1)
         found.append(Unknown(variable, PREFIX + nearest[0] if nearest else None))
     return found
+
+
+def names_a_backend() -> bool:
+    """Whether this environment is, or tries to be, that of a service."""
+    return any(os.environ.get(f"{PREFIX}URL{suffix}") for suffix in ("", "_FILE"))

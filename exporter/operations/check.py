@@ -16,6 +16,7 @@ from exporter.connecting import connecting, exposed
 from exporter.declaration import PREFIX
 from exporter.delivery import EMPTY, Answer, Outcome, outcome_of, remedy
 from exporter.operations.findings import Finding, Level, ok, problem, warning
+from exporter.operations.leftovers import leftover
 from exporter.operations.reach import reached
 from exporter.settings import Settings, SettingsError
 from exporter.spool.errors import SpoolUnusableError
@@ -24,10 +25,17 @@ from exporter.spool.lock import is_locked
 __all__ = ["Finding", "Level", "findings", "judge"]
 
 
-async def findings() -> AsyncIterator[Finding]:
-    """Yield everything there is to say about this environment, as it is found out."""
+async def findings(broker: str | None = None) -> AsyncIterator[Finding]:
+    """
+    Yield everything there is to say about this environment, as it is found out.
+
+    *broker* is where a broker must answer about what it keeps for us.
+    """
     for unknown in variables.unknown():
         yield problem(str(unknown), "Correct its name, or remove it")
+    configured = variables.names_a_backend()
+    if finding := await leftover(broker, configured=configured):
+        yield finding
     try:
         settings = environment.load()
     except SettingsError as error:

@@ -22,9 +22,9 @@ def new_broker():
     """Return what makes a broker: its data in one place, its records to another."""
     command, home = java(), broker_home(Screen(sys.stderr))
 
-    def make(work, url, **more):
-        environment = broker_environment(BROKER.version, url) | more
-        return Broker(command, home, work, environment=environment)
+    def make(work, url=None, *, ports=None, **more):
+        environment = broker_environment(BROKER.version, url) if url else {}
+        return Broker(command, home, work, environment=environment | more, ports=ports)
 
     return make
 

@@ -31,6 +31,7 @@ def test_help_helps(capsys):
         "check ",
         "config ",
         "status ",
+        "uninstall ",
         "dead-letters",
         "examples:",
         "exit status:",

@@ -1,0 +1,106 @@
+"""
+`uninstall`: before the exporter goes, have the broker keep nothing for it.
+
+It talks to the broker alone: no setting is read, and no service needs to run.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+
+from exporter.declaration import POSTABLE, PREFIX
+from exporter.distribution.actuator import USUAL, Released, open_actuator, release
+from exporter.distribution.broker_environment import EXPORTER_ID
+
+ID = EXPORTER_ID.lower()
+SECONDS = 60.0
+
+
+def uninstall(args: argparse.Namespace) -> int:
+    """Have the broker stop exporting to us, and keep its log for us no longer."""
+    broker = args.broker or USUAL
+    released = asyncio.run(_release(broker, args.id, args.timeout))
+    forgotten = released.status is None
+    if args.json:
+        result = {
+            "id": released.exporter,
+            "status": released.status,
+            "forgotten": forgotten,
+        }
+        print(json.dumps(result))
+    else:
+        print(f"{released.exporter} is {'not known' if forgotten else 'disabled'}")
+    _say(advice(released))
+    return 0
+
+
+def advice(released: Released) -> str:
+    """Return what became of it, and what is left to do."""
+    name = released.exporter
+    if released.status is not None:
+        return (
+            f"{name} gets nothing more, and no log is kept for it. Now remove its "
+            f"variables from every broker (or set {PREFIX}ENABLED=false where the "
+            "image has us in it), and restart them. The brokers' list shows it as "
+            "DISABLED from now on, which costs nothing; should it ever export again, "
+            "it has to be enabled there: docs/broker.md"
+        )
+    if released.asked:
+        return f"The broker has forgotten {name}, and keeps no log for it any more"
+    others = ", ".join(released.others) or "none at all"
+    return f"Nothing to do: the broker has no exporter {name}. It lists {others}"
+
+
+def add_to(command: argparse.ArgumentParser) -> None:
+    """Say what may follow the name of the command."""
+    add_broker_to(command)
+    command.add_argument(
+        "--id",
+        default=ID,
+        metavar="ID",
+        help="of the exporter in the broker (default: %(default)s)",
+    )
+    command.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=SECONDS,
+        metavar="SECONDS",
+        help="how long the broker may take for it (default: %(default)g)",
+    )
+
+
+def add_broker_to(command: argparse.ArgumentParser) -> None:
+    """Let the broker be named."""
+    command.add_argument(
+        "--broker",
+        type=_url,
+        metavar="URL",
+        help=f"management port of a broker or gateway (default: {USUAL})",
+    )
+
+
+async def _release(broker: str, exporter: str, seconds: float) -> Released:
+    async with open_actuator(broker) as actuator:
+        return await release(actuator, exporter, seconds, _say)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _url(text: str) -> str:
+    if POSTABLE.holds(text):
+        return text
+    raise argparse.ArgumentTypeError(f"must be {POSTABLE.be}, like {USUAL}")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if 0 <= seconds < math.inf:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds")

@@ -1,0 +1,290 @@
+"""
+Have a broker stop keeping its log for an exporter, by asking its actuator.
+
+A broker remembers its exporters in the configuration of the cluster, and keeps its log
+until each of them has got it. What it takes to be released from that:
+
+- Disabled, an exporter gets nothing and holds nothing up, in every version from 8.6 on.
+  It stays in the list, without its variables, too, and disabled when they come back.
+- Without its variables an exporter that was enabled holds up the log for good
+  (CONFIG_NOT_FOUND); in this state, and in no other, it can be deleted. So it is since
+  8.8 and the patches of autumn 2025 (8.7.12 and the 8.6 of that time); in earlier ones
+  to remove the variables was enough.
+
+Answers to a request for a change: 202, it is done after a moment; 409, another change
+is in progress; 400, or 404 from 8.10 on, it can't be. A cluster of several tenants
+lists an exporter once for each.
+"""
+
+import asyncio
+import enum
+import os
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import aiohttp
+from yarl import URL
+
+from exporter import codec
+from exporter.errors import ExporterError
+
+USUAL = "http://127.0.0.1:9600"
+POLL_SECONDS = 0.2
+ANSWER_SECONDS = 10.0
+MOST_SAID = 300
+"""Characters of what a broker says about an error."""
+
+WHERE = (
+    "Name the management port of a broker or gateway, 9600 unless it was changed, by "
+    "--broker, and run this where that is reached"
+)
+
+
+class Step(enum.Enum):
+    """What to do next about an exporter."""
+
+    NOTHING = "do nothing about"
+    WAIT = "wait for"
+    DISABLE = "disable"
+    DELETE = "delete"
+
+
+def next_step(
+    statuses: Collection[str],
+    accepted: Collection[Step] = (),
+    *,
+    deletable: bool = True,
+) -> Step:
+    """
+    Return what releases the log from an exporter that is listed with *statuses*.
+
+    *accepted* was asked for and may not be done yet; what the broker has refused to
+    delete is not *deletable*.
+    """
+    left = set(statuses) - {"DISABLED"}
+    if not left:
+        return Step.NOTHING
+    if left & {"ENABLING", "DISABLING"}:
+        return Step.WAIT
+    gone = "CONFIG_NOT_FOUND" in left
+    step = Step.DELETE if gone and deletable else Step.DISABLE
+    if step in accepted or (accepted and "UNKNOWN" in left):
+        return Step.WAIT
+    return step
+
+
+class ActuatorError(ExporterError):
+    """The broker can't be asked, or doesn't do what it's asked for."""
+
+
+class BusyError(ActuatorError):
+    """It may do it in a moment."""
+
+    def __init__(self, problem: str) -> None:
+        """Say what keeps it."""
+        super().__init__(
+            problem,
+            remedy="Run this again in a moment; the log of the broker says more",
+        )
+
+
+class Reply(NamedTuple):
+    """A status, and what the broker says about it if it's an error."""
+
+    status: int
+    said: str
+
+    def __str__(self) -> str:
+        """Say both."""
+        return f"{self.status} {self.said}".strip()
+
+
+class Actuator:
+    """The actuator of one broker or gateway, which speaks for the whole cluster."""
+
+    def __init__(self, session: aiohttp.ClientSession, broker: str) -> None:
+        """Ask through *session* at the management port of *broker*."""
+        self.url = URL(broker.rstrip("/").removesuffix("/actuator"))
+        self._session = session
+        self._exporters = self.url / "actuator" / "exporters"
+
+    def address(self, exporter: str, operation: str = "") -> URL:
+        """Return where one exporter is deleted, or where *operation* is done to it."""
+        url = self._exporters / exporter
+        return url / operation if operation else url
+
+    async def exporters(self) -> dict[str, set[str]]:
+        """Return the statuses of every exporter, by its id."""
+        status, body = await self._ask("GET", self._exporters)
+        if status in (401, 403):
+            raise ActuatorError(
+                f"{self.url} wants credentials: it answers {status}",
+                remedy="Ask it yourself, with these: docs/broker.md says what",
+            )
+        found: dict[str, set[str]] = defaultdict(set)
+        try:
+            if status != 200:
+                raise ValueError(status)  # noqa: TRY301 -- as what isn't a list
+            for each in codec.decode(body):
+                name, state = _plain(each["exporterId"]), _plain(each["status"])
+                found[name].add(state)
+        except (ValueError, TypeError, LookupError) as error:
+            raise ActuatorError(
+                f"{self.url} answers {status}, and not as the actuator of a broker "
+                "from 8.6 on does",
+                remedy=f"{WHERE}. A broker before 8.6 only needs its variables removed",
+            ) from error
+        return dict(found)
+
+    async def change(self, step: Step, exporter: str) -> Reply:
+        """Ask for *step* about *exporter*, and return the answer."""
+        if step is Step.DELETE:
+            status, body = await self._ask("DELETE", self.address(exporter))
+        else:
+            url = self.address(exporter, "disable")
+            # An actuator that reads a body refuses a request without one: 415.
+            status, body = await self._ask("POST", url, json={})
+        return Reply(status, _said(body))
+
+    async def _ask(self, method: str, url: URL, **more: Any) -> tuple[int, bytes]:
+        try:
+            async with self._session.request(
+                method, url, allow_redirects=False, **more
+            ) as answer:
+                status, body = answer.status, await answer.read()
+        except TimeoutError as error:
+            raise ActuatorError(
+                f"{self.url} doesn't answer in time",
+                remedy="Look whether it is a broker, and well; then run this again",
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ActuatorError(
+                f"{self.url} can't be asked: {_reason(error)}", remedy=WHERE
+            ) from error
+        if status == 409 or status >= 500:
+            raise BusyError(f"{self.url} answers {Reply(status, _said(body))}")
+        return status, body
+
+
+@asynccontextmanager
+async def open_actuator(
+    broker: str, *, seconds: float | None = None
+) -> AsyncIterator[Actuator]:
+    """Yield the actuator at *broker*, which has so many *seconds* for each answer."""
+    timeout = aiohttp.ClientTimeout(total=seconds or ANSWER_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        yield Actuator(session, broker)
+
+
+class Released(NamedTuple):
+    """An exporter that holds up no log any more."""
+
+    exporter: str
+    status: str | None
+    """`DISABLED`, or None when the broker doesn't know it (any more)."""
+    others: list[str]
+    """The other exporters that the broker lists."""
+    asked: bool
+    """Whether something had to be done."""
+
+
+async def release(
+    actuator: Actuator, wanted: str, seconds: float, say: Callable[[str], None]
+) -> Released:
+    """Return when *wanted* holds up the log no more; *say* what is done until then."""
+    task = _Release(actuator, wanted, say)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if released := await task.go_on():
+                return released
+            late = task.not_in_time(seconds)
+        except BusyError as error:
+            task.tell(f"{error.problem}: trying again")
+            late = error
+        if time.monotonic() >= deadline:
+            raise late
+        await asyncio.sleep(POLL_SECONDS)
+
+
+class _Release:
+    """What was asked for so far, and what was answered."""
+
+    def __init__(
+        self, actuator: Actuator, wanted: str, say: Callable[[str], None]
+    ) -> None:
+        self._actuator = actuator
+        self._exporter = wanted
+        self._say = say
+        self._told: set[str] = set()
+        self._accepted: set[Step] = set()
+        self._deletable = True
+        self._statuses: set[str] = set()
+
+    async def go_on(self) -> Released | None:
+        """Look, and do the next step; return the end of it if there is no more."""
+        listed = await self._actuator.exporters()
+        for name in listed:
+            if name.lower() == self._exporter.lower():
+                self._exporter = name
+        self._statuses = listed.pop(self._exporter, set())
+        step = next_step(self._statuses, self._accepted, deletable=self._deletable)
+        if step is Step.NOTHING:
+            status = "DISABLED" if self._statuses else None
+            asked = bool(self._accepted)
+            return Released(self._exporter, status, sorted(listed), asked)
+        if step is not Step.WAIT:
+            await self._ask_for(step)
+        return None
+
+    async def _ask_for(self, step: Step) -> None:
+        reply = await self._actuator.change(step, self._exporter)
+        if reply.status == 202:
+            self._accepted.add(step)
+            self.tell(f"The broker takes the request to {step.value} {self._exporter}")
+        elif step is Step.DELETE:
+            self._deletable = False
+            self.tell(f"The broker doesn't delete {self._exporter}: {reply}")
+        else:
+            raise ActuatorError(
+                f"The broker doesn't disable {self._exporter}: {reply}",
+                remedy="Its log says more; mend that, and run this again",
+            )
+
+    def not_in_time(self, seconds: float) -> ActuatorError:
+        """Return that it wasn't done within *seconds*."""
+        statuses = ", ".join(sorted(self._statuses))
+        return ActuatorError(
+            f"{self._exporter} still is {statuses} after {seconds:g} s",
+            remedy="The change needs every broker of the cluster: get all of them "
+            "going, and run this again",
+        )
+
+    def tell(self, text: str) -> None:
+        """Say *text*, once."""
+        if text not in self._told:
+            self._told.add(text)
+            self._say(text)
+
+
+def _reason(error: Exception) -> str:
+    """Return why there is no answer, in the words of the system if it has any."""
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return _plain(error)
+
+
+def _said(body: bytes) -> str:
+    """Return the message of an error, on one line and not longer than is read."""
+    try:
+        text = _plain(codec.decode(body)["message"])
+    except (ValueError, TypeError, LookupError):
+        return ""
+    return text[:MOST_SAID]
+
+
+def _plain(value: object) -> str:
+    return "".join(each if each.isprintable() else " " for each in str(value))

@@ -1,0 +1,298 @@
+"""`uninstall` has the broker let go of us, whatever state it has us in."""
+
+import json
+import socket
+
+import pytest
+
+from exporter import cli
+from exporter.distribution import actuator
+from exporter.distribution.actuator import Step, next_step
+from tests.unit.actuators import ActuatorStub
+
+NAME = "appintspool"
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    """Look again at once."""
+    monkeypatch.setattr(actuator, "POLL_SECONDS", 0)
+
+
+@pytest.fixture
+def broker(httpserver):
+    """Return an actuator that lists an exporter that isn't ours."""
+    return ActuatorStub(httpserver)
+
+
+@pytest.fixture
+def uninstall(broker, capsys):
+    """Return a function that runs the command; it returns status, stdout, stderr."""
+
+    def run(*argv, url=None):
+        status = cli.main(["uninstall", "--broker", url or broker.url, *argv])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+E, D, C, U = "ENABLED", "DISABLED", "CONFIG_NOT_FOUND", "UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    "statuses, accepted, deletable, step",
+    [
+        ([], [], True, Step.NOTHING),
+        ([D], [], True, Step.NOTHING),
+        ([D], [Step.DISABLE], True, Step.NOTHING),
+        ([E], [], True, Step.DISABLE),
+        ([E], [Step.DISABLE], True, Step.WAIT),
+        ([E], [Step.DELETE], True, Step.DISABLE),
+        ([E, D], [], True, Step.DISABLE),
+        (["DISABLING"], [], True, Step.WAIT),
+        (["ENABLING"], [], True, Step.WAIT),
+        ([C, "DISABLING"], [], True, Step.WAIT),
+        ([C], [], True, Step.DELETE),
+        ([C], [Step.DELETE], True, Step.WAIT),
+        ([C], [], False, Step.DISABLE),
+        ([C], [Step.DISABLE], False, Step.WAIT),
+        ([C, D], [], True, Step.DELETE),
+        ([C, E], [], True, Step.DELETE),
+        ([U], [], True, Step.DISABLE),
+        ([U], [Step.DELETE], True, Step.WAIT),
+        (["NEWER"], [], True, Step.DISABLE),
+    ],
+)
+def test_next_step(statuses, accepted, deletable, step):
+    """Only what is gone is deleted; all else that isn't disabled is to be that."""
+    assert next_step(statuses, accepted, deletable=deletable) is step
+
+
+@pytest.mark.parametrize("looks", [0, 2])
+def test_disabled(broker, uninstall, looks):
+    """An exporter that runs is disabled, and what is left to do is said."""
+    broker.exporters[NAME] = "ENABLED"
+    broker.looks = looks
+
+    status, out, err = uninstall()
+
+    assert (status, out) == (0, "appintspool is disabled\n")
+    assert broker.asked == ["disable"]
+    assert broker.exporters == {"other": "ENABLED", NAME: "DISABLED"}
+    *progress, advice = err.splitlines()
+    assert progress == ["The broker takes the request to disable appintspool"]
+    assert "Now remove its variables from every broker" in advice
+    assert "APP_INTEGRATIONS_ENABLED=false" in advice
+
+
+def test_again(broker, uninstall):
+    """What is disabled is left alone: the command may be repeated."""
+    broker.exporters[NAME] = "DISABLED"
+
+    status, out, err = uninstall("--json")
+
+    assert status == 0
+    assert json.loads(out) == {"id": NAME, "status": "DISABLED", "forgotten": False}
+    assert broker.asked == []
+    assert "Now remove its variables" in err
+
+
+def test_forgotten(broker, uninstall):
+    """An exporter whose variables are gone already is deleted, not disabled."""
+    broker.exporters[NAME] = "CONFIG_NOT_FOUND"
+
+    status, out, err = uninstall("--json")
+
+    assert status == 0
+    assert json.loads(out) == {"id": NAME, "status": None, "forgotten": True}
+    assert broker.asked == ["delete"]
+    assert "has forgotten appintspool" in err
+
+
+def test_never_known(broker, uninstall):
+    """Where there is nothing to do that is said, with what the broker lists."""
+    status, out, err = uninstall()
+
+    assert (status, out) == (0, "appintspool is not known\n")
+    assert broker.asked == []
+    assert err == (
+        "Nothing to do: the broker has no exporter appintspool. It lists other\n"
+    )
+
+
+def test_another_id(broker, uninstall):
+    """The id kept from the official exporter is found in any case."""
+    broker.exporters[NAME] = "ENABLED"
+
+    status, out, _ = uninstall("--id", "AppIntSpool")
+
+    assert (status, out) == (0, "appintspool is disabled\n")
+
+
+def test_several_tenants(broker, uninstall):
+    """Listed once for each tenant, it is done when all of them let go."""
+    broker.exporters[NAME] = ["DISABLED", "ENABLED"]
+
+    status, _, _ = uninstall()
+
+    assert status == 0
+    assert broker.asked == ["disable"]
+
+
+@pytest.mark.parametrize("refusal", [409, 500, 502, 504])
+def test_not_now(broker, uninstall, refusal):
+    """What may be done in a moment is asked for again, and told once."""
+    broker.exporters[NAME] = "ENABLED"
+    broker.answers = {"GET": [503, 503], "POST": [refusal, refusal]}
+
+    status, out, err = uninstall()
+
+    assert (status, out) == (0, "appintspool is disabled\n")
+    assert broker.asked == ["disable"] * 3
+    assert err.count(f"answers {refusal} Expected to do it, but won't: trying") == 1
+
+
+@pytest.mark.parametrize("refusal", [400, 404, 405])
+def test_not_deletable(broker, uninstall, refusal):
+    """What can't be deleted is disabled: that, too, lets the log go."""
+    broker.exporters[NAME] = "CONFIG_NOT_FOUND"
+    broker.answers = {"DELETE": [refusal]}
+
+    status, out, err = uninstall()
+
+    assert (status, out) == (0, "appintspool is disabled\n")
+    assert broker.asked == ["delete", "disable"]
+    assert f"doesn't delete appintspool: {refusal} Expected to do it, but won't" in err
+
+
+@pytest.mark.parametrize("refusal", [400, 404])
+def test_not_to_be_disabled(broker, uninstall, refusal):
+    """A refusal for good ends it, with the reason."""
+    broker.exporters[NAME] = "ENABLED"
+    broker.answers = {"POST": [refusal]}
+
+    status, out, err = uninstall()
+
+    assert (status, out) == (1, "")
+    assert f"doesn't disable appintspool: {refusal} Expected to do it, but won't" in err
+    assert "run this again" in err
+
+
+@pytest.mark.parametrize(
+    "exporters, answers, why",
+    [
+        ({NAME: "ENABLED"}, {}, "appintspool still is ENABLED after 0.05 s"),
+        ({NAME: "DISABLING"}, {}, "appintspool still is DISABLING after 0.05 s"),
+        ({NAME: "ENABLED"}, {"POST": [409] * 10_000}, "answers 409 Expected"),
+        ({}, {"GET": [500] * 10_000}, "answers 500 Expected"),
+    ],
+)
+def test_not_in_time(broker, uninstall, exporters, answers, why):
+    """A change that never ends isn't waited for longer than is asked for."""
+    broker.exporters, broker.answers, broker.looks = exporters, answers, 10**9
+
+    status, out, err = uninstall("--timeout", "0.05")
+
+    assert (status, out) == (1, "")
+    error = err.splitlines()[-1]
+    assert error.startswith("app-integrations-exporter: ")
+    assert why in error
+
+
+@pytest.mark.parametrize(
+    "status, body",
+    [
+        (200, "<html>"),
+        (200, "{}]"),
+        (200, '{"status": "UP"}'),
+        (200, '[{"exporterId": "appintspool"}]'),
+        (200, '["appintspool"]'),
+        (200, "7"),
+        (200, b"\xff"),
+        (204, ""),
+        (302, "[]"),
+        (404, "[]"),
+        (404, "not found"),
+    ],
+)
+def test_no_actuator(httpserver, uninstall, status, body):
+    """Whoever answers in another way is no broker, or an old one."""
+    httpserver.clear()
+    httpserver.expect_request("/actuator/exporters").respond_with_data(
+        body, status=status, headers={"Location": "/"}
+    )
+
+    code, out, err = uninstall()
+
+    assert (code, out) == (1, "")
+    assert f"answers {status}, and not as the actuator of a broker" in err
+    assert "by --broker" in err
+
+
+def test_credentials_wanted(httpserver, uninstall):
+    """An actuator that is protected is told as that."""
+    httpserver.clear()
+    httpserver.expect_request("/actuator/exporters").respond_with_data(status=401)
+
+    code, _, err = uninstall()
+
+    assert code == 1
+    assert "wants credentials: it answers 401. Ask it yourself" in err
+
+
+def test_nobody_there(uninstall):
+    """A port where nobody listens is named, with where to run the command."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        code, out, err = uninstall(url=url)
+
+    assert (code, out) == (1, "")
+    assert f"{url} can't be asked: Connection refused. " in err
+    assert "run this where that is reached" in err
+
+
+def test_no_such_host(uninstall):
+    """A name that doesn't resolve is told as that."""
+    code, _, err = uninstall(url="http://broker.invalid:9600")
+
+    assert code == 1
+    assert "http://broker.invalid:9600 can't be asked: " in err
+
+
+def test_silence(monkeypatch, uninstall):
+    """A port that says nothing is given up."""
+    monkeypatch.setattr(actuator, "ANSWER_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        code, _, err = uninstall(url=url)
+
+    assert code == 1
+    assert f"{url} doesn't answer in time" in err
+
+
+@pytest.mark.parametrize("behind", ["/", "/actuator", "/actuator/"])
+def test_where_it_is(broker, uninstall, behind):
+    """However the port is written, the same place is asked."""
+    assert uninstall(url=broker.url + behind)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "argv, why",
+    [
+        (["--broker", "127.0.0.1:9600"], "must be an absolute http"),
+        (["--broker", "http://ann:hunter2@broker:9600"], "without user and password"),
+        (["--timeout", "-1"], "'-1' is no number of seconds"),
+        (["--timeout", "inf"], "'inf' is no number of seconds"),
+        (["--timeout", "soon"], "'soon' is no number of seconds"),
+    ],
+)
+def test_what_can_not_be_meant(argv, why, capsys):
+    """A command line that can't be meant does nothing: status 2."""
+    with pytest.raises(SystemExit) as left:
+        cli.main(["uninstall", *argv])
+
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert "hunter2" not in said
