@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-emit-find-links --no-strip-extras --custom-compile-command "make lock" pyproject.toml
+	--no-emit-find-links --no-strip-extras --custom-compile-command "make lock"
 
 ##@ Try it
 .PHONY: demo run
@@ -59,9 +59,10 @@ docs: $(VENV)/.dev ## write the generated parts of docs/
 
 lock: $(BIN)/python ## resolve the dependencies anew, with hashes, into requirements/
 	@$(PIP) install uv
-	@$(LOCK) --upgrade --extra demo --group dev --output-file requirements/dev.lock
-	@$(LOCK) --extra demo --constraint requirements/dev.lock --output-file requirements/demo.lock
-	@$(LOCK) --constraint requirements/dev.lock --output-file requirements/runtime.lock
+	@$(LOCK) --upgrade pyproject.toml --extra demo --group dev --output-file requirements/dev.lock
+	@$(LOCK) pyproject.toml --extra demo --constraint requirements/dev.lock --output-file requirements/demo.lock
+	@$(LOCK) pyproject.toml --constraint requirements/dev.lock --output-file requirements/runtime.lock
+	@$(LOCK) --upgrade --group freeze --constraint requirements/dev.lock --output-file requirements/freeze.lock
 
 clean: ## remove what the targets above made (not the cached broker)
 	@rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
