@@ -29,10 +29,11 @@ check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service test
 	@$(BIN)/python -m pytest --quiet --cov --cov-report=term tests/unit tests/service
 
 lint: $(VENV)/.dev ## style and types only
-	@echo "==> ruff, mypy"
+	@echo "==> ruff, mypy, shellcheck"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "make format repairs this" >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/shellcheck .ci/run scripts/find-python docker/*.sh docker/*/*.sh
 
 format: $(VENV)/.dev ## put the code into its form
 	@$(BIN)/ruff format .
@@ -51,6 +52,19 @@ integration: $(VENV)/.dev ## the tests on a real, embedded broker alone (fetched
 
 bench: $(VENV)/.dev ## measure: replies, throughput, latency, memory
 	@$(BIN)/python -m tests.benchmarks
+
+##@ Build the images (docs/image.md)
+.PHONY: image base-images image-test
+image: $(VENV)/.demo ## Camunda with the exporter inside, and the exporter alone (CAMUNDA_IMAGE=, BASE_IMAGE=, IMAGE=, PLATFORMS=)
+	@PYTHON=$(BIN)/python docker/build.sh
+
+base-images: $(VENV)/.demo ## stand-ins for the official images, where no registry can be reached
+	@docker/daemon.sh
+	@PYTHON=$(BIN)/python docker/base-images.sh
+
+image-test: $(VENV)/.dev ## build the images, and test them
+	@echo "==> tests of the images"
+	@$(BIN)/python -m pytest --quiet --timeout=1200 tests/image
 
 ##@ Maintain it
 .PHONY: docs lock clean help
