@@ -1,4 +1,4 @@
-# `make` alone shows what there is. Nothing here needs more than Python 3.11 with its venv module.
+# `make` alone shows what there is. Nothing but the images needs more than Python 3.11 with its venv module.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

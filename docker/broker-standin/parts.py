@@ -1,4 +1,4 @@
-"""Print where the broker and the Java runtime are, one a line; both are fetched once."""
+"""Print where the broker and Java are, one a line; both are fetched once."""
 
 import sys
 
