@@ -55,12 +55,12 @@ bench: $(VENV)/.dev ## measure: replies, throughput, latency, memory
 
 ##@ Build the images (docs/image.md)
 .PHONY: image base-images image-test
-image: $(VENV)/.demo ## Camunda with the exporter inside, and the exporter alone (CAMUNDA_IMAGE=, BASE_IMAGE=, IMAGE=, PLATFORMS=)
-	@PYTHON=$(BIN)/python docker/build.sh
+image: ## Camunda with the exporter inside, and the exporter alone (CAMUNDA_IMAGE=, BASE_IMAGE=, IMAGE=, PLATFORMS=)
+	@docker/build.sh
 
 base-images: $(VENV)/.demo ## stand-ins for the official images, where no registry can be reached
 	@docker/daemon.sh
-	@PYTHON=$(BIN)/python docker/base-images.sh
+	@PYTHON=$(BIN)/python docker/base-images.sh $(ARGS)
 
 image-test: $(VENV)/.dev ## build the images, and test them
 	@echo "==> tests of the images"

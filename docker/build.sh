@@ -27,14 +27,14 @@ pull() { # fails when the registry doesn't answer within seconds; what it then s
     fi
 }
 
-obtain() { # print $1 if it's here or can be pulled, else the stand-in $3, which base-images.sh makes as $2
+obtain() { # print $1 if it's here or can be pulled, else the stand-in $3, called $2 by base-images.sh
     if docker image inspect "$1" >/dev/null 2>&1 || pull "$1"; then
         echo "$1"
     elif [ "${STAND_INS:-yes}" = no ]; then
         echo "$1 is neither here nor can it be pulled: check the name and the way to its registry." >&2
         exit 1
     else
-        docker/base-images.sh "$2" >&2
+        MAKEFLAGS='' make --silent base-images ARGS="$2" >&2
         echo "$3"
     fi
 }

@@ -2,9 +2,7 @@
 
 import io
 import json
-import os
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +26,6 @@ def images():
     """Return the names of both images."""
     run = subprocess.run(
         [ROOT / "docker" / "build.sh"],
-        env=os.environ | {"PYTHON": sys.executable},
         stdout=subprocess.PIPE,
         text=True,
         check=False,
