@@ -1,4 +1,4 @@
-# `make` alone shows what there is. Nothing here needs more than Python 3.11 with its venv module.
+# `make` alone shows what there is. Nothing but the images needs more than Python 3.11 with its venv module.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-emit-find-links --no-strip-extras --custom-compile-command "make lock" pyproject.toml
+	--no-emit-find-links --no-strip-extras --custom-compile-command "make lock"
 
 ##@ Try it
 .PHONY: demo run
@@ -29,10 +29,11 @@ check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service test
 	@$(BIN)/python -m pytest --quiet --cov --cov-report=term tests/unit tests/service
 
 lint: $(VENV)/.dev ## style and types only
-	@echo "==> ruff, mypy"
+	@echo "==> ruff, mypy, shellcheck"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "make format repairs this" >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/shellcheck .ci/run scripts/find-python docker/*.sh docker/*/*.sh
 
 format: $(VENV)/.dev ## put the code into its form
 	@$(BIN)/ruff format .
@@ -52,6 +53,19 @@ integration: $(VENV)/.dev ## the tests on a real, embedded broker alone (fetched
 bench: $(VENV)/.dev ## measure: replies, throughput, latency, memory
 	@$(BIN)/python -m tests.benchmarks
 
+##@ Build the images (docs/image.md)
+.PHONY: image base-images image-test
+image: ## Camunda with the exporter inside, and the exporter alone (CAMUNDA_IMAGE=, BASE_IMAGE=, IMAGE=, PLATFORMS=)
+	@docker/build.sh
+
+base-images: $(VENV)/.demo ## stand-ins for the official images, where no registry can be reached
+	@docker/daemon.sh
+	@PYTHON=$(BIN)/python docker/base-images.sh $(ARGS)
+
+image-test: $(VENV)/.dev ## build the images, and test them
+	@echo "==> tests of the images"
+	@$(BIN)/python -m pytest --quiet --timeout=1200 tests/image
+
 ##@ Maintain it
 .PHONY: docs lock clean help
 docs: $(VENV)/.dev ## write the generated parts of docs/
@@ -59,9 +73,10 @@ docs: $(VENV)/.dev ## write the generated parts of docs/
 
 lock: $(BIN)/python ## resolve the dependencies anew, with hashes, into requirements/
 	@$(PIP) install uv
-	@$(LOCK) --upgrade --extra demo --group dev --output-file requirements/dev.lock
-	@$(LOCK) --extra demo --constraint requirements/dev.lock --output-file requirements/demo.lock
-	@$(LOCK) --constraint requirements/dev.lock --output-file requirements/runtime.lock
+	@$(LOCK) --upgrade pyproject.toml --extra demo --group dev --output-file requirements/dev.lock
+	@$(LOCK) pyproject.toml --extra demo --constraint requirements/dev.lock --output-file requirements/demo.lock
+	@$(LOCK) pyproject.toml --constraint requirements/dev.lock --output-file requirements/runtime.lock
+	@$(LOCK) --upgrade --group freeze --constraint requirements/dev.lock --output-file requirements/freeze.lock
 
 clean: ## remove what the targets above made (not the cached broker)
 	@rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -45,7 +45,8 @@ class Broker:
         variables = options.pop("environment", {})
         container = DockerContainer(image).with_envs(**(ALONE | variables))
         container.with_exposed_ports(REST, MANAGEMENT)
-        container.with_tmpfs_mount("/tmp")  # noqa: S108 -- where a root is read-only
+        # Where a root is read-only; the broker unpacks its libraries there.
+        container.with_tmpfs_mount("/tmp", "exec")  # noqa: S108
         container.with_kwargs(extra_hosts={HOST: "host-gateway"}, **options)
         if volume:
             container.with_volume_mapping(volume, f"{self.home(image)}/data", "rw")

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Build both images, say on stderr what they are made from, and print their names: distribution, then standalone.
+#   CAMUNDA_IMAGE, BASE_IMAGE   what they are made from; a stand-in replaces what can't be pulled (STAND_INS=no: an error)
+#   IMAGE                       their name without a tag
+#   PLATFORMS, PUSH=yes         with buildx: build for several platforms, and push what was built
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+default() { # print what the Dockerfile says when nobody says otherwise
+    sed -n "s/^ARG $1=//p" docker/Dockerfile
+}
+
+CAMUNDA_IMAGE=${CAMUNDA_IMAGE:-$(default CAMUNDA_IMAGE)}
+BASE_IMAGE=${BASE_IMAGE:-$(default BASE_IMAGE)}
+IMAGE=${IMAGE:-app-integrations-exporter}
+
+pull() { # fails when the registry doesn't answer within seconds; what it then sends may take its time
+    local answer process
+    exec {answer}< <(exec docker pull "$1" 2>&1)
+    process=$!
+    if read -r -t 10 -u "$answer" _; then
+        cat <&"$answer" >/dev/null
+        docker image inspect "$1" >/dev/null 2>&1
+    else
+        kill "$process"
+        return 1
+    fi
+}
+
+obtain() { # print $1 if it's here or can be pulled, else the stand-in $3, called $2 by base-images.sh
+    if docker image inspect "$1" >/dev/null 2>&1 || pull "$1"; then
+        echo "$1"
+    elif [ "${STAND_INS:-yes}" = no ]; then
+        echo "$1 is neither here nor can it be pulled: check the name and the way to its registry." >&2
+        exit 1
+    else
+        MAKEFLAGS='' make --silent base-images ARGS="$2" >&2
+        echo "$3"
+    fi
+}
+
+tag() { # print what a tag says about the image $1: its name and version, and whether it's a stand-in
+    local reference=${1%@*} suffix=
+    case $1 in app-integrations-standin/*) suffix=-standin ;; esac
+    reference=${reference##*/}
+    case $reference in *:*) ;; *) reference+=:latest ;; esac
+    echo "${reference/:/-}$suffix"
+}
+
+build() { # build the stage $1 as the image $2
+    local -a command=(docker build --quiet)
+    if [ -n "${PLATFORMS:-}" ]; then
+        command=(docker buildx build --platform "$PLATFORMS")
+        if [ "${PUSH:-no}" = yes ]; then command+=(--push); else command+=(--output type=cacheonly); fi
+    fi
+    "${command[@]}" --file docker/Dockerfile --target "$1" --tag "$2" \
+        --build-arg "BASE_IMAGE=$base" --build-arg "CAMUNDA_IMAGE=$camunda" \
+        --build-arg "VERSION=$version" --build-arg "REVISION=$revision" . >"$log" 2>&1 || {
+        cat "$log" >&2
+        echo "The image $2 can't be built, see above. Behind a proxy that inspects TLS, see docker/certs/README.md." >&2
+        exit 1
+    }
+}
+
+version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' exporter/__init__.py)
+revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+docker/daemon.sh
+
+if [ -n "${PLATFORMS:-}" ]; then # buildx pulls for itself
+    base=$BASE_IMAGE camunda=$CAMUNDA_IMAGE
+else
+    base=$(obtain "$BASE_IMAGE" debian app-integrations-standin/debian:12)
+    camunda=$(obtain "$CAMUNDA_IMAGE" broker app-integrations-standin/zeebe:8.6.0)
+fi
+echo "==> images from $camunda and $base" >&2
+distribution=$IMAGE:$version-$(tag "$camunda")
+standalone=$IMAGE:$version
+build standalone "$standalone"
+build distribution "$distribution"
+echo "$distribution"
+echo "$standalone"

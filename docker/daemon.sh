@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Return when a Docker daemon answers: start it where that is allowed, else say in one sentence what is missing.
+#   INSTALL_DOCKER=yes (or CI=true)   on Debian and Ubuntu, as root: install what is missing
+set -euo pipefail
+
+state=${XDG_STATE_HOME:-${HOME:-/root}/.local/state}/app-integrations-exporter
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+answers() {
+    docker version >/dev/null 2>&1
+}
+
+install() {
+    if [ "${INSTALL_DOCKER:-no}" != yes ] && [ "${CI:-}" != true ]; then return 1; fi
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+    echo "==> apt-get install docker.io" >&2
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes docker.io; } >/dev/null 2>&1
+}
+
+if answers; then exit; fi
+command -v docker >/dev/null || install ||
+    fail "Docker is missing: install it (Debian, Ubuntu: make INSTALL_DOCKER=yes ... as root does) and run make again."
+if answers; then exit; fi
+[ -z "${DOCKER_HOST:-}" ] || fail "No Docker daemon answers at DOCKER_HOST=$DOCKER_HOST: start it, or unset the variable."
+[ "$(id -u)" = 0 ] ||
+    fail "No Docker daemon answers: start it, or let your user reach it (group docker), and run make again."
+command -v dockerd >/dev/null || install ||
+    fail "No Docker daemon answers, and dockerd isn't installed (Debian, Ubuntu: apt-get install docker.io)."
+
+mkdir -p "$state"
+echo "==> dockerd (log: $state/dockerd.log)" >&2
+setsid dockerd >"$state/dockerd.log" 2>&1 </dev/null &
+echo $! >"$state/dockerd.pid"
+for _ in {1..60}; do
+    if answers; then exit; fi
+    kill -0 "$(cat "$state/dockerd.pid")" 2>/dev/null || break
+    sleep 0.5
+done
+fail "dockerd doesn't start; $state/dockerd.log says why: $(tail -n 1 "$state/dockerd.log")"

@@ -1,0 +1,89 @@
+"""Both images, built as `make image` builds them, and what is inside."""
+
+import io
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.image.docker import docker, our_layers
+
+ROOT = Path(__file__).parents[2]
+
+
+class Images(NamedTuple):
+    """The names of both images, in the order in which they're printed."""
+
+    distribution: str
+    standalone: str
+
+
+@pytest.fixture(scope="session")
+def images():
+    """Return the names of both images."""
+    run = subprocess.run(
+        [ROOT / "docker" / "build.sh"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        pytest.exit("the images can't be built", returncode=run.returncode)
+    return Images(*run.stdout.split())
+
+
+@pytest.fixture(scope="session")
+def bundle(images, tmp_path_factory):
+    """Return a directory with what the images have below /opt/app-integrations."""
+    directory = tmp_path_factory.mktemp("bundle")
+    container = docker("create", images.standalone).stdout.strip()
+    docker("cp", f"{container}:/opt/app-integrations", str(directory))
+    docker("rm", "--volumes", container)
+    return directory / "app-integrations"
+
+
+@pytest.fixture(scope="session")
+def added(images, tmp_path_factory):
+    """Return, by image, the files that our layers add: contents by path."""
+    return {
+        image: dict(_files(image, tmp_path_factory.mktemp("layers") / "image.tar"))
+        for image in images
+    }
+
+
+def _files(image, archive):
+    docker("save", "--output", str(archive), image)
+    with tarfile.open(archive) as saved:
+        manifest = json.load(saved.extractfile("manifest.json"))
+        for layer in manifest[0]["Layers"][-our_layers(image) :]:
+            content = io.BytesIO(saved.extractfile(layer).read())
+            with tarfile.open(fileobj=content) as files:
+                for file in files:
+                    if not file.isdir():
+                        data = files.extractfile(file) if file.isfile() else None
+                        yield file.name, data.read() if data else b""
+    archive.unlink()
+
+
+@pytest.fixture
+def start(images):
+    """Return what starts the exporter alone, as strictly as a cluster might."""
+    started = []
+
+    def start(**variables):
+        settings = {"APP_INTEGRATIONS_URL": "http://127.0.0.1:9/"} | variables
+        container = docker(
+            *("run", "--detach", "--read-only", "--user", "123456:0"),
+            *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+            *(f"--env={name}={value}" for name, value in settings.items()),
+            images.standalone,
+        ).stdout.strip()
+        started.append(container)
+        return container
+
+    yield start
+    for container in started:
+        docker("rm", "--force", "--volumes", container)

@@ -1,0 +1,39 @@
+"""Docker's command line, as far as the tests of the images need it."""
+
+import json
+import subprocess
+from datetime import datetime
+
+
+def docker(*arguments, check=True):
+    """Return what the command did, its output as text."""
+    run = subprocess.run(
+        ["docker", *arguments],
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert run.returncode == 0 or not check, f"{run.args}: {run.stderr}"
+    return run
+
+
+def inspected(name):
+    """Return everything Docker knows about an image or a container."""
+    (known,) = json.loads(docker("inspect", name).stdout)
+    return known
+
+
+def our_layers(image):
+    """Return how many layers *image* has on top of the image it's made from."""
+    base = inspected(inspected(image)["Config"]["Labels"][BASE_NAME])
+    return len(inspected(image)["RootFS"]["Layers"]) - len(base["RootFS"]["Layers"])
+
+
+def moment(text):
+    """Return the time that Docker or our log writes as *text*."""
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}.{fraction:0<6.6}+00:00")
+
+
+BASE_NAME = "org.opencontainers.image.base.name"

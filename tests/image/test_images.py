@@ -1,0 +1,172 @@
+"""Both images are what they say, and run wherever they're put."""
+
+import json
+import re
+import ssl
+import subprocess
+
+import pytest
+
+import exporter
+from tests.conftest import eventually
+from tests.image.conftest import ROOT
+from tests.image.docker import BASE_NAME, docker, inspected, moment, our_layers
+
+MEGABYTE = 1_000_000
+KINDS = ["distribution", "standalone"]
+
+
+@pytest.fixture(params=KINDS)
+def image(request, images):
+    """Return the name of each of the images."""
+    return getattr(images, request.param)
+
+
+def test_the_version(image):
+    """The command is on the path and knows its version."""
+    said = run(image, "app-integrations-exporter", "--version").stdout
+
+    assert said == f"app-integrations-exporter {exporter.__version__}\n"
+
+
+def test_the_help(image):
+    """The help needs no terminal, and explains the commands."""
+    said = run(image, "app-integrations-exporter", "--help").stdout
+
+    assert "Receive records and deliver events until SIGTERM or SIGINT." in said
+
+
+def test_the_entrypoint(images):
+    """Broker and exporter are started by an executable of ours, by its whole path."""
+    config = inspected(images.distribution)["Config"]
+
+    assert config["Entrypoint"] == ["/opt/app-integrations/app-integrations-entrypoint"]
+    base = inspected(config["Labels"][BASE_NAME])["Config"]
+    assert config["User"] == base["User"]
+    assert config["Env"] == base["Env"]
+
+
+def test_text_is_utf_8(images):
+    """A container has no locale, and in a message an umlaut is an umlaut."""
+    refused = run(
+        images.standalone,
+        *("app-integrations-exporter", "config"),
+        env={"APP_INTEGRATIONS_CLUSTER_ID": "Zürich", "LC_ALL": "POSIX"},
+        status=2,
+    )
+
+    assert "'Zürich'" in refused.stderr
+
+
+def test_the_labels(image):
+    """An image says what it is, what it's made of, and from which commit."""
+    labels = inspected(image)["Config"]["Labels"]
+    prefix = "org.opencontainers.image."
+    said = {name: labels[prefix + name] for name in ("version", "licenses", "revision")}
+    revision = git("rev-parse", "HEAD")
+
+    assert said == {
+        "version": exporter.__version__,
+        "licenses": "Apache-2.0",
+        "revision": revision or "unknown",
+    }
+    assert "App Integrations Exporter" in labels[f"{prefix}title"]
+    assert labels[f"{prefix}description"]
+
+
+def test_the_size(image):
+    """What we add to an image is smaller than 60 MB."""
+    base = inspected(image)["Config"]["Labels"][BASE_NAME]
+
+    assert 0 < inspected(image)["Size"] - inspected(base)["Size"] < 60 * MEGABYTE
+
+
+def test_nothing_else_is_added(images, added):
+    """Our layers hold the bundle and two links; what was there isn't touched."""
+    for image in images:
+        outside = [path for path in added[image] if not path.startswith("opt/app-")]
+        assert sorted(outside) == [
+            "usr/local/bin/app-integrations-entrypoint",
+            "usr/local/bin/app-integrations-exporter",
+        ]
+    assert our_layers(images.distribution) == 2
+
+
+def test_no_authority_of_the_build(added):
+    """A certificate that the build trusted is in no layer, in no form."""
+    pem = re.compile("-----BEGIN CERT.+?-----END CERTIFICATE-----", re.DOTALL)
+    authorities = [
+        ssl.PEM_cert_to_DER_cert(certificate)
+        for path in (ROOT / "docker" / "certs").glob("*.crt")
+        for certificate in pem.findall(path.read_text(encoding="utf-8"))
+    ]
+
+    for files in added.values():
+        for path, content in files.items():
+            assert not path.endswith((".crt", ".pem"))
+            assert b"-----BEGIN CERTIFICATE-----\nMII" not in content
+            for authority in authorities:
+                assert authority not in content
+
+
+async def test_ready_at_once(start):
+    """Read-only, as any user, without a capability: it's ready within 1.5 seconds."""
+    container = start()
+
+    ready = await eventually(lambda: logged(container, "ready"), within=30)
+
+    began = moment(inspected(container)["State"]["StartedAt"])
+    assert (moment(ready["time"]) - began).total_seconds() < 1.5
+
+
+async def test_commands_beside_it(start):
+    """In the running container the commands find the service without being told."""
+    container = start()
+    await eventually(lambda: logged(container, "ready"), within=30)
+
+    status = docker("exec", container, "app-integrations-exporter", "status")
+
+    assert "nothing waits" in status.stdout
+
+
+async def test_without_home(start):
+    """It needs neither a home nor a directory for temporary files."""
+    container = start(HOME="/nonexistent", TMPDIR="/nonexistent")
+
+    assert await eventually(lambda: logged(container, "ready"), within=30)
+
+
+async def test_the_end(start):
+    """What `docker stop` sends ends it in order."""
+    container = start()
+    await eventually(lambda: logged(container, "ready"), within=30)
+
+    docker("stop", container)
+
+    assert inspected(container)["State"]["ExitCode"] == 0
+
+
+def git(*arguments):
+    """Return what git says, if this is a checkout."""
+    command = ["git", "-C", ROOT, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return run.stdout.strip()
+
+
+def run(image, command, *arguments, env=None, status=0):
+    """Return what *command* said in a container of *image* that is read-only."""
+    ran = docker(
+        *("run", "--rm", "--read-only", "--user", "123456:0", "--cap-drop", "ALL"),
+        *(f"--env={name}={value}" for name, value in (env or {}).items()),
+        *("--entrypoint", command, image, *arguments),
+        check=False,
+    )
+    assert ran.returncode == status, ran.stderr
+    return ran
+
+
+def logged(container, message):
+    """Return the line of the log with *message*, when it's there."""
+    run = docker("logs", container)
+    lines = map(json.loads, (run.stdout + run.stderr).splitlines())
+    return next((line for line in lines if line["message"] == message), None)
