@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command in (["-h"], ["--help"]):
         print(USAGE)
         return 0
-    environ = outside(os.environ)
+    environ = dict(os.environ)
     command = command or _usual(environ)
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")
     if not wiring.is_wanted(environ):
@@ -73,27 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def exporter(argv: Sequence[str] | None = None) -> int:
     """Run the exporter's own command line with what this image's variables mean."""
-    environ = outside(os.environ)
+    environ = dict(os.environ)
     try:
         os.environ.update(wiring.ours(environ, home.find(environ)))
     except ConfigError as error:
         print(f"{cli.NAME}: {error}", file=sys.stderr)
         return error.exit_status
     return cli.main(argv)
-
-
-def outside(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment as it was before this program was unpacked into it."""
-    kept = {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith("_PYI_") and name != "LD_LIBRARY_PATH_ORIG"
-    }
-    if getattr(sys, "frozen", False):
-        kept.pop("LD_LIBRARY_PATH", None)
-        if original := environ.get("LD_LIBRARY_PATH_ORIG"):
-            kept["LD_LIBRARY_PATH"] = original
-    return kept
 
 
 def _without_official(environ: dict[str, str]) -> dict[str, str]:
