@@ -45,7 +45,10 @@ broker() { # the broker from Maven Central, with Java from PyPI, as the official
         --directory "$here/broker-standin" Dockerfile startup.sh \
         --directory "${home%/*}" --transform "s,^${home##*/},zeebe," "${home##*/}" \
         --directory "${java%/*}" --transform "s,^${java##*/},java," "${java##*/}" |
-        docker build --quiet --build-arg "BASE_IMAGE=$DEBIAN" --tag "$BROKER" - >/dev/null
+        docker build --quiet --build-arg "BASE_IMAGE=$DEBIAN" --tag "$BROKER" - >"$scratch/log" 2>&1 || {
+        cat "$scratch/log" >&2
+        fail "The image $BROKER can't be built, see above."
+    }
 }
 
 [ $# -gt 0 ] || set -- debian broker
