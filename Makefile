@@ -54,7 +54,7 @@ bench: $(VENV)/.dev ## measure: replies, throughput, latency, memory
 	@$(BIN)/python -m tests.benchmarks
 
 ##@ Build the images (docs/image.md)
-.PHONY: image base-images image-test
+.PHONY: image base-images image-test integration-test
 image: ## Camunda with the exporter inside, and the exporter alone (CAMUNDA_IMAGE=, BASE_IMAGE=, IMAGE=, PLATFORMS=)
 	@docker/build.sh
 
@@ -62,9 +62,14 @@ base-images: $(VENV)/.demo ## stand-ins for the official images, where no regist
 	@docker/daemon.sh
 	@PYTHON=$(BIN)/python docker/base-images.sh $(ARGS)
 
-image-test: $(VENV)/.dev ## build the images, and test them
+image-test: image $(VENV)/.dev ## build the images, and look what they are made of
 	@echo "==> tests of the images"
-	@$(BIN)/python -m pytest --quiet --timeout=1200 tests/image
+	@$(BIN)/python -m pytest --quiet tests/image
+
+integration-test: image-test ## the images with a real broker in containers, faults and a cluster (CAMUNDA_IMAGE=, ARGS=)
+	@echo "==> tests with a real broker in containers"
+	@TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/python -m pytest --quiet --timeout=240 --durations=0 --durations-min=1 \
+		tests/containers $(ARGS)
 
 ##@ Maintain it
 .PHONY: docs lock clean help

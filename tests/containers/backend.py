@@ -42,7 +42,8 @@ class Backend:
     def down(self):
         """Refuse connections, as a backend that isn't there."""
         self._server.clear()
-        self._server.stop()
+        if self._server.is_running():
+            self._server.stop()
 
     def _respond(self, request):
         if self.answer is HTTPStatus.OK:

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import re
 from contextlib import contextmanager
 
 import aiohttp
-import docker
 from testcontainers.core.container import DockerContainer
 
+import docker
 from exporter.demo.child import until
 from exporter.demo.engine import Engine
 from exporter.demo.errors import EngineError
@@ -149,6 +150,22 @@ class Broker:
         start = '{"time"'
         lines = [json.loads(x) for x in self.log.splitlines() if x.startswith(start)]
         return [line for line in lines if line.get("message") == message]
+
+
+def version_of(image):
+    """Return the version of the broker in *image*, as its libraries tell it."""
+    client = docker.from_env()
+    try:
+        names = client.containers.run(
+            image,
+            ["-c", "ls /usr/local/{camunda,zeebe}/lib 2>/dev/null"],
+            entrypoint="bash",
+            remove=True,
+        )
+    finally:
+        client.close()
+    found = re.search(r"zeebe-broker-(\d[^\n]*)\.jar", names.decode())
+    return found[1]
 
 
 @contextmanager

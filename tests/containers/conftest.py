@@ -1,37 +1,36 @@
 """A broker in a container, the backend on this machine, and people in between."""
 
-import os
 from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.containers.backend import Backend
 from tests.containers.brokers import Broker, new_volume
-
-
-def image(variable):
-    """Return the image that `make integration-test` names in *variable*."""
-    if variable not in os.environ:
-        pytest.fail(f"{variable} names no image: use `make integration-test`")
-    return os.environ[variable]
+from tests.image.docker import BASE_NAME, built, inspected
 
 
 @pytest.fixture(scope="session")
-def distribution():
+def images():
+    """Return the names of both images."""
+    return built()
+
+
+@pytest.fixture
+def distribution(images):
     """Return the image with broker and exporter."""
-    return image("DISTRIBUTION_IMAGE")
+    return images.distribution
 
 
-@pytest.fixture(scope="session")
-def standalone():
+@pytest.fixture
+def standalone(images):
     """Return the image with the exporter alone."""
-    return image("STANDALONE_IMAGE")
+    return images.standalone
 
 
-@pytest.fixture(scope="session")
-def camunda():
+@pytest.fixture
+def camunda(distribution):
     """Return the broker's image, unmodified."""
-    return image("CAMUNDA_IMAGE")
+    return inspected(distribution)["Config"]["Labels"][BASE_NAME]
 
 
 @pytest.fixture
@@ -57,13 +56,23 @@ def configured(backend):
 
 
 @pytest.fixture
-def start(distribution, configured):
-    """Return what starts a broker with the exporter in it; `async with` ends it."""
+def prepare(distribution, configured):
+    """Return what makes a broker with the exporter in it; `with` starts and ends it."""
+
+    def prepared(*, image=distribution, environment=None, **options):
+        variables = configured | (environment or {})
+        return Broker(image, environment=variables, **options)
+
+    return prepared
+
+
+@pytest.fixture
+def start(prepare):
+    """Return what starts such a broker; `async with` waits until it takes commands."""
 
     @asynccontextmanager
-    async def started(*, image=distribution, environment=None, **options):
-        variables = configured | (environment or {})
-        with Broker(image, environment=variables, **options) as broker:
+    async def started(**options):
+        with prepare(**options) as broker:
             await broker.ready()
             yield broker
 

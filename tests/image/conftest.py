@@ -2,37 +2,17 @@
 
 import io
 import json
-import subprocess
 import tarfile
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from tests.image.docker import docker, our_layers
-
-ROOT = Path(__file__).parents[2]
-
-
-class Images(NamedTuple):
-    """The names of both images, in the order in which they're printed."""
-
-    distribution: str
-    standalone: str
+from tests.image.docker import built, docker, our_layers
 
 
 @pytest.fixture(scope="session")
 def images():
     """Return the names of both images."""
-    run = subprocess.run(
-        [ROOT / "docker" / "build.sh"],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if run.returncode:
-        pytest.exit("the images can't be built", returncode=run.returncode)
-    return Images(*run.stdout.split())
+    return built()
 
 
 @pytest.fixture(scope="session")

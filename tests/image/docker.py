@@ -3,6 +3,27 @@
 import json
 import subprocess
 from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+BUILD = Path(__file__).parents[2] / "docker" / "build.sh"
+
+
+class Images(NamedTuple):
+    """The names of both images, in the order in which they're printed."""
+
+    distribution: str
+    standalone: str
+
+
+def built():
+    """Return both images as `make image` builds them: again, when something changed."""
+    run = subprocess.run([BUILD], stdout=subprocess.PIPE, text=True, check=False)
+    if run.returncode:
+        pytest.exit("the images can't be built", returncode=run.returncode)
+    return Images(*run.stdout.split())
 
 
 def docker(*arguments, check=True):

@@ -1,0 +1,102 @@
+"""In a cluster whose leader is killed every event arrives, and repeats are the same."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+from testcontainers.core.network import Network
+
+from exporter.demo.engine import Engine
+from tests.conftest import eventually
+from tests.containers.offices import unstaffed
+from tests.integration.office import LIFE
+
+NODES = range(3)
+CLUSTER = {
+    "ZEEBE_BROKER_CLUSTER_CLUSTERSIZE": "3",
+    "ZEEBE_BROKER_CLUSTER_REPLICATIONFACTOR": "3",
+    "ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT": "1",
+    "ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS": ",".join(
+        f"node-{node}:26502" for node in NODES
+    ),
+    # A leader that is gone is noticed within a second or two.
+    "ZEEBE_BROKER_CLUSTER_ELECTIONTIMEOUT": "1s",
+    "ZEEBE_BROKER_CLUSTER_HEARTBEATINTERVAL": "100ms",
+    "ZEEBE_BROKER_CLUSTER_MEMBERSHIP_PROBEINTERVAL": "200ms",
+    "ZEEBE_BROKER_CLUSTER_MEMBERSHIP_FAILURETIMEOUT": "2s",
+}
+CREATED = LIFE[:1]
+
+
+@pytest.fixture
+async def cluster(prepare):
+    """Return three brokers that share one partition."""
+    async with AsyncExitStack() as stack:
+        network = stack.enter_context(Network())
+        brokers = [
+            stack.enter_context(
+                prepare(
+                    environment=CLUSTER
+                    | {
+                        "ZEEBE_BROKER_CLUSTER_NODEID": str(node),
+                        "ZEEBE_BROKER_NETWORK_ADVERTISEDHOST": f"node-{node}",
+                    },
+                    network=network,
+                    name=f"node-{node}",
+                )
+            )
+            for node in NODES
+        ]
+        for broker in brokers:
+            await broker.ready(brokers=len(NODES))
+        yield brokers
+
+
+async def test_leader_killed(cluster, backend):
+    """While tasks are created the leader is killed: nothing is lost or renamed."""
+    leader = await leader_of(cluster[0])
+    [other, *_] = [node for node in NODES if node != leader]
+    async with unstaffed(cluster[other], backend) as office:
+        definition = await office.review(1)
+        creating = asyncio.create_task(created(office, 60))
+        await eventually(lambda: len(backend.arrivals) > 15, within=40)
+        await asyncio.to_thread(cluster[leader].docker.kill)
+        instances = definition + await creating
+        await office.all_told(instances, CREATED)
+
+        assert len(instances) > 50
+        assert office.histories(instances) == dict.fromkeys(instances, CREATED)
+        assert await leader_of(cluster[other]) != leader
+        assert one_identity_each(backend.arrivals)
+
+
+async def created(office, count):
+    """Create *count* instances one by one; return those that were confirmed."""
+    instances = []
+    for _ in range(count):
+        try:
+            instances += await office.review(1)
+        except Exception:  # noqa: BLE001 -- the engine has no leader for a while
+            await asyncio.sleep(0)
+    return instances
+
+
+async def leader_of(broker):
+    """Return the node that leads the partition, as *broker* sees it."""
+    async with Engine(broker.rest_url) as engine:
+        topology = await engine.topology()
+    leaders = [
+        each["nodeId"]
+        for each in topology["brokers"]
+        for partition in each["partitions"]
+        if partition["role"] == "leader"
+    ]
+    return int(leaders[0])
+
+
+def one_identity_each(arrivals):
+    """Return whether an event has the same identity whoever sends it, and no other."""
+    names = {}
+    for arrival in arrivals:
+        names.setdefault((arrival.task, arrival.intent), set()).add(arrival.identity)
+    return all(len(identities) == 1 for identities in names.values())
