@@ -11,6 +11,7 @@ import exporter
 from tests.conftest import eventually
 from tests.image.conftest import ROOT
 from tests.image.docker import BASE_NAME, docker, inspected, moment, our_layers
+from tests.service.certificates import authority_in, tls_backend
 
 MEGABYTE = 1_000_000
 KINDS = ["distribution", "standalone"]
@@ -92,21 +93,40 @@ def test_nothing_else_is_added(images, added):
     assert our_layers(images.distribution) == 2
 
 
-def test_no_authority_of_the_build(added):
-    """A certificate that the build trusted is in no layer, in no form."""
+def test_the_authorities(added):
+    """The bundle knows public authorities, and none that only the build trusted."""
     pem = re.compile("-----BEGIN CERT.+?-----END CERTIFICATE-----", re.DOTALL)
-    authorities = [
+    own = {
         ssl.PEM_cert_to_DER_cert(certificate)
         for path in (ROOT / "docker" / "certs").glob("*.crt")
         for certificate in pem.findall(path.read_text(encoding="utf-8"))
-    ]
+    }
 
     for files in added.values():
-        for path, content in files.items():
-            assert not path.endswith((".crt", ".pem"))
-            assert b"-----BEGIN CERTIFICATE-----\nMII" not in content
-            for authority in authorities:
-                assert authority not in content
+        listed = files["opt/app-integrations/ca-certificates.crt"].decode()
+        public = set(map(ssl.PEM_cert_to_DER_cert, pem.findall(listed)))
+        assert any(b"ISRG Root X1" in certificate for certificate in public)
+        assert public.isdisjoint(own)
+        for content in files.values():
+            assert not any(certificate in content for certificate in own)
+
+
+@pytest.mark.parametrize(
+    "place", ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
+)
+def test_an_image_has_its_own_authorities(images, tmp_path, place):
+    """Whom the image trusts, wherever it says so, the exporter trusts."""
+    authority, settings = authority_in(tmp_path)
+    with tls_backend(authority) as backend:
+        url = {"APP_INTEGRATIONS_URL": backend.url_for("/events")}
+        known = {"--volume": f"{settings['tls_ca_path']}:{place}:ro"}
+        command = ("app-integrations-exporter", "check")
+
+        trusting = run(images.standalone, *command, env=url, options=known)
+        refused = run(images.standalone, *command, env=url, status=1)
+
+    assert "problem" not in trusting.stdout
+    assert "certificate" in refused.stdout
 
 
 async def test_ready_at_once(start):
@@ -153,10 +173,12 @@ def git(*arguments):
     return run.stdout.strip()
 
 
-def run(image, command, *arguments, env=None, status=0):
+def run(image, command, *arguments, env=None, options=None, status=0):
     """Return what *command* said in a container of *image* that is read-only."""
+    options = {"--user": "123456:0", "--cap-drop": "ALL"} | (options or {})
     ran = docker(
-        *("run", "--rm", "--read-only", "--user", "123456:0", "--cap-drop", "ALL"),
+        *("run", "--rm", "--read-only", "--network", "host"),
+        *(text for option in options.items() for text in option),
         *(f"--env={name}={value}" for name, value in (env or {}).items()),
         *("--entrypoint", command, image, *arguments),
         check=False,
