@@ -67,6 +67,8 @@ revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 docker/daemon.sh
+# Whom this machine's administrator trusts (on Debian and Ubuntu), the build trusts: there may be a proxy in between.
+find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} docker/certs/ \; 2>/dev/null || true
 
 if [ -n "${PLATFORMS:-}" ]; then # buildx pulls for itself
     base=$BASE_IMAGE camunda=$CAMUNDA_IMAGE
