@@ -49,7 +49,7 @@ class Backend:
         if self.answer is HTTPStatus.OK:
             now, identities = time.time(), request.headers["X-Event-Ids"].split(",")
             events = request.get_json()["events"]
-            self.headers.append(dict(request.headers))
+            self.headers.append(request.headers)
             for identity, event in zip(identities, events, strict=True):
                 arrival = Arrival(now, identity, event)
                 self.arrivals.append(arrival)

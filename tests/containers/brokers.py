@@ -83,11 +83,6 @@ class Broker:
         """Where its REST API is on this machine; another port after each start."""
         return self._url(REST)
 
-    @property
-    def management_url(self):
-        """Where its management is on this machine."""
-        return self._url(MANAGEMENT)
-
     def _url(self, port):
         found = self.docker.ports[f"{port}/tcp"][0]["HostPort"]
         return f"http://{self._container.get_container_host_ip()}:{found}"
@@ -102,6 +97,7 @@ class Broker:
         try:
             async with Engine(self.rest_url) as engine:
                 topology = await engine.topology()
+            await self.manage("health/readiness")
         except (aiohttp.ClientError, EngineError, ValueError, LookupError, TypeError):
             return False
         roles = [
@@ -110,6 +106,20 @@ class Broker:
             for each in broker["partitions"]
         ]
         return len(topology["brokers"]) == brokers and ("leader", "healthy") in roles
+
+    async def manage(self, path):
+        """Return what its management has at *path*."""
+        url = f"{self._url(MANAGEMENT)}/actuator/{path}"
+        async with (
+            aiohttp.ClientSession(raise_for_status=True) as session,
+            session.get(url) as answer,
+        ):
+            return await answer.json()
+
+    async def exporters(self):
+        """Return the status of every exporter that the broker knows, by id."""
+        known = await self.manage("exporters")
+        return {each["exporterId"]: each["status"] for each in known}
 
     def processes(self):
         """Return the command line of every process, by its id in the container."""
@@ -158,7 +168,7 @@ def version_of(image):
     try:
         names = client.containers.run(
             image,
-            ["-c", "ls /usr/local/{camunda,zeebe}/lib 2>/dev/null"],
+            ["-c", "ls /usr/local/{camunda,zeebe}/lib 2>/dev/null || true"],
             entrypoint="bash",
             remove=True,
         )

@@ -1,6 +1,5 @@
 """The distribution image forwards events of a real broker, however it is run."""
 
-import aiohttp
 import pytest
 
 from exporter.distribution.takeover import OFFICIAL
@@ -89,7 +88,7 @@ async def test_takeover(start, camunda, backend, volume):
     ):
         instances = await office.review(3)
         await office.all_told(instances, LIFE)
-        exporters = await exporters_of(broker)
+        exporters = await broker.exporters()
 
         assert office.histories(instances) == dict.fromkeys(instances, LIFE)
         assert set(old).isdisjoint(instances)
@@ -107,19 +106,12 @@ async def test_uninstall(start, volume, backend):
         await office.all_told(instances, LIFE[:1])
         broker.run("app-integrations-exporter", "uninstall")
 
-        assert await exporters_of(broker) == {"appintspool": "DISABLED"}
+        assert await broker.exporters() == {"appintspool": "DISABLED"}
 
     off = {"APP_INTEGRATIONS_URL": ""}
     async with start(environment=off, volume=volume) as broker:
-        assert (await exporters_of(broker)).get("appintspool") != "ENABLED"
+        assert (await broker.exporters()).get("appintspool") != "ENABLED"
         assert broker.exporter() is None
-
-
-async def exporters_of(broker):
-    """Return the status of every exporter, as the broker's management tells it."""
-    url = f"{broker.management_url}/actuator/exporters"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return {each["exporterId"]: each["status"] for each in await answer.json()}
 
 
 def pid_of_broker(broker):
