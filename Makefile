@@ -68,7 +68,7 @@ image-test: image $(VENV)/.dev ## build the images, and look what they are made 
 
 integration-test: image-test ## the images with a real broker in containers, faults and a cluster (CAMUNDA_IMAGE=, ARGS=)
 	@echo "==> tests with a real broker in containers"
-	@TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/python -m pytest --quiet --timeout=240 --durations=0 --durations-min=1 \
+	@$(BIN)/python -m pytest --quiet --timeout=240 --durations=0 --durations-min=1 \
 		tests/containers $(ARGS)
 
 ##@ Maintain it

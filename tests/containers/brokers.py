@@ -126,6 +126,12 @@ class Broker:
         lines = self.run("bash", "-c", PROCESSES).splitlines()
         return {int(pid): line for pid, _, line in (x.partition(" ") for x in lines)}
 
+    def names(self):
+        """Return the name of every process, also of those that ended unreaped."""
+        return self.run(
+            "bash", "-c", "cat /proc/[0-9]*/comm 2>/dev/null || true"
+        ).split()
+
     def exporter(self):
         """Return the process id of the exporter, None while there is none."""
         for pid, line in self.processes().items():

@@ -3,10 +3,14 @@
 from contextlib import asynccontextmanager
 
 import pytest
+from testcontainers.core.config import testcontainers_config
 
 from tests.containers.backend import Backend
 from tests.containers.brokers import Broker, new_volume
 from tests.image.docker import BASE_NAME, built, inspected
+
+# What would sweep up behind us is one more image, which not everybody can pull.
+testcontainers_config.ryuk_disabled = True
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,11 @@
 import pytest
 
 from exporter.distribution.takeover import OFFICIAL
+from tests.conftest import eventually
 from tests.containers.offices import staffed, unstaffed
 from tests.integration.office import LIFE
+
+OURS = ("APP_INTEGRATIONS_", "LD_LIBRARY_PATH", "_PYI_")
 
 
 async def test_life_of_user_tasks(start, backend):
@@ -17,11 +20,30 @@ async def test_life_of_user_tasks(start, backend):
         identities = office.identities(instances)
         assert len(identities) == len(set(identities))
         assert broker.status()["delivery"]["events"] == 60
+        # Neither settings nor the libraries of the exporter are the broker's to see.
+        told = broker.variables(pid_of_broker(broker))
+        assert [name for name in told if name.startswith(OURS)] == []
 
 
-async def test_read_only_and_any_user(start, volume, backend):
-    """It runs as any user, on a root that is read-only, without capabilities."""
+async def test_orphans(start):
+    """What the broker's scripts leave behind is reaped: it would pile up for months."""
+    async with start() as broker:
+        broker.run("bash", "-c", "for _ in 1 2 3; do (sleep 0.1 &); done")
+
+        await eventually(lambda: "sleep" not in broker.names())
+
+
+# What the official chart has in its script, for the images of every version.
+SCRIPT = """
+if [ -x /usr/local/bin/startup.sh ]; then exec bash /usr/local/bin/startup.sh; fi
+exec camunda
+"""
+
+
+async def test_as_the_official_chart_runs_it(start, volume, backend):
+    """In front of a script, as any user, on a read-only root, without capabilities."""
     restricted = {
+        "entrypoint": ["app-integrations-entrypoint", "bash", "-c", SCRIPT],
         "user": "12345:0",
         "read_only": True,
         "cap_drop": ["ALL"],
@@ -117,5 +139,5 @@ async def test_uninstall(start, volume, backend):
 def pid_of_broker(broker):
     """Return the process id of the broker's Java."""
     lines = broker.processes().items()
-    (pid,) = [pid for pid, line in lines if "StandaloneBroker" in line]
+    (pid,) = [pid for pid, line in lines if "io.camunda.application.Standalone" in line]
     return pid
