@@ -18,11 +18,12 @@ OFFICIAL_ONE = {
 
 
 @pytest.fixture
-def environ(tmp_path, monkeypatch):
+def environ(tmp_path):
     """Return the environment of an image with a distribution of 8.6.0."""
-    for name in list(os.environ):
-        monkeypatch.delenv(name)  # put back afterwards: wiring replaces all of it
-    return {"PATH": "/bin", "ZB_HOME": str(distribution(tmp_path, "8.6.0"))}
+    before = dict(os.environ)
+    yield {"PATH": "/bin", "ZB_HOME": str(distribution(tmp_path, "8.6.0"))}
+    os.environ.clear()  # wiring has made it the exporter's
+    os.environ.update(before)
 
 
 def distribution(path, version):
