@@ -22,7 +22,7 @@ there() {
 
 debian() { # Debian 12, from its packages
     there "$DEBIAN" && return
-    command -v debootstrap >/dev/null ||
+    command -v debootstrap >/dev/null || "$here/install.sh" debootstrap ||
         fail "debootstrap is missing: install it (Debian, Ubuntu: apt-get install debootstrap) and run make again."
     [ "$(id -u)" = 0 ] || fail "debootstrap works for root only: run make base-images once as root."
     echo "==> $DEBIAN, from Debian's packages (about a minute)"

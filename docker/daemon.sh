@@ -4,6 +4,7 @@
 set -euo pipefail
 
 state=${XDG_STATE_HOME:-${HOME:-/root}/.local/state}/app-integrations-exporter
+here=$(cd "${0%/*}" && pwd)
 
 fail() {
     echo "$1" >&2
@@ -15,10 +16,7 @@ answers() {
 }
 
 install() {
-    if [ "${INSTALL_DOCKER:-no}" != yes ] && [ "${CI:-}" != true ]; then return 1; fi
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
-    echo "==> apt-get install docker.io" >&2
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes docker.io; } >/dev/null 2>&1
+    "$BASH" "$here/install.sh" docker.io
 }
 
 if answers; then exit; fi

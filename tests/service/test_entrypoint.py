@@ -149,7 +149,7 @@ async def test_exporter_that_never_starts(container):
     """When the exporter can't start the broker does, and the log says what follows."""
     host, port = container.ingest.split(":")
     with socket.create_server((host, int(port))):
-        container.start(bounds={"READY_SECONDS": 1.0})
+        container.start(bounds={"READY_SECONDS": 2.0})
         await container.broker()
 
     died = "exporter died: it is restarted, and the broker keeps its records"
