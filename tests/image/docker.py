@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-BUILD = Path(__file__).parents[2] / "docker" / "build.sh"
+ROOT = Path(__file__).parents[2]
 
 
 class Images(NamedTuple):
@@ -20,7 +20,9 @@ class Images(NamedTuple):
 
 def built():
     """Return both images as `make image` builds them: again, when something changed."""
-    run = subprocess.run([BUILD], stdout=subprocess.PIPE, text=True, check=False)
+    run = subprocess.run(
+        [ROOT / "docker" / "build.sh"], stdout=subprocess.PIPE, text=True, check=False
+    )
     if run.returncode:
         pytest.exit("the images can't be built", returncode=run.returncode)
     return Images(*run.stdout.split())

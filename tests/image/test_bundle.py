@@ -11,7 +11,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
 from exporter.demo.download import BROKER
-from tests.image.conftest import ROOT
+from tests.image.docker import ROOT
 
 # Ubuntu 22.04, below the oldest of the official images, has this one.
 OLDEST_GLIBC = (2, 35)

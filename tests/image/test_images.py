@@ -9,8 +9,7 @@ import pytest
 
 import exporter
 from tests.conftest import eventually
-from tests.image.conftest import ROOT
-from tests.image.docker import BASE_NAME, docker, inspected, moment, our_layers
+from tests.image.docker import BASE_NAME, ROOT, docker, inspected, moment, our_layers
 from tests.service.certificates import authority_in, tls_backend
 
 MEGABYTE = 1_000_000
