@@ -135,7 +135,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; an expected error is told in words, never as a traceback."""
-    _open_streams()
+    open_streams()
     args = parser().parse_args(argv)
     os.umask(0o077)  # the spool is nobody else's to read
     try:
@@ -164,7 +164,7 @@ def _open_more_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _open_streams() -> None:
+def open_streams() -> None:
     """Fill in the standard streams somebody closed, or a socket takes their place."""
     while (file := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         pass

@@ -129,10 +129,18 @@ KEYS = Must(
     "one or more of `whsec_<base64 of 24 to 64 bytes>`, separated by blanks", _are_keys
 )
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
-HOST = matching(
-    "an IP address or a host name",
-    rf"{_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*",
-)
+
+
+def _is_host(value: str) -> bool:
+    if ":" not in value:
+        return re.fullmatch(rf"{_LABEL}(\.{_LABEL})*\.?", value) is not None
+    try:
+        return bool(ip_address(value))
+    except ValueError:
+        return False
+
+
+HOST = Must("an IP address or a host name", _is_host)
 PORT = Must("a port from 0 (any free one) to 65535", lambda value: 0 <= value <= 65535)
 PATH = Must(
     "a path, without ~",

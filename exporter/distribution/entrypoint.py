@@ -43,6 +43,7 @@ log = logging.getLogger(NAME)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start what is to be started; return its exit status, or become it."""
+    cli.open_streams()
     command = list(sys.argv[1:] if argv is None else argv)
     if command in (["-h"], ["--help"]):
         print(USAGE)
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         wired = wiring.wire(environ)
     except ConfigError as error:
         print(f"{NAME}: {error}", file=sys.stderr, flush=True)
-        if environ.get(f"{PREFIX}REQUIRED", "").strip() == "true":
+        if wiring.is_required(environ):
             return error.exit_status
         print(f"{NAME}: {WITHOUT}", file=sys.stderr, flush=True)
         return _become(command, wiring.alone(environ))
@@ -122,12 +123,12 @@ def _is_ready(settings: Settings) -> bool:
         return True  # nobody can know its port
     url = address(settings.admin_host, settings.admin_port)
     connection = http.client.HTTPConnection(
-        url.host or "", url.port, timeout=READY_ANSWER_SECONDS
+        url.raw_host or "", url.port, timeout=READY_ANSWER_SECONDS
     )
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
+    except (OSError, ValueError, http.client.HTTPException):  # or a name that is none
         return False
     finally:
         connection.close()

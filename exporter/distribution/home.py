@@ -37,10 +37,17 @@ def find(environ: Mapping[str, str]) -> Home | None:
     """Return the distribution of this machine, if there is one."""
     for variable, usual in HOMES.items():
         path = Path(environ.get(variable) or usual)
-        if (path / "lib").is_dir():
+        if _is_directory(path / "lib"):
             named = (environ[name] for name in DATA if environ.get(name))
             return Home(path, path / next(named, "data"))
     return None
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it can't be looked at
+        return False
 
 
 def version_of(home: Home | None) -> str:

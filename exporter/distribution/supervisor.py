@@ -86,6 +86,8 @@ class Supervisor:
 
     def run(self) -> int:
         """Return when both have ended."""
+        # Whoever inherits that it's ignored is never told that a child has ended.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
         self._start_exporter()
         if self._await_exporter():
@@ -191,7 +193,9 @@ class Supervisor:
     def _end_exporter(self) -> None:
         """Let it deliver what waits; what it can't is on disk for the next start."""
         self._restart_at = None
-        stop_by = self._stop_by or self._clock() + STOP_SECONDS
+        stop_by = self._stop_by
+        if stop_by is None or stop_by < self._clock():  # nobody asked, or insisted
+            stop_by = self._clock() + STOP_SECONDS
         if self._exporter_pid is not None:
             os.kill(self._exporter_pid, signal.SIGTERM)
         while self._exporter_pid is not None and self._clock() < stop_by:

@@ -19,7 +19,7 @@ OFFICIAL = "io.camunda.exporter.appint.AppIntegrationsExporter"
 CHART_API_KEY = "VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY"
 
 VARIABLE = re.compile(
-    r"(?:ZEEBE_BROKER|CAMUNDA_DATA)_EXPORTERS_([A-Z0-9]+)_(CLASSNAME|JARPATH|ARGS_\w+)",
+    r"(?:ZEEBE_BROKER|CAMUNDA_DATA)_EXPORTERS_([A-Z0-9]+)_(CLASS_?NAME|JAR_?PATH|ARGS_\w+)",
     re.IGNORECASE,
 )
 
@@ -61,7 +61,7 @@ def official_ids(environ: Mapping[str, str]) -> set[str]:
         found[1].upper()
         for name, value in environ.items()
         if (found := VARIABLE.fullmatch(name))
-        and found[2].upper() == "CLASSNAME"
+        and found[2].upper().replace("_", "") == "CLASSNAME"
         and value.strip() == OFFICIAL
     }
 

@@ -52,8 +52,13 @@ def is_wanted(environ: Mapping[str, str]) -> bool:
     switch = environ.get(f"{PREFIX}ENABLED", "").strip()
     if switch == "false":
         return False
-    required = environ.get(f"{PREFIX}REQUIRED", "").strip() == "true"
-    return required or switch not in ("", "auto") or is_configured(environ)
+    asked_for = switch not in ("", "auto") or is_required(environ)
+    return asked_for or is_configured(environ)
+
+
+def is_required(environ: Mapping[str, str]) -> bool:
+    """Return whether no broker may start without the exporter; `True` means it, too."""
+    return environ.get(f"{PREFIX}REQUIRED", "").strip() not in ("", "false")
 
 
 def is_configured(environ: Mapping[str, str]) -> bool:

@@ -46,7 +46,8 @@ class Backend:
             self._server.stop()
 
     def _respond(self, request):
-        if self.answer is HTTPStatus.OK:
+        answer = self.answer  # what a test changes meanwhile is for the next request
+        if answer is HTTPStatus.OK:
             now, identities = time.time(), request.headers["X-Event-Ids"].split(",")
             events = request.get_json()["events"]
             self.headers.append(request.headers)
@@ -54,4 +55,4 @@ class Backend:
                 arrival = Arrival(now, identity, event)
                 self.arrivals.append(arrival)
                 self._loop.call_soon_threadsafe(self.news.put_nowait, arrival)
-        return Response(status=self.answer)
+        return Response(status=answer)

@@ -16,6 +16,11 @@ RUN = """
 import fcntl, sys, termios
 if sys.stdin.isatty():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+if {bare!r}:
+    import os, signal
+    sys.stdin = sys.stdout = sys.stderr = None
+    os.closerange(0, 3)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 from exporter.distribution import entrypoint, supervisor
 for name, value in {bounds!r}.items():
     setattr(supervisor, name, value)
@@ -52,12 +57,13 @@ class Container:
         }
         self._popen = None
 
-    def start(self, *command, bounds=None, terminal=None, **variables):
+    def start(self, *command, bounds=None, terminal=None, bare=False, **variables):
         """Start *command*, else the broker, behind the entrypoint."""
+        run = RUN.format(bounds=bounds or {}, bare=bare)
         command = command or ("/bin/sh", "-c", BROKER)
         with (self.path / "log").open("wb") as log:
             self._popen = subprocess.Popen(
-                [sys.executable, "-c", RUN.format(bounds=bounds or {}), *command],
+                [sys.executable, "-c", run, *command],
                 cwd=self.path,
                 env=os.environ | self._variables | variables,
                 stdin=subprocess.DEVNULL if terminal is None else terminal,

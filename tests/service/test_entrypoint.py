@@ -4,6 +4,7 @@ The entrypoint starts the exporter beside the broker and never stands in its way
 The broker is a shell here; the container tests have the real one.
 """
 
+import asyncio
 import os
 import pty
 import signal
@@ -151,11 +152,18 @@ async def test_exporter_that_never_starts(container):
     with socket.create_server((host, int(port))):
         container.start(bounds={"READY_SECONDS": 2.0})
         await container.broker()
+        died = "exporter died: it is restarted, and the broker keeps its records"
+        await eventually(lambda: container.messages.count(died) > 1, within=10)
 
-    died = "exporter died: it is restarted, and the broker keeps its records"
-    assert died in container.messages
     assert any(each.startswith("exporter not ready") for each in container.messages)
     await eventually(lambda: "ready" in container.messages, within=10)
+
+
+async def test_no_such_admin_host(container):
+    """A name that no resolver takes keeps the exporter from running, not the broker."""
+    container.start(bounds={"READY_SECONDS": 0.5}, APP_INTEGRATIONS_ADMIN_HOST="xn--a")
+
+    await container.broker()
 
 
 async def test_stopped_before_the_broker(container):
@@ -188,6 +196,60 @@ async def test_drain_too_long(container, backend, client):
     assert backend.accepted[-1].positions == [1]
 
 
+async def test_drain_after_a_signal_that_the_broker_survived(container):
+    """What a broker didn't end at takes nothing from the drain behind its real end."""
+    container.start(bounds={"STOP_SECONDS": 3.0})
+    broker = await container.broker()
+    container.signal(signal.SIGINT)
+    await eventually(lambda: container.said() == ["INT"])
+    await asyncio.sleep(3.1)
+
+    psutil.Process(broker).kill()
+
+    assert await container.ended() == 137
+    assert container.messages[-2:] == ["stopped", "exporter ended"]
+
+
+async def test_end_within_the_time_of_a_slow_broker(container, backend, client):
+    """The time counts from the signal: what the broker takes, the drain hasn't."""
+    gate = backend.gate()
+    backend.answer = lambda _: gate.wait(20) and 200
+    slow = "trap 'sleep 2; exit 0' TERM; echo $$ >pid; while :; do sleep 0.05; done"
+    container.start("/bin/sh", "-c", slow, bounds={"STOP_SECONDS": 3.0})
+    await container.broker()
+    assert await send(client, container.ingest, tasks(1)) == 200
+
+    signalled = time.monotonic()
+    container.signal(signal.SIGTERM)
+
+    assert await container.ended() == 0
+    assert 3 <= time.monotonic() - signalled < 4.5
+    gate.set()
+
+
+@pytest.mark.parametrize("url", [{}, {"APP_INTEGRATIONS_URL": ""}])
+async def test_signals_are_the_brokers_own(container, url):
+    """A broker begins with no signal blocked or ignored, as it would without us."""
+    container.start("/bin/sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status", **url)
+
+    assert await container.ended() == 0
+    blocked, ignored = (
+        int(line.split()[1], 16)
+        for line in container.text.splitlines()
+        if line.startswith("Sig")
+    )
+    # glibc ignores two of its own, 32 and 33, in whatever it spawns.
+    assert (blocked, ignored & 0x7FFFFFFF) == (0, 0)
+
+
+@pytest.mark.parametrize("url", [{}, {"APP_INTEGRATIONS_URL": ""}])
+async def test_no_streams_and_no_news_of_children(container, url):
+    """Whoever starts us with streams closed and SIGCHLD ignored gets a broker."""
+    container.start("/bin/sh", "-c", "exit 3", bare=True, **url)
+
+    assert await container.ended() == 3
+
+
 WRONG = {"APP_INTEGRATIONS_BATCH_SIZE": "many", "APP_INTEGRATIONS_LOG_LEVEL": "loud"}
 
 
@@ -202,9 +264,10 @@ async def test_wrong_configuration(container):
         assert part in container.text
 
 
-async def test_wrong_configuration_where_it_is_required(container):
+@pytest.mark.parametrize("required", ["true", "True"])
+async def test_wrong_configuration_where_it_is_required(container, required):
     """Who can't do without the exporter gets the error, and no broker."""
-    container.start(**WRONG, APP_INTEGRATIONS_REQUIRED="true")
+    container.start(**WRONG, APP_INTEGRATIONS_REQUIRED=required)
 
     assert await container.ended() == 2
     assert not (container.path / "pid").exists()

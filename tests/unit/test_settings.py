@@ -279,7 +279,7 @@ def test_ingest_others_reach_needs_a_user():
     (line,) = mistakes(INGEST_HOST="0.0.0.0")  # noqa: S104 - the point
 
     assert line.startswith("INGEST_HOST is '0.0.0.0', which others")
-    for host in ("a..b", "...", "x" * 64, "a:b:c.d/e"):
+    for host in ("a..b", "...", "x" * 64, "a:b:c.d/e", "::g", ":::"):
         (line,) = mistakes(ADMIN_HOST=host)
         assert line.startswith(f"ADMIN_HOST is {host!r}, must be an IP address")
     for host in ("localhost", "127.8.8.8", "::1"):

@@ -69,6 +69,14 @@ def test_spelling_of_names():
     assert told.settings == {"APP_INTEGRATIONS_URL": "u"}
 
 
+def test_spelling_of_the_class():
+    """Spring also reads CLASS_NAME: that class must not reach the broker either."""
+    environ = {f"{OLD}_CLASS_NAME": OFFICIAL, f"{OLD}_JAR_PATH": "/x.jar"}
+
+    assert official_ids(environ) == {"APPINTEXPORTER"}
+    assert without(environ, official_ids(environ)) == {}
+
+
 def test_settings_without_meaning():
     """Each setting that means nothing here is told of, with the reason."""
     told = take_over(

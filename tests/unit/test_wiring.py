@@ -1,6 +1,7 @@
 """Broker and exporter of one container are told what each must know, and no more."""
 
 import os
+from unittest import mock
 
 import pytest
 
@@ -20,10 +21,8 @@ OFFICIAL_ONE = {
 @pytest.fixture
 def environ(tmp_path):
     """Return the environment of an image with a distribution of 8.6.0."""
-    before = dict(os.environ)
-    yield {"PATH": "/bin", "ZB_HOME": str(distribution(tmp_path, "8.6.0"))}
-    os.environ.clear()  # wiring has made it the exporter's
-    os.environ.update(before)
+    with mock.patch.dict(os.environ, clear=True):  # wiring replaces all of it
+        yield {"PATH": "/bin", "ZB_HOME": str(distribution(tmp_path, "8.6.0"))}
 
 
 def distribution(path, version):
@@ -48,6 +47,8 @@ def distribution(path, version):
         ({"APP_INTEGRATIONS_ENABLED": "true"}, True),
         ({"APP_INTEGRATIONS_ENABLED": "perhaps"}, True),
         ({"APP_INTEGRATIONS_REQUIRED": "true"}, True),
+        ({"APP_INTEGRATIONS_REQUIRED": "True"}, True),
+        ({"APP_INTEGRATIONS_REQUIRED": "false"}, False),
         ({"VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY": "k"}, False),
     ],
 )
@@ -187,6 +188,7 @@ def test_every_mistake_at_once(environ):
         ({"APP_INTEGRATIONS_INGEST_PORT": "0"}, "INGEST_PORT is 0"),
         ({"ZB_HOME": "empty"}, "lib holds no zeebe-broker-<version>.jar"),
         ({"ZB_HOME": "old"}, "The broker is 8.4.3"),
+        ({"ZB_HOME": "long" * 2000}, "no Camunda distribution"),
     ],
 )
 def test_what_no_broker_can_be_told(tmp_path, environ, wrong, said):
