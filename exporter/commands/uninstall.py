@@ -12,9 +12,8 @@ import sys
 
 from exporter.declaration import POSTABLE, PREFIX
 from exporter.distribution.actuator import USUAL, Released, open_actuator, release
-from exporter.distribution.broker_environment import EXPORTER_ID
+from exporter.distribution.wiring import exporter_id
 
-ID = EXPORTER_ID.lower()
 SECONDS = 60.0
 
 
@@ -58,7 +57,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add_broker_to(command)
     command.add_argument(
         "--id",
-        default=ID,
+        default=exporter_id(),
         metavar="ID",
         help="of the exporter in the broker (default: %(default)s)",
     )

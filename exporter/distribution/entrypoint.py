@@ -53,12 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")
     if not wiring.is_wanted(environ):
         return _become(command, _without_official(environ))
-    try:
-        wired = wiring.wire(environ)
-    except ConfigError as error:
-        print(f"{NAME}: {error}", file=sys.stderr, flush=True)
+    wired = _wired(environ)
+    if isinstance(wired, int):
         if wiring.is_required(environ):
-            return error.exit_status
+            return wired
         print(f"{NAME}: {WITHOUT}", file=sys.stderr, flush=True)
         return _become(command, wiring.alone(environ))
     logs.configure(wired.settings.log_level, wired.settings.log_format)
@@ -81,6 +79,19 @@ def exporter(argv: Sequence[str] | None = None) -> int:
         print(f"{cli.NAME}: {error}", file=sys.stderr)
         return error.exit_status
     return cli.main(argv)
+
+
+def _wired(environ: dict[str, str]) -> wiring.Wiring | int:
+    """Return who is told what, or the status of what was wrong, after saying it."""
+    try:
+        return wiring.wire(environ)
+    except ConfigError as error:
+        print(f"{NAME}: {error}", file=sys.stderr, flush=True)
+        return error.exit_status
+    except Exception:
+        # A mistake of ours may cost the exporter, never the broker.
+        log.exception("the exporter can't be configured, which is a defect of it")
+        return 1
 
 
 def _without_official(environ: dict[str, str]) -> dict[str, str]:

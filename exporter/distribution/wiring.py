@@ -67,6 +67,12 @@ def is_configured(environ: Mapping[str, str]) -> bool:
     return named or bool(takeover.official_ids(environ))
 
 
+def exporter_id() -> str:
+    """Return our id as the broker lists it: the official one where that is kept."""
+    ids = takeover.official_ids(os.environ)
+    return (ids.pop() if len(ids) == 1 else EXPORTER_ID).lower()
+
+
 def alone(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a broker that must do without the exporter."""
     foreign = takeover.without(environ, takeover.official_ids(environ))
@@ -116,19 +122,19 @@ def wire(environ: Mapping[str, str]) -> Wiring:
         raise WiringError(mistakes + error.mistakes) from error
     if mistakes or home is None:  # without a home there is a mistake
         raise WiringError(mistakes)
-    exporter_id = told.exporter_id or EXPORTER_ID
-    added = _exporting(version, loaded, exporter_id)
+    name = told.exporter_id or EXPORTER_ID
+    added = _exporting(version, loaded, name)
     others = alone(environ)
-    kept = takeover.without(others, [exporter_id])
+    kept = takeover.without(others, [name])
     notices = told.notices + [
-        f"{name} has no effect: the exporter {exporter_id} is ours to configure"
-        for name in sorted(others.keys() - kept.keys())
+        f"{variable} has no effect: the exporter {name} is ours to configure"
+        for variable in sorted(others.keys() - kept.keys())
     ]
     ignored = _restore_ignores(environ, home, loaded.spool_dir)
     return Wiring(kept | added | ignored, exporter, loaded, notices)
 
 
-def _exporting(version: str, loaded: Settings, exporter_id: str) -> dict[str, str]:
+def _exporting(version: str, loaded: Settings, name: str) -> dict[str, str]:
     """Return what makes a broker of *version* export to the exporter of *loaded*."""
     if not loaded.ingest_port:
         raise WiringError(
@@ -141,7 +147,7 @@ def _exporting(version: str, loaded: Settings, exporter_id: str) -> dict[str, st
             bulk_size=loaded.broker_bulk_size,
             username=loaded.ingest_username,
             password=loaded.ingest_password,
-            exporter_id=exporter_id,
+            exporter_id=name,
         )
     except ExporterError as error:
         raise WiringError([str(error)]) from error

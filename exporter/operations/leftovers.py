@@ -4,10 +4,9 @@ from collections.abc import Collection
 
 from exporter.declaration import PREFIX
 from exporter.distribution.actuator import USUAL, ActuatorError, open_actuator
-from exporter.distribution.broker_environment import EXPORTER_ID
+from exporter.distribution.wiring import exporter_id
 from exporter.operations.findings import Finding, ok, problem
 
-ID = EXPORTER_ID.lower()
 LOOK_SECONDS = 2.0
 """A broker on this machine needs a few milliseconds."""
 
@@ -19,39 +18,41 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
     Without *broker* there may be one at the usual place, or elsewhere, or none; then
     nobody's silence means anything.
     """
-    url = broker or USUAL
+    url, name = broker or USUAL, exporter_id()
     try:
         async with open_actuator(url, seconds=LOOK_SECONDS) as actuator:
             listed = await actuator.exporters()
-            enabling = actuator.address(ID, "enable")
+            enabling = actuator.address(name, "enable")
     except ActuatorError as error:
         return problem(error.problem, error.remedy) if broker else None
-    statuses = listed.get(ID, set())
+    statuses = listed.get(name, set())
     where = f" --broker {broker}" if broker else ""
-    return judge(statuses, configured=configured, where=where, enabling=str(enabling))
+    return judge(
+        name, statuses, configured=configured, where=where, enabling=str(enabling)
+    )
 
 
 def judge(
-    statuses: Collection[str], *, configured: bool, where: str, enabling: str
+    name: str, statuses: Collection[str], *, configured: bool, where: str, enabling: str
 ) -> Finding:
-    """Return what *statuses* of our id mean for someone who is *configured* or not."""
+    """Return what *statuses* of *name* mean for someone who is *configured* or not."""
     command = f"app-integrations-exporter uninstall{where}"
     remedy = f"If the exporter is gone for good, run `{command}`"
     if "CONFIG_NOT_FOUND" in statuses:
         return problem(
-            f"The broker keeps its log for the exporter {ID}, which is gone from its "
+            f"The broker keeps its log for the exporter {name}, which is gone from its "
             "configuration: its disk fills",
             f"{remedy}; else give the broker the exporter's variables back",
         )
     if "ENABLED" in statuses and not configured:
         return problem(
-            f"The broker exports to {ID}, and nothing is configured here to take it: "
+            f"The broker exports to {name}, and nothing is configured here to take it: "
             "it keeps its log, and its disk fills",
             f"{remedy}; else set {PREFIX}URL, as it is for the service",
         )
     if "DISABLED" in statuses and configured:
         return problem(
-            f"The broker has {ID} disabled: it sends nothing",
+            f"The broker has {name} disabled: it sends nothing",
             f"Enable it: curl -H 'Content-Type: application/json' -d '{{}}' {enabling}",
         )
-    return ok(f"The broker keeps nothing for an exporter {ID} that is gone")
+    return ok(f"The broker keeps nothing for an exporter {name} that is gone")

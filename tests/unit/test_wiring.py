@@ -5,7 +5,7 @@ from unittest import mock
 
 import pytest
 
-from exporter.distribution import wiring
+from exporter.distribution import entrypoint, wiring
 from exporter.distribution.home import find
 from exporter.distribution.takeover import OFFICIAL
 from exporter.distribution.wiring import WiringError, is_wanted, wire
@@ -220,3 +220,24 @@ def test_commands_understand_the_same(environ):
     assert ours["APP_INTEGRATIONS_SPOOL_DIR"] == (
         f"{environ['ZB_HOME']}/data/app-integrations"
     )
+
+
+@pytest.mark.usefixtures("environ")
+def test_id_in_the_broker():
+    """`uninstall` and `check` ask about the id that was kept, or else about ours."""
+    ours = wiring.exporter_id()
+    os.environ.update(OFFICIAL_ONE)
+
+    assert (ours, wiring.exporter_id()) == ("appintspool", "mine")
+
+
+def test_a_defect_of_ours(environ, monkeypatch, capfd):
+    """What nobody foresaw may cost the exporter, but not the broker."""
+    monkeypatch.setattr(wiring.settings, "load", lambda: 1 / 0)
+    monkeypatch.setattr(entrypoint, "_become", lambda command, _: command)
+    os.environ.update(environ | URL)
+
+    assert entrypoint.main(["broker"]) == ["broker"]
+    said = capfd.readouterr().err
+    assert "ZeroDivisionError" in said
+    assert "The broker starts without the exporter" in said
