@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from exporter import cli
+from exporter import cli, variables
 from exporter.declaration import PREFIX
 from exporter.distribution import home, takeover, wiring
 from exporter.distribution.supervisor import Program, Supervisor, unstartable
@@ -52,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = command or _usual(environ)
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")
     if not wiring.is_wanted(environ):
+        for unknown in variables.unknown():  # perhaps the URL, misspelt
+            log.warning("the exporter is off", extra={"detail": str(unknown)})
         return _become(command, _without_official(environ))
     wired = _wired(environ)
     if isinstance(wired, int):

@@ -41,6 +41,17 @@ async def test_off(container, off):
     assert psutil.Process(broker).cmdline()[0] == "/bin/sh"
 
 
+async def test_off_by_a_misspelt_name(container):
+    """Who misspells the URL is told so: else nothing would say why nothing arrives."""
+    container.start(APP_INTEGRATIONS_URL="", APP_INTEGRATIONS_URI="http://b")
+    await container.broker()
+
+    assert container.messages == ["the exporter is off"]
+    assert "APP_INTEGRATIONS_URI is no setting: is APP_INTEGRATIONS_URL" in (
+        container.text
+    )
+
+
 async def test_off_and_official(container):
     """Switched off, it still keeps a class from the broker that its image lacks."""
     name = "ZEEBE_BROKER_EXPORTERS_OLD_CLASSNAME"
