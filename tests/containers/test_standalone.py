@@ -64,5 +64,6 @@ async def test_without_the_password(start, camunda, exporter, network, backend):
         log = exporter.get_wrapped_container().logs
         await eventually(lambda: b"401" in log(), within=30)
 
+        await eventually(lambda: "401" in broker.log, within=30)
+
         assert backend.arrivals == []
-        assert "401" in broker.log
