@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from exporter.declaration import PREFIX, SERVICE_LINK
@@ -48,6 +49,7 @@ def unknown() -> list[Unknown]:
     return found
 
 
-def names_a_backend() -> bool:
-    """Whether this environment is, or tries to be, that of a service."""
-    return any(os.environ.get(f"{PREFIX}URL{suffix}") for suffix in ("", "_FILE"))
+def names_a_backend(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether *environ* is, or tries to be, that of a service."""
+    named = (environ.get(f"{PREFIX}URL{suffix}", "") for suffix in ("", "_FILE"))
+    return any(each.strip() for each in named)

@@ -19,6 +19,7 @@ from exporter.distribution.home import SPOOL, Home, find, version_of
 from exporter.errors import ConfigError, ExporterError
 from exporter.listening import address
 from exporter.settings import Settings, SettingsError
+from exporter.variables import names_a_backend
 
 # `restore` refuses to fill a directory that isn't empty, but for what this names.
 RESTORE_IGNORES = "ZEEBE_RESTORE_IGNOREFILESINTARGET"
@@ -63,8 +64,7 @@ def is_required(environ: Mapping[str, str]) -> bool:
 
 def is_configured(environ: Mapping[str, str]) -> bool:
     """Return whether the environment names a backend."""
-    named = any(environ.get(f"{PREFIX}URL{end}", "").strip() for end in ("", "_FILE"))
-    return named or bool(takeover.official_ids(environ))
+    return names_a_backend(environ) or bool(takeover.official_ids(environ))
 
 
 def exporter_id() -> str:
