@@ -15,11 +15,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 
-from exporter import __version__, connecting, service, settings, variables
-from exporter.commands import arguments
+from exporter import __version__, connecting, service, settings, standby, variables
+from exporter.commands import arguments, stub_backend
 from exporter.commands.status import status
-from exporter.commands.uninstall import add_broker_to, uninstall
+from exporter.commands.uninstall import add_broker_to, enable, uninstall
 from exporter.commands.uninstall import add_to as add_uninstall_to
+from exporter.distribution.wiring import why_off
 from exporter.errors import ExporterError
 from exporter.operations import check as checks
 from exporter.operations import logs
@@ -35,7 +36,9 @@ examples:
   APP_INTEGRATIONS_API_KEY_FILE=/run/secrets/api-key {NAME} config --json
   {NAME} dead-letters list     # with the settings of the service
   {NAME} status                # likewise
+  {NAME} stub-backend          # shows what a backend would get
   {NAME} uninstall             # where the broker's management port is reached
+  {NAME} enable                # and the way back
 
 exit status:
   0  done, nothing to complain about
@@ -50,8 +53,11 @@ STDOUT, STDERR = 1, 2
 log = logging.getLogger(NAME)
 
 
-def run(_: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Receive records and deliver events until SIGTERM or SIGINT."""
+    if args.standby and (reason := why_off()):
+        asyncio.run(standby.stand_by(reason))
+        return 0
     loaded = settings.load()
     logs.configure(loaded.log_level, loaded.log_format)
     for unknown in variables.unknown():
@@ -119,8 +125,13 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    following = {check: add_broker_to, uninstall: add_uninstall_to}
-    for call in (run, check, config, status, uninstall):
+    following = {
+        run: _add_standby_to,
+        check: add_broker_to,
+        uninstall: add_uninstall_to,
+        enable: add_uninstall_to,
+    }
+    for call in (run, check, config, status, uninstall, enable):
         command = commands.add_parser(
             call.__name__, help=call.__doc__, description=call.__doc__
         )
@@ -130,7 +141,17 @@ def parser() -> argparse.ArgumentParser:
         if call in following:
             following[call](command)
     arguments.add_to(commands)
+    stub_backend.add_to(commands)
     return top
+
+
+def _add_standby_to(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--standby",
+        action="store_true",
+        help="while the exporter is switched off, or no backend is configured, answer "
+        "probes and do nothing else: for a container that is always there",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

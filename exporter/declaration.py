@@ -46,10 +46,18 @@ class MistakeError(Exception):
 
 @dataclass(frozen=True)
 class Must:
-    """A value must `be` this, and is when `holds` says so."""
+    """
+    A value must `be` this, and is when `holds` says so.
+
+    The rest tells others, who can't ask `holds`, what no right value lacks: a match of
+    *pattern* from end to end, written so that RE2 understands it, and two limits.
+    """
 
     be: str
     holds: Callable[[Any], bool]
+    pattern: str = ""
+    least: int | None = None
+    most: int | None = None
 
     def __call__(self, value: object) -> None:
         """Refuse *value* in the way environs expects, unless it holds."""
@@ -60,18 +68,25 @@ class Must:
 def whole(least: int, most: int = 2**31 - 1) -> Must:
     """Accept a whole number from *least* to *most*; without a limit some 31 bits."""
     return Must(
-        f"a whole number from {least} to {most}", lambda value: least <= value <= most
+        f"a whole number from {least} to {most}",
+        lambda value: least <= value <= most,
+        least=least,
+        most=most,
     )
 
 
 def matching(be: str, pattern: str) -> Must:
     """Accept a text that *pattern* matches from end to end."""
-    return Must(be, lambda value: re.fullmatch(pattern, value) is not None)
+    return Must(be, lambda value: re.fullmatch(pattern, value) is not None, pattern)
 
 
 def one_of(*choices: str) -> Must:
     """Accept one of *choices*, exactly."""
-    return Must("one of " + ", ".join(choices), lambda value: value in choices)
+    return Must(
+        "one of " + ", ".join(choices),
+        lambda value: value in choices,
+        "|".join(choices),
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -108,7 +123,9 @@ def _are_free_headers(value: str) -> bool:
 
 _STATUS_OUTCOME = r"[345]\d\d\s*=\s*(delivered|postponed|rejected|blocked)"
 POSTABLE = Must(
-    "an absolute http:// or https:// URL without user and password", _is_postable
+    "an absolute http:// or https:// URL without user and password",
+    _is_postable,
+    r"[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@]+([/?#]\S*)?",
 )
 FREE_HEADER = Must("the name of an HTTP header we don't write already", _is_free_header)
 
@@ -140,11 +157,17 @@ def _is_host(value: str) -> bool:
         return False
 
 
-HOST = Must("an IP address or a host name", _is_host)
-PORT = Must("a port from 0 (any free one) to 65535", lambda value: 0 <= value <= 65535)
+HOST = Must("an IP address or a host name", _is_host, "[A-Za-z0-9_.:%-]+")
+PORT = Must(
+    "a port from 0 (any free one) to 65535",
+    lambda value: 0 <= value <= 65535,
+    least=0,
+    most=65535,
+)
 PATH = Must(
     "a path, without ~",
     lambda value: value.isprintable() and not value.startswith("~"),
+    "[^~].*",
 )
 CREDENTIAL = matching(
     "printable ASCII without blanks around it", r"[!-~]([ -~]*[!-~])?"

@@ -15,33 +15,42 @@ from exporter.errors import ExporterError
 FINISH_SECONDS = 5.0
 
 REMEDIES = {
-    errno.EADDRINUSE: "Stop what uses it (perhaps another exporter), or set {}_PORT",
-    errno.EACCES: "Set {}_PORT to one above 1023",
+    errno.EADDRINUSE: "Stop what uses it (perhaps another exporter), or set {port}",
+    errno.EACCES: "Set {port} to one above 1023",
 }
-ELSE = "Correct {}_HOST: it must be an address of this machine"
+ELSE = "Correct {host}: it must be an address of this machine"
 
 
 class PortError(ExporterError):
     """An address can't be listened on."""
 
-    def __init__(self, host: str, port: int, setting: str, reason: OSError) -> None:
-        """Name the address, the pair of settings it comes from, and the *reason*."""
+    def __init__(
+        self, host: str, port: int, names: tuple[str, str], reason: OSError
+    ) -> None:
+        """Give the address, the *names* of where it comes from, and the *reason*."""
         known = reason.errno in errno.errorcode  # else it comes from the name service
         said = os.strerror(reason.errno or 0) if known else reason.strerror
+        remedy = REMEDIES.get(reason.errno or 0, ELSE)
         super().__init__(
             f"Can't listen on {host}:{port}: {said}",
-            remedy=REMEDIES.get(reason.errno or 0, ELSE).format(setting),
+            remedy=remedy.format(host=names[0], port=names[1]),
         )
 
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, host: str, port: int, *, setting: str, **options: Any
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    names: tuple[str, str],
+    **options: Any,
 ) -> AsyncIterator[int]:
     """
     Serve *app*, and yield the port; behind the block requests under way are finished.
 
-    Port 0 is any free one. Raises `PortError` with *setting* as the remedy.
+    Port 0 is any free one. Raises `PortError`, which tells what to change by *names*:
+    those of the settings, or options, that *host* and *port* come from.
     """
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=FINISH_SECONDS, **options
@@ -51,7 +60,7 @@ async def listening(
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            raise PortError(host, port, setting, error) from error
+            raise PortError(host, port, names, error) from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

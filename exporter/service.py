@@ -7,7 +7,6 @@ drains, and the spool outlives both.
 
 import asyncio
 import logging
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,16 +23,20 @@ from exporter.operations.observer import Observer
 from exporter.operations.view import View
 from exporter.settings import Settings
 from exporter.spool import Outbox, Spool, open_spool
+from exporter.stopping import asked_to_stop
 
 log = logging.getLogger(__name__)
 
 # Rows carry the name of their backend; this one is configured without a name.
 BACKEND = "default"
 
+ADMIN = ("APP_INTEGRATIONS_ADMIN_HOST", "APP_INTEGRATIONS_ADMIN_PORT")
+INGEST = ("APP_INTEGRATIONS_INGEST_HOST", "APP_INTEGRATIONS_INGEST_PORT")
+
 
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; then deliver what waits, within limits."""
-    stopping = _signals()
+    stopping = asked_to_stop()
     metrics = Metrics()
     observer = Observer(metrics)
     async with connecting(settings) as backend:
@@ -55,14 +58,14 @@ async def serve(settings: Settings) -> None:
                     admin.app(),
                     settings.admin_host,
                     settings.admin_port,
-                    setting="APP_INTEGRATIONS_ADMIN",
+                    names=ADMIN,
                 ) as admin_port,
                 delivering(delivery, settings.shutdown_timeout_ms / 1000),
                 listening(
                     ingest.app(),
                     settings.ingest_host,
                     settings.ingest_port,
-                    setting="APP_INTEGRATIONS_INGEST",
+                    names=INGEST,
                     **OPTIONS,
                 ) as ingest_port,
             ):
@@ -140,12 +143,3 @@ async def _accepting(admin: Admin, spool: Spool, stopping: asyncio.Event) -> Non
     log.info("stopping", extra={"waiting_events": spool.waiting.rows})
     if spool.damage:
         raise spool.damage  # without a drain: nothing could be settled
-
-
-def _signals() -> asyncio.Event:
-    """Return what is set when somebody asks the service to stop."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    return stopping

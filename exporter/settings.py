@@ -174,11 +174,15 @@ class Whereabouts(NamedTuple):
 
 def whereabouts() -> Whereabouts:
     """Return these alone: whatever else is wrong keeps nobody from looking."""
-    needed = [each for each in DECLARED if each.name in Whereabouts._fields]
-    values, mistakes = _read_all(needed)
+    return Whereabouts(**only(*Whereabouts._fields))
+
+
+def only(*names: str) -> dict[str, Any]:
+    """Return the settings with these *names*; mistakes in others don't matter."""
+    values, mistakes = _read_all(each for each in DECLARED if each.name in names)
     if mistakes:
         raise SettingsError(mistakes)
-    return Whereabouts(**values)
+    return values
 
 
 def _read_all(settings: Iterable[Declared]) -> tuple[dict[str, Any], list[str]]:

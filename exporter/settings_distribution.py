@@ -17,7 +17,8 @@ class DistributionSettings(Readable):
         "auto",
         one_of("auto", "true", "false"),
         "Whether the distribution image starts the exporter beside the broker: `auto` "
-        "does when a backend is configured, `false` leaves the image as its base is.",
+        "does when a backend is configured, `false` leaves the image as its base is. "
+        "`run --standby` asks, too.",
     )
     required: str = setting(
         "false",

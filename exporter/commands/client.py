@@ -17,6 +17,7 @@ from yarl import URL
 from exporter import codec
 from exporter.commands.printing import printable
 from exporter.declaration import PREFIX
+from exporter.distribution.wiring import why_off
 from exporter.errors import ExporterError
 from exporter.listening import address
 from exporter.operations import guard
@@ -38,11 +39,15 @@ class NoSpoolError(ExporterError):
     """There is nothing to look at."""
 
     def __init__(self, directory: Path) -> None:
-        """Name the *directory*."""
+        """Name the *directory*, and why nobody may have made it."""
+        off = why_off()
         super().__init__(
             f"There is no spool in {directory}",
-            remedy=f"Set {PREFIX}SPOOL_DIR to what the service has, or start the "
-            "service once",
+            remedy=f"The exporter is off here: {off}"
+            if off
+            else f"Set {PREFIX}SPOOL_DIR to what the service has, or start the "
+            "service once; `app-integrations-exporter check` says what keeps it from "
+            "starting",
         )
 
 

@@ -1,7 +1,8 @@
 """
 `uninstall`: before the exporter goes, have the broker keep nothing for it.
 
-It talks to the broker alone: no setting is read, and no service needs to run.
+`enable` is the way back. They talk to the broker alone: no setting is read, and no
+service needs to run.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import math
 import sys
 
 from exporter.declaration import POSTABLE, PREFIX
+from exporter.distribution import enabling
 from exporter.distribution.actuator import USUAL, Released, open_actuator, release
 from exporter.distribution.wiring import exporter_id
 
@@ -35,6 +37,15 @@ def uninstall(args: argparse.Namespace) -> int:
     return 0
 
 
+def enable(args: argparse.Namespace) -> int:
+    """Have the broker export to us again, after an uninstall."""
+    broker = args.broker or USUAL
+    name = asyncio.run(_enable(broker, args.id, args.timeout))
+    print(json.dumps({"id": name}) if args.json else f"{name} is enabled")
+    _say(f"{name} gets what happens from now on")
+    return 0
+
+
 def advice(released: Released) -> str:
     """Return what became of it, and what is left to do."""
     name = released.exporter
@@ -42,9 +53,9 @@ def advice(released: Released) -> str:
         return (
             f"{name} gets nothing more, and no log is kept for it. Now remove its "
             f"variables from every broker (or set {PREFIX}ENABLED=false where the "
-            "image has us in it), and restart them. The brokers' list shows it as "
-            "DISABLED from now on, which costs nothing; should it ever export again, "
-            "it has to be enabled there: docs/broker.md"
+            "image has us in it, or with Helm the flag), and restart them. The "
+            "brokers' list shows it as DISABLED from now on, which costs nothing; "
+            "should it ever export again, `enable` says so to the broker"
         )
     if released.asked:
         return f"The broker has forgotten {name}, and keeps no log for it any more"
@@ -78,6 +89,11 @@ def add_broker_to(command: argparse.ArgumentParser) -> None:
         metavar="URL",
         help=f"management port of a broker or gateway (default: {USUAL})",
     )
+
+
+async def _enable(broker: str, exporter: str, seconds: float) -> str:
+    async with open_actuator(broker) as actuator:
+        return await enabling.enable(actuator, exporter, seconds, _say)
 
 
 async def _release(broker: str, exporter: str, seconds: float) -> Released:

@@ -141,12 +141,16 @@ class Actuator:
 
     async def change(self, step: Step, exporter: str) -> Reply:
         """Ask for *step* about *exporter*, and return the answer."""
-        if step is Step.DELETE:
-            status, body = await self._ask("DELETE", self.address(exporter))
-        else:
-            url = self.address(exporter, "disable")
-            # An actuator that reads a body refuses a request without one: 415.
-            status, body = await self._ask("POST", url, json={})
+        if step is not Step.DELETE:
+            return await self.post(exporter, "disable")
+        status, body = await self._ask("DELETE", self.address(exporter))
+        return Reply(status, _said(body))
+
+    async def post(self, exporter: str, operation: str) -> Reply:
+        """Ask for *operation* about *exporter*, and return the answer."""
+        url = self.address(exporter, operation)
+        # An actuator that reads a body refuses a request without one: 415.
+        status, body = await self._ask("POST", url, json={})
         return Reply(status, _said(body))
 
     async def _ask(self, method: str, url: URL, **more: Any) -> tuple[int, bytes]:

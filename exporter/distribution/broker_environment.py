@@ -144,6 +144,11 @@ def _authentication(username: str, password: str) -> Iterator[tuple[str, str]]:
             "The broker replaces what isn't ASCII in user and password by '?'",
             remedy="Use ASCII characters only.",
         )
+    if "${" in username + password:
+        raise ConfigError(
+            "The broker replaces ${...} in user and password by what that names",
+            remedy="Use user and password without ${.",
+        )
     yield "AUTHENTICATION_USERNAME", username
     yield "AUTHENTICATION_PASSWORD", password
 

@@ -50,11 +50,18 @@ class Wiring:
 
 def is_wanted(environ: Mapping[str, str]) -> bool:
     """Return whether the exporter is to run beside the broker."""
+    return not why_off(environ)
+
+
+def why_off(environ: Mapping[str, str] = os.environ) -> str:
+    """Return why the exporter isn't wanted; nothing when it is."""
     switch = environ.get(f"{PREFIX}ENABLED", "").strip()
     if switch == "false":
-        return False
+        return f"{PREFIX}ENABLED is false"
     asked_for = switch not in ("", "auto") or is_required(environ)
-    return asked_for or is_configured(environ)
+    if asked_for or is_configured(environ):
+        return ""
+    return f"no backend is configured: {PREFIX}URL is not set"
 
 
 def is_required(environ: Mapping[str, str]) -> bool:

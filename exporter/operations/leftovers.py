@@ -22,18 +22,15 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
     try:
         async with open_actuator(url, seconds=LOOK_SECONDS) as actuator:
             listed = await actuator.exporters()
-            enabling = actuator.address(name, "enable")
     except ActuatorError as error:
         return problem(error.problem, error.remedy) if broker else None
     statuses = listed.get(name, set())
     where = f" --broker {broker}" if broker else ""
-    return judge(
-        name, statuses, configured=configured, where=where, enabling=str(enabling)
-    )
+    return judge(name, statuses, configured=configured, where=where)
 
 
 def judge(
-    name: str, statuses: Collection[str], *, configured: bool, where: str, enabling: str
+    name: str, statuses: Collection[str], *, configured: bool, where: str
 ) -> Finding:
     """Return what *statuses* of *name* mean for someone who is *configured* or not."""
     command = f"app-integrations-exporter uninstall{where}"
@@ -53,6 +50,6 @@ def judge(
     if "DISABLED" in statuses and configured:
         return problem(
             f"The broker has {name} disabled: it sends nothing",
-            f"Enable it: curl -H 'Content-Type: application/json' -d '{{}}' {enabling}",
+            f"Enable it: app-integrations-exporter enable{where}",
         )
     return ok(f"The broker keeps nothing for an exporter {name} that is gone")

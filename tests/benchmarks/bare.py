@@ -34,7 +34,7 @@ async def serve() -> None:
         ingest.app(),
         LOOPBACK,
         0,
-        setting="",
+        names=("", ""),
         **OPTIONS,
     ) as port:
         print(port, flush=True)

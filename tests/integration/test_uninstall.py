@@ -69,7 +69,7 @@ async def listed(broker):
 
 
 async def test_uninstall(brokers, backend, recorder):
-    """What happens after `uninstall` goes to the other exporter, and not to us."""
+    """What happens from `uninstall` to `enable` goes to the other exporter alone."""
     with_us, without_us = brokers
     async with Engine(with_us.rest_url) as engine:
         office = Office(engine, backend)
@@ -88,7 +88,13 @@ async def test_uninstall(brokers, backend, recorder):
         await eventually(lambda: recorder.of(*after, "CREATED"), within=PATIENCE)
         last = await command("uninstall", "--broker", without_us.management_url)
 
+        await without_us.stop()
+        await with_us.start()
+        enabled = await command("enable", "--broker", with_us.management_url)
+        back = await office.review(1)
+        await office.all_told(back, LIFE[:1])
+
     assert first == again == last == (0, DISABLED)
+    assert enabled == (0, {"id": "appintspool"})
     assert then == {"appintspool": "DISABLED", "recorder": "ENABLED"}
-    assert await listed(without_us) == then
     assert office.told(*between) == office.told(*after) == []

@@ -71,18 +71,19 @@ async def start(settings):
 
 @pytest.fixture
 def launch(backend, tmp_path):
-    """Return a function that starts an exporter as a process, with settings."""
+    """Return a function that starts an exporter as a process: options, settings."""
     with processes(tmp_path) as begin:
 
-        def start(**changes):
+        def start(*options, **changes):
             return begin(
+                *options,
                 **{
                     "URL": backend.url,
                     "SPOOL_DIR": str(tmp_path / "spool"),
                     "INGEST_PORT": "0",
                     "ADMIN_PORT": "0",
                 }
-                | changes
+                | changes,
             )
 
         yield start

@@ -13,13 +13,13 @@ from tests.conftest import eventually
 class Process:
     """A started `app-integrations-exporter run`, and what it wrote to stderr."""
 
-    def __init__(self, log: Path, variables):
-        """Start it with *variables*, whose names need no prefix."""
+    def __init__(self, log: Path, options, variables):
+        """Start it with *options* and *variables*, whose names need no prefix."""
         named = {f"APP_INTEGRATIONS_{name}": text for name, text in variables.items()}
         self._log = log
         with log.open("wb") as stderr:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "exporter", "run"],
+                [sys.executable, "-m", "exporter", "run", *options],
                 env=os.environ | named,
                 stdout=stderr,
                 stderr=stderr,
@@ -73,9 +73,9 @@ def processes(directory):
     """Yield a function that starts exporters, all of which end with the block."""
     started = []
 
-    def begin(**variables):
+    def begin(*options, **variables):
         log = directory / f"log-{len(started)}"
-        started.append(Process(log, variables))
+        started.append(Process(log, options, variables))
         return started[-1]
 
     try:

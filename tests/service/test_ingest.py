@@ -89,6 +89,15 @@ async def test_basic_authentication(start, backend):
     await eventually(lambda: backend.positions == [1])
 
 
+async def test_a_password_with_a_newline(start):
+    """A broker that has it from the same file sends the end of the line, too."""
+    exporter = await start(ingest_username="broker", ingest_password="password")
+
+    reply = await exporter.bulk(tasks(1), **basic(b"broker:password\r\n"))
+
+    assert reply.status == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -37,6 +37,12 @@ class ActuatorStub:
             lambda request: self._change(request, "disable", "DISABLED")
         )
 
+        self.server.expect_request(
+            "/actuator/exporters/appintspool/enable"
+        ).respond_with_handler(
+            lambda request: self._change(request, "enable", "ENABLED")
+        )
+
     def _list(self, _):
         if refused := self._refused("GET"):
             return refused
@@ -54,7 +60,7 @@ class ActuatorStub:
 
     def _change(self, request, verb, status):
         self.asked.append(verb)
-        if verb == "disable" and not request.is_json:
+        if verb != "delete" and not request.is_json:
             return Response(status=415)
         if refused := self._refused(request.method):
             return refused

@@ -153,6 +153,7 @@ def test_url_that_would_stop_the_export_silently(url):
         {"username": "broker"},
         {"password": "s3cret"},
         {"username": "brøker", "password": "s3cret"},
+        {"username": "broker", "password": "s3${HOME}cret"},
         {"exporter_id": "app-int"},
         {"exporter_id": "app_int"},
         {"exporter_id": ""},

@@ -79,9 +79,14 @@ def failing(capsys, *argv):
     return err
 
 
-def test_no_spool(spool_dir, capsys):
+def test_no_spool(spool_dir, capsys, monkeypatch):
     """Where no spool is, none is made: the directory is probably the wrong one."""
     assert f"There is no spool in {spool_dir}" in failing(capsys, "list")
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://backend.example")
+    assert "app-integrations-exporter check` says" in failing(capsys, "list")
+    monkeypatch.delenv("APP_INTEGRATIONS_URL")
+    off = "The exporter is off here: no backend is configured"
+    assert off in failing(capsys, "list")
     assert not spool_dir.exists()
 
 

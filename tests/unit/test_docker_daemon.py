@@ -1,11 +1,12 @@
-"""Whoever lacks a Docker daemon gets one, or is told what is missing."""
+"""Whoever lacks a Docker daemon or Compose gets it, or is told what is missing."""
 
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "docker" / "daemon.sh"
+SCRIPTS = Path(__file__).parents[2] / "docker"
 
 # A daemon that runs is a file here.
 DOCKER = """[ -e "$XDG_STATE_HOME/running" ]"""
@@ -30,25 +31,30 @@ def machine(tmp_path):
 
 
 @pytest.fixture
-def daemon(tmp_path):
-    """Return a function that asks for a daemon on this machine."""
+def run(tmp_path):
+    """Return a function that runs one of the scripts on this machine."""
 
-    def run(**variables):
+    def run(script, **variables):
         (tmp_path / "state").mkdir(exist_ok=True)
         environment = {
             "PATH": str(tmp_path / "bin"),
             "XDG_STATE_HOME": str(tmp_path / "state"),
         }
         return subprocess.run(
-            ["/bin/bash", SCRIPT],
+            ["/bin/bash", SCRIPTS / script],
             env=environment | variables,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=False,
         )
 
     return run
+
+
+@pytest.fixture
+def daemon(run):
+    """Return a function that asks for a daemon on this machine."""
+    return partial(run, "daemon.sh")
 
 
 def test_a_daemon_that_runs(machine, daemon):
@@ -116,3 +122,50 @@ def test_docker_is_installed(machine, daemon, tmp_path, allowed):
     run = daemon(**allowed)
 
     assert run.stderr == "==> apt-get install docker.io\n"
+
+
+# A Docker that was installed without its plugin.
+NO_PLUGIN = """[ "$1" != compose ]"""
+
+
+@pytest.mark.parametrize(
+    "commands, compose",
+    [
+        ({"docker": "exit 0"}, "docker compose"),
+        ({"docker": "exit 0", "docker-compose": "exit 0"}, "docker compose"),
+        ({"docker": NO_PLUGIN, "docker-compose": "exit 0"}, "docker-compose"),
+    ],
+)
+def test_compose(machine, run, commands, compose):
+    """Docker's plugin is Compose where there is one, else the command of old."""
+    for name, text in commands.items():
+        machine(name, text)
+
+    done = run("compose.sh")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{compose}\n", "")
+
+
+def test_no_compose(machine, run):
+    """Where there is none, and none may be installed, one sentence says so."""
+    machine("docker", NO_PLUGIN)
+
+    done = run("compose.sh")
+
+    (said,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said.startswith("Docker Compose is missing: install it")
+
+
+def test_compose_is_installed(machine, run, tmp_path):
+    """Continuous integration gets it without asking."""
+    machine("docker", NO_PLUGIN)
+    machine("docker-compose", "exit 0")
+    (tmp_path / "bin" / "docker-compose").rename(tmp_path / "compose")
+    moved = f'/bin/mv {tmp_path}/compose "${{0%/*}}"/docker-compose'
+    machine("apt-get", f'[ "$1" = update ] || {moved}')
+
+    done = run("compose.sh", CI="true")
+
+    assert (done.returncode, done.stdout) == (0, "docker-compose\n")
+    assert done.stderr == "==> apt-get install docker-compose\n"

@@ -48,9 +48,21 @@ def test_pages_speak_of_settings_that_exist():
     """No page names a variable of ours that nothing reads."""
     known = {declared.variable for declared in settings.DECLARED}
     known |= {f"{name}_FILE" for name in known}
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.*")]:
         named = re.findall(r"APP_INTEGRATIONS_[A-Z_]*[A-Z]", page.read_text("utf-8"))
         assert set(named) <= known, page.name
+
+
+def test_compose_starts_what_is_built():
+    """Without variables Compose takes the images that `make image` makes."""
+    compose = (ROOT / "docs" / "install" / "compose.yaml").read_text(encoding="utf-8")
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    (base,) = re.findall(r"^ARG CAMUNDA_IMAGE=.*/(.+)", dockerfile, re.MULTILINE)
+    ours = f"app-integrations-exporter:{exporter.__version__}"
+
+    images = re.findall(r"image: \$\{\w+_IMAGE:-(.+)\}", compose)
+
+    assert images == [f"{ours}-{base.replace(':', '-')}", ours]
 
 
 def test_make_help_names_every_target():

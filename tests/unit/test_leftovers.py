@@ -74,11 +74,13 @@ def test_disabled_and_wanted(broker, check, monkeypatch):
     monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
     broker.exporters[NAME] = "DISABLED"
 
-    ((level, text, remedy),) = check()
+    ((level, text, remedy),) = check("--broker", broker.url)
 
     assert level == "problem"
     assert text == "The broker has appintspool disabled: it sends nothing"
-    assert remedy.endswith(f"{broker.url}/actuator/exporters/appintspool/enable")
+    assert (
+        remedy == f"Enable it: app-integrations-exporter enable --broker {broker.url}"
+    )
 
 
 @pytest.mark.parametrize("suffix", ["", "_FILE"])

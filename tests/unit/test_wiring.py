@@ -8,7 +8,7 @@ import pytest
 from exporter.distribution import entrypoint, wiring
 from exporter.distribution.home import find
 from exporter.distribution.takeover import OFFICIAL
-from exporter.distribution.wiring import WiringError, is_wanted, wire
+from exporter.distribution.wiring import WiringError, is_wanted, why_off, wire
 
 URL = {"APP_INTEGRATIONS_URL": "https://backend.example/events"}
 OFFICIAL_ONE = {
@@ -55,6 +55,7 @@ def distribution(path, version):
 def test_wanted(environ, wanted):
     """A backend switches it on, unless somebody says so or otherwise."""
     assert is_wanted(environ) is wanted
+    assert bool(why_off(environ)) is not wanted
 
 
 def test_each_is_told_its_part(environ):
