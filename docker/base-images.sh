@@ -37,7 +37,7 @@ broker() { # the broker from Maven Central, with Java from PyPI, as the official
     there "$BROKER" && return
     debian
     local parts home java
-    parts=$("$PYTHON" "$here/broker-standin/parts.py")
+    parts=$(PYTHONPATH=$here/.. "$PYTHON" "$here/broker-standin/parts.py") # where no checkout is installed, too
     { read -r home && read -r java; } <<<"$parts"
     echo "==> $BROKER, from its archive"
     # The whole context is one stream: it comes from three places, and none of them is copied.

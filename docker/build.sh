@@ -34,7 +34,7 @@ obtain() { # print $1 if it's here or can be pulled, else the stand-in $3, calle
         echo "$1 is neither here nor can it be pulled: check the name and the way to its registry." >&2
         exit 1
     else
-        MAKEFLAGS='' make --silent base-images ARGS="$2" >&2
+        MAKEFLAGS='' make --silent base-images ARGS="$2" >&2 || exit
         echo "$3"
     fi
 }

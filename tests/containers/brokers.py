@@ -13,6 +13,7 @@ from exporter.demo.child import until
 from exporter.demo.engine import Engine
 from exporter.demo.errors import EngineError
 from tests.containers.backend import HOST
+from tests.image.docker import inspected
 
 REST, MANAGEMENT = 8080, 9600
 START_SECONDS = 90
@@ -26,6 +27,9 @@ ALONE = {
     "CAMUNDA_SECURITY_AUTHORIZATIONS_ENABLED": "false",
     "SPRING_PROFILES_ACTIVE": "broker",
 }
+
+# What only the broker's own command line holds.
+JAVA = "io.camunda.application.Standalone"
 
 # A command line per process, without a `ps`, which small images lack.
 PROCESSES = r"""
@@ -50,16 +54,10 @@ class Broker:
         container.with_tmpfs_mount("/tmp", "exec")  # noqa: S108
         container.with_kwargs(extra_hosts={HOST: "host-gateway"}, **options)
         if volume:
-            container.with_volume_mapping(volume, f"{self.home(image)}/data", "rw")
+            container.with_volume_mapping(volume, data_of(image), "rw")
         if network:
             container.with_network(network).with_network_aliases(name)
         self._container = container
-
-    def home(self, image):
-        """Return where *image* has the distribution."""
-        given = self._client.images.get(image).attrs["Config"]["Env"]
-        told = dict(each.split("=", 1) for each in given)
-        return told.get("CAMUNDA_HOME") or told["ZB_HOME"]
 
     def __enter__(self):
         """Start it, and don't wait for anything."""
@@ -107,12 +105,12 @@ class Broker:
         ]
         return len(topology["brokers"]) == brokers and ("leader", "healthy") in roles
 
-    async def manage(self, path):
-        """Return what its management has at *path*."""
+    async def manage(self, path, method="GET", body=None):
+        """Return what its management answers at *path*."""
         url = f"{self._url(MANAGEMENT)}/actuator/{path}"
         async with (
             aiohttp.ClientSession(raise_for_status=True) as session,
-            session.get(url) as answer,
+            session.request(method, url, json=body) as answer,
         ):
             return await answer.json()
 
@@ -120,6 +118,18 @@ class Broker:
         """Return the status of every exporter that the broker knows, by id."""
         known = await self.manage("exporters")
         return {each["exporterId"]: each["status"] for each in known}
+
+    async def snapshot(self):
+        """Return when a snapshot holds whatever was exported until then."""
+        async with asyncio.timeout(START_SECONDS):
+            await until(self._has_snapshot)
+
+    async def _has_snapshot(self):
+        partitions = await self.manage("partitions")
+        if all(map(_holds_what_was_exported, partitions.values())):
+            return True
+        await self.manage("partitions/takeSnapshot", "POST", {})
+        return False
 
     def processes(self):
         """Return the command line of every process, by its id in the container."""
@@ -138,6 +148,12 @@ class Broker:
             if "app-integrations-exporter" in line and line.split()[-1] == "run":
                 return pid
         return None
+
+    def java(self):
+        """Return the process id of the broker itself."""
+        lines = self.processes().items()
+        (pid,) = [pid for pid, line in lines if JAVA in line]
+        return pid
 
     def run(self, *command):
         """Return what *command* prints in the container; it must succeed."""
@@ -166,6 +182,20 @@ class Broker:
         start = '{"time"'
         lines = [json.loads(x) for x in self.log.splitlines() if x.startswith(start)]
         return [line for line in lines if line.get("message") == message]
+
+
+def _holds_what_was_exported(partition):
+    """Return whether the latest snapshot of *partition* is of now."""
+    # <index>-<term>-<processed>-<exported>-<broker>
+    name = (partition["snapshotId"] or "").split("-")
+    return name[3:4] == [str(partition["exportedPosition"])]
+
+
+def data_of(image):
+    """Return where a broker of *image* has its data."""
+    given = inspected(image)["Config"]["Env"]
+    told = dict(each.split("=", 1) for each in given)
+    return f"{told.get('CAMUNDA_HOME') or told['ZB_HOME']}/data"
 
 
 def version_of(image):

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from testcontainers.core.config import testcontainers_config
+from testcontainers.core.network import Network
 
 from tests.containers.backend import Backend
 from tests.containers.brokers import Broker, new_volume
@@ -51,6 +52,13 @@ def volume():
     """Return a volume that outlives the containers of one test."""
     with new_volume() as name:
         yield name
+
+
+@pytest.fixture
+def network():
+    """Return a network for the containers of one test."""
+    with Network() as network:
+        yield network
 
 
 @pytest.fixture

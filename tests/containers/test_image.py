@@ -2,7 +2,6 @@
 
 import pytest
 
-from exporter.distribution.takeover import OFFICIAL
 from tests.conftest import eventually
 from tests.containers.offices import staffed, unstaffed
 from tests.integration.office import LIFE
@@ -21,7 +20,7 @@ async def test_life_of_user_tasks(start, backend):
         assert len(identities) == len(set(identities))
         assert broker.status()["delivery"]["events"] == 60
         # Neither settings nor the libraries of the exporter are the broker's to see.
-        told = broker.variables(pid_of_broker(broker))
+        told = broker.variables(broker.java())
         assert [name for name in told if name.startswith(OURS)] == []
 
 
@@ -83,44 +82,6 @@ async def test_wrong_configuration(start):
         assert "starts without the exporter" in broker.log
 
 
-async def test_takeover(start, camunda, backend, volume):
-    """Who had the official exporter changes the image: its id goes on where it was."""
-    prefix = "ZEEBE_BROKER_EXPORTERS_APPINTEXPORTER"
-    before = {
-        # Like the official one it keeps a position and nothing else in the broker.
-        f"{prefix}_CLASSNAME": "io.camunda.zeebe.broker.exporter.debug.DebugLogExporter"
-    }
-    async with (
-        start(image=camunda, environment=before, volume=volume) as broker,
-        unstaffed(broker, backend) as office,
-    ):
-        old = await office.review(3)
-        broker.docker.stop(timeout=30)
-
-    official = {
-        "APP_INTEGRATIONS_URL": "",
-        f"{prefix}_CLASSNAME": OFFICIAL,
-        f"{prefix}_ARGS_URL": backend.url,
-        f"{prefix}_ARGS_APIKEY": "secret",
-        f"{prefix}_ARGS_MAXRETRIES": "2",
-    }
-    async with (
-        start(environment=official, volume=volume) as broker,
-        staffed(broker, backend) as office,
-    ):
-        instances = await office.review(3)
-        await office.all_told(instances, LIFE)
-        exporters = await broker.exporters()
-
-        assert office.histories(instances) == dict.fromkeys(instances, LIFE)
-        assert set(old).isdisjoint(instances)
-        assert exporters == {"appintexporter": "ENABLED"}
-        assert backend.headers[-1]["X-API-KEY"] == "secret"
-        assert OFFICIAL not in broker.variables(pid_of_broker(broker)).values()
-        (notice,) = broker.said("setting without effect")
-        assert "MAXRETRIES" in notice["detail"]
-
-
 async def test_uninstall(start, volume, backend):
     """The broker lets go of us with one command, and then starts as a stock one."""
     async with start(volume=volume) as broker, unstaffed(broker, backend) as office:
@@ -134,10 +95,3 @@ async def test_uninstall(start, volume, backend):
     async with start(environment=off, volume=volume) as broker:
         assert (await broker.exporters()).get("appintspool") != "ENABLED"
         assert broker.exporter() is None
-
-
-def pid_of_broker(broker):
-    """Return the process id of the broker's Java."""
-    lines = broker.processes().items()
-    (pid,) = [pid for pid, line in lines if "io.camunda.application.Standalone" in line]
-    return pid

@@ -2,7 +2,6 @@
 
 import pytest
 from testcontainers.core.container import DockerContainer
-from testcontainers.core.network import Network
 
 from exporter.distribution.broker_environment import broker_environment
 from tests.conftest import eventually
@@ -12,13 +11,6 @@ from tests.containers.offices import staffed
 from tests.integration.office import LIFE
 
 SECRET = {"username": "broker", "password": "only between the two"}
-
-
-@pytest.fixture
-def network():
-    """Return a network for the containers of one test."""
-    with Network() as network:
-        yield network
 
 
 @pytest.fixture
