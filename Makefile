@@ -21,8 +21,8 @@ run: $(VENV)/.dev ## run the exporter itself with the APP_INTEGRATIONS_* variabl
 	@$(BIN)/python -m exporter run
 
 ##@ Test it
-.PHONY: test check lint format unit service fault-test integration bench
-test: check fault-test integration ## everything: the fast checks, faults on purpose, then the real broker
+.PHONY: test check lint format unit service chart-test fault-test integration bench
+test: check chart-test fault-test integration ## everything: the fast checks, the chart, faults on purpose, then the real broker
 
 check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service tests with coverage
 	@echo "==> unit and service tests"
@@ -41,6 +41,10 @@ format: $(VENV)/.dev ## put the code into its form
 
 unit service: $(VENV)/.dev ## one kind of test alone
 	@$(BIN)/python -m pytest tests/$@
+
+chart-test: $(VENV)/.dev ## render the Helm chart, and hold it against Kubernetes (HELM=, CAMUNDA_CHART=)
+	@echo "==> tests of the chart"
+	@$(BIN)/python -m pytest --quiet tests/chart
 
 fault-test: $(VENV)/.dev ## prove by faults and kills that nothing is lost (LONG=1: three quarters of an hour; ARGS=--help)
 	@echo "==> faults on purpose"
@@ -71,9 +75,15 @@ integration-test: image-test ## the images with a real broker in containers, fau
 	@$(BIN)/python -m pytest --quiet --timeout=240 --durations=0 --durations-min=1 \
 		tests/containers $(ARGS)
 
+##@ In a cluster
+.PHONY: kube-test
+kube-test: $(VENV)/.dev ## the Helm chart with a real broker in the cluster of KUBECONFIG (LOAD=, CAMUNDA_CHART=, ARGS=)
+	@echo "==> the Helm chart in a cluster"
+	@$(BIN)/python -m pytest --quiet --timeout=300 --durations=0 --durations-min=1 tests/kube $(ARGS)
+
 ##@ Maintain it
-.PHONY: docs lock clean help
-docs: $(VENV)/.dev ## write the generated parts of docs/
+.PHONY: docs lock chart-package clean help
+docs: $(VENV)/.dev ## write the generated parts of docs/ and of the chart
 	@$(BIN)/python -m scripts.docs
 
 lock: $(BIN)/python ## resolve the dependencies anew, with hashes, into requirements/
@@ -82,6 +92,10 @@ lock: $(BIN)/python ## resolve the dependencies anew, with hashes, into requirem
 	@$(LOCK) pyproject.toml --extra demo --constraint requirements/dev.lock --output-file requirements/demo.lock
 	@$(LOCK) pyproject.toml --constraint requirements/dev.lock --output-file requirements/runtime.lock
 	@$(LOCK) --upgrade --group freeze --constraint requirements/dev.lock --output-file requirements/freeze.lock
+
+chart-package: $(VENV)/.dev ## put the Helm chart into an archive in dist/
+	@mkdir -p dist
+	@$(BIN)/python -m scripts.helm charts/app-integrations-exporter dist
 
 clean: ## remove what the targets above made (not the cached broker)
 	@rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,70 @@
+{{/* The exporter's own container, without its probes, which differ: modes sidecar and service. */}}
+{{- define "app-integrations-exporter.container" -}}
+{{- $optional := eq .Values.mode "sidecar" -}}
+{{- $env := include "app-integrations-exporter.extraEnv" . | fromYamlArray }}
+{{- if $optional }}
+  {{- /* Switched off, it finds no settings, and is probed at this address all the same. */}}
+  {{- $host := include "app-integrations-exporter.setting" (dict "root" . "name" "APP_INTEGRATIONS_ADMIN_HOST" "default" "") }}
+  {{- $port := include "app-integrations-exporter.adminPort" . }}
+  {{- $env = concat (list (dict "name" "APP_INTEGRATIONS_ADMIN_HOST" "value" $host) (dict "name" "APP_INTEGRATIONS_ADMIN_PORT" "value" $port)) $env }}
+{{- end -}}
+name: {{ include "app-integrations-exporter.name" . }}
+image: {{ include "app-integrations-exporter.image" . | quote }}
+imagePullPolicy: {{ include "app-integrations-exporter.pullPolicy" . }}
+args: {{ ternary (list "run" "--standby") (list "run") $optional | toJson }}
+{{- with $env }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+envFrom:
+  - configMapRef:
+      name: {{ include "app-integrations-exporter.ownEnv" . }}
+      {{- if $optional }}
+      optional: true
+      {{- end }}
+  - secretRef:
+      name: {{ include "app-integrations-exporter.ownEnv" . }}
+      optional: true
+  {{- with .Values.envFrom }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+ports:
+  {{- if not $optional }}
+  - name: ingest
+    containerPort: {{ include "app-integrations-exporter.ingestPort" . }}
+  {{- end }}
+  - name: exporter-admin
+    containerPort: {{ include "app-integrations-exporter.adminPort" . }}
+resources:
+  {{- toYaml .Values.resources | nindent 2 }}
+securityContext:
+  {{- toYaml .Values.containerSecurityContext | nindent 2 }}
+volumeMounts:
+  {{- if $optional }}
+  - name: data
+    mountPath: /data
+  {{- else }}
+  - name: spool
+    mountPath: {{ include "app-integrations-exporter.spoolDir" . }}
+  {{- end }}
+  {{- with include "app-integrations-exporter.mount" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{- define "app-integrations-exporter.extraEnv" -}}
+{{- tpl (.Values.extraEnv | default list | toYaml) . }}
+{{- end }}
+
+{{/* A probe of .path on the admin port, with what .probe says besides; nothing where that is nothing. */}}
+{{- define "app-integrations-exporter.probe" -}}
+{{- with .probe }}
+{{- toYaml . }}
+httpGet:
+  path: {{ $.path }}
+  port: exporter-admin
+{{- end }}
+{{- end }}

@@ -1,0 +1,91 @@
+{{/*
+What the exporter is told, but for secrets: what this chart decides, then `env`, which wins. Empty is not set, there and here.
+*/}}
+{{- define "app-integrations-exporter.settings" -}}
+{{- $settings := dict "APP_INTEGRATIONS_ENABLED" "true" "APP_INTEGRATIONS_ADMIN_HOST" "0.0.0.0" }}
+{{- with include "app-integrations-exporter.spoolDir" . }}{{ $_ := set $settings "APP_INTEGRATIONS_SPOOL_DIR" . }}{{ end }}
+{{- with .Values.backend.url }}{{ $_ := set $settings "APP_INTEGRATIONS_URL" (tpl . $) }}{{ end }}
+{{- if eq .Values.mode "service" }}{{ $_ := set $settings "APP_INTEGRATIONS_INGEST_HOST" "0.0.0.0" }}{{ end }}
+{{- range include "app-integrations-exporter.given" . | fromYaml }}
+  {{- if .path }}{{ $_ := set $settings (ternary .variable (printf "%s_FILE" .variable) (default false .file)) .path }}{{ end }}
+  {{- if eq .value "ingest" }}{{ $_ := set $settings "APP_INTEGRATIONS_INGEST_USERNAME" "broker" }}{{ end }}
+{{- end }}
+{{- range $name, $value := .Values.env }}
+  {{- with tpl (include "app-integrations-exporter.text" $value) $ }}{{ $_ := set $settings $name . }}{{ end }}
+{{- end }}
+{{- toYaml $settings }}
+{{- end }}
+
+{{/* On the broker's volume the place is that of mode `embedded`, so that a change of mode finds what still waits. */}}
+{{- define "app-integrations-exporter.spoolDir" -}}
+{{- if eq .Values.mode "sidecar" }}/data/app-integrations{{ end }}
+{{- if eq .Values.mode "service" }}/var/lib/app-integrations{{ end }}
+{{- end }}
+
+{{/* The setting called .name, or .default. */}}
+{{- define "app-integrations-exporter.setting" -}}
+{{- get (include "app-integrations-exporter.settings" .root | fromYaml) .name | default .default }}
+{{- end }}
+
+{{- define "app-integrations-exporter.ingestPort" -}}
+{{- include "app-integrations-exporter.setting" (dict "root" . "name" "APP_INTEGRATIONS_INGEST_PORT" "default" "9280") }}
+{{- end }}
+
+{{- define "app-integrations-exporter.adminPort" -}}
+{{- include "app-integrations-exporter.setting" (dict "root" . "name" "APP_INTEGRATIONS_ADMIN_PORT" "default" "9281") }}
+{{- end }}
+
+{{/*
+What the broker is told where our entrypoint doesn't tell it: files/broker.yaml, for the version of Camunda. A password from
+somebody's own Secret is a variable of the broker's container, and the broker puts it where it's mentioned.
+*/}}
+{{- define "app-integrations-exporter.brokerVariables" -}}
+{{- $ingest := (include "app-integrations-exporter.given" . | fromYaml).ingest | default dict }}
+{{- $host := ternary "127.0.0.1" (include "app-integrations-exporter.service" .) (eq .Values.mode "sidecar") }}
+{{- $size := dict "root" . "name" "APP_INTEGRATIONS_BROKER_BULK_SIZE" "default" "1" }}
+{{- $user := dict "root" . "name" "APP_INTEGRATIONS_INGEST_USERNAME" "default" "" }}
+{{- $told := dict
+      "{url}" (printf "http://%s:%s" $host (include "app-integrations-exporter.ingestPort" .))
+      "{bulk_size}" (include "app-integrations-exporter.setting" $size)
+      "{username}" (include "app-integrations-exporter.setting" $user)
+      "{password}" (ternary "${APP_INTEGRATIONS_INGEST_PASSWORD}" "" (empty $ingest.name | not)) }}
+{{- $variables := dict }}
+{{- range $name, $value := include "app-integrations-exporter.brokerTemplate" . | fromYaml }}
+  {{- $text := ternary (get $told $value) $value (hasKey $told $value) }}
+  {{- if $text }}{{ $_ := set $variables $name $text }}{{ end }}
+{{- end }}
+{{- if eq .Values.mode "sidecar" }}
+  {{- $_ := set $variables "ZEEBE_RESTORE_IGNOREFILESINTARGET" "lost+found,app-integrations" }}
+{{- end }}
+{{- toYaml $variables }}
+{{- end }}
+
+{{/* What the broker is told as a secret. */}}
+{{- define "app-integrations-exporter.brokerSecrets" -}}
+{{- $ingest := (include "app-integrations-exporter.given" . | fromYaml).ingest | default dict }}
+{{- $secrets := dict }}
+{{- range $name, $value := include "app-integrations-exporter.brokerTemplate" . | fromYaml }}
+  {{- if and $ingest.inline (eq $value "{password}") }}{{ $_ := set $secrets $name $ingest.inline }}{{ end }}
+{{- end }}
+{{- toYaml $secrets }}
+{{- end }}
+
+{{- define "app-integrations-exporter.brokerTemplate" -}}
+{{- get (.Files.Get "files/broker.yaml" | fromYaml) (include "app-integrations-exporter.brokerVersion" .) | default dict | toYaml }}
+{{- end }}
+
+{{/* The version of Camunda, like 8.8, 8.8.21 or 8.10.0-alpha5; nothing where what is given is none. */}}
+{{- define "app-integrations-exporter.camundaVersion" -}}
+{{- $number := "(0|[1-9][0-9]*)" }}
+{{- regexFind (printf `^%s\.%s(\.%s(-[0-9A-Za-z.-]+)?)?$` $number $number $number) (.Values.camunda.version | default "") }}
+{{- end }}
+
+{{/* The entry of files/broker.yaml for the version of Camunda: its own, or the newest for what is newer; else nothing. */}}
+{{- define "app-integrations-exporter.brokerVersion" -}}
+{{- $version := include "app-integrations-exporter.camundaVersion" . | regexFind `^[0-9]+\.[0-9]+` }}
+{{- if $version }}
+  {{- if semverCompare ">=8.10.0" (printf "%s.0" $version) }}8.10
+  {{- else if hasKey (.Files.Get "files/broker.yaml" | fromYaml) $version }}{{ $version }}
+  {{- end }}
+{{- end }}
+{{- end }}

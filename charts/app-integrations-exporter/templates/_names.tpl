@@ -1,0 +1,78 @@
+{{/*
+Names are fixed: the chart of Camunda finds these objects by them, so there is one installation in a namespace.
+No Service may begin like our settings, or like those of the broker: Kubernetes would inject variables that look like them.
+*/}}
+{{- define "app-integrations-exporter.name" -}}app-integrations-exporter{{- end }}
+{{- define "app-integrations-exporter.service" -}}ingest-app-integrations{{- end }}
+
+{{/* What the broker's container reads, and what the exporter's own container reads (modes sidecar and service). */}}
+{{- define "app-integrations-exporter.brokerEnv" -}}app-integrations-exporter-env{{- end }}
+{{- define "app-integrations-exporter.ownEnv" -}}app-integrations-exporter-settings{{- end }}
+
+{{/* Metadata of the object called .name, else like the chart, with .more labels. */}}
+{{- define "app-integrations-exporter.metadata" -}}
+name: {{ .name | default (include "app-integrations-exporter.name" .root) }}
+namespace: {{ .root.Release.Namespace | quote }}
+labels:
+  {{- include "app-integrations-exporter.labels" . | nindent 2 }}
+{{- with .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "app-integrations-exporter.selector" -}}
+app.kubernetes.io/name: {{ include "app-integrations-exporter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{/* The pods of Camunda's brokers, as the official chart labels them. */}}
+{{- define "app-integrations-exporter.brokers" -}}
+app.kubernetes.io/component: zeebe-broker
+{{- end }}
+
+{{/* The labels of an object of .root: those that select come first, then .more, those for every object, and the usual ones. */}}
+{{- define "app-integrations-exporter.labels" -}}
+{{- $usual := dict
+      "app.kubernetes.io/component" (include "app-integrations-exporter.name" .root)
+      "app.kubernetes.io/part-of" "camunda-platform"
+      "app.kubernetes.io/version" .root.Chart.AppVersion
+      "app.kubernetes.io/managed-by" .root.Release.Service
+      "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") }}
+{{- merge (include "app-integrations-exporter.selector" .root | fromYaml) (.more | default dict) (.root.Values.commonLabels | default dict) $usual | toYaml }}
+{{- end }}
+
+{{/* A value as the text of a variable: YAML makes 1048576 a float, which prints as 1.048576e+06. Null is no text. */}}
+{{- define "app-integrations-exporter.text" -}}
+{{- if kindIs "float64" . }}{{ printf "%.0f" . }}{{ else if not (kindIs "invalid" .) }}{{ toString . }}{{ end }}
+{{- end }}
+
+{{/* The image with its registry and its tag, `name:tag` or `name@digest`; nothing where no tag can be known. */}}
+{{- define "app-integrations-exporter.image" -}}
+{{- $image := .Values.image }}
+{{- $tag := include "app-integrations-exporter.tag" . }}
+{{- if or $image.digest $tag }}
+{{- with include "app-integrations-exporter.registry" . }}{{ . }}/{{ end }}
+{{- $image.repository }}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $tag }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "app-integrations-exporter.registry" -}}
+{{- .Values.image.registry | default .Values.global.image.registry | default "" | trimSuffix "/" }}
+{{- end }}
+
+{{/* The tag, as docs/image.md has it; the distribution's is known when the whole version of Camunda is. */}}
+{{- define "app-integrations-exporter.tag" -}}
+{{- $version := include "app-integrations-exporter.camundaVersion" . }}
+{{- if .Values.image.tag }}{{ .Values.image.tag }}
+{{- else if ne .Values.mode "embedded" }}{{ .Chart.AppVersion }}
+{{- else if regexMatch `^[0-9]+\.[0-9]+\.` $version }}
+{{- $base := ternary "zeebe" "camunda" (has (include "app-integrations-exporter.brokerVersion" .) (list "8.5" "8.6" "8.7")) }}
+{{- printf "%s-%s-%s" .Chart.AppVersion $base $version }}
+{{- end }}
+{{- end }}
+
+{{- define "app-integrations-exporter.pullPolicy" -}}
+{{- .Values.image.pullPolicy | default .Values.global.image.pullPolicy | default "IfNotPresent" }}
+{{- end }}

@@ -1,0 +1,106 @@
+"""
+Render a chart: with the `helm` in PATH if there is one, else with its engine from PyPI.
+
+HELM names another one; `HELM=` (empty) asks for the engine in any case.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from helm_python.chart import Chart, package
+from helm_python.chart import lint as _lint
+from helm_python.errors import HelmError
+
+NOTES = "/templates/NOTES.txt"
+
+# Without a cluster Helm supposes the one it was built for, which may be any.
+KUBERNETES = "1.34.0"
+
+
+class RefusedError(Exception):
+    """Helm doesn't render a chart with these values; the message is Helm's."""
+
+
+def command() -> str | None:
+    """Return the `helm` to use, or None where the engine has to do."""
+    return shutil.which(os.environ.get("HELM", "helm") or "no-helm")
+
+
+def render(
+    chart: Path,
+    values: Mapping[str, Any],
+    *,
+    name: str = "app-integrations",
+    namespace: str = "camunda",
+) -> dict[str, str]:
+    """
+    Return every rendered template of *chart* by its path, without the chart's name.
+
+    Raises `RefusedError` when schema or templates refuse *values*.
+    """
+    helm = command()
+    if helm:
+        texts = _by_command(helm, chart, values, name, namespace)
+    else:
+        texts = _by_engine(chart, values, name, namespace)
+    return {path.partition("/templates/")[2]: text for path, text in texts.items()}
+
+
+def archive(chart: Path, destination: Path) -> Path:
+    """Return the chart as an archive in *destination*."""
+    return Path(package(chart, destination=destination))
+
+
+def _by_engine(
+    chart: Path, values: Mapping[str, Any], name: str, namespace: str
+) -> dict[str, str]:
+    try:
+        with Chart.load(chart) as loaded:
+            return loaded.render(dict(values), name=name, namespace=namespace)
+    except HelmError as error:
+        raise RefusedError(str(error)) from error
+
+
+def _by_command(
+    helm: str, chart: Path, values: Mapping[str, Any], name: str, namespace: str
+) -> dict[str, str]:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+        json.dump(dict(values), file)  # YAML of another version would be read otherwise
+        file.flush()
+        arguments = [name, str(chart), "--namespace", namespace, "--values", file.name]
+        done = subprocess.run(  # noqa: S603 -- the user's own helm
+            [helm, "template", *arguments, "--kube-version", KUBERNETES],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise RefusedError(done.stderr)
+    texts: dict[str, str] = {}
+    for text in re.split(r"(?m)^---\n", done.stdout):
+        if found := re.match(r"# Source: (.+)\n", text):
+            texts[found[1]] = texts.get(found[1], "") + "---\n" + text
+    # Without a cluster, Helm 3 shows the notes to nobody.
+    engine = _by_engine(chart, values, name, namespace)
+    return texts | {path: engine[path] for path in engine if path.endswith(NOTES)}
+
+
+def lint(
+    chart: Path, values: Mapping[str, Any], *, kubernetes: str = KUBERNETES
+) -> list[dict[str, Any]]:
+    """Return what `helm lint` says of *chart*; severity 1 is no more than a remark."""
+    report = _lint(chart, dict(values), strict=True, kube_version=kubernetes)
+    messages: list[dict[str, Any]] = report["messages"]
+    return messages
+
+
+if __name__ == "__main__":
+    print(archive(*map(Path, sys.argv[1:])))

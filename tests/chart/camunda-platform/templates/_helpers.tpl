@@ -1,0 +1,32 @@
+{{/* The name of a part: <release>-<part>, or the release's alone where that has the part's name in it. */}}
+{{- define "name" -}}
+{{- $release := index . 0 -}}
+{{- $part := index . 1 -}}
+{{- contains $part $release | ternary $release (printf "%s-%s" $release $part) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "selector" -}}
+app: camunda-platform
+app.kubernetes.io/name: camunda-platform
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: camunda-platform
+app.kubernetes.io/component: zeebe-broker
+{{- end -}}
+
+{{- define "labels" -}}
+{{ include "selector" . }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+app.kubernetes.io/version: {{ empty .Values.orchestration.image.digest | ternary (include "tag" .) .Chart.AppVersion | quote }}
+{{- end -}}
+
+{{- define "tag" -}}
+{{- .Values.orchestration.image.tag | default .Values.global.image.tag -}}
+{{- end -}}
+
+{{- define "image" -}}
+{{- $image := .Values.orchestration.image -}}
+{{- with $image.registry | default .Values.global.image.registry }}{{ . }}/{{ end -}}
+{{- $image.repository -}}
+{{- with $image.digest }}@{{ . }}{{ else }}:{{ include "tag" $ }}{{ end -}}
+{{- end -}}

@@ -1,0 +1,337 @@
+"""
+The values for the release of Camunda do what they are for, in the official chart.
+
+A stub of that chart's contract stands for it, unless CAMUNDA_CHART names the real one
+(a directory or an archive).
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from scripts import chart as charts
+from scripts import helm
+from scripts.chart import MODES
+from tests.chart.rendering import ENV, EXAMPLES, OWN, Rendered, enabled, example
+
+STUB = Path(__file__).parent / "camunda-platform"
+CHART = Path(os.environ.get("CAMUNDA_CHART") or STUB)
+
+# The engine alone: what the official chart accepts without a database.
+ENGINE = {
+    "global": {"noSecondaryStorage": True},
+    "connectors": {"enabled": False},
+    "orchestration": {"clusterSize": "1"},
+}
+
+
+def wired(values, **own):
+    """Return the broker's pod of a Camunda release with *own* values, wired by ours."""
+    wiring = Rendered(values).wiring["orchestration"]
+    orchestration = ENGINE["orchestration"] | own | wiring
+    if "image" in own:  # Helm merges maps
+        orchestration["image"] = own["image"] | wiring["image"]
+    release = Rendered(
+        ENGINE | {"orchestration": orchestration}, chart=CHART, name="camunda"
+    )
+    return release.find("StatefulSet", "camunda-zeebe")
+
+
+def container(pod):
+    """Return the broker's container."""
+    (found,) = [each for each in pod["containers"] if each["name"] == "orchestration"]
+    return found
+
+
+DIGEST = "sha256:%064x"
+
+
+@pytest.fixture(params=EXAMPLES, ids=lambda path: path.stem.removesuffix("-values"))
+def broker(request):
+    """Return the broker's StatefulSet, wired as each of the examples says."""
+    return wired(example(request.param))
+
+
+@pytest.mark.parametrize("version", ["1.28", kubernetes_validate.latest_version()])
+def test_valid(broker, version):
+    """What the official chart makes of our values is what Kubernetes accepts."""
+    kubernetes_validate.validate(broker, version, strict=True)
+
+
+def test_everything_optional(broker):
+    """No object of ours that is missing keeps a broker from starting."""
+    pod = broker["spec"]["template"]["spec"]
+    containers = pod["containers"] + (pod.get("initContainers") or [])
+    for each in containers:
+        for source in each.get("envFrom", []):
+            (reference,) = source.values()
+            if reference["name"] in (ENV, OWN):
+                assert reference["optional"] is True
+        for variable in each.get("env", []):
+            if "secretKeyRef" in variable.get("valueFrom", {}):
+                assert variable["valueFrom"]["secretKeyRef"]["optional"] is True
+    for volume in pod["volumes"]:
+        if volume["name"] == "app-integrations-secrets":
+            sources = volume["projected"]["sources"]
+            assert all(source["secret"]["optional"] for source in sources)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("half", [{"existingSecret": "a"}, {"existingSecretKey": "b"}])
+def test_half_a_secret(mode, half):
+    """What isn't complete while it's off breaks no broker that is wired."""
+    values = enabled(mode, enabled=False, apiKey={"secret": half})
+
+    broker = wired(values | {"ingest": {"secret": half}})
+
+    kubernetes_validate.validate(broker, "1.34", strict=True)
+    assert "/etc/app-integrations" not in str(broker)
+
+
+def test_mounts_have_volumes(broker):
+    """Whatever is mounted is a volume of the pod."""
+    pod = broker["spec"]["template"]["spec"]
+    claims = broker["spec"].get("volumeClaimTemplates", [])
+    there = {each["name"] for each in pod["volumes"]}
+    there |= {each["metadata"]["name"] for each in claims}
+
+    for each in pod["containers"] + (pod.get("initContainers") or []):
+        assert {mount["name"] for mount in each.get("volumeMounts", [])} <= there
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_broker_reads_ours(mode):
+    """The broker's container reads our ConfigMap and Secret, behind what it has."""
+    pod = wired(enabled(mode))["spec"]["template"]["spec"]
+
+    sources = container(pod)["envFrom"]
+    assert sources[-2:] == [
+        {"configMapRef": {"name": ENV, "optional": True}},
+        {"secretRef": {"name": ENV, "optional": True}},
+    ]
+    assert len(sources) == 3
+
+
+def test_wiring_without_a_cluster():
+    """The command of docs/install/helm.md makes the file that Camunda is given."""
+    page = (charts.CHART.parents[1] / "docs/install/helm.md").read_text("utf-8")
+    (script,) = re.findall(r"sed '(.+?)'", page)
+    text = helm.render(charts.CHART, enabled())["wiring.yaml"]
+
+    values = subprocess.check_output(["sed", script], input=text, text=True)
+
+    assert yaml.safe_load(values) == Rendered(enabled()).wiring
+
+
+@pytest.mark.parametrize("mode", ["sidecar", "service"])
+def test_another_user(mode):
+    """Null leaves user and group to a cluster that chooses them, as OpenShift does."""
+    contexts = {"containerSecurityContext": {"runAsUser": None}}
+    contexts["podSecurityContext"] = {"fsGroup": None}
+    rendered = Rendered(enabled(mode, **contexts))
+
+    assert not re.search("runAsUser|fsGroup:", yaml.safe_dump(rendered.objects))
+
+
+def test_embedded():
+    """The entrypoint stands in front of the official start, in the image of both."""
+    values = enabled(
+        camunda={"version": "8.8.21"}, image={"registry": "registry.example"}
+    )
+    orchestration = container(wired(values)["spec"]["template"]["spec"])
+
+    assert orchestration["command"] == [
+        "app-integrations-entrypoint",
+        "bash",
+        "/usr/local/bin/startup.sh",
+    ]
+    assert orchestration["image"] == (
+        "registry.example/app-integrations-exporter:0.1.0-camunda-8.8.21"
+    )
+
+
+@pytest.mark.parametrize(
+    "image,name",
+    [
+        ({"tag": "1"}, "app-integrations-exporter:1"),
+        (
+            {"tag": "1", "registry": "localhost:5000/"},
+            "localhost:5000/app-integrations-exporter:1",
+        ),
+        ({"digest": DIGEST % 1}, f"app-integrations-exporter@{DIGEST % 1}"),
+    ],
+)
+def test_image_instead_of_another(image, name):
+    """Nothing of a digest that the release of Camunda has is left."""
+    broker = wired(enabled(image=image), image={"digest": DIGEST % 2})
+
+    assert container(broker["spec"]["template"]["spec"])["image"] == name
+
+
+@pytest.mark.parametrize(
+    "version,tag",
+    [
+        ("8.8.21", "0.1.0-camunda-8.8.21"),
+        ("8.10.0-alpha5", "0.1.0-camunda-8.10.0-alpha5"),
+        ("8.8.0-rc1", "0.1.0-camunda-8.8.0-rc1"),
+        ("8.7.26", "0.1.0-zeebe-8.7.26"),
+        ("8.8", None),
+        ("", None),
+    ],
+)
+def test_tag_of_the_distribution(version, tag):
+    """The tag is that of `make image`, once the whole version of Camunda is known."""
+    wiring = Rendered({"camunda": {"version": version}}).wiring["orchestration"]
+
+    assert wiring.get("image", {}).get("tag") == tag
+    # An image without the entrypoint would not start.
+    assert ("command" in wiring) is (tag is not None)
+
+
+@pytest.mark.parametrize("mode", ["sidecar", "service"])
+def test_stock_image(mode):
+    """Beside a broker in its own container, its image and its command stay."""
+    pod = wired(enabled(mode))["spec"]["template"]["spec"]
+
+    assert container(pod)["command"] == ["bash", "/usr/local/bin/startup.sh"]
+    assert "app-integrations" not in container(pod)["image"]
+
+
+def test_sidecar():
+    """The exporter starts before the broker, stays, and has the broker's volume."""
+    pod = wired(enabled("sidecar"))["spec"]["template"]["spec"]
+
+    (sidecar,) = pod["initContainers"]
+    assert sidecar["restartPolicy"] == "Always"
+    assert sidecar["args"] == ["run", "--standby"]
+    assert {"name": "data", "mountPath": "/data"} in sidecar["volumeMounts"]
+    spool = Rendered(enabled("sidecar")).read(OWN)["APP_INTEGRATIONS_SPOOL_DIR"]
+    assert spool == "/data/app-integrations"
+    # A salvage keeps its ports closed: nobody may take that for a hanging process.
+    assert sidecar["livenessProbe"]["initialDelaySeconds"] == 600
+    assert "startupProbe" not in sidecar
+    restricted(sidecar)
+
+
+def test_sidecar_stands_by():
+    """It is well while it's off, at the address where it's probed."""
+    env = {"APP_INTEGRATIONS_ADMIN_HOST": "::", "APP_INTEGRATIONS_ADMIN_PORT": 9999}
+    values = enabled("sidecar", env=env) | {"enabled": False}
+
+    (sidecar,) = wired(values)["spec"]["template"]["spec"]["initContainers"]
+
+    (port,) = sidecar["ports"]
+    assert port["name"] == sidecar["livenessProbe"]["httpGet"]["port"]
+    told = {each["name"]: each["value"] for each in sidecar["env"]}
+    assert told["APP_INTEGRATIONS_ADMIN_PORT"] == str(port["containerPort"]) == "9999"
+    assert told["APP_INTEGRATIONS_ADMIN_HOST"] == "::"
+
+
+def test_service_is_restricted():
+    """The exporter's own pod passes the restricted profile, and asks no API."""
+    pod = Rendered(enabled("service")).find("StatefulSet")["spec"]["template"]["spec"]
+
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    assert not any("hostPath" in volume for volume in pod.get("volumes", []))
+    restricted(pod["containers"][0])
+
+
+def restricted(container):
+    """Hold *container* against the restricted profile, and a read-only root."""
+    context = container["securityContext"]
+    assert context["allowPrivilegeEscalation"] is False
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert context["runAsNonRoot"] is True
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert context["readOnlyRootFilesystem"] is True
+
+
+def test_only_brokers_reach_the_ingest():
+    """Other pods get to the admin port, which tells strangers only how it fares."""
+    policy = Rendered(enabled("service")).find("NetworkPolicy")["spec"]
+    broker = wired(enabled("service"))["spec"]["template"]["metadata"]["labels"]
+
+    ingest, admin = policy["ingress"]
+    assert ingest["ports"] == [{"port": "ingest"}]
+    (peer,) = ingest["from"]
+    assert peer["podSelector"]["matchLabels"].items() <= broker.items()
+    assert admin == {"ports": [{"port": "exporter-admin"}]}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_monitored_pods(mode):
+    """A PodMonitor finds the pods that the exporter is in, and its admin port."""
+    values = enabled(mode, podMonitor={"enabled": True})
+    env = {"APP_INTEGRATIONS_ADMIN_PORT": 9999}
+    rendered = Rendered(values | {"env": env})
+
+    pods = rendered.find("StatefulSet") if mode == "service" else wired(values)
+    monitor = rendered.find("PodMonitor")["spec"]
+    labels = pods["spec"]["template"]["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= labels.items()
+    assert monitor["podMetricsEndpoints"][0]["portNumber"] == 9999
+
+
+def test_monitored_service():
+    """A ServiceMonitor finds the Service, by a port that it has."""
+    rendered = Rendered(enabled("service", serviceMonitor={"enabled": True}))
+
+    monitor, service = rendered.find("ServiceMonitor"), rendered.find("Service")
+    selector = monitor["spec"]["selector"]["matchLabels"]
+    assert selector.items() <= service["metadata"]["labels"].items()
+    names = {port["name"] for port in service["spec"]["ports"]}
+    assert monitor["spec"]["endpoints"][0]["port"] in names
+
+
+def checksum(values):
+    """Return what tells the exporter's own pod that something has changed."""
+    pod = Rendered(values).find("StatefulSet")["spec"]["template"]
+    return pod["metadata"]["annotations"]["checksum/settings"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"env": {"APP_INTEGRATIONS_BATCH_SIZE": 7}},
+        {"backend": {"url": "https://other.example"}},
+        {"apiKey": {"secret": {"inlineSecret": "other"}}},
+        {"ingest": {"secret": {"inlineSecret": "other"}}},
+        {"tls": {"ca": {"secret": {"inlineSecret": "other"}}}},
+    ],
+)
+def test_changes_restart_the_service(change):
+    """The exporter's own pod starts anew when what it reads has changed."""
+    before = enabled("service")
+
+    assert checksum(before) == checksum(enabled("service"))
+    assert checksum(before) != checksum(before | change)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_changes_restart_the_brokers(mode):
+    """The broker's pod carries what Helm finds in the objects it reads."""
+    annotations = Rendered(enabled(mode)).wiring["orchestration"]["podAnnotations"]
+
+    template = annotations["checksum/app-integrations"]
+    names = [ENV, OWN] if mode == "sidecar" else [ENV]
+    for name in names:
+        for kind in ("ConfigMap", "Secret"):
+            assert (
+                f'(lookup "v1" "{kind}" .Release.Namespace "{name}").data' in template
+            )
+    assert template.count("lookup") == 2 * len(names)
+
+
+def test_time_to_stop():
+    """The pod may take as long as its drain, and a little longer."""
+    values = enabled("service", env={"APP_INTEGRATIONS_SHUTDOWN_TIMEOUT_MS": 45_500})
+    pod = Rendered(values).find("StatefulSet")["spec"]["template"]["spec"]
+
+    assert pod["terminationGracePeriodSeconds"] == 66
