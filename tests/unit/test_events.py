@@ -4,17 +4,18 @@ import json
 
 import pytest
 
-from exporter.events import Event, to_event
+from exporter.events import Event, Mapper
 from tests import recorded
 from tests.contract import EVENT, RECORD, promised
 from tests.records import a_record, line
 
+MAPPER = Mapper()
 SENT = {"CREATED", "ASSIGNED", "COMPLETED", "CANCELED"}
 
 
 def test_the_example_of_the_contract():
     """A created user task becomes, byte for byte, what the official exporter sends."""
-    event = to_event(line(RECORD))
+    event = MAPPER.event(line(RECORD))
 
     assert event == Event(
         partition=1,
@@ -23,6 +24,9 @@ def test_the_example_of_the_contract():
         key=2251799813685957,
         instance=2251799813685951,
         body=EVENT,
+        kind="user-task.created",
+        broker="8.6.0",
+        backends=("default",),
     )
     assert event.identity == "1-73-1795446847160"
 
@@ -35,7 +39,7 @@ def test_recorded_user_tasks(version):
         record = json.loads(document)
         if record["intent"] in SENT:
             expected.append(list(promised(record).items()))
-        if event := to_event(document):
+        if event := MAPPER.event(document):
             mapped.append(list(json.loads(event.body).items()))
 
     assert {dict(event)["intent"] for event in mapped} == SENT
@@ -47,7 +51,7 @@ def test_recorded_identities(version):
     """What identifies an event and its lane is read from the record, exactly."""
     for document in recorded.user_tasks(version):
         record = json.loads(document)
-        if event := to_event(document):
+        if event := MAPPER.event(document):
             assert event[:5] == (
                 record["partitionId"],
                 record["position"],
@@ -61,7 +65,7 @@ def test_recorded_identities(version):
 @pytest.mark.parametrize("path", recorded.OTHERS, ids=str)
 def test_other_recorded_records(path):
     """Other value types, commands and rejections become nothing."""
-    assert [to_event(document) for document in recorded.lines(path)] == [
+    assert [MAPPER.event(document) for document in recorded.lines(path)] == [
         None for _ in recorded.lines(path)
     ]
 
@@ -75,7 +79,7 @@ def test_recorded_tenants():
         if record["valueType"] == "USER_TASK" and record["intent"] in SENT
     ]
 
-    events = [event for document in documents if (event := to_event(document))]
+    events = [event for document in documents if (event := MAPPER.event(document))]
 
     assert [json.loads(event.body)["tenantId"] for event in events] == sent
     assert len(set(sent)) > 1
@@ -97,14 +101,14 @@ def test_recorded_tenants():
 )
 def test_what_is_not_selected(changes):
     """An intent, a record type or a value type that we don't send is no error."""
-    assert to_event(line(a_record(**changes))) is None
+    assert MAPPER.event(line(a_record(**changes))) is None
 
 
 def test_fields_we_do_not_know():
     """What newer brokers add is ignored, wherever they add it."""
-    plain = to_event(line(a_record()))
+    plain = MAPPER.event(line(a_record()))
 
-    newer = to_event(
+    newer = MAPPER.event(
         line(
             a_record(
                 brokerVersion="8.12.0",
@@ -114,12 +118,12 @@ def test_fields_we_do_not_know():
         )
     )
 
-    assert newer == plain
+    assert newer == plain._replace(broker="8.12.0")
 
 
 def test_authorizations_stay_here():
     """What the engine knows of the user's rights and variables is never sent."""
-    event = to_event(
+    event = MAPPER.event(
         line(
             a_record(
                 authorizations={"authorized_username": "s3cret"},
@@ -135,7 +139,7 @@ def test_authorizations_stay_here():
 def test_fields_an_old_broker_lacks(absent):
     """Without a field, missing or null, the event has the engine's default for it."""
     value = dict.fromkeys(RECORD["value"]) if absent == "null" else {}
-    event = to_event(line(RECORD | {"value": value}))
+    event = MAPPER.event(line(RECORD | {"value": value}))
 
     assert event.instance == -1
     assert event.lane == -1  # that of its partition
@@ -163,6 +167,32 @@ def test_fields_an_old_broker_lacks(absent):
         "elementInstanceKey": "-1",
         "tenantId": "",
     }
+
+
+@pytest.mark.parametrize(
+    "version, known",
+    [
+        ("8.8.21", "8.8.21"),
+        ("8.10.0-alpha5", "8.10.0-alpha5"),
+        ("8.9.0-SNAPSHOT+b1", "8.9.0-SNAPSHOT+b1"),
+        (None, ""),
+        ("", ""),
+        (8, ""),
+        ("8.6.0\n", ""),
+        ("9" * 33, ""),
+    ],
+)
+def test_the_brokers_version(version, known):
+    """Who wrote the record is known if it says so; nothing depends on it."""
+    assert MAPPER.event(line(a_record(brokerVersion=version))).broker == known
+
+
+def test_identities_among_clusters():
+    """The id of the cluster is part of an event's identity, where there is one."""
+    event = MAPPER.event(line(RECORD))
+
+    assert event.identity_in("") == event.identity
+    assert event.identity_in("f3b2") == "f3b2-1-73-1795446847160"
 
 
 @pytest.mark.parametrize(
