@@ -18,7 +18,9 @@ from exporter.spool.errors import (
 from exporter.spool.outbox import Batch, Limits, Outbox
 from exporter.spool.salvage import Salvaged
 from exporter.spool.spool import Spool, open_spool
-from exporter.spool.store import Accepted, Entry
+from exporter.spool.store import Accepted
+from exporter.spool.totals import Held
+from exporter.spool.waiting import Entry
 
 __all__ = [
     "Accepted",
@@ -27,6 +29,7 @@ __all__ = [
     "DeadLetter",
     "Entry",
     "Handled",
+    "Held",
     "Limits",
     "Outbox",
     "Salvaged",

@@ -70,7 +70,50 @@ MIGRATIONS = (
     ALTER TABLE dead_letter ADD COLUMN answer    TEXT    NOT NULL DEFAULT '';
     ALTER TABLE dead_letter ADD COLUMN attempts  INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    -- An event has a row for each backend that is to get it; until now there was one.
+    -- Sequences are the order of acceptance within a backend: see waiting.py.
+    ALTER TABLE event ADD COLUMN kind   TEXT NOT NULL DEFAULT '';
+    ALTER TABLE event ADD COLUMN broker TEXT NOT NULL DEFAULT '';  -- its version
+    ALTER TABLE dead_letter ADD COLUMN kind   TEXT NOT NULL DEFAULT '';
+    ALTER TABLE dead_letter ADD COLUMN broker TEXT NOT NULL DEFAULT '';
+    ALTER TABLE held RENAME TO held_before;
+    CREATE TABLE held (
+        what      TEXT    NOT NULL,
+        backend   TEXT    NOT NULL,       -- '': it never became an event
+        rows      INTEGER NOT NULL,
+        bytes     INTEGER NOT NULL,
+        PRIMARY KEY (what, backend)
+    ) WITHOUT ROWID;
+    INSERT INTO held
+        SELECT what, 'default', rows, bytes FROM held_before WHERE what = 'event'
+        UNION ALL VALUES ('dead_letter', '', 0, 0);
+    INSERT OR REPLACE INTO held
+        SELECT 'dead_letter', coalesce(backend, ''), count(*), sum(length(body))
+        FROM dead_letter GROUP BY coalesce(backend, '');
+    DROP TABLE held_before;
+    """,
 )
+
+# The kind of a row from before the third migration is worked out when it's read: to
+# write it down would mean to write all rows anew, while the broker waits.
+KIND = """
+    CASE
+        WHEN kind <> '' OR partition IS NULL THEN kind
+        WHEN NOT json_valid(CAST(body AS TEXT)) THEN ''
+        ELSE coalesce('user-task.' ||
+            CASE json_extract(CAST(body AS TEXT), '$.intent')
+                WHEN 'CREATED' THEN 'created'
+                WHEN 'ASSIGNED' THEN
+                    CASE coalesce(json_extract(CAST(body AS TEXT), '$.assignee'), '')
+                        WHEN '' THEN 'unassigned'
+                        ELSE 'assigned'
+                    END
+                WHEN 'COMPLETED' THEN 'completed'
+                WHEN 'CANCELED' THEN 'canceled'
+            END, '')
+    END
+"""
 
 
 def open_database(path: Path) -> sqlite3.Connection:

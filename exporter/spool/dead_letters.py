@@ -8,15 +8,17 @@ sent again; a record that never became an event can only be looked at and export
 import hashlib
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
 from exporter.events import Event
 from exporter.spool.statements import numbers
+from exporter.spool.waiting import FIELDS, READ
 
-EVENT = ("partition", "position", "timestamp", "key", "instance", "body")
-COLUMNS = ("backend", "created", "reason", "action", "status", "answer", "attempts")
+ABOUT = ("backend", "created", "reason", "action", "status", "answer", "attempts")
+BODY = FIELDS.index("body")
 
 PAGE_BYTES = 256 * 1024
 """Of bodies and answers in one page: to show it holds up the loop for some 10 ms."""
@@ -70,6 +72,8 @@ class Choice(NamedTuple):
     """All, when None."""
     reason: str = ""
     """Those whose reason holds this text."""
+    backend: str | None = None
+    """Those of this backend; of any, when None."""
 
     @property
     def where(self) -> tuple[str, list[str]]:
@@ -81,7 +85,15 @@ class Choice(NamedTuple):
         if self.reason:
             conditions.append("instr(lower(reason), lower(?))")
             parameters.append(self.reason)
+        if self.backend is not None:
+            conditions.append("backend = ?")
+            parameters.append(self.backend)
         return " AND ".join(conditions), parameters
+
+    @property
+    def is_a_search(self) -> bool:
+        """Whether rows that aren't chosen have to be looked at, any number of them."""
+        return self.ids is None and bool(self.reason or self.backend is not None)
 
 
 ALL = Choice()
@@ -108,11 +120,6 @@ class Page(NamedTuple):
     rest: Window | None
     """Where the others are, if there are any."""
 
-    @property
-    def events(self) -> list[Event]:
-        """The events among them."""
-        return [letter.event for letter in self.letters if letter.event]
-
 
 class Handled:
     """What became of a choice of dead letters, page by page."""
@@ -123,19 +130,26 @@ class Handled:
         self.count = 0
         """So many wait again, or are gone."""
         self.left = 0
-        """So many never became an event, so they were left where they are."""
+        """
+        So many were left where they are: they never became an event, or the backend
+        that was to get it isn't configured.
+        """
         self.some_left: list[int] = []
         """The ids of those, or of the first of them."""
+        self.some_never: list[int] = []
+        """The ids of those among them that never became an event."""
+        self.of_no_backend: Counter[str] = Counter()
+        """How many of those belong to which backend that isn't configured."""
 
-    def add(self, page: Page, *, count: int) -> None:
-        """Learn that *count* of *page* were handled, and which weren't."""
+    def add(self, page: Page, left: Sequence[DeadLetter] = ()) -> None:
+        """Learn that *page* was handled, apart from what was *left* of it."""
         self._missing.difference_update(letter.id for letter in page.letters)
-        self.count += count
-        if count == len(page.letters):
-            return
-        left = [letter.id for letter in page.letters if not letter.event]
+        self.count += len(page.letters) - len(left)
         self.left += len(left)
-        self.some_left += left[: MOST_NAMED - len(self.some_left)]
+        room = MOST_NAMED - len(self.some_left)
+        self.some_left += [letter.id for letter in left[:room]]
+        self.some_never += [each.id for each in left[:room] if each.event is None]
+        self.of_no_backend.update(letter.backend for letter in left if letter.backend)
 
     @property
     def unknown(self) -> list[int]:
@@ -146,10 +160,9 @@ class Handled:
 class DeadLetters:
     """The table of dead letters; the store keeps the totals."""
 
-    def __init__(self, connection: sqlite3.Connection, backend: str) -> None:
-        """Use *connection*, which the caller keeps open; events are *backend*'s."""
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Use *connection*, which the caller keeps open."""
         self._connection = connection
-        self._backend = backend
 
     def keep_aside(self, unreadable: Unreadable) -> bool:
         """Tell whether *unreadable* is new; what is still kept is not kept twice."""
@@ -162,13 +175,13 @@ class DeadLetters:
         return bool(kept)
 
     def bury(self, events: Sequence[Event], verdict: Verdict) -> None:
-        """Keep *events*, which are given up for the reason in *verdict*."""
+        """Keep *events*, each its only backend's, for the reason in *verdict*."""
         reason, status, answer, attempts = verdict
-        about = (self._backend, _now(), reason, "", status, answer, attempts)
+        about = (_now(), reason, "", status, answer, attempts)
         self._connection.executemany(
-            f"INSERT INTO dead_letter ({', '.join(COLUMNS + EVENT)}) "  # noqa: S608
-            f"VALUES ({','.join('?' * len(COLUMNS + EVENT))})",
-            [(*about, *event) for event in events],
+            f"INSERT INTO dead_letter ({', '.join(ABOUT + FIELDS)}) "  # noqa: S608
+            f"VALUES ({','.join('?' * len(ABOUT + FIELDS))})",
+            [(*event.backends, *about, *event[:-1]) for event in events],
         )
 
     def page(self, choice: Choice, window: Window, limit: int) -> Page:
@@ -181,7 +194,7 @@ class DeadLetters:
         near, rest = self._near(choice, window, order)
         condition, parameters = choice.where
         rows = self._connection.execute(
-            f"SELECT sequence, {', '.join(COLUMNS + EVENT)} FROM dead_letter "  # noqa: S608
+            f"SELECT sequence, {', '.join(ABOUT)}, {READ} FROM dead_letter "  # noqa: S608
             f"WHERE {condition} ORDER BY sequence {order} LIMIT ?",
             (near.after, near.before, *parameters, limit),
         )
@@ -205,8 +218,8 @@ class DeadLetters:
         self, choice: Choice, window: Window, order: str
     ) -> tuple[Window, Window | None]:
         """Return as much of *window* as may be searched at once, and the rest."""
-        if choice.ids is not None or not choice.reason:
-            return window, None  # nothing has to be searched
+        if not choice.is_a_search:
+            return window, None
         horizon = self._connection.execute(
             "SELECT sequence FROM dead_letter WHERE sequence > ? AND sequence < ? "  # noqa: S608
             f"ORDER BY sequence {order} LIMIT 1 OFFSET ?",
@@ -226,13 +239,21 @@ class DeadLetters:
             (numbers(letter.id for letter in letters),),
         )
 
+    def hand_over(self, letters: Sequence[DeadLetter], backend: str) -> None:
+        """Let *letters* be *backend*'s."""
+        self._connection.execute(
+            "UPDATE dead_letter SET backend = ? "
+            "WHERE sequence IN (SELECT value FROM json_each(?))",
+            (backend, numbers(letter.id for letter in letters)),
+        )
+
 
 def _letters(rows: Iterable[tuple[Any, ...]]) -> Iterator[DeadLetter]:
     for identifier, *row in rows:
-        about, fields = row[: len(COLUMNS)], row[len(COLUMNS) :]
-        (partition, *_, body) = fields
-        event = None if partition is None else Event(*fields)
-        yield DeadLetter._make([identifier, *about, event, body])
+        about, fields = row[: len(ABOUT)], row[len(ABOUT) :]
+        backend, partition = about[0], fields[0]
+        event = None if partition is None else Event._make([*fields, (backend,)])
+        yield DeadLetter._make([identifier, *about, event, fields[BODY]])
 
 
 def _now() -> int:

@@ -9,7 +9,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from exporter.spool.errors import SpoolDamagedError, SpoolFailedError, SpoolLostError
+from exporter.spool.errors import (
+    SpoolDamagedError,
+    SpoolFailedError,
+    SpoolLostError,
+    SpoolUnusableError,
+)
 from exporter.spool.salvage import mark
 
 RESERVE_BYTES = 64 * 1024 * 1024
@@ -58,3 +63,18 @@ class Disk:
             ):
                 raise SpoolLostError(path)
             self._known[path] = now
+
+
+def make(directory: Path) -> None:
+    """Make *directory* and the way to it, so that a loss of power leaves it there."""
+    try:
+        lacking = [p for p in (directory, *directory.parents) if not p.exists()]
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in lacking:
+            parent = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(parent)
+            finally:
+                os.close(parent)
+    except OSError as error:
+        raise SpoolUnusableError(directory, error) from error

@@ -12,18 +12,22 @@ from exporter.errors import ExporterError
 class SpoolFullError(ExporterError):
     """Accepting more would exceed the configured limit."""
 
-    def __init__(self, waiting: int, dead: int, more: int, limit: int) -> None:
+    def __init__(
+        self, waiting: int, dead: int, more: int, limit: int, *, left_behind: int = 0
+    ) -> None:
         """Name the numbers, in bytes, so the message alone tells how far off we are."""
+        past = f"{left_behind} for backends that aren't configured any more, "
         super().__init__(
             f"The spool holds {waiting + dead} of at most {limit} bytes, {dead} in "
-            f"dead letters, and has no room for {more} more",
+            f"dead letters, {past if left_behind else ''}and has no room for {more} "
+            "more",
             remedy="The backend doesn't keep up, or there are too many dead letters: "
             "look at the log for the reason, or raise APP_INTEGRATIONS_SPOOL_MAX_BYTES",
         )
         self.lacking = waiting + dead + more - limit
         """How many bytes must go before as many more as were wanted find room."""
-        self.hopeless = dead + more > limit
-        """Whether not even without any waiting event there would be room."""
+        self.hopeless = dead + left_behind + more > limit
+        """Whether not even without all that can be delivered there would be room."""
 
 
 class SpoolFailedError(ExporterError):

@@ -17,7 +17,8 @@ from exporter.events import Event
 from exporter.spool.dead_letters import Verdict
 from exporter.spool.errors import SpoolFailedError
 from exporter.spool.lanes import Lanes, Place
-from exporter.spool.store import Entry, Page, Store
+from exporter.spool.store import Page, Store
+from exporter.spool.waiting import Entry
 from exporter.spool.writer import Writer
 
 AHEAD = 2048
@@ -42,6 +43,8 @@ class Limits:
     """Of the identities, joined with one byte between them."""
     prefix: int = 0
     """Bytes that come before every identity."""
+    added: int = 0
+    """Bytes that an event grows by when it is written, at most."""
     linger_seconds: float = 0
     """How long a batch waits to become full."""
 
@@ -66,14 +69,15 @@ class Batch:
 class Outbox:
     """The waiting events of one backend; for the loop's thread alone."""
 
-    def __init__(self, writer: Writer, store: Store) -> None:
-        """Begin with the oldest event that *store* holds."""
+    def __init__(self, writer: Writer, store: Store, backend: str) -> None:
+        """Begin with the oldest event that *store* holds for *backend*."""
         self._writer = writer
         self._store = store
+        self._backend = backend
         self._lanes = Lanes()
         self._cache: dict[int, Event] = {}
         self._cached_bytes = 0
-        self._newest = store.newest
+        self._newest = store.newest(backend)
         self._known_to = 0
         """All waiting events up to this sequence are in the lanes."""
         self._reading = False
@@ -84,7 +88,7 @@ class Outbox:
         """Whether more could go than fitted into the last batch."""
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
-        self.waiting = store.waiting.rows
+        self.waiting = store.waiting_for(backend).rows
         """Events accepted and not settled."""
         self.empty = asyncio.Event()
         """Set while nothing waits and nothing is in flight."""
@@ -132,13 +136,14 @@ class Outbox:
     async def settle(self, batch: Batch) -> None:
         """Forget *batch*, which was delivered; insist until the disk takes it."""
         await self._insist(
-            partial(self._store.settle, batch.entries), partial(self._settled, batch)
+            partial(self._store.settle, self._backend, batch.entries),
+            partial(self._settled, batch),
         )
 
     async def bury(self, batch: Batch, verdict: Verdict) -> None:
         """Make dead letters of *batch*; insist until the disk takes it."""
         await self._insist(
-            partial(self._store.bury, batch.entries, verdict),
+            partial(self._store.bury, self._backend, batch.entries, verdict),
             partial(self._settled, batch),
         )
 
@@ -155,7 +160,7 @@ class Outbox:
             await self._writer.do(lambda: None)
         batch = await self._take(limits)
         if batch.entries:
-            settle = partial(self._store.settle, batch.entries)
+            settle = partial(self._store.settle, self._backend, batch.entries)
             try:
                 await self._writer.do(settle, partial(self._settled, batch))
             except SpoolFailedError:
@@ -184,7 +189,8 @@ class Outbox:
         if known or self._reading:
             return
         self._reading = True
-        page = partial(self._store.page, self._known_to, PAGE, PAGE_BYTES)
+        after = self._known_to
+        page = partial(self._store.page, self._backend, after, PAGE, PAGE_BYTES)
         self._writer.do(page, self._read).add_done_callback(self._check_read)
 
     def _read(self, page: Page) -> None:
@@ -235,7 +241,8 @@ class Outbox:
         found = {sequence: self._recall(sequence) for sequence, _ in places}
         missing = [sequence for sequence, event in found.items() if event is None]
         if missing:
-            read = await self._insist(partial(self._store.load, missing, size))
+            load = partial(self._store.load, self._backend, missing, size)
+            read = await self._insist(load)
             found.update(read)
         entries = []
         for sequence, event in found.items():
@@ -280,7 +287,7 @@ def _fitting(entries: Sequence[Entry], limits: Limits) -> int:
     """Return how many of *entries* fit into *limits*; the first one always does."""
     size = identities = -1  # the separators are one fewer than the events
     for number, (_, event) in enumerate(entries):
-        size += len(event.body) + 1
+        size += len(event.body) + limits.added + 1
         identities += limits.prefix + len(event.identity) + 1
         if number and (size > limits.bytes or identities > limits.identities):
             return number

@@ -143,8 +143,8 @@ class Pages:
         if kind != TABLE_LEAF:
             return record(self._payload(page, at, size, kind))
         rowid, at = varint(page, at)
-        if rowid >> 62:
-            raise ValueError(rowid)  # nobody has ever accepted that many
+        if not rowid or rowid >> 62:
+            raise ValueError(rowid)  # ours begin with 1, and never get that far
         row = record(self._payload(page, at, size, kind))
         # An INTEGER PRIMARY KEY is the rowid; ours are all in the first column.
         return [rowid, *row[1:]] if row[:1] == [None] else row

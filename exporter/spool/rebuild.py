@@ -7,10 +7,11 @@ way leads any more.
 
 import sqlite3
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any, NamedTuple
 
 from exporter.spool.pages import Pages, Row
+from exporter.spool.waiting import RANGE
 
 TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
 SORTED_LATER = ("identity", "held")
@@ -27,24 +28,67 @@ REMEMBER = """
         FROM salvaged_identity;
 """
 FORGET = "DELETE FROM memory;"
+
+# The backends some of whose events are missing. Theirs are all that have ever waited
+# when the totals are unknown.
+LACKING = """
+    CREATE TEMP TABLE lacking AS
+        SELECT backend FROM (
+            SELECT coalesce(backend, 'default') AS backend, rows FROM salvaged_held
+            WHERE what = 'event'
+            UNION ALL
+            SELECT backend, -count(*) FROM event GROUP BY backend
+        )
+        GROUP BY backend HAVING sum(rows) <> 0;
+"""
+
+# An event that may be missing for one backend has to be accepted again, even when it
+# still waits for another: so it's remembered if it waits for all that lack some.
 FINISH = """
     INSERT INTO identity
-        SELECT partition, row_number() OVER (PARTITION BY partition ORDER BY sequence)
+        SELECT partition, row_number() OVER (PARTITION BY partition ORDER BY first)
                 + coalesce((SELECT max(sequence) FROM identity AS i
-                    WHERE i.partition = event.partition), 0),
+                    WHERE i.partition = e.partition), 0),
             position, timestamp, key
-        FROM event
-        WHERE NOT EXISTS (SELECT 1 FROM identity AS i INDEXED BY identity_by_position
-            WHERE i.partition = event.partition AND i.position = event.position
-                AND i.timestamp = event.timestamp AND i.key = event.key);
+        FROM (
+            SELECT partition, position, timestamp, key, min(sequence) AS first,
+                count(DISTINCT lacking.backend) AS complete
+            FROM event LEFT JOIN lacking USING (backend)
+            GROUP BY partition, position, timestamp, key
+        ) AS e
+        WHERE complete = (SELECT count(*) FROM lacking)
+            AND NOT EXISTS (SELECT 1 FROM identity AS i INDEXED BY identity_by_position
+                WHERE i.partition = e.partition AND i.position = e.position
+                    AND i.timestamp = e.timestamp AND i.key = e.key);
+    DROP TABLE lacking;
     DROP TABLE salvaged_identity;
     DROP TABLE salvaged_held;
     INSERT OR REPLACE INTO held
-        SELECT 'event', count(*), coalesce(sum(length(body)), 0) FROM event
+        SELECT 'event', backend, count(*), sum(length(body)) FROM event
+        GROUP BY backend
         UNION ALL
-        SELECT 'dead_letter', count(*), coalesce(sum(length(body)), 0)
-        FROM dead_letter;
+        SELECT 'dead_letter', coalesce(backend, ''), count(*), sum(length(body))
+        FROM dead_letter GROUP BY coalesce(backend, '');
 """
+TOLD = """
+    SELECT what, sum(rows) FROM salvaged_held
+    WHERE what IN ('event', 'dead_letter') GROUP BY what
+"""
+# Which ranges of sequences each backend's events are in; what is most is where it was.
+RANGES = """
+    SELECT backend, sequence / ? AS number FROM event
+    GROUP BY backend, number ORDER BY count(*) DESC, number
+"""
+STRAYED = """
+    SELECT sequence FROM event WHERE backend = ?1
+        AND sequence BETWEEN ?2 * ?3 AND (?2 + 1) * ?3 - 1
+    ORDER BY sequence
+"""
+NEWEST = """
+    SELECT coalesce(max(sequence), ?1 * ?2) FROM event
+    WHERE sequence BETWEEN ?1 * ?2 AND (?1 + 1) * ?2 - 1
+"""
+HELD = "SELECT what, sum(rows) FROM held GROUP BY what"
 
 
 class Table(NamedTuple):
@@ -67,6 +111,14 @@ class Table(NamedTuple):
         )
 
 
+# The totals as files had them when there was one backend.
+HELD_BEFORE = Table(
+    "held",
+    ["what", "rows", "bytes"],
+    [str, int, int],
+    [False, False, False],
+    least=3,
+)
 SCHEMA = Table(
     "sqlite_master",
     ["type", "name", "tbl_name", "rootpage", "sql"],
@@ -90,24 +142,66 @@ def copy(pages: Pages, connection: sqlite3.Connection) -> int | None:
     schema = filter(SCHEMA.fits, pages.tree(1))
     roots |= {name: root for kind, name, _, root, _ in schema if kind == "table"}
     for root in roots.values():
-        _insert(connection, tables, pages.tree(root))
-    told: dict[str, int] = dict(one("SELECT what, rows FROM salvaged_held"))
+        _insert(connection, [*tables, HELD_BEFORE], pages.tree(root))
+    told = _told(connection, tables, pages)
+    one(LACKING)
     lacking = {
         name
         for name in ("event", "dead_letter")
         if one(f"SELECT count(*) FROM {name}").fetchone()[0] != told.get(name)  # noqa: S608
     }
+    if one("SELECT 1 FROM lacking LIMIT 1").fetchone():
+        lacking.add("event")
     if pages.damaged or lacking:
         # Some may be long settled: when in doubt a duplicate, never a loss.
         wanted = lacking | {"identity", "memory"}
         strays = [table for table in tables if table.name in wanted]
         _insert(connection, strays, pages.strays())
+    _arrange(connection)
     one("COMMIT")
     # The broker may still have what is missing: then its repeat has to be accepted.
     connection.executescript((FORGET if "event" in lacking else REMEMBER) + FINISH)
-    held: dict[str, int] = dict(one("SELECT what, rows FROM held"))
+    held: dict[str, int] = dict(one(HELD))
     missing = [told.get(what, 0) - rows for what, rows in held.items()]
     return sum(n for n in missing if n > 0) if told else None
+
+
+def _told(
+    connection: sqlite3.Connection, tables: list[Table], pages: Pages
+) -> dict[str, int]:
+    """Return how many rows the file is said to have, wherever it says so."""
+    # A migration has moved the table: without the schema no way leads to it.
+    now = next(table for table in tables if table.name == "held")
+    for table in (now, HELD_BEFORE):
+        if found := dict(connection.execute(TOLD)):
+            return found
+        _insert(connection, [table], pages.strays())
+        # Of a page that is in the log, too, the newest comes first.
+        connection.execute(
+            "DELETE FROM salvaged_held WHERE rowid NOT IN "
+            "(SELECT min(rowid) FROM salvaged_held GROUP BY what, backend)"
+        )
+    return dict(connection.execute(TOLD))
+
+
+def _arrange(connection: sqlite3.Connection) -> None:
+    """Let no backend's events lie in two ranges, nor two backends' in one."""
+    found = connection.execute(RANGES, (RANGE,)).fetchall()
+    used = {number for _, number in found}
+    homes: dict[str, int] = {}
+    for backend, number in found:
+        if backend not in homes and number not in homes.values():
+            homes[backend] = number
+            continue
+        if backend not in homes:
+            homes[backend] = next(each for each in count() if each not in used)
+            used.add(homes[backend])
+        strayed = connection.execute(STRAYED, (backend, number, RANGE)).fetchall()
+        newest = connection.execute(NEWEST, (homes[backend], RANGE)).fetchone()[0]
+        connection.executemany(
+            "UPDATE event SET sequence = ? WHERE sequence = ?",
+            [(place, *row) for place, row in enumerate(strayed, start=newest + 1)],
+        )
 
 
 def _insert(
@@ -115,11 +209,11 @@ def _insert(
 ) -> None:
     """Put each of *rows* into the one of *tables* that it fits, if there is one."""
     fitting = ((table, row) for row in rows for table in tables if table.fits(row))
-    for (name, width), group in groupby(
-        fitting, key=lambda each: (each[0].name, len(each[1]))
+    for (table, width), group in groupby(
+        fitting, key=lambda each: (each[0], len(each[1]))
     ):
-        table = next(table for table in tables if table.name == name)
-        into = f"salvaged_{name}" if name in SORTED_LATER else name
+        later = table.name in SORTED_LATER
+        into = f"salvaged_{table.name}" if later else table.name
         connection.executemany(
             f"INSERT OR IGNORE INTO {into} ({', '.join(table.columns[:width])}) "  # noqa: S608
             f"VALUES ({', '.join('?' * width)})",

@@ -21,7 +21,8 @@ from exporter.spool.errors import (
     SpoolVersionError,
 )
 from exporter.spool.pages import Pages
-from exporter.spool.rebuild import copy
+from exporter.spool.rebuild import HELD, copy
+from exporter.spool.waiting import newest_of_each
 
 MARK = "damaged"
 """A file that says: damage was found while running, where opening may not look."""
@@ -114,8 +115,10 @@ def _damage(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as file:
             (version,) = file.execute("PRAGMA user_version").fetchone()
-            for look in LOOKS if version <= len(MIGRATIONS) else ():
-                file.execute(look).fetchall()
+            if version <= len(MIGRATIONS):
+                for look in LOOKS:
+                    file.execute(look).fetchall()
+                newest_of_each(file)
     except sqlite3.Error as error:
         if is_damage(error):
             return str(error)
@@ -148,7 +151,7 @@ def _replace(path: Path, missing: int | None) -> Salvaged:
     """Set the damaged file aside, and put the new one in its place."""
     salvaged = _beside(path, SALVAGED)
     with closing(sqlite3.connect(salvaged)) as connection:
-        held = dict(connection.execute("SELECT what, rows FROM held"))
+        held = dict(connection.execute(HELD))
     if path.exists():
         while _aside(path).exists():  # two in one second
             later = salvaged.stat().st_mtime + 1

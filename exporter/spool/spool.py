@@ -1,10 +1,10 @@
 """The spool as the rest of the house sees it."""
 
-import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from exporter.events import Event
@@ -18,7 +18,7 @@ from exporter.spool.dead_letters import (
     Unreadable,
     Window,
 )
-from exporter.spool.disk import Disk
+from exporter.spool.disk import Disk, make
 from exporter.spool.errors import (
     SpoolDamagedError,
     SpoolFullError,
@@ -27,7 +27,9 @@ from exporter.spool.errors import (
 from exporter.spool.lock import locked
 from exporter.spool.outbox import Batch, Outbox
 from exporter.spool.salvage import Salvaged, check, mend
-from exporter.spool.store import Accepted, Held, Store
+from exporter.spool.store import Accepted, Store
+from exporter.spool.totals import Held
+from exporter.spool.waiting import Entry
 from exporter.spool.writer import Writer
 
 FILE = "spool.sqlite"
@@ -58,7 +60,10 @@ class Spool:
         self._lost = lost
         self.salvaged = salvaged
         """What became of a file that was damaged; whoever opens it has to tell."""
-        self.outbox = Outbox(writer, store)
+        self.outboxes: Mapping[str, Outbox] = {
+            backend: Outbox(writer, store, backend) for backend in store.backends
+        }
+        """What each backend still has to get."""
 
     async def append(
         self, events: Sequence[Event], unreadable: Sequence[Unreadable] = ()
@@ -66,6 +71,7 @@ class Spool:
         """
         Return when all that is new among *events* and *unreadable* is safe on disk.
 
+        An event waits for each of its backends; a repeat is one for all of them.
         Raises `SpoolFullError` or `SpoolFailedError`; then nothing of it is kept.
         """
         if not events and not unreadable:
@@ -74,13 +80,13 @@ class Spool:
             try:
                 return await self._writer.do(
                     partial(self._store.append, events, unreadable),
-                    lambda accepted: self.outbox.accepted(accepted.entries),
+                    lambda accepted: self._accepted(accepted.entries),
                 )
             except SpoolFullError as error:
                 if not self._lost or error.hopeless:
                     raise
-                batch = await self.outbox.lose(error.lacking)
-                if not batch.entries:
+                batch = await self._lose(error.lacking)
+                if batch is None:
                     raise
                 self._lost(batch)
 
@@ -107,17 +113,18 @@ class Spool:
         """
         Let the dead letters of *choice* wait again, behind all others.
 
-        What never became an event stays where it is. None waits again twice: not even
-        one that is refused once more before this returns.
+        Each waits for its own backend. What never became an event stays where it is,
+        and so does what belongs to a backend that isn't configured. None waits again
+        twice: not even one that is refused once more before this returns.
         """
         handled = Handled(choice)
         window: Window | None = await self._writer.do(self._store.dead_letters_now)
         while window:
             revived = await self._writer.do(
                 partial(self._store.revive, choice, window, PAGE),
-                lambda revived: self.outbox.accepted(revived.entries),
+                lambda revived: self._accepted(revived.entries),
             )
-            handled.add(revived.page, count=len(revived.entries))
+            handled.add(revived.page, revived.left)
             window = revived.page.rest
         return handled
 
@@ -129,27 +136,74 @@ class Spool:
             page = await self._writer.do(
                 partial(self._store.drop, choice, window, PAGE)
             )
-            handled.add(page, count=len(page.letters))
+            handled.add(page)
             window = page.rest
         return handled
+
+    async def hand_over(self, old: str, new: str) -> int:
+        """
+        Let all that is left of *old* be *new*'s; return how many events that are.
+
+        What waits does so behind all that waits for *new*, in its order. When this
+        is cut off or fails, what was not handed over yet is still *old*'s.
+        """
+        self._check_past(old)
+        if new not in self.outboxes:
+            raise ValueError(f"{new!r} is no backend that is configured")
+        count = await self._all_of(old, partial(self._store.hand_over, old, new))
+        window: Window | None = await self._writer.do(self._store.dead_letters_now)
+        while window:
+            letters = await self._writer.do(
+                partial(self._store.hand_over_letters, old, new, window, PAGE)
+            )
+            count += len(letters.letters)
+            window = letters.rest
+        return count
+
+    async def drop_backend(self, old: str) -> int:
+        """Forget for good all that is left of *old*; return how many events it was."""
+        self._check_past(old)
+        count = await self._all_of(old, partial(self._store.drop_oldest, old))
+        return count + (await self.drop(Choice(backend=old))).count
 
     async def prove(self) -> None:
         """Return once something was written; `SpoolFailedError` when it can't be."""
         await self._writer.do(self._store.touch)
 
-    async def oldest(self) -> int | None:
-        """Return the engine time of the event that waits first, in milliseconds."""
-        return await self._writer.do(self._store.oldest)
+    async def oldest(self, backend: str) -> int | None:
+        """Return the engine time of what waits first for *backend*, in milliseconds."""
+        return await self._writer.do(partial(self._store.oldest, backend))
 
     @property
     def waiting(self) -> Held:
-        """Events that are not settled."""
-        return self._store.waiting
+        """Events that are not settled: one for each backend that is to get it."""
+        return self._store.totals.waiting
 
     @property
     def dead(self) -> Held:
         """Dead letters."""
-        return self._store.dead
+        return self._store.totals.dead
+
+    def waiting_for(self, backend: str) -> Held:
+        """Return how much waits for *backend*, whether it's configured or not."""
+        return self._store.waiting_for(backend)
+
+    def dead_of(self, backend: str | None) -> Held:
+        """Return how many dead letters are *backend*'s; None: never became an event."""
+        return self._store.dead_of(backend)
+
+    @property
+    def left_behind(self) -> Mapping[str, Held]:
+        """
+        What waits for backends that aren't configured, and so isn't delivered.
+
+        Also names those that have nothing left but dead letters.
+        """
+        return {
+            backend: self.waiting_for(backend)
+            for backend in self._store.totals.backends
+            if backend not in self.outboxes
+        }
 
     @property
     def full(self) -> bool:
@@ -166,12 +220,39 @@ class Spool:
         """How many bytes of both may be held."""
         return self._store.limit
 
+    def _accepted(self, entries: Sequence[Entry]) -> None:
+        """Tell each outbox what was just committed for it."""
+        for (backend,), own in groupby(entries, key=lambda entry: entry.event.backends):
+            if outbox := self.outboxes.get(backend):
+                outbox.accepted(list(own))
+
+    async def _lose(self, size: int) -> Batch | None:
+        """Forget some *size* bytes of the backend that holds most, if any may go."""
+        for backend in sorted(
+            self.outboxes, key=lambda each: self.waiting_for(each).size, reverse=True
+        ):
+            batch = await self.outboxes[backend].lose(size)
+            if batch.entries:
+                return batch
+        return None
+
+    async def _all_of(self, old: str, page: Callable[[], Sequence[Entry]]) -> int:
+        """Do *page* in one transaction after another, for all that waits for *old*."""
+        count, now = 0, self.waiting_for(old).rows
+        while count < now and (entries := await self._writer.do(page, self._accepted)):
+            count += len(entries)
+        return count
+
+    def _check_past(self, backend: str) -> None:
+        if backend in self.outboxes:
+            raise ValueError(f"{backend!r} is configured: what it holds is delivered")
+
 
 @contextmanager
 def open_spool(  # noqa: PLR0913 - each is one decision of whoever opens it
     directory: Path,
     *,
-    backend: str,
+    backends: Sequence[str],
     limit: int,
     lost: Lost | None = None,
     damaged: Callable[[], None] = lambda: None,
@@ -180,13 +261,15 @@ def open_spool(  # noqa: PLR0913 - each is one decision of whoever opens it
     """
     Open the spool in *directory*, and close it behind the block; needs a running loop.
 
-    Holds at most *limit* bytes; then it refuses more, or loses the oldest events and
-    tells *lost*. A damaged file is salvaged first, or without *salvage* refused; when
-    damage is only found later, *damaged* is called. Raises `SpoolInUseError`,
-    `SpoolVersionError`, `SpoolUnsoundError` and `SpoolUnusableError`.
+    Holds at most *limit* bytes, whoever they are for; then it refuses more, or loses
+    the oldest events of the backend that holds most, and tells *lost*. What the file
+    holds for others than *backends* stays in it. A damaged file is salvaged first, or
+    without *salvage* refused; when damage is only found later, *damaged* is called.
+    Raises `SpoolInUseError`, `SpoolVersionError`, `SpoolUnsoundError` and
+    `SpoolUnusableError`.
     """
     directory = directory.absolute()  # messages say where, from anywhere
-    _make(directory)
+    make(directory)
     file = directory / FILE
     with locked(directory):
         if not salvage:
@@ -194,23 +277,8 @@ def open_spool(  # noqa: PLR0913 - each is one decision of whoever opens it
         salvaged = mend(file)
         with closing(open_database(file)) as connection:
             try:
-                store = Store(connection, Disk(file), backend=backend, limit=limit)
+                store = Store(connection, Disk(file), backends=backends, limit=limit)
             except sqlite3.Error as error:
                 raise SpoolUnusableError(file, error) from error
             with closing(Writer(connection, store, damaged)) as writer:
                 yield Spool(store, writer, lost=lost, salvaged=salvaged)
-
-
-def _make(directory: Path) -> None:
-    """Make *directory* and the way to it, so that a loss of power leaves it there."""
-    try:
-        lacking = [p for p in (directory, *directory.parents) if not p.exists()]
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in lacking:
-            parent = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(parent)
-            finally:
-                os.close(parent)
-    except OSError as error:
-        raise SpoolUnusableError(directory, error) from error

@@ -5,7 +5,9 @@ Every method runs in the writer's thread, inside its transaction.
 """
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from exporter.events import Event
@@ -21,29 +23,19 @@ from exporter.spool.dead_letters import Page as DeadLetterPage
 from exporter.spool.disk import Disk
 from exporter.spool.errors import SpoolDamagedError, SpoolFullError
 from exporter.spool.identities import Identities
-from exporter.spool.statements import insert, numbers
+from exporter.spool.totals import DEAD_LETTER, EVENT, NOBODY, Held, Totals
+from exporter.spool.waiting import Entry, WaitingEvents
 
-FIELDS = ("partition", "position", "timestamp", "key", "instance", "body")
-EVENT_COLUMNS = ("sequence", "backend", *FIELDS)
-SELECT = f"SELECT sequence, {', '.join(FIELDS)} FROM event "  # noqa: S608 - constants
-SELECT_AFTER = SELECT + "WHERE sequence > ? AND backend = ? ORDER BY sequence LIMIT ?"
-SELECT_OLDEST = "SELECT timestamp FROM event ORDER BY sequence LIMIT 1"
-AMONG = "sequence IN (SELECT value FROM json_each(?))"
-SELECT_AMONG = f"{SELECT} WHERE {AMONG} ORDER BY sequence"
-DELETE_AMONG = f"DELETE FROM event WHERE {AMONG}"  # noqa: S608 - constants
-
-
-class Entry(NamedTuple):
-    """An event and its place in the spool."""
-
-    sequence: int
-    event: Event
+MOVED = 100
+MOVED_BYTES = 256 * 1024
+"""Events that one transaction takes from a backend of the past, and their bytes."""
 
 
 class Accepted(NamedTuple):
     """What became of one append."""
 
     entries: Sequence[Entry]
+    """One for each event and backend, those of a backend next to each other."""
     kept_aside: int
     repeats: int
     epochs: Sequence[Event]
@@ -66,67 +58,46 @@ class Revived(NamedTuple):
 
     entries: Sequence[Entry]
     page: DeadLetterPage
-
-
-class Held(NamedTuple):
-    """How much the spool holds of one kind."""
-
-    rows: int
-    size: int
-    """Bytes of the bodies."""
-
-    def plus(self, bodies: Sequence[bytes], sign: int = 1) -> "Held":
-        """Return the sum with *bodies*, or with `sign=-1` the difference."""
-        size = sum(map(len, bodies))
-        return Held(self.rows + sign * len(bodies), self.size + sign * size)
+    left: Sequence[DeadLetter]
+    """Those whose don't: they have none, or nobody who is to get it."""
 
 
 class Store:
     """The rows of one file, as its only writer sees them."""
 
     def __init__(
-        self, connection: sqlite3.Connection, disk: Disk, *, backend: str, limit: int
+        self,
+        connection: sqlite3.Connection,
+        disk: Disk,
+        *,
+        backends: Iterable[str],
+        limit: int,
     ) -> None:
-        """Keep at most *limit* bytes of events for *backend* and of dead letters."""
-        self._connection = connection
+        """Keep at most *limit* bytes, which *backends* are to get or are dead."""
         self._disk = disk
         self._identities = Identities(connection)
-        self._letters = DeadLetters(connection, backend)
-        self._backend = backend
+        self._letters = DeadLetters(connection)
+        self._waiting = WaitingEvents(connection)
+        self.totals = Totals(connection)
+        self.backends = tuple(dict.fromkeys(backends))
+        """Those that are configured; the file may hold something for others."""
         self.limit = limit
         self._refused = 0
         """Bytes of the last request that found no room."""
-        self.newest = 0
-        """The highest sequence since opening; a lower one must not come again."""
-        self.reload()
 
     def reload(self) -> None:
-        """Read what is kept at hand: at opening, and again after a rollback."""
+        """Read again what is kept at hand, after a rollback."""
         self._identities.reload()
-        held = self._connection.execute("SELECT what, rows, bytes FROM held")
-        totals = {what: Held(rows, size) for what, rows, size in held}
-        self.waiting = totals["event"]
-        self.dead = totals["dead_letter"]
-        self._written: tuple[Held, Held] | None = (self.waiting, self.dead)
-        (newest,) = self._connection.execute(
-            "SELECT max(sequence) FROM event"
-        ).fetchone()
-        self.newest = max(self.newest, newest or 0)
+        self.totals.reload()
 
     def write_totals(self) -> None:
         """Write the totals down; once per transaction, before it is committed."""
-        if (self.waiting, self.dead) == self._written:
-            return  # a transaction that only reads must not cost an fsync
-        self._written = (self.waiting, self.dead)
-        self._connection.execute(
-            "INSERT OR REPLACE INTO held VALUES ('event', ?, ?), ('dead_letter', ?, ?)",
-            (*self.waiting, *self.dead),
-        )
+        self.totals.write()
 
     def touch(self) -> None:
         """Let this transaction write, as an append would."""
         self._disk.check()
-        self._written = None
+        self.totals.touch()
 
     def condemn(self, reason: object) -> SpoolDamagedError:
         """Let the next start salvage the file; return why nothing more goes into it."""
@@ -136,15 +107,16 @@ class Store:
         self, events: Sequence[Event], unreadable: Sequence[Unreadable]
     ) -> Accepted:
         """
-        Keep what is new.
+        Keep what is new, for each of its backends.
 
         Raises `SpoolFullError` when there is no room for all of it, and
         `SpoolFailedError` when the disk shouldn't take it.
         """
         self._disk.check()
-        bodies = [event.body for event in events]
-        bodies += [record.body for record in unreadable]
-        self._check_room(bodies)
+        self._check_room(
+            sum(len(event.body) * len(event.backends) for event in events)
+            + sum(len(record.body) for record in unreadable)
+        )
         fresh, epochs, assumed = self._identities.fresh(events)
         entries = self._insert(fresh)
         kept_aside = self._keep_aside(unreadable)
@@ -154,21 +126,19 @@ class Store:
             repeats=len(events) - len(fresh),
             epochs=epochs,
             assumed=assumed,
-            filled=(self.waiting.size + self.dead.size) / self.limit,
+            filled=self._held / self.limit,
         )
 
-    def settle(self, entries: Sequence[Entry]) -> None:
-        """Remove *entries*: they are delivered."""
-        self._connection.execute(
-            DELETE_AMONG, (numbers(entry.sequence for entry in entries),)
-        )
-        self.waiting = self.waiting.plus([e.event.body for e in entries], sign=-1)
+    def settle(self, backend: str, entries: Sequence[Entry]) -> None:
+        """Remove *entries*: they are delivered to *backend*."""
+        self._waiting.remove(entries)
+        self.totals.add(EVENT, backend, _bodies(entries), sign=-1)
 
-    def bury(self, entries: Sequence[Entry], verdict: Verdict) -> None:
-        """Make dead letters of *entries*, for the reason in *verdict*."""
-        self.settle(entries)
+    def bury(self, backend: str, entries: Sequence[Entry], verdict: Verdict) -> None:
+        """Make dead letters of *backend*'s *entries*, for the reason in *verdict*."""
+        self.settle(backend, entries)
         self._letters.bury([entry.event for entry in entries], verdict)
-        self.dead = self.dead.plus([entry.event.body for entry in entries])
+        self.totals.add(DEAD_LETTER, backend, _bodies(entries))
 
     def dead_letters(
         self, choice: Choice, window: Window, limit: int
@@ -183,50 +153,79 @@ class Store:
     def drop(self, choice: Choice, window: Window, limit: int) -> DeadLetterPage:
         """Forget a page of dead letters, and return it."""
         page = self._letters.page(choice, window, limit)
-        self._remove(page.letters)
+        self._letters.remove(page.letters)
+        self._count_out(page.letters)
         return page
 
     def revive(self, choice: Choice, window: Window, limit: int) -> Revived:
         """Let the events in a page of dead letters wait again, behind all others."""
         page = self._letters.page(choice, window, limit)
-        self._remove([letter for letter in page.letters if letter.event])
-        return Revived(self._insert(page.events), page)
+        left = [each for each in page.letters if not self._may_wait(each)]
+        able = [each for each in page.letters if self._may_wait(each)]
+        self._letters.remove(able)
+        self._count_out(able)
+        entries = self._insert([each.event for each in able if each.event])
+        return Revived(entries, page, left)
 
-    def page(self, after: int, limit: int, size: int) -> Page:
+    def hand_over(self, old: str, new: str) -> Sequence[Entry]:
+        """Let the oldest events that wait for *old* wait for *new*, behind all."""
+        entries = self.drop_oldest(old)
+        events = [entry.event._replace(backends=(new,)) for entry in entries]
+        return self._insert(events)
+
+    def hand_over_letters(
+        self, old: str, new: str, window: Window, limit: int
+    ) -> DeadLetterPage:
+        """Let a page of *old*'s dead letters be *new*'s."""
+        page = self._letters.page(Choice(backend=old), window, limit)
+        self._letters.hand_over(page.letters, new)
+        self._count_out(page.letters)
+        self.totals.add(DEAD_LETTER, new, [letter.body for letter in page.letters])
+        return page
+
+    def drop_oldest(self, backend: str) -> Sequence[Entry]:
+        """Forget some of the oldest events that wait for *backend*; return them."""
+        entries, _ = self._waiting.after(backend, 0, MOVED, MOVED_BYTES)
+        self.settle(backend, entries)
+        return entries
+
+    def page(self, backend: str, after: int, limit: int, size: int) -> Page:
         """
-        Return the next waiting events behind sequence *after*, in order.
+        Return *backend*'s next waiting events behind sequence *after*, in order.
 
         At most *limit* of them, and not many more bytes than *size*.
         """
-        rows = self._connection.execute(SELECT_AFTER, (after, self._backend, limit))
-        entries, all_of_them = _up_to(size, rows)
-        ended = all_of_them and len(entries) < limit
-        return Page(entries, self.newest if ended else entries[-1].sequence)
+        entries, ended = self._waiting.after(backend, after, limit, size)
+        newest = self._waiting.newest(backend)
+        return Page(entries, newest if ended else entries[-1].sequence)
 
-    def oldest(self) -> int | None:
-        """Return the engine time of the first event in order, if one waits."""
-        first = self._connection.execute(SELECT_OLDEST).fetchone()
-        return first[0] if first else None
+    def load(self, backend: str, sequences: Iterable[int], size: int) -> list[Entry]:
+        """Return *backend*'s first events at *sequences*: some *size* bytes."""
+        return self._waiting.at(backend, sequences, size)
 
-    def load(self, sequences: Iterable[int], size: int) -> list[Entry]:
-        """Return the first events at *sequences*, in order: some *size* bytes."""
-        rows = self._connection.execute(SELECT_AMONG, (numbers(sequences),))
-        return _up_to(size, rows)[0]
+    def newest(self, backend: str) -> int:
+        """Return the sequence up to which there may be events for *backend*."""
+        return self._waiting.newest(backend)
 
-    def _remove(self, letters: Sequence[DeadLetter]) -> None:
-        self._letters.remove(letters)
-        self.dead = self.dead.plus([letter.body for letter in letters], sign=-1)
+    def oldest(self, backend: str) -> int | None:
+        """Return the engine time of *backend*'s first event in order, if one waits."""
+        return self._waiting.oldest(backend)
+
+    def waiting_for(self, backend: str) -> Held:
+        """Return how much *backend* is still to get."""
+        return self.totals.of(EVENT, backend)
+
+    def dead_of(self, backend: str | None) -> Held:
+        """Return how much of *backend*'s is dead; None: what never was an event."""
+        return self.totals.of(DEAD_LETTER, NOBODY if backend is None else backend)
+
+    def _may_wait(self, letter: DeadLetter) -> bool:
+        return letter.event is not None and letter.backend in self.backends
 
     def _insert(self, events: Sequence[Event]) -> Sequence[Entry]:
-        entries = list(map(Entry, range(self.newest + 1, 2**63), events))
-        insert(
-            self._connection,
-            "event",
-            EVENT_COLUMNS,
-            [(sequence, self._backend, *event) for sequence, event in entries],
-        )
-        self.newest += len(entries)
-        self.waiting = self.waiting.plus([event.body for event in events])
+        entries = self._waiting.append(events)
+        for (backend,), own in groupby(entries, key=lambda each: each.event.backends):
+            self.totals.add(EVENT, backend, _bodies(own))
         return entries
 
     @property
@@ -234,35 +233,51 @@ class Store:
         """Whether the last request that found no room would find none now."""
         return not self._has_room(max(self._refused, 1))
 
+    @property
+    def _held(self) -> int:
+        return self.totals.waiting.size + self.totals.dead.size
+
+    @property
+    def _left_behind(self) -> int:
+        """Bytes that nobody delivers, so that they make no room by themselves."""
+        delivered = sum(self.waiting_for(backend).size for backend in self.backends)
+        return self.totals.waiting.size - delivered
+
     def _has_room(self, more: int) -> bool:
         # Repeats are weighed, too: to know them would mean to have written. A request
         # larger than the limit gets in when nothing else waits: refused, it would come
         # again for ever.
-        if not self.waiting.rows and self.dead.size < self.limit:
+        if self._held + more <= self.limit:
             return True
-        return self.waiting.size + self.dead.size + more <= self.limit
+        if any(self.waiting_for(backend).rows for backend in self.backends):
+            return False
+        return self._held < self.limit
 
-    def _check_room(self, bodies: Sequence[bytes]) -> None:
-        more = sum(map(len, bodies))
+    def _check_room(self, more: int) -> None:
         if not self._has_room(more):
             self._refused = more
-            raise SpoolFullError(self.waiting.size, self.dead.size, more, self.limit)
+            raise SpoolFullError(
+                self.totals.waiting.size,
+                self.totals.dead.size,
+                more,
+                self.limit,
+                left_behind=self._left_behind,
+            )
         if more >= self._refused:
             self._refused = 0
 
     def _keep_aside(self, unreadable: Sequence[Unreadable]) -> int:
         kept = [each for each in unreadable if self._letters.keep_aside(each)]
-        self.dead = self.dead.plus([each.body for each in kept])
+        self.totals.add(DEAD_LETTER, NOBODY, [each.body for each in kept])
         return len(kept)
 
+    def _count_out(self, letters: Sequence[DeadLetter]) -> None:
+        bodies = defaultdict(list)
+        for letter in letters:
+            bodies[letter.backend or NOBODY].append(letter.body)
+        for backend, each in bodies.items():
+            self.totals.add(DEAD_LETTER, backend, each, sign=-1)
 
-def _up_to(size: int, rows: sqlite3.Cursor) -> tuple[list[Entry], bool]:
-    """Return at least one of *rows*, until *size* is reached, and whether it's all."""
-    entries: list[Entry] = []
-    for sequence, *event in rows:
-        if size <= 0:
-            rows.close()
-            return entries, False
-        entries.append(Entry(sequence, Event(*event)))
-        size -= len(entries[-1].event.body)
-    return entries, True
+
+def _bodies(entries: Iterable[Entry]) -> list[bytes]:
+    return [entry.event.body for entry in entries]

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from exporter.events import Event
+from exporter.events.event import ONLY_BACKEND
 from exporter.spool import Limits, open_spool
 
 NOON = 1_795_435_200_000
@@ -25,18 +26,30 @@ def an_event(position=1, **changes):
 
 
 @asynccontextmanager
-async def a_spool(directory, *, limit=1 << 20, lost=None):
+async def a_spool(directory, *backends, limit=1 << 20, lost=None):
     """Open the spool in *directory* for the length of a block."""
-    with open_spool(directory, backend="default", limit=limit, lost=lost) as spool:
+    backends = backends or (ONLY_BACKEND,)
+    with open_spool(directory, backends=backends, limit=limit, lost=lost) as spool:
         yield spool
 
 
-async def taken(spool, limits=ANY):
+def for_each(events):
+    """Return what the backends of *events* are to get, each event for one of them."""
+    return [e._replace(backends=(name,)) for e in events for name in e.backends]
+
+
+def only(spool):
+    """Return the outbox of the only backend."""
+    (outbox,) = spool.outboxes.values()
+    return outbox
+
+
+async def taken(spool, limits=ANY, *, backend=ONLY_BACKEND):
     """Take and settle until nothing is ready; return the positions, batch by batch."""
-    batches = []
-    while not spool.outbox.empty.is_set():
-        batch = await spool.outbox.take(limits)
-        await spool.outbox.settle(batch)
+    batches, outbox = [], spool.outboxes[backend]
+    while not outbox.empty.is_set():
+        batch = await outbox.take(limits)
+        await outbox.settle(batch)
         batches.append([event.position for event in batch.events])
     return batches
 

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.spool import Batch, Choice, SpoolFailedError, Unreadable, Verdict, Window
 from exporter.spool import spool as module
-from tests.unit.spools import ANY, a_spool, an_event, failing, taken
+from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken
 
 REFUSED = Verdict("refused: 400 Bad Request", 400, '{"error":"no"}', attempts=13)
 
@@ -15,7 +15,7 @@ REFUSED = Verdict("refused: 400 Bad Request", 400, '{"error":"no"}', attempts=13
 async def buried(spool, *events, verdict=REFUSED):
     """Accept *events* and give them up."""
     await spool.append(events)
-    await spool.outbox.bury(await spool.outbox.take(ANY), verdict)
+    await only(spool).bury(await only(spool).take(ANY), verdict)
 
 
 async def letters(spool, choice=Choice()):  # noqa: B008 - immutable
@@ -28,7 +28,7 @@ async def test_a_dead_letter_tells_all(tmp_path):
     event = an_event(7)
     async with a_spool(tmp_path) as spool:
         await buried(spool, event)
-        assert spool.outbox.empty.is_set()
+        assert only(spool).empty.is_set()
 
     async with a_spool(tmp_path) as spool:
         (letter,) = await letters(spool)
@@ -46,21 +46,21 @@ async def test_a_dead_letter_lets_its_followers_pass(tmp_path):
     """What waits for the instance of an event that was given up goes next."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1), an_event(2)])
-        batch = await spool.outbox.take(ANY)
+        batch = await only(spool).take(ANY)
         first, second = batch.entries
-        spool.outbox.give_back([second])
+        only(spool).give_back([second])
         await spool.append([an_event(3, instance=7)])
-        other = await spool.outbox.take(ANY)
+        other = await only(spool).take(ANY)
         assert [event.position for event in other.events] == [3]
 
-        await spool.outbox.bury(Batch([first]), REFUSED)
+        await only(spool).bury(Batch([first]), REFUSED)
 
         assert await taken_after(spool, other) == [2]
 
 
 async def taken_after(spool, batch):
     """Settle *batch*; return the positions of all that can be taken then."""
-    await spool.outbox.settle(batch)
+    await only(spool).settle(batch)
     return list(chain(*await taken(spool)))
 
 
@@ -123,9 +123,9 @@ async def test_a_failing_disk_buries_nothing_twice(tmp_path, monkeypatch):
     monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
-        batch = await spool.outbox.take(ANY)
+        batch = await only(spool).take(ANY)
         async with failing(spool):
-            burying = asyncio.create_task(spool.outbox.bury(batch, REFUSED))
+            burying = asyncio.create_task(only(spool).bury(batch, REFUSED))
             with pytest.raises(SpoolFailedError):
                 await spool.prove()
             assert not burying.done()
@@ -183,7 +183,7 @@ async def test_what_dies_again_meanwhile_is_left(tmp_path, monkeypatch):
         await buried(spool, an_event(1), an_event(2))
 
         async def bury_once_more():
-            await spool.outbox.bury(await spool.outbox.take(ANY), REFUSED)
+            await only(spool).bury(await only(spool).take(ANY), REFUSED)
 
         burying = asyncio.create_task(bury_once_more())
         revived = await spool.revive()

@@ -10,7 +10,7 @@ from exporter.spool import (
     Unreadable,
     outbox,
 )
-from tests.unit.spools import ANY, a_spool, an_event, taken, traced
+from tests.unit.spools import ANY, a_spool, an_event, only, taken, traced
 
 
 async def test_what_is_appended_is_taken_once(tmp_path):
@@ -22,14 +22,14 @@ async def test_what_is_appended_is_taken_once(tmp_path):
         assert spool.waiting == (0, 0)
 
     async with a_spool(tmp_path) as spool:
-        assert spool.outbox.empty.is_set()
+        assert only(spool).empty.is_set()
 
 
 async def test_what_is_not_settled_comes_again(tmp_path):
     """After a stop in the middle of a delivery its events are still there."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1), an_event(2, instance=7)])
-        await spool.outbox.take(ANY)
+        await only(spool).take(ANY)
 
     async with a_spool(tmp_path) as spool:
         assert spool.waiting.rows == 2
@@ -54,12 +54,12 @@ async def test_an_instance_in_flight_holds_only_itself(tmp_path):
     """While a batch is under way its instance waits, and all others go on."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(n, instance=7) for n in (1, 2, 3)])
-        first = await spool.outbox.take(replace(ANY, events=1))
+        first = await only(spool).take(replace(ANY, events=1))
         await spool.append([an_event(4, instance=8)])
 
-        second = await spool.outbox.take(ANY)
-        await spool.outbox.settle(first)
-        third = await spool.outbox.take(ANY)
+        second = await only(spool).take(ANY)
+        await only(spool).settle(first)
+        third = await only(spool).take(ANY)
 
         batches = [first, second, third]
         positions = [[event.position for event in b.events] for b in batches]
@@ -72,8 +72,8 @@ async def test_events_without_an_instance_wait_for_their_partition(tmp_path):
         await spool.append([an_event(n, instance=-1) for n in (1, 2)])
         await spool.append([an_event(1, partition=2, instance=-1)])
 
-        first = await spool.outbox.take(replace(ANY, events=1))
-        second = await spool.outbox.take(ANY)
+        first = await only(spool).take(replace(ANY, events=1))
+        second = await only(spool).take(ANY)
 
         assert [event.identity for event in first.events] == [an_event(1).identity]
         assert [event.partition for event in second.events] == [2]
@@ -107,7 +107,7 @@ async def test_a_batch_keeps_its_limits(tmp_path, limits, sizes):
 async def test_take_waits_for_an_append(tmp_path):
     """A free slot gets an event as soon as it is accepted."""
     async with a_spool(tmp_path) as spool:
-        waiting = asyncio.create_task(spool.outbox.take(ANY))
+        waiting = asyncio.create_task(only(spool).take(ANY))
         await spool.append([an_event(1)])
 
         batch = await asyncio.wait_for(waiting, 1)
@@ -120,7 +120,7 @@ async def test_a_batch_may_wait_to_be_full(tmp_path):
     patient = replace(ANY, events=2, linger_seconds=60)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
-        waiting = asyncio.create_task(spool.outbox.take(patient))
+        waiting = asyncio.create_task(only(spool).take(patient))
         await spool.append([an_event(2)])
 
         batch = await asyncio.wait_for(waiting, 1)
@@ -133,7 +133,7 @@ async def test_a_batch_waits_no_longer_than_its_linger(tmp_path):
     hasty = replace(ANY, events=2, linger_seconds=0.01)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
-        batch = await asyncio.wait_for(spool.outbox.take(hasty), 1)
+        batch = await asyncio.wait_for(only(spool).take(hasty), 1)
         assert len(batch.events) == 1
 
 
@@ -142,9 +142,9 @@ async def test_a_drain_waits_for_no_full_batch(tmp_path):
     patient = replace(ANY, events=2, linger_seconds=60)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
-        waiting = asyncio.create_task(spool.outbox.take(patient))
+        waiting = asyncio.create_task(only(spool).take(patient))
         await spool.prove()
-        spool.outbox.hurry()
+        only(spool).hurry()
 
         batch = await asyncio.wait_for(waiting, 5)
 
@@ -201,10 +201,10 @@ async def test_what_is_more_than_full_does_not_linger(tmp_path):
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(n, instance=n) for n in range(1, 8)])
         lingering = replace(ANY, bytes=40, linger_seconds=0.01)
-        first = await spool.outbox.take(lingering)
+        first = await only(spool).take(lingering)
 
         patient = replace(lingering, linger_seconds=1000)
-        second = await asyncio.wait_for(spool.outbox.take(patient), 5)
+        second = await asyncio.wait_for(only(spool).take(patient), 5)
 
         assert [e.position for e in first.events + second.events] == [1, 2, 3, 4]
 
@@ -215,7 +215,7 @@ async def test_order_holds_between_memory_and_file(tmp_path, monkeypatch):
     monkeypatch.setattr(outbox, "CACHE_BYTES", 100)
     async with a_spool(tmp_path) as spool:
         await spool.append([first, second])
-        await spool.outbox.settle(await spool.outbox.take(replace(ANY, events=1)))
+        await only(spool).settle(await only(spool).take(replace(ANY, events=1)))
         await spool.append([third])
 
         assert await taken(spool) == [[2, 3]]
@@ -229,15 +229,15 @@ async def test_a_huge_instance_neither_slows_nor_starves(tmp_path):
             await spool.append([an_event(n, instance=7) for n in positions])
         await spool.append([an_event(n, instance=n) for n in range(100_000, 100_100)])
 
-        first = await spool.outbox.take(ANY)
-        second = await asyncio.wait_for(spool.outbox.take(ANY), 5)
-        third = await asyncio.wait_for(spool.outbox.take(ANY), 0.1)
+        first = await only(spool).take(ANY)
+        second = await asyncio.wait_for(only(spool).take(ANY), 5)
+        third = await asyncio.wait_for(only(spool).take(ANY), 0.1)
 
         assert {event.instance for event in first.events} == {7}
         others = [event.position for event in (*second.events, *third.events)]
         assert others == list(range(100_000, 100_000 + len(others)))
-        await spool.outbox.settle(first)
-        fourth = await spool.outbox.take(ANY)
+        await only(spool).settle(first)
+        fourth = await only(spool).take(ANY)
         assert [event.position for event in fourth.events] == list(range(50, 100))
 
 

@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 
 from exporter.spool import SpoolFailedError, SpoolLostError, disk, outbox
-from tests.unit.spools import ANY, a_spool, an_event, failing, taken, traced
+from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken, traced
 
 
 async def test_a_failing_disk_loses_nothing(tmp_path):
@@ -54,7 +54,7 @@ async def test_a_failed_append_leaves_the_reader_at_rest(tmp_path, monkeypatch):
                 await spool.append([an_event(32)])
         assert list(chain(*await taken(spool))) == list(range(1, 32))
 
-        waiting = asyncio.create_task(spool.outbox.take(ANY))
+        waiting = asyncio.create_task(only(spool).take(ANY))
         async with traced(spool) as statements:
             for _ in range(5):
                 await spool.prove()
@@ -70,10 +70,10 @@ async def test_settling_insists_on_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.01)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
-        batch = await spool.outbox.take(ANY)
+        batch = await only(spool).take(ANY)
         connection = spool._writer._connection
         connection.execute("PRAGMA query_only = on")
-        settling = asyncio.create_task(spool.outbox.settle(batch))
+        settling = asyncio.create_task(only(spool).settle(batch))
         with pytest.raises(SpoolFailedError, match="readonly"):
             await spool.prove()
         assert not settling.done()
@@ -81,7 +81,7 @@ async def test_settling_insists_on_the_disk(tmp_path, monkeypatch):
         connection.execute("PRAGMA query_only = off")
 
         await asyncio.wait_for(settling, 5)
-        assert spool.outbox.empty.is_set()
+        assert only(spool).empty.is_set()
 
 
 async def test_reading_ahead_goes_on_after_a_failure(tmp_path, monkeypatch):
@@ -90,15 +90,15 @@ async def test_reading_ahead_goes_on_after_a_failure(tmp_path, monkeypatch):
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
     async with a_spool(tmp_path) as spool:
-        read, failures = spool.outbox._store.page, [sqlite3.OperationalError("I/O")]
+        read, failures = only(spool)._store.page, [sqlite3.OperationalError("I/O")]
 
         def page(*args):
             if failures:
                 raise failures.pop()
             return read(*args)
 
-        monkeypatch.setattr(spool.outbox._store, "page", page)
-        batch = await asyncio.wait_for(spool.outbox.take(ANY), 5)
+        monkeypatch.setattr(only(spool)._store, "page", page)
+        batch = await asyncio.wait_for(only(spool).take(ANY), 5)
         assert [event.position for event in batch.events] == [1]
 
 
@@ -155,7 +155,7 @@ async def test_a_file_that_was_lost(tmp_path, file, change):
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
         await spool.prove()
-        batch = await spool.outbox.take(ANY)
+        batch = await only(spool).take(ANY)
         change(tmp_path / file)
 
         with pytest.raises(SpoolLostError, match=rf"{file} was removed.*restart"):

@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 
 from exporter.spool import SpoolFailedError, SpoolFullError, Unreadable, outbox
-from tests.unit.spools import ANY, a_spool, an_event, failing, taken
+from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken
 
 
 async def test_a_full_spool_refuses_and_says_why(tmp_path):
@@ -28,14 +28,14 @@ async def test_a_full_spool_may_lose_the_oldest(tmp_path):
     lost = []
     async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
         await spool.append([ten_bytes(n) for n in range(1, 11)])
-        in_flight = await spool.outbox.take(replace(ANY, events=1))
+        in_flight = await only(spool).take(replace(ANY, events=1))
         await spool.append([ten_bytes(11), ten_bytes(12)])
         assert [e.position for batch in lost for e in batch.events] == [2, 3]
 
         await spool.append([an_event(13, body=b"x" * 35, instance=13)])
         assert [e.position for batch in lost for e in batch.events] == [*range(2, 8)]
 
-        await spool.outbox.settle(in_flight)
+        await only(spool).settle(in_flight)
         assert list(chain(*await taken(spool))) == [8, 9, 10, 11, 12, 13]
 
 
@@ -50,12 +50,12 @@ async def test_nothing_to_lose(tmp_path):
     async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
         await spool.append([], [Unreadable("no JSON", "1-1", b"{" * 50)])
         await spool.append([an_event(1, body=b"x" * 50)])
-        in_flight = await spool.outbox.take(ANY)
+        in_flight = await only(spool).take(ANY)
 
         with pytest.raises(SpoolFullError):
             await spool.append([an_event(2)])
 
-        await spool.outbox.settle(in_flight)
+        await only(spool).settle(in_flight)
     assert lost == []
 
 

@@ -1,5 +1,5 @@
 """
-The spool under anything that can happen to it, compared with what was promised.
+A spool for two backends under whatever can happen, compared with what was promised.
 
 A crash is the state of the files at that instant: they are copied while the spool is
 open, and opened from the copy.
@@ -8,6 +8,7 @@ open, and opened from the copy.
 import asyncio
 import shutil
 import tempfile
+from collections import defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import chain, count
@@ -19,7 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from exporter.spool import Batch, SpoolFailedError, Unreadable, Verdict, outbox
-from tests.unit.spools import ANY, NOON, a_spool, an_event, failing, taken
+from tests.unit.spools import ANY, NOON, a_spool, an_event, failing, for_each, taken
+
+NAMES = ("audit", "teams")
+SOME = st.sampled_from([NAMES, NAMES[:1], NAMES[1:]])
 
 
 class SpoolMachine(RuleBasedStateMachine):
@@ -40,16 +44,18 @@ class SpoolMachine(RuleBasedStateMachine):
         self.time = NOON
         self.position = 0
         self.accepted = []  # every event the spool said yes to, in that order
-        self.waiting = []  # those of them to be delivered, in the order they come
-        self.dead = []  # those that were given up
+        # What each backend is to get of them, in the order it comes.
+        self.waiting = {name: [] for name in NAMES}
+        self.dead = []  # what was given up, each for one backend
         self.unreadable = set()  # what was kept aside
         self.in_flight = []
+        self.backends = NAMES
         self.open()
 
     def open(self):
         """Open the spool as it lies there."""
-        entering = self.stack.enter_async_context(a_spool(self.directory))
-        self.spool = self.runner.run(entering)
+        entering = a_spool(self.directory, *self.backends)
+        self.spool = self.runner.run(self.stack.enter_async_context(entering))
 
     def close(self):
         """Close it in peace."""
@@ -59,8 +65,9 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule(
         partition=st.integers(1, 2),
         instances=st.lists(st.integers(-1, 3), min_size=1, max_size=6),
+        data=st.data(),
     )
-    def append(self, partition, instances):
+    def append(self, partition, instances, data):
         """Send new records of a partition."""
         events = []
         for instance in instances:
@@ -71,12 +78,15 @@ class SpoolMachine(RuleBasedStateMachine):
                 partition=partition,
                 timestamp=self.time,
                 instance=partition * 10 + instance if instance > 0 else -1,
+                backends=data.draw(SOME),
             )
             events.append(event)
         result = self.runner.run(self.spool.append(events))
-        assert [entry.event for entry in result.entries] == events
+        for name in NAMES:
+            own = [event for event in for_each(events) if event.backends == (name,)]
+            assert own == [e for _, e in result.entries if e.backends == (name,)]
+            self.waiting[name] += own
         self.accepted += events
-        self.waiting += events
 
     @rule(number=st.integers(1, 9))
     def garble(self, number):
@@ -114,61 +124,96 @@ class SpoolMachine(RuleBasedStateMachine):
         # Half a millisecond is no engine time: no identity comes again by chance.
         self.time = self.time + minutes * 60_000 + 500
 
-    @rule(limit=st.integers(1, 5), size=st.integers(1, 100))
-    def take(self, limit, size):
+    @rule(
+        name=st.sampled_from(NAMES), limit=st.integers(1, 5), size=st.integers(1, 100)
+    )
+    def take(self, name, limit, size):
         """Take a batch for a free slot."""
-        if self.ready():
+        if name in self.backends and (ready := self.ready(name)):
             limits = replace(ANY, events=limit, bytes=size)
-            ready = self.ready()
-            batch = self.runner.run(asyncio.wait_for(self.spool.outbox.take(limits), 5))
+            taking = self.spool.outboxes[name].take(limits)
+            batch = self.runner.run(asyncio.wait_for(taking, 5))
             assert batch.events == ready[: len(batch.events)]
             assert 1 <= len(batch.events) <= limit
             body = b",".join(event.body for event in batch.events)
             assert len(body) <= size or len(batch.events) == 1
-            self.in_flight.append(batch)
+            self.in_flight.append((name, batch))
 
     @rule(number=st.integers(0, 9))
     def settle(self, number):
         """Settle a batch that was delivered."""
         if self.in_flight:
-            batch = self.in_flight.pop(number % len(self.in_flight))
-            self.runner.run(self.spool.outbox.settle(batch))
-            self.leave(batch)
+            name, batch = self.in_flight.pop(number % len(self.in_flight))
+            self.runner.run(self.spool.outboxes[name].settle(batch))
+            self.leave(name, batch)
 
     @rule(number=st.integers(0, 9))
     def bury(self, number):
         """Give up a batch."""
         if self.in_flight:
-            batch = self.in_flight.pop(number % len(self.in_flight))
-            self.runner.run(self.spool.outbox.bury(batch, Verdict("refused")))
-            self.leave(batch)
+            name, batch = self.in_flight.pop(number % len(self.in_flight))
+            burying = self.spool.outboxes[name].bury(batch, Verdict("refused"))
+            self.runner.run(burying)
+            self.leave(name, batch)
             self.dead += batch.events
 
     @rule(number=st.integers(0, 9), kept=st.integers(0, 4))
     def give_back(self, number, kept):
         """Let all but the first events of a batch wait again."""
         if self.in_flight:
-            batch = self.in_flight.pop(number % len(self.in_flight))
-            self.spool.outbox.give_back(batch.entries[kept:])
+            name, batch = self.in_flight.pop(number % len(self.in_flight))
+            self.spool.outboxes[name].give_back(batch.entries[kept:])
             if kept:
-                self.in_flight.append(Batch(batch.entries[:kept]))
+                self.in_flight.append((name, Batch(batch.entries[:kept])))
 
     @rule()
     def revive(self):
-        """Send all dead letters again."""
-        assert self.runner.run(self.spool.revive()).count == len(self.dead)
-        self.waiting += self.dead
-        self.dead.clear()
+        """Send all dead letters again, as far as there is somebody to get them."""
+        handled = self.runner.run(self.spool.revive())
+        able = [event for event in self.dead if event.backends[0] in self.backends]
+        self.dead = [event for event in self.dead if event not in able]
+        assert handled.count == len(able)
+        assert handled.left == len(self.dead) + len(self.unreadable)
+        for event in able:
+            self.waiting[event.backends[0]].append(event)
 
-    def leave(self, batch):
+    def leave(self, name, batch):
         """Let the events of *batch* wait no more."""
-        self.waiting = [event for event in self.waiting if event not in batch.events]
+        for event in batch.events:  # what was handed over may wait twice
+            self.waiting[name].remove(event)
+
+    @rule(backends=SOME)
+    def restart(self, backends):
+        """Stop the service and start it, perhaps for others."""
+        self.close()
+        self.backends = backends
+        self.open()
 
     @rule()
-    def restart(self):
-        """Stop the service and start it."""
-        self.close()
-        self.open()
+    def hand_over(self):
+        """Let another backend have what is left of one of the past."""
+        for old in {*NAMES} - {*self.backends}:
+            (new,) = self.backends
+            dead = [event for event in self.dead if event.backends == (old,)]
+            count = self.runner.run(self.spool.hand_over(old, new))
+            assert count == len(self.waiting[old]) + len(dead)
+            self.waiting[new] += [
+                e._replace(backends=(new,)) for e in self.waiting[old]
+            ]
+            self.waiting[old].clear()
+            self.dead = [
+                e._replace(backends=(new,)) if e in dead else e for e in self.dead
+            ]
+
+    @rule()
+    def drop_backend(self):
+        """Forget what is left of a backend of the past."""
+        for old in {*NAMES} - {*self.backends}:
+            dead = [event for event in self.dead if event.backends == (old,)]
+            count = self.runner.run(self.spool.drop_backend(old))
+            assert count == len(self.waiting[old]) + len(dead)
+            self.waiting[old].clear()
+            self.dead = [event for event in self.dead if event not in dead]
 
     @rule()
     def crash(self):
@@ -179,26 +224,40 @@ class SpoolMachine(RuleBasedStateMachine):
         self.directory = copy
         self.open()
 
-    def ready(self):
+    def ready(self, name):
         """Return what could be taken now, by the plainest reckoning."""
-        occupied = {event.lane for batch in self.in_flight for event in batch.events}
-        return [event for event in self.waiting if event.lane not in occupied]
+        in_flight = [batch for taker, batch in self.in_flight if taker == name]
+        occupied = {event.lane for batch in in_flight for event in batch.events}
+        return [event for event in self.waiting[name] if event.lane not in occupied]
 
     @invariant()
     def counts_what_it_holds(self):
         """Compare the counters with what is held, to the byte."""
+        spool, dead = self.spool, defaultdict(list)
+        for event in self.dead:
+            dead[event.backends[0]].append(event)
         for held, events in (
-            (self.spool.waiting, self.waiting),
-            (self.spool.dead, [*self.dead, *self.unreadable]),
+            (spool.waiting, list(chain(*self.waiting.values()))),
+            (spool.dead, [*self.dead, *self.unreadable]),
+            (spool.dead_of(None), self.unreadable),
+            *((spool.waiting_for(name), self.waiting[name]) for name in NAMES),
+            *((spool.dead_of(name), dead[name]) for name in NAMES),
         ):
             assert held == (len(events), sum(len(event.body) for event in events))
+        assert spool.left_behind == {
+            name: spool.waiting_for(name)
+            for name in NAMES
+            if name not in self.backends and (self.waiting[name] or dead[name])
+        }
 
     def teardown(self):
         """Nothing is lost: what wasn't settled comes, once and in order."""
         self.close()
+        self.backends = NAMES
         self.open()
-        batches = self.runner.run(taken(self.spool))
-        assert list(chain(*batches)) == [event.position for event in self.waiting]
+        for name, waiting in self.waiting.items():
+            batches = self.runner.run(taken(self.spool, backend=name))
+            assert list(chain(*batches)) == [event.position for event in waiting]
         self.close()
         self.runner.close()
         shutil.rmtree(self.root)

@@ -24,7 +24,7 @@ from exporter.spool.pages import Pages
 from exporter.spool.salvage import mend
 from tests.conftest import eventually
 from tests.unit.damage import kept_aside, large, overwrite, overwrite_event, page_of
-from tests.unit.spools import ANY, a_spool, an_event, failing, taken
+from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken
 
 ALL = list(range(1, 201))
 
@@ -138,7 +138,7 @@ async def test_bodies_larger_than_a_page(tmp_path):
 
     async with a_spool(tmp_path, limit=1 << 30) as spool:
         assert spool.salvaged.events == 4
-        assert (await spool.outbox.take(ANY)).events == events[:3]
+        assert (await only(spool).take(ANY)).events == events[:3]
 
 
 async def test_repeats_are_still_known(file):
@@ -177,7 +177,7 @@ async def test_no_settled_event_comes_from_a_free_page(file, position):
             partial(spool._writer._connection.execute, "PRAGMA secure_delete = off")
         )
         for _ in range(2):
-            await spool.outbox.settle(await spool.outbox.take(ANY))
+            await only(spool).settle(await only(spool).take(ANY))
     if position:
         overwrite_event(file, position)
     else:

@@ -1,0 +1,523 @@
+"""One spool for several backends: each gets its own, at its own pace."""
+
+import asyncio
+import shutil
+import sqlite3
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+
+import pytest
+
+from exporter.spool import (
+    Choice,
+    SpoolFailedError,
+    SpoolFullError,
+    Unreadable,
+    Verdict,
+    Window,
+    outbox,
+    store,
+)
+from tests.unit.spools import ANY, a_spool, an_event, failing, for_each, taken
+
+BOTH = ("audit", "teams")
+REFUSED = Verdict("refused: 400 Bad Request")
+
+
+def shared(position, *backends, **changes):
+    """Return an event that both backends are to get, or those of *backends*."""
+    return an_event(position, backends=backends or BOTH, **changes)
+
+
+async def positions(spool, backend):
+    """Take and settle all that *backend* is to get; return its positions, in order."""
+    return list(chain(*await taken(spool, backend=backend)))
+
+
+async def buried(spool, backend, *events):
+    """Accept *events* and give up what *backend* is to get."""
+    await spool.append(events)
+    box = spool.outboxes[backend]
+    await box.bury(await box.take(ANY), REFUSED)
+
+
+async def letters(spool, choice=Choice()):  # noqa: B008 - immutable
+    """Return the dead letters of *choice*."""
+    return [letter async for page in spool.dead_letters(choice) for letter in page]
+
+
+@asynccontextmanager
+async def a_past(directory, *positions, dead=()):
+    """Open a spool for teams in which audit, now unknown, has left something."""
+    async with a_spool(directory, *BOTH) as spool:
+        if dead:
+            await buried(spool, "audit", *(shared(n, "audit") for n in dead))
+        await spool.append([shared(n, "audit") for n in positions])
+    async with a_spool(directory, "teams") as spool:
+        yield spool
+
+
+@pytest.mark.parametrize("reopen", [False, True])
+async def test_each_backend_gets_its_own(tmp_path, reopen):
+    """An event comes once to each of its backends, whole, and to no others."""
+    about = {"kind": "user-task.created", "broker": "8.8.21"}
+    events = [shared(1, **about), shared(2, "teams"), shared(3, "audit"), shared(4)]
+    async with a_spool(tmp_path, *BOTH, "idle") as spool:
+        accepted = await spool.append(events)
+        if not reopen:
+            await check_each_gets_its_own(spool, events)
+    if reopen:
+        async with a_spool(tmp_path, *BOTH, "idle") as spool:
+            await check_each_gets_its_own(spool, events)
+
+    assert sorted(entry.event for entry in accepted.entries) == sorted(for_each(events))
+
+
+async def check_each_gets_its_own(spool, events):
+    """Take what each backend is to get of *events*."""
+    for name in BOTH:
+        batch = await spool.outboxes[name].take(ANY)
+        assert batch.events == [e for e in for_each(events) if e.backends == (name,)]
+        await spool.outboxes[name].settle(batch)
+        assert spool.outboxes[name].empty.is_set()
+    assert spool.outboxes["idle"].empty.is_set()
+    assert spool.outboxes["idle"].exhausted
+    assert spool.waiting == (0, 0)
+
+
+async def test_one_that_is_slow_holds_up_no_other(tmp_path):
+    """The same instance may be in flight to one backend, and go on to another."""
+    async with a_spool(tmp_path, *BOTH) as spool:
+        await spool.append([shared(1), shared(2)])
+        in_flight = await spool.outboxes["audit"].take(replace(ANY, events=1))
+
+        assert await positions(spool, "teams") == [1, 2]
+
+        assert spool.waiting_for("audit").rows == 2
+        await spool.outboxes["audit"].settle(in_flight)
+        assert await positions(spool, "audit") == [2]
+
+
+async def test_a_repeat_is_one_for_all(tmp_path):
+    """What comes again is dropped for all backends, also when one hasn't got it yet."""
+    async with a_spool(tmp_path, *BOTH) as spool:
+        await spool.append([shared(1), shared(2, "teams")])
+        await taken(spool, backend="audit")
+
+        again = await spool.append([shared(1), shared(2)])
+
+        assert (again.entries, again.repeats) == ([], 2)
+        assert await positions(spool, "teams") == [1, 2]
+
+
+async def test_an_event_for_nobody_is_remembered(tmp_path):
+    """What no backend is to get takes no room, and its repeat is one."""
+    async with a_spool(tmp_path, *BOTH) as spool:
+        await spool.append([an_event(1, backends=())])
+        assert spool.waiting == (0, 0)
+        assert (await spool.append([shared(1)])).repeats == 1
+
+
+async def test_counted_for_each_backend(tmp_path):
+    """Waiting events and dead letters are counted for each, and in total."""
+    async with a_spool(tmp_path, *BOTH) as spool:
+        await buried(spool, "audit", shared(1, body=b"12345"))
+        await spool.append([shared(2, "teams", body=b"123")])
+        await spool.append([], [Unreadable("no JSON", "1-7", b"{garbage")])
+    async with a_spool(tmp_path, *BOTH) as spool:
+        assert (spool.waiting, spool.dead) == ((2, 8), (2, 13))
+        assert spool.waiting_for("teams") == (2, 8)
+        assert spool.waiting_for("audit") == (0, 0)
+        assert spool.dead_of("audit") == (1, 5)
+        assert spool.dead_of("teams") == (0, 0)
+        assert spool.dead_of(None) == (1, 8)
+        assert spool.left_behind == {}
+
+
+async def test_a_failed_transaction_counts_for_nobody(tmp_path):
+    """What wasn't committed isn't counted, and comes to each when it's sent again."""
+    async with a_spool(tmp_path, *BOTH) as spool:
+        async with failing(spool):
+            with pytest.raises(SpoolFailedError):
+                await spool.append([shared(1)])
+        assert (spool.waiting, spool.waiting_for("audit")) == ((0, 0), (0, 0))
+
+        await spool.append([shared(1)])
+
+        assert [await positions(spool, name) for name in BOTH] == [[1], [1]]
+
+
+async def steps(spool, *calls):
+    """Return how much SQLite works for *calls* in the writer's thread."""
+    count = 0
+
+    def step():
+        nonlocal count
+        count += 1
+
+    watch = spool._writer._connection.set_progress_handler
+    await spool._writer.do(partial(watch, step, 1))
+    for call in calls:
+        await spool._writer.do(call)
+    await spool._writer.do(partial(watch, None, 1))
+    return count
+
+
+async def test_the_backlog_of_another_costs_nothing(tmp_path):
+    """What waits for a dead backend is neither read nor passed over for a live one."""
+    work = {}
+    for backlog in (0, 20_000):
+        async with a_spool(tmp_path / f"{backlog}", *BOTH, limit=1 << 30) as spool:
+            for start in range(1, backlog, 1000):
+                await spool.append(
+                    [shared(n, "audit") for n in range(start, start + 1000)]
+                )
+            await spool.append([shared(n, "teams") for n in range(30_001, 30_011)])
+            keep = spool._store
+            work[backlog] = await steps(
+                spool,
+                partial(keep.page, "teams", 0, 512, 1 << 20),
+                partial(keep.oldest, "teams"),
+                partial(keep.append, [shared(40_000, "teams")], []),
+            )
+
+    assert work[20_000] < work[0] * 1.1
+
+
+async def test_what_waits_first_for_each(tmp_path):
+    """Each backend has an oldest event of its own."""
+    async with a_spool(tmp_path, *BOTH, "idle") as spool:
+        await spool.append([shared(1, "audit", timestamp=7), shared(2, timestamp=9)])
+        found = {name: await spool.oldest(name) for name in spool.outboxes}
+        assert found == {"audit": 7, "teams": 9, "idle": None}
+
+
+async def test_a_backlog_that_both_have(tmp_path, monkeypatch):
+    """Of more than memory may hold each gets all, in order, while the other waits."""
+    monkeypatch.setattr(outbox, "AHEAD", 20)
+    monkeypatch.setattr(outbox, "PAGE", 7)
+    monkeypatch.setattr(outbox, "CACHE_BYTES", 300)
+    async with a_spool(tmp_path, *BOTH) as spool:
+        await spool.append([shared(n, instance=n % 3 + 1) for n in range(1, 100)])
+    async with a_spool(tmp_path, *BOTH) as spool:
+        await spool.append([shared(n, instance=n % 3 + 1) for n in range(100, 200)])
+        for name in BOTH:
+            assert await positions(spool, name) == list(range(1, 200))
+
+
+async def test_backends_come_and_go(tmp_path):
+    """Whoever else is configured, and in which order, each finds what is its own."""
+    expected = {"a": [], "b": [], "c": []}
+    for number, names in enumerate(["ba", "c", "cb", "a", "bca"], start=1):
+        async with a_spool(tmp_path, *names) as spool:
+            await spool.append([shared(number, *names)])
+            for name in names:
+                expected[name].append(number)
+                # The last one always keeps something for the next time.
+                if name != names[-1]:
+                    assert await positions(spool, name) == expected[name]
+                    expected[name].clear()
+    async with a_spool(tmp_path, "c", "b", "a") as spool:
+        assert {name: await positions(spool, name) for name in "abc"} == expected
+
+
+async def test_what_a_backend_of_the_past_has_left(tmp_path):
+    """It's told, kept and counted, and delivered to nobody else."""
+    async with a_past(tmp_path, 1, 2, dead=[3]) as spool:
+        await spool.append([shared(4)])
+        assert {*spool.left_behind} == {"audit"}
+        assert spool.left_behind["audit"].rows == 3
+        assert spool.dead_of("audit").rows == 1
+        assert await positions(spool, "teams") == [4]
+    async with a_spool(tmp_path, *BOTH) as spool:
+        assert spool.left_behind == {}
+        assert await positions(spool, "audit") == [1, 2, 4]
+
+
+async def test_dead_letters_alone_are_left_behind_too(tmp_path):
+    """A backend of the past that has only dead letters isn't forgotten, either."""
+    async with a_past(tmp_path, dead=[1]) as spool:
+        assert spool.left_behind == {"audit": (0, 0)}
+
+
+@pytest.mark.parametrize("reopen", [False, True])
+async def test_what_is_handed_over_comes_behind_the_rest(tmp_path, monkeypatch, reopen):
+    """Another backend gets all that waits, in order, behind what waits for it."""
+    monkeypatch.setattr(store, "MOVED", 3)
+    async with a_past(tmp_path, *range(1, 11), dead=[20, 21]) as spool:
+        await spool.append([shared(11, "teams")])
+        size = spool.waiting.size, spool.dead.size
+
+        assert await spool.hand_over("audit", "teams") == 12
+
+        assert spool.left_behind == {}
+        assert (spool.waiting.size, spool.dead.size) == size
+        assert (spool.waiting_for("teams").rows, spool.dead_of("teams").rows) == (11, 2)
+        handed = [(each.id, each.backend, each.event) for each in await letters(spool)]
+        assert handed == [
+            (1, "teams", shared(20, "teams")),
+            (2, "teams", shared(21, "teams")),
+        ]
+        if not reopen:
+            assert await positions(spool, "teams") == [11, *range(1, 11)]
+            assert (await spool.revive()).count == 2
+            assert await positions(spool, "teams") == [20, 21]
+    if reopen:
+        async with a_spool(tmp_path, "teams") as spool:
+            assert await positions(spool, "teams") == [11, *range(1, 11)]
+
+
+async def test_handing_over_lets_others_in(tmp_path, monkeypatch):
+    """While a long backlog is handed over, events are accepted and delivered."""
+    monkeypatch.setattr(store, "MOVED", 1)
+    async with a_past(tmp_path, *range(1, 200)) as spool:
+        moving = asyncio.create_task(spool.hand_over("audit", "teams"))
+        meanwhile = []
+        while not moving.done():
+            meanwhile.append(1000 + len(meanwhile))
+            await spool.append([shared(meanwhile[-1], "teams")])
+
+        assert await moving == 199
+        assert len(meanwhile) > 10
+        found = await positions(spool, "teams")
+        assert [n for n in found if n < 1000] == list(range(1, 200))
+        assert [n for n in found if n >= 1000] == meanwhile
+        assert found.index(meanwhile[5]) < 100
+
+
+async def test_large_events_are_handed_over_a_few_at_a_time(tmp_path, monkeypatch):
+    """One transaction takes no more bytes than it must."""
+    monkeypatch.setattr(store, "MOVED_BYTES", 50)
+    async with a_past(tmp_path, *range(1, 30)) as spool:
+        sizes = []
+        told = spool._accepted
+        monkeypatch.setattr(
+            spool,
+            "_accepted",
+            lambda entries: sizes.append(len(entries)) or told(entries),
+        )
+        await spool.hand_over("audit", "teams")
+    assert max(sizes) <= 4
+
+
+async def test_a_hand_over_that_was_cut_off(tmp_path, monkeypatch):
+    """After a kill in its middle each event is one backend's; the rest can follow."""
+    monkeypatch.setattr(store, "MOVED", 4)
+    copies = map(str, range(9))
+    async with a_past(tmp_path / "first", *range(1, 11)) as spool:
+        told = spool._accepted
+
+        def copy(entries):
+            shutil.copytree(tmp_path / "first", tmp_path / next(copies))
+            told(entries)
+
+        monkeypatch.setattr(spool, "_accepted", copy)
+        await spool.hand_over("audit", "teams")
+    for number, left in enumerate([6, 2, 0]):
+        async with a_spool(tmp_path / f"{number}", "teams") as spool:
+            assert spool.waiting_for("audit").rows == left
+            assert await spool.hand_over("audit", "teams") == left
+            assert await positions(spool, "teams") == list(range(1, 11))
+
+
+async def test_a_failing_disk_hands_nothing_over(tmp_path):
+    """What can't be handed over now stays where it was, and can be later."""
+    async with a_past(tmp_path, 1, 2, dead=[3]) as spool:
+        async with failing(spool):
+            with pytest.raises(SpoolFailedError):
+                await spool.hand_over("audit", "teams")
+        assert (spool.left_behind["audit"].rows, spool.waiting_for("teams").rows) == (
+            2,
+            0,
+        )
+
+        assert await spool.hand_over("audit", "teams") == 3
+        assert await positions(spool, "teams") == [1, 2]
+
+
+async def test_a_backend_is_dropped(tmp_path, monkeypatch):
+    """All that is left of it is forgotten, and nobody else's."""
+    monkeypatch.setattr(store, "MOVED", 3)
+    async with a_past(tmp_path, *range(1, 11), dead=[20]) as spool:
+        await buried(spool, "teams", shared(30))
+        await spool.append([shared(31)])
+
+        assert await spool.drop_backend("audit") == 13
+
+        assert spool.left_behind == {}
+        assert (spool.waiting.rows, spool.dead.rows) == (1, 1)
+        assert [letter.backend for letter in await letters(spool)] == ["teams"]
+        assert await positions(spool, "teams") == [31]
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        lambda spool: spool.hand_over("audit", "unknown"),
+        lambda spool: spool.hand_over("teams", "teams"),
+        lambda spool: spool.drop_backend("teams"),
+    ],
+)
+async def test_only_what_is_past_is_decided_about(tmp_path, decide):
+    """What a configured backend is to get is delivered, and nobody unknown gets any."""
+    async with a_past(tmp_path, 1) as spool:
+        await spool.append([shared(2)])
+        with pytest.raises(ValueError, match="configured"):
+            await decide(spool)
+        assert spool.left_behind["audit"].rows == 2
+        assert await positions(spool, "teams") == [2]
+
+
+async def test_nothing_left_to_decide_about(tmp_path):
+    """A backend that nobody knows has nothing to hand over or to drop."""
+    async with a_past(tmp_path, 1) as spool:
+        assert await spool.hand_over("unknown", "teams") == 0
+        assert await spool.drop_backend("unknown") == 0
+
+
+async def test_a_dead_letter_goes_back_to_its_own_backend(tmp_path):
+    """Sent again, an event comes to the backend that refused it, and to no other."""
+    async with a_spool(tmp_path, *BOTH) as spool:
+        await buried(spool, "teams", shared(1))
+        await positions(spool, "audit")
+
+        (letter,) = await letters(spool)
+        assert (letter.backend, letter.event) == ("teams", shared(1, "teams"))
+        assert (await spool.revive()).count == 1
+        assert await positions(spool, "teams") == [1]
+        assert spool.outboxes["audit"].empty.is_set()
+
+
+async def test_dead_letters_of_the_past_are_left_alone(tmp_path):
+    """Nobody would get them: they stay, and are told beside what never was an event."""
+    garbage = Unreadable("no JSON", "1-7", b"{garbage")
+    async with a_past(tmp_path, dead=[1, 2]) as spool:
+        await spool.append([], [garbage])
+        await buried(spool, "teams", shared(3, "teams"))
+
+        handled = await spool.revive()
+
+        assert (handled.count, handled.left, handled.some_left) == (1, 3, [1, 2, 3])
+        assert handled.of_no_backend == {"audit": 2}
+        assert spool.dead.rows == 3
+        assert await positions(spool, "teams") == [3]
+
+
+@pytest.mark.parametrize(
+    "choice, found",
+    [
+        (Choice(backend="audit"), [1, 3]),
+        (Choice(backend="teams"), [2]),
+        (Choice(backend="unknown"), []),
+        (Choice(ids=[2, 3], backend="audit"), [3]),
+        (Choice(reason="400", backend="teams"), [2]),
+        (Choice(reason="500", backend="teams"), []),
+    ],
+)
+async def test_dead_letters_of_one_backend(tmp_path, monkeypatch, choice, found):
+    """They can be chosen by their backend; it's searched a few rows at a time."""
+    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 1)
+    async with a_spool(tmp_path, *BOTH) as spool:
+        for number, name in enumerate(["audit", "teams", "audit"], start=1):
+            await buried(spool, name, shared(number, name))
+
+        assert [letter.id for letter in await letters(spool, choice)] == found
+        assert (await spool.drop(choice)).count == len(found)
+
+
+async def test_a_search_for_a_backend_looks_at_a_few_rows(tmp_path, monkeypatch):
+    """Of whom nothing is dead doesn't hold up the writer for the whole table."""
+    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 3)
+    async with a_spool(tmp_path, *BOTH) as spool:
+        await buried(spool, "audit", *(shared(n, "audit") for n in range(1, 12)))
+
+        page = await spool.dead_letter_page(Choice(backend="teams"), Window())
+
+        assert (page.letters, page.rest) == ([], Window(after=3))
+
+
+def ten_bytes(number, *backends):
+    """Return an event of ten bytes, and of its own instance."""
+    return shared(number, *backends, body=b"x" * 10, instance=number)
+
+
+async def test_what_both_are_to_get_takes_room_twice(tmp_path):
+    """The limit is one for all: the bytes of every event for every backend."""
+    async with a_spool(tmp_path, *BOTH, limit=100) as spool:
+        await spool.append([ten_bytes(n) for n in (1, 2, 3, 4)])
+        await spool.append([ten_bytes(5, "teams")])
+
+        with pytest.raises(SpoolFullError, match=r"90 of at most 100 bytes.*20 more"):
+            await spool.append([ten_bytes(6)])
+
+        await spool.append([ten_bytes(6, "teams")])
+
+
+async def test_the_largest_backlog_makes_room(tmp_path):
+    """A full spool loses the oldest of whoever holds most, never of the others."""
+    lost = []
+    async with a_spool(tmp_path, *BOTH, limit=100, lost=lost.append) as spool:
+        await spool.append([ten_bytes(n, "audit") for n in (1, 2, 3)])
+        await spool.append([ten_bytes(n, "teams") for n in range(4, 11)])
+        await spool.append([ten_bytes(11, "audit"), ten_bytes(12, "audit")])
+
+        assert [(e.position, *e.backends) for b in lost for e in b.events] == [
+            (4, "teams"),
+            (5, "teams"),
+        ]
+        assert await positions(spool, "audit") == [1, 2, 3, 11, 12]
+        assert await positions(spool, "teams") == [6, 7, 8, 9, 10]
+
+
+async def test_the_next_largest_makes_room(tmp_path):
+    """Where all of the largest is in flight, the next one's oldest are lost."""
+    lost = []
+    async with a_spool(tmp_path, *BOTH, limit=100, lost=lost.append) as spool:
+        await spool.append([ten_bytes(n, "teams") for n in range(1, 8)])
+        await spool.append([ten_bytes(n, "audit") for n in (8, 9, 10)])
+        await spool.outboxes["teams"].take(ANY)
+
+        await spool.append([ten_bytes(11, "audit")])
+
+        assert [e.position for batch in lost for e in batch.events] == [8]
+
+
+async def test_what_is_left_behind_is_never_lost(tmp_path):
+    """It waits for somebody's word: whoever prefers to lose events loses others."""
+    lost = []
+    async with a_spool(tmp_path, *BOTH, limit=100) as spool:
+        await spool.append([ten_bytes(n, "audit") for n in range(1, 8)])
+    async with a_spool(tmp_path, "teams", limit=100, lost=lost.append) as spool:
+        await spool.append([ten_bytes(n, "teams") for n in (8, 9, 10)])
+        await spool.append([ten_bytes(11, "teams")])
+        assert [e.position for batch in lost for e in batch.events] == [8]
+
+        with pytest.raises(SpoolFullError, match="70 for backends that aren't config"):
+            await spool.append([shared(12, "teams", body=b"x" * 31)])
+        assert len(lost) == 1
+        assert spool.left_behind["audit"].rows == 7
+
+
+async def test_what_is_left_behind_bars_no_large_request(tmp_path):
+    """A request above the limit gets in when all that can be delivered is."""
+    async with a_spool(tmp_path, *BOTH, limit=100) as spool:
+        await spool.append([ten_bytes(1, "audit")])
+    async with a_spool(tmp_path, "teams", limit=100) as spool:
+        await spool.append([shared(2, "teams", body=b"x" * 500)])
+        assert await positions(spool, "teams") == [2]
+
+
+async def test_opening_reads_no_rows(tmp_path):
+    """Whatever waits for however many, a few steps tell how much it is."""
+    async with a_spool(tmp_path, *BOTH) as spool:
+        await spool.append([shared(n) for n in range(1, 2000)])
+    done = []
+    with closing(sqlite3.connect(tmp_path / "spool.sqlite")) as connection:
+        connection.set_progress_handler(lambda: done.append(1), 1)
+        keep = store.Store(connection, None, backends=BOTH, limit=1)
+        connection.set_progress_handler(None, 1)
+
+    assert keep.waiting_for("teams").rows == 1999
+    assert len(done) < 500

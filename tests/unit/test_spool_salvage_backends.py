@@ -1,0 +1,268 @@
+"""A damaged spool of several backends: each gets what can be read of its own."""
+
+import asyncio
+import shutil
+import sqlite3
+from contextlib import closing, suppress
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.spool import Verdict, salvage
+from exporter.spool.database import MIGRATIONS
+from exporter.spool.errors import SpoolVersionError
+from tests.unit.damage import (
+    PAGE,
+    kept_aside,
+    large,
+    overwrite,
+    overwrite_event,
+    page_of,
+)
+from tests.unit.spools import ANY, NOON, a_spool, an_event, only, taken
+
+BOTH = ("audit", "teams")
+ALL = list(range(1, 101))
+ABOUT = {"kind": "user-task.created", "broker": "8.8.21", "backends": BOTH}
+
+
+def shared(position):
+    """Return an event that both backends are to get."""
+    return large(position, **ABOUT)
+
+
+@pytest.fixture
+async def file(tmp_path):
+    """Return the file of a spool with 100 events for each of two backends."""
+    async with a_spool(tmp_path, *BOTH) as spool:
+        await spool.append([shared(1000)], [kept_aside(1)])
+        outbox = spool.outboxes["audit"]
+        await outbox.bury(await outbox.take(ANY), Verdict("refused"))
+        await taken(spool, backend="teams")
+        await spool.append([shared(n) for n in ALL])
+    return tmp_path / "spool.sqlite"
+
+
+async def positions(spool):
+    """Return what comes to each backend, in order."""
+    return {
+        name: list(chain(*await taken(spool, backend=name))) for name in spool.outboxes
+    }
+
+
+async def test_damage_costs_whose_page_it_is(file):
+    """What one backend lacks another gets; totals are counted anew for each."""
+    overwrite_event(file, 50)  # of the one whose events are further behind
+    salvage.mark(file, "test")
+    async with a_spool(file.parent, *BOTH) as spool:
+        lacks = spool.salvaged.missing
+        assert 0 < lacks < 12
+        assert spool.waiting_for("audit") == (100, 70_000)
+        assert spool.waiting_for("teams") == (100 - lacks, 700 * (100 - lacks))
+        assert (spool.dead_of("audit").rows, spool.dead_of(None).rows) == (1, 1)
+        found = await positions(spool)
+
+    assert found["audit"] == ALL
+    assert found["teams"] == sorted(found["teams"])
+    assert 50 not in found["teams"]
+    assert len(found["teams"]) == 100 - lacks
+
+
+async def test_what_one_lacks_is_accepted_again(file):
+    """An event that is missing for one backend isn't held to be known by another."""
+    overwrite_event(file, 50)
+    salvage.mark(file, "test")
+    async with a_spool(file.parent, *BOTH) as spool:
+        lacks = spool.salvaged.missing
+        again = await spool.append([shared(n) for n in ALL])
+
+        assert again.repeats == 100 - lacks
+        found = await positions(spool)
+    assert {name: sorted({*found[name]}) for name in BOTH} == dict.fromkeys(BOTH, ALL)
+    assert len(found["teams"]) == 100
+
+
+@pytest.mark.parametrize("pages", [[0], [1], [0, 1], [0, 1, 2, 3]])
+async def test_garbage_from_the_start(file, pages):
+    """Without header, schema or root each backend's events are found all the same."""
+    assert page_of(file, b'"position":1}') > 3
+    overwrite(file, *pages)
+    async with a_spool(file.parent, *BOTH) as spool:
+        again = await spool.append([shared(n) for n in ALL])
+        assert again.repeats == 100
+        batch = await spool.outboxes["teams"].take(ANY)
+        assert batch.events[0] == shared(1)._replace(backends=("teams",))
+        spool.outboxes["teams"].give_back(batch.entries)
+        assert await positions(spool) == dict.fromkeys(BOTH, ALL)
+
+
+async def test_damage_where_a_backend_begins(file):
+    """It's found when the spool is opened, which leads to a salvage as any does."""
+    async with a_spool(file.parent, *BOTH) as spool:
+        await spool.append([large(n, backends=("third",)) for n in range(200, 300)])
+    overwrite_event(file, 1)
+
+    async with a_spool(file.parent, *BOTH, "third") as spool:
+        assert 0 < spool.salvaged.missing < 12
+        found = await positions(spool)
+    assert (found["audit"], found["third"]) == (ALL, list(range(200, 300)))
+
+
+async def test_what_lies_in_the_range_of_another(file):
+    """Whatever is found where, each backend gets what says that it's its own."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(
+            "UPDATE event SET backend = 'third' WHERE position % 3 = 1;"
+            "UPDATE event SET backend = 'audit' WHERE position = 2;"
+            "UPDATE held SET rows = 101 WHERE what = 'event' AND backend = 'audit'"
+        )
+    salvage.mark(file, "test")
+
+    async with a_spool(file.parent, *BOTH, "third") as spool:
+        held = {name: spool.waiting_for(name).rows for name in spool.outboxes}
+        found = await positions(spool)
+        assert spool.waiting == (0, 0)
+    async with a_spool(file.parent, *BOTH, "third") as spool:
+        assert await positions(spool) == {"audit": [], "teams": [], "third": []}
+
+    third = [n for n in ALL if n % 3 == 1]
+    rest = [n for n in ALL if n % 3 != 1]
+    assert held == {name: len(own) for name, own in found.items()}
+    assert sorted(found["third"]) == sorted(third * 2)
+    assert sorted(found["audit"]) == sorted([*rest, 2])
+    assert found["teams"] == [n for n in rest if n != 2]
+
+
+async def test_totals_that_are_right_only_in_sum(file):
+    """One backend's surplus doesn't make up for what another lacks."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(
+            "UPDATE held SET rows = 101 WHERE (what, backend) = ('event', 'audit');"
+            "UPDATE held SET rows = 99 WHERE (what, backend) = ('event', 'teams')"
+        )
+    salvage.mark(file, "test")
+    async with a_spool(file.parent, *BOTH) as spool:
+        assert (await spool.append([shared(1000)])).repeats == 0
+
+
+@pytest.mark.parametrize("sequence", [0, 1 << 62])
+async def test_a_place_that_no_event_has(file, sequence):
+    """An event that could never be taken is missing, and may come again."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(
+            "UPDATE event SET sequence = ? WHERE sequence = 5", [sequence]
+        )
+        connection.commit()
+    salvage.mark(file, "test")
+    async with a_spool(file.parent, *BOTH) as spool:
+        assert (spool.salvaged.missing, spool.waiting.rows) == (1, 199)
+
+
+@pytest.fixture
+async def sound(file):
+    """Return the content of a file without damage."""
+    return file.read_bytes()
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    spots=st.lists(
+        st.tuples(st.integers(0, 1 << 30), st.binary(min_size=1, max_size=3)),
+        min_size=1,
+        max_size=30,
+    ),
+    near=st.booleans(),
+)
+def test_any_damage(sound, spots, near):
+    """Whatever is wrong with a file, what is counted behind a salvage is what comes."""
+    content = bytearray(sound)
+    for place, garbage in spots:
+        at = place % len(content)
+        at = (
+            at // PAGE * PAGE + at % 60 if near else at
+        )  # where pages say what they are
+        content[at : at + len(garbage)] = garbage
+    with TemporaryDirectory() as directory:
+        file = Path(directory) / "spool.sqlite"
+        file.write_bytes(content[: len(sound)])
+        salvage.mark(file, "test")
+        with suppress(SpoolVersionError):  # such a file is left alone
+            asyncio.run(check_counts(Path(directory)))
+
+
+async def check_counts(directory, *others):
+    """Take what there is for each backend, also for those that damage has named."""
+    async with a_spool(directory, *BOTH, *others) as spool:
+        if not (others := spool.left_behind):
+            held = {name: spool.waiting_for(name).rows for name in spool.outboxes}
+            found = await positions(spool)
+            assert held == {name: len(own) for name, own in found.items()}
+            assert spool.waiting == (0, 0)
+    if others:
+        await check_counts(directory, *others)
+
+
+@pytest.mark.parametrize("lost", [[], [0]])
+async def test_a_file_of_before_there_were_several(tmp_path, lost):
+    """A damaged file of the second version is understood as it was written."""
+    file = tmp_path / "spool.sqlite"
+    with closing(sqlite3.connect(file)) as old:
+        old.executescript("".join(MIGRATIONS[:2]) + "PRAGMA user_version = 2;")
+        old.executemany(
+            "INSERT INTO event VALUES (?1, 'default', 1, ?1, ?, ?, 100, ?)",
+            [(n, NOON + n, 5000 + n, large(n).body) for n in ALL],
+        )
+        old.executemany(
+            "INSERT INTO identity VALUES (1, ?1, ?1, ?, ?)",
+            [(n, NOON + n, 5000 + n) for n in ALL],
+        )
+        old.execute("DELETE FROM event WHERE sequence <= 50")
+        old.execute("UPDATE held SET rows = 50, bytes = 35000 WHERE what = 'event'")
+        old.commit()
+    overwrite(file, *lost)
+    salvage.mark(file, "test")
+
+    async with a_spool(tmp_path) as spool:
+        assert spool.salvaged[1:] == (50, 0, 0)
+        assert (await spool.append(list(map(large, ALL)))).repeats == 100
+        assert await positions(spool) == {"default": ALL[50:]}
+
+
+async def test_a_file_that_was_brought_up(tmp_path):
+    """Where a migration has put the totals, they are found without the schema, too."""
+    file = tmp_path / "spool.sqlite"
+    with closing(sqlite3.connect(file)) as old:
+        old.executescript("".join(MIGRATIONS[:2]) + "PRAGMA user_version = 2;")
+        old.executemany(
+            "INSERT INTO dead_letter (created, reason, action, body) "
+            "VALUES (1, '', '', ?)",
+            [(b"x" * 700,)] * 100,
+        )
+        old.execute(
+            "UPDATE held SET rows = 100, bytes = 70000 WHERE what = 'dead_letter'"
+        )
+        old.commit()
+    async with a_spool(tmp_path) as spool:
+        # Some builds of SQLite wipe what they free.
+        execute = spool._writer._connection.execute
+        await spool._writer.do(partial(execute, "PRAGMA secure_delete = off"))
+        await spool.append(list(map(large, ALL)))
+        await only(spool).settle(await only(spool).take(ANY))
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(101)])
+        shutil.copytree(tmp_path, tmp_path / "killed")  # with other totals in the log
+    for directory in (tmp_path, tmp_path / "killed"):
+        overwrite(directory / file.name, 0)
+        async with a_spool(directory) as spool:
+            assert spool.salvaged[1:] == (51, 100, 0)
+            assert (await spool.append([an_event(1)])).repeats == 1
+            assert await positions(spool) == {"default": [*ALL[50:], 101]}
