@@ -14,9 +14,10 @@ import resource
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 
 from exporter import __version__, connecting, service, settings, standby, variables
-from exporter.commands import arguments, stub_backend
+from exporter.commands import arguments, backends, stub_backend
 from exporter.commands.status import status
 from exporter.commands.uninstall import add_broker_to, enable, uninstall
 from exporter.commands.uninstall import add_to as add_uninstall_to
@@ -36,6 +37,7 @@ examples:
   APP_INTEGRATIONS_API_KEY_FILE=/run/secrets/api-key {NAME} config --json
   {NAME} dead-letters list     # with the settings of the service
   {NAME} status                # likewise
+  {NAME} backends              # what each still has to get
   {NAME} stub-backend          # shows what a backend would get
   {NAME} uninstall             # where the broker's management port is reached
   {NAME} enable                # and the way back
@@ -64,7 +66,9 @@ def run(args: argparse.Namespace) -> int:
         log.warning("setting unknown", extra={"detail": str(unknown)})
     for variable, why in variables.ignored().items():
         log.info("setting ignored", extra={"setting": variable, "reason": why})
-    for exposed in connecting.exposed(loaded):
+    for exposed in chain.from_iterable(
+        map(connecting.exposed, loaded.backends.values())
+    ):
         log.warning(
             "credential crosses the network unencrypted",
             extra={"detail": exposed.credential, "remedy": exposed.remedy},
@@ -78,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> int:
     """Try the settings, the spool and the backend, and say what to do."""
-    return asyncio.run(_check(checks.findings(args.broker), as_json=args.json))
+    findings = checks.findings(args.broker, backends.kept)
+    return asyncio.run(_check(findings, as_json=args.json))
 
 
 def config(args: argparse.Namespace) -> int:
@@ -141,6 +146,7 @@ def parser() -> argparse.ArgumentParser:
         if call in following:
             following[call](command)
     arguments.add_to(commands)
+    backends.add_to(commands)
     stub_backend.add_to(commands)
     return top
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from exporter.declaration import PREFIX, is_loopback
 from exporter.delivery import (
     Backend,
     Credentials,
@@ -17,15 +16,19 @@ from exporter.delivery import (
     Transport,
     open_transport,
 )
+from exporter.musts import is_loopback
 from exporter.settings import Settings
+from exporter.settings_backend import BackendSettings
 
 
 @asynccontextmanager
-async def connecting(settings: Settings) -> AsyncIterator[Backend]:
+async def connecting(
+    settings: BackendSettings, cluster_id: str
+) -> AsyncIterator[Backend]:
     """Yield the backend of *settings*; its connections end with the block."""
     credentials = Credentials(
         about={
-            "X-Cluster-Id": settings.cluster_id,
+            "X-Cluster-Id": cluster_id,
             "X-Org-Id": settings.organization_id,
         },
         more=settings.watched("headers"),
@@ -54,7 +57,7 @@ async def connecting(settings: Settings) -> AsyncIterator[Backend]:
         )
 
 
-def tokens(settings: Settings, transport: Transport) -> OAuth:
+def tokens(settings: BackendSettings, transport: Transport) -> OAuth:
     """Return the tokens for the backend of *settings*."""
     names = ("client_id", "client_secret", "audience", "scope", "resource")
     connect = settings.oauth_connect_timeout_ms / 1000
@@ -89,18 +92,18 @@ class Exposed(NamedTuple):
         return f"Use an https:// address in {self.setting}"
 
 
-def exposed(settings: Settings) -> Iterator[Exposed]:
+def exposed(settings: BackendSettings) -> Iterator[Exposed]:
     """Yield what leaves this machine over plain HTTP and shouldn't."""
     if _is_open(settings.url):
         for value, credential in (
             (settings.api_key, "The API key"),
-            (settings.headers, f"What {PREFIX}HEADERS holds"),
+            (settings.headers, f"What {settings.variable('headers')} holds"),
             (settings.oauth_client_id, "The token"),
         ):
             if value:
-                yield Exposed(credential, f"{PREFIX}URL")
+                yield Exposed(credential, settings.variable("url"))
     if _is_open(settings.oauth_authorization_server_url):
-        setting = f"{PREFIX}OAUTH_AUTHORIZATION_SERVER_URL"
+        setting = settings.variable("oauth_authorization_server_url")
         yield Exposed("The client secret", setting)
 
 

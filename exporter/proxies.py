@@ -11,7 +11,7 @@ from urllib import request
 
 from yarl import URL
 
-from exporter.declaration import is_loopback
+from exporter.musts import is_loopback
 
 
 @dataclass(frozen=True, slots=True)

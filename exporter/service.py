@@ -7,28 +7,29 @@ drains, and the spool outlives both.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 
 from exporter import __version__
 from exporter.connecting import connecting, ingest_password
-from exporter.delivery import Backend, Delivery, Plan, limits_of, outcomes_of
+from exporter.delivery import Delivery, Plan, limits_of, outcomes_of
 from exporter.errors import ExporterError
+from exporter.events import Mapper
 from exporter.ingest import OPTIONS, Ingest
 from exporter.listening import listening
-from exporter.operations import dead_letters, guard
+from exporter.operations import backends, dead_letters, guard
 from exporter.operations.admin import Admin
+from exporter.operations.backends import Roster
+from exporter.operations.delivery_observer import DeliveryObserver
 from exporter.operations.metrics import Metrics
 from exporter.operations.observer import Observer
 from exporter.operations.view import View
 from exporter.settings import Settings
-from exporter.spool import Outbox, Spool, open_spool
+from exporter.settings_backend import BackendSettings
+from exporter.spool import Batch, Spool, open_spool
 from exporter.stopping import asked_to_stop
 
 log = logging.getLogger(__name__)
-
-# Rows carry the name of their backend; this one is configured without a name.
-BACKEND = "default"
 
 ADMIN = ("APP_INTEGRATIONS_ADMIN_HOST", "APP_INTEGRATIONS_ADMIN_PORT")
 INGEST = ("APP_INTEGRATIONS_INGEST_HOST", "APP_INTEGRATIONS_INGEST_PORT")
@@ -37,88 +38,130 @@ INGEST = ("APP_INTEGRATIONS_INGEST_HOST", "APP_INTEGRATIONS_INGEST_PORT")
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; then deliver what waits, within limits."""
     stopping = asked_to_stop()
-    metrics = Metrics()
+    metrics = Metrics(settings.backends)
     observer = Observer(metrics)
-    async with connecting(settings) as backend:
-        with open_spool(
-            settings.spool_dir,
-            backend=BACKEND,
-            limit=settings.spool_max_bytes,
-            lost=observer.lost if settings.spool_when_full == "drop-oldest" else None,
-            damaged=stopping.set,
-        ) as spool:
-            delivery = _delivery(settings, backend, spool.outbox, observer)
-            view = metrics.watch(spool, delivery)
-            if spool.salvaged:
-                observer.salvaged(spool.salvaged)
+    observers = {
+        name: DeliveryObserver(metrics.of[name], name, each.prefix)
+        for name, each in settings.backends.items()
+    }
+    async with AsyncExitStack() as connected:
+        connections = {
+            name: await connected.enter_async_context(
+                connecting(each, settings.cluster_id)
+            )
+            for name, each in settings.backends.items()
+        }
+        with _opening(settings, observers, stopping) as spool:
+            deliveries = {
+                name: Delivery(
+                    spool.outboxes[name],
+                    connections[name],
+                    observers[name],
+                    _plan(each, settings.cluster_id),
+                )
+                for name, each in settings.backends.items()
+            }
+            _tell(spool, observer)
+            view = metrics.watch(spool, deliveries)
             admin = _admin(settings, spool, metrics, view)
-            ingest = Ingest(spool, observer, ingest_password(settings))
+            ingest = Ingest(
+                spool, observer, _mapper(settings), ingest_password(settings)
+            )
+            host, port = settings.ingest_host, settings.ingest_port
             async with (
                 listening(
-                    admin.app(),
-                    settings.admin_host,
-                    settings.admin_port,
-                    names=ADMIN,
+                    admin.app(), settings.admin_host, settings.admin_port, names=ADMIN
                 ) as admin_port,
-                delivering(delivery, settings.shutdown_timeout_ms / 1000),
+                delivering(deliveries.values(), settings.shutdown_timeout_ms / 1000),
                 listening(
-                    ingest.app(),
-                    settings.ingest_host,
-                    settings.ingest_port,
-                    names=INGEST,
-                    **OPTIONS,
+                    ingest.app(), host, port, names=INGEST, **OPTIONS
                 ) as ingest_port,
             ):
-                log.info(
-                    "ready",
-                    extra={
-                        "version": __version__,
-                        "ingest": f"{settings.ingest_host}:{ingest_port}",
-                        "admin": f"{settings.admin_host}:{admin_port}",
-                        "waiting_events": spool.waiting.rows,
-                        "dead_letters": spool.dead.rows,
-                    },
+                _ready(
+                    spool,
+                    ingest=f"{host}:{ingest_port}",
+                    admin=f"{settings.admin_host}:{admin_port}",
                 )
                 await _accepting(admin, spool, stopping)
             log.info("stopped", extra={"waiting_events": spool.waiting.rows})
 
 
-def _delivery(
+def _opening(
     settings: Settings,
-    backend: Backend,
-    outbox: Outbox,
-    observer: Observer,
-) -> Delivery:
-    """Return the delivery from *outbox* as *settings* say, not yet running."""
-    plan = Plan(
+    observers: Mapping[str, DeliveryObserver],
+    stopping: asyncio.Event,
+) -> AbstractContextManager[Spool]:
+    """Return the spool of *settings*; damage is a reason to stop."""
+
+    def lost(batch: Batch) -> None:
+        (backend,) = batch.events[0].backends
+        observers[backend].lost(batch)
+
+    return open_spool(
+        settings.spool_dir,
+        backends=tuple(settings.backends),
+        limit=settings.spool_max_bytes,
+        lost=lost if settings.spool_when_full == "drop-oldest" else None,
+        damaged=stopping.set,
+    )
+
+
+def _plan(settings: BackendSettings, cluster_id: str) -> Plan:
+    """Return how the backend of *settings* is to be served."""
+    return Plan(
         slots=settings.max_batches_in_flight,
         limits=limits_of(
             events=settings.batch_size,
             body_bytes=settings.batch_max_bytes,
-            cluster_id=settings.cluster_id,
+            cluster_id=cluster_id,
             linger_seconds=settings.batch_interval_ms / 1000,
+            written=settings.written,
         ),
-        cluster_id=settings.cluster_id,
+        cluster_id=cluster_id,
+        written=settings.written,
         outcomes=outcomes_of(settings.status_outcomes),
         retry_after_seconds=settings.retry_after_max_ms / 1000,
         max_age_seconds=settings.max_event_age_ms / 1000,
+        too_old=f"older than {settings.variable('max_event_age_ms')}",
     )
-    return Delivery(outbox, backend, observer, plan)
+
+
+def _mapper(settings: Settings) -> Mapper:
+    """Return what makes events of records, for all backends of *settings*."""
+    selections = {name: each.selection for name, each in settings.backends.items()}
+    return Mapper(selections, settings.dropped)
+
+
+def _tell(spool: Spool, observer: Observer) -> None:
+    """Say what became of a damaged file, and what nobody will deliver."""
+    if spool.salvaged:
+        observer.salvaged(spool.salvaged)
+    for backend, held in spool.left_behind.items():
+        observer.left_behind(backend, held)
+
+
+def _ready(spool: Spool, **ports: str) -> None:
+    """Say that the broker may come, where it and others find us."""
+    about = {"waiting_events": spool.waiting.rows, "dead_letters": spool.dead.rows}
+    log.info("ready", extra={"version": __version__, **ports, **about})
 
 
 @asynccontextmanager
-async def delivering(delivery: Delivery, drain_seconds: float) -> AsyncIterator[None]:
+async def delivering(
+    deliveries: Collection[Delivery], drain_seconds: float
+) -> AsyncIterator[None]:
     """Deliver during the block and drain behind it; a slot that fails ends both."""
     problem: ExporterError | None = None
     async with asyncio.TaskGroup() as tasks:
-        slots = tasks.create_task(delivery.run(), name="delivery")
+        running = [tasks.create_task(each.run()) for each in deliveries]
         try:
             yield
         except ExporterError as error:
             problem = error  # the block's own: the group would wrap it
         else:
-            await delivery.drain(drain_seconds)
-        slots.cancel()
+            await asyncio.gather(*(each.drain(drain_seconds) for each in deliveries))
+        for each in running:
+            each.cancel()
     if problem:
         raise problem
 
@@ -131,7 +174,7 @@ def _admin(settings: Settings, spool: Spool, metrics: Metrics, view: View) -> Ad
         metrics,
         view,
         token=guard.issue(settings.spool_dir),
-        routes=dead_letters.routes(office),
+        routes=[*dead_letters.routes(office), *backends.routes(Roster(spool))],
     )
 
 

@@ -6,84 +6,50 @@ all come from the fields of `Settings`.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import getproxies_environment
 
-from environs import EnvValidationError, FileAwareEnv
-
-from exporter import declaration, settings_transport
+from exporter import musts, settings_transport
 from exporter.declaration import (
     PREFIX,
-    SERVICE_LINK,
     Declared,
     MistakeError,
     declared_in,
-    one_of,
     setting,
-    whole,
 )
 from exporter.errors import ConfigError
+from exporter.events import ONLY_BACKEND, dropped_in
+from exporter.musts import one_of, readable, whole
+from exporter.reading import files_of, read_all
+from exporter.settings_backend import BackendSettings, names_in
 from exporter.settings_distribution import DistributionSettings
-from exporter.settings_transport import TransportSettings
 
 MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(TransportSettings, DistributionSettings):
+class Settings(DistributionSettings):
     """`x_y` is the variable APP_INTEGRATIONS_X_Y; an empty text means "none"."""
 
-    url: str = setting(
-        ...,
-        declaration.POSTABLE,
-        "Where batches are posted; credentials go into `APP_INTEGRATIONS_API_KEY`.",
-    )
-    api_key: str = setting(
+    backend_names: str = setting(
         "",
-        declaration.CREDENTIAL,
-        "Credential of the backend, sent with every batch.",
-        secret=True,
+        readable("names of a-z and 0-9, each once, like `teams, audit`", names_in),
+        "Several backends by name. Of `teams` the settings below are those that begin "
+        f"with `{PREFIX}BACKEND_TEAMS_`, else what the plain names say, but for "
+        "addresses and credentials. Without this there is one, with the plain names.",
+        variable=f"{PREFIX}BACKENDS",
     )
-    api_key_header: str = setting(
-        "X-API-KEY", declaration.FREE_HEADER, "The header that carries the credential."
-    )
-    batch_size: int = setting(
-        50,
-        whole(1, 10_000),
-        "Events in one request, at most; 4 KiB of their ids close it, too.",
-    )
-    batch_max_bytes: int = setting(
-        MIB, whole(1), "Bytes in one request, at most; a bigger event is sent alone."
-    )
-    batch_interval_ms: int = setting(
-        0, whole(0), "How long a batch waits to become full; 0 sends at once."
-    )
-    request_timeout_ms: int = setting(
-        5000, whole(1), "How long one request may take as a whole."
-    )
-    max_batches_in_flight: int = setting(4, whole(1, 64), "Requests in flight at once.")
-    retry_after_max_ms: int = setting(
-        300_000,
-        whole(0),
-        "How long the backend may ask us to wait (`Retry-After`), at most.",
-    )
-    max_event_age_ms: int = setting(
-        0,
-        whole(0),
-        "An event not delivered after so long, by the engine's time, becomes a dead "
-        "letter; 0 is never.",
-    )
-    status_outcomes: str = setting(
+    drop_fields: str = setting(
         "",
-        declaration.STATUS_OUTCOMES,
-        "What a status of this backend means, where it isn't the usual.",
+        readable("names of fields like `assignee, customHeaders.mail`", dropped_in),
+        "Fields that are left out of every event, before it is stored.",
     )
     spool_dir: Path = setting(
         Path("./spool"),
-        declaration.PATH,
+        musts.PATH,
         "Where accepted events are kept until they are delivered.",
     )
     spool_max_bytes: int = setting(
@@ -99,27 +65,27 @@ class Settings(TransportSettings, DistributionSettings):
         "the oldest waiting events, counted and logged, so that it needn't.",
     )
     ingest_host: str = setting(
-        "127.0.0.1", declaration.HOST, "The address that receives the broker's records."
+        "127.0.0.1", musts.HOST, "The address that receives the broker's records."
     )
-    ingest_port: int = setting(9280, declaration.PORT, "The port of that address.")
+    ingest_port: int = setting(9280, musts.PORT, "The port of that address.")
     ingest_username: str = setting(
         "",
-        declaration.USERNAME,
+        musts.USERNAME,
         "Who may send records (basic authentication); needed on any address but "
         "loopback.",
     )
     ingest_password: str = setting(
-        "", declaration.CREDENTIAL, "The password of that user.", secret=True
+        "", musts.CREDENTIAL, "The password of that user.", secret=True
     )
     cluster_id: str = setting(
         "",
-        declaration.ID,
+        musts.ID,
         "Names the cluster: in front of every event's id, and in `X-Cluster-Id`.",
     )
     admin_host: str = setting(
-        "127.0.0.1", declaration.HOST, "The address of metrics and health."
+        "127.0.0.1", musts.HOST, "The address of metrics and health."
     )
-    admin_port: int = setting(9281, declaration.PORT, "The port of that address.")
+    admin_port: int = setting(9281, musts.PORT, "The port of that address.")
     shutdown_timeout_ms: int = setting(
         10_000, whole(0), "How long a stop may take to deliver what still waits."
     )
@@ -133,9 +99,34 @@ class Settings(TransportSettings, DistributionSettings):
         one_of("auto", "json", "text"),
         "`auto` is text on a terminal, else json.",
     )
+    backends: Mapping[str, BackendSettings] = field(default_factory=dict)
+    """Every backend, by its name."""
+
+    @property
+    def value_types(self) -> frozenset[str]:
+        """What any backend wants to be told of, as the engine calls it."""
+        selections = [each.selection for each in self.backends.values()]
+        return frozenset().union(*(each.value_types for each in selections))
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The fields that are left out."""
+        return dropped_in(self.drop_fields)
 
 
-DECLARED = declared_in(Settings)
+OF_BACKEND = declared_in(BackendSettings)
+OF_SERVICE = declared_in(Settings)
+DECLARED = OF_BACKEND + OF_SERVICE
+
+
+def prefix_of(backend: str) -> str:
+    """Return what the variables of *backend* begin with."""
+    return PREFIX if backend == ONLY_BACKEND else f"{PREFIX}BACKEND_{backend.upper()}_"
+
+
+def of_backend(name: str) -> tuple[Declared, ...]:
+    """Return the settings of the backend *name*."""
+    return tuple(each._replace(prefix=prefix_of(name)) for each in OF_BACKEND)
 
 
 class SettingsError(ConfigError):
@@ -153,13 +144,41 @@ class SettingsError(ConfigError):
 
 def load() -> Settings:
     """Return the settings of this environment; one error names every mistake."""
-    values, mistakes = _read_all(DECLARED)
-    values |= {"files": _files(), "proxies": getproxies_environment()}
-    mistakes.extend(_conflicts(values))
-    mistakes.extend(map(str, settings_transport.conflicts(values)))
+    values, at_last = read_all(OF_SERVICE)
+    names = names_in(values.get("backend_names", "")) or [ONLY_BACKEND]
+    plain, mistakes = read_all(each for each in OF_BACKEND if not each.own)
+    if ONLY_BACKEND in names:
+        mistakes = []  # they are found once more, in their places
+    else:
+        mistakes += _nobodys(names[0])
+    backends = {}
+    for name in names:
+        own, wrong = read_all(of_backend(name), plain)
+        mistakes += [each for each in wrong if each not in mistakes]
+        own |= {"name": name, "proxies": getproxies_environment()}
+        mistakes.extend(settings_transport.conflicts(own, prefix_of(name)))
+        if not wrong:
+            files = files_of(OF_BACKEND) | files_of(of_backend(name))
+            backends[name] = BackendSettings(files=files, prefix=prefix_of(name), **own)
+    mistakes += [*at_last, *_conflicts(values)]
     if mistakes:
         raise SettingsError(mistakes)
-    return Settings(**values)
+    return Settings(files=files_of(OF_SERVICE), backends=backends, **values)
+
+
+def _nobodys(name: str) -> Iterator[str]:
+    """Yield what is said of one backend while there are several."""
+    for declared in OF_BACKEND:
+        for end in ("", "_FILE"):
+            if declared.own and os.environ.get(declared.variable + end):
+                yield str(
+                    MistakeError(
+                        declared.variable + end,
+                        f"is set beside {PREFIX}BACKENDS",
+                        "said of one of them, like "
+                        f"{prefix_of(name)}{declared.name.upper()}{end}",
+                    )
+                )
 
 
 class Whereabouts(NamedTuple):
@@ -170,6 +189,12 @@ class Whereabouts(NamedTuple):
     admin_host: str
     admin_port: int
     cluster_id: str
+    backend_names: str
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The names of all backends."""
+        return tuple(names_in(self.backend_names)) or (ONLY_BACKEND,)
 
 
 def whereabouts() -> Whereabouts:
@@ -179,71 +204,10 @@ def whereabouts() -> Whereabouts:
 
 def only(*names: str) -> dict[str, Any]:
     """Return the settings with these *names*; mistakes in others don't matter."""
-    values, mistakes = _read_all(each for each in DECLARED if each.name in names)
+    values, mistakes = read_all(each for each in OF_SERVICE if each.name in names)
     if mistakes:
         raise SettingsError(mistakes)
     return values
-
-
-def _read_all(settings: Iterable[Declared]) -> tuple[dict[str, Any], list[str]]:
-    """Return the values of *settings*, and what is wrong with the others."""
-    env = FileAwareEnv(strip_whitespace=True)
-    values: dict[str, Any] = {}
-    mistakes: list[str] = []
-    for declared in settings:
-        try:
-            values[declared.name] = _read(env, declared)
-        except MistakeError as mistake:
-            mistakes.append(str(mistake))
-    return values, mistakes
-
-
-def _files() -> dict[str, Path]:
-    """Return the files that settings are read from."""
-    named = {each.name: os.environ.get(f"{each.variable}_FILE") for each in DECLARED}
-    return {name: Path(path) for name, path in named.items() if path}
-
-
-def _read(env: FileAwareEnv, declared: Declared) -> object:
-    variable, right = declared.variable, declared.must.be
-    by_file = f"{variable}_FILE"
-    text, path = os.environ.get(variable, ""), os.environ.get(by_file, "")
-    if SERVICE_LINK.fullmatch(f"{variable}={text}"):
-        text = ""
-    if declared.foreign and text.strip() in ("", "null"):
-        text = ""
-    if text and path:
-        raise MistakeError(variable, f"and {by_file} are both set", "only one of them")
-    if not text and not path:
-        if declared.required:
-            raise MistakeError(variable, "is not set", right)
-        return declared.default
-    read: Callable[..., Any] = env.int if declared.kind is int else env.str
-    try:
-        value = read(
-            variable,
-            validate=declared.must,
-            error_messages={"invalid": right},
-        )
-    except EnvValidationError:
-        if path:
-            wrong = "names a file whose content can't be used"
-            raise MistakeError(by_file, wrong, f"one that holds {right}") from None
-        wrong = f"is {declared.shown(text)!r}"
-        raise MistakeError(variable, wrong, right) from None
-    except (OSError, ValueError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        reason = cause.strerror if isinstance(cause, OSError) else "no UTF-8 text"
-        shown = path if _is_path(path) else declared.shown(path)
-        wrong = f"is {shown!r} ({reason})"
-        raise MistakeError(by_file, wrong, "the path of a readable text file") from None
-    return declared.kind(value)
-
-
-def _is_path(text: str) -> bool:
-    """Whether *text* may be shown: it isn't a secret that somebody misplaced."""
-    root, *parts = Path(text).parts or ("",)
-    return root == "/" and bool(parts) and Path(root, parts[0]).is_dir()
 
 
 def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
@@ -266,7 +230,7 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
             "both set, or neither",
         )
         yield str(mistake)
-    elif not username and not declaration.is_loopback(host):
+    elif not username and not musts.is_loopback(host):
         mistake = MistakeError(
             f"{PREFIX}INGEST_HOST",
             f"is {host!r}, which others reach, while {PREFIX}INGEST_USERNAME and "
@@ -278,15 +242,31 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
 
 def effective(settings: Settings) -> dict[str, str | int]:
     """Return every variable with the value in effect, as people may see it."""
-    return {
-        each.variable: each.shown(getattr(settings, each.name)) for each in DECLARED
+    shown = {
+        each.variable: each.shown(getattr(backend, each.name))
+        for name, backend in settings.backends.items()
+        for each in of_backend(name)
+    }
+    return shown | {
+        each.variable: each.shown(getattr(settings, each.name)) for each in OF_SERVICE
     }
 
 
 def reference() -> str:
-    """Return the table of docs/configuration.md; a test compares the file to it."""
+    """Return the tables of docs/configuration.md; a test compares the file to them."""
+    return "\n\n".join(
+        [
+            "## Of a backend",
+            _table(OF_BACKEND),
+            "## Of the service",
+            _table(OF_SERVICE),
+        ]
+    )
+
+
+def _table(settings: Iterable[Declared]) -> str:
     rows = ["| variable | meaning | must be | default |", "|---|---|---|---|"]
-    for each in DECLARED:
+    for each in settings:
         default = f"`{each.default}`" if each.default != "" else "none"
         default = "**required**" if each.required else default
         rows.append(

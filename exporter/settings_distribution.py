@@ -6,7 +6,8 @@ Whoever starts the exporter by itself needs none of them.
 
 from dataclasses import dataclass
 
-from exporter.declaration import Readable, one_of, setting, whole
+from exporter.declaration import Readable, setting
+from exporter.musts import one_of, whole
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,9 @@ from typing import Any
 
 from yarl import URL
 
-from exporter import declaration
-from exporter.declaration import PREFIX, MistakeError, Readable, setting, whole
+from exporter import musts
+from exporter.declaration import PREFIX, MistakeError, Readable, setting
+from exporter.musts import whole
 from exporter.proxies import proxy_for
 from exporter.reread import Reread
 from exporter.texts import headers_of
@@ -30,43 +31,56 @@ class TransportSettings(Readable):
 
     headers: str = setting(
         "",
-        declaration.HEADERS,
+        musts.HEADERS,
         "More headers for every request to the backend, hidden like a credential.",
         secret=True,
     )
     organization_id: str = setting(
         "",
-        declaration.ORGANIZATION,
+        musts.ORGANIZATION,
         "Sent as `X-Org-Id`; Camunda's own platform sets it. The text `null` counts as "
         "not set.",
         variable="CAMUNDA_CLOUD_ORGANIZATION_ID",
     )
     signing_secrets: str = setting(
         "",
-        declaration.KEYS,
+        musts.KEYS,
         "Every request is signed with each of these, as in Standard Webhooks.",
         secret=True,
     )
     oauth_authorization_server_url: str = setting(
         "",
-        declaration.POSTABLE,
+        musts.POSTABLE,
         "Where tokens for the backend are fetched (OAuth2 client credentials), instead "
         "of an API key.",
+        own=True,
     )
     oauth_client_id: str = setting(
-        "", declaration.CREDENTIAL, "Who fetches them: the id of a client."
+        "",
+        musts.CREDENTIAL,
+        "Who fetches them: the id of a client.",
+        own=True,
     )
     oauth_client_secret: str = setting(
-        "", declaration.CREDENTIAL, "The secret of that client.", secret=True
+        "", musts.CREDENTIAL, "The secret of that client.", secret=True
     )
     oauth_audience: str = setting(
-        "", declaration.CREDENTIAL, "The audience to ask a token for."
+        "",
+        musts.CREDENTIAL,
+        "The audience to ask a token for.",
+        own=True,
     )
     oauth_scope: str = setting(
-        "", declaration.CREDENTIAL, "The scopes to ask for, separated by blanks."
+        "",
+        musts.CREDENTIAL,
+        "The scopes to ask for, separated by blanks.",
+        own=True,
     )
     oauth_resource: str = setting(
-        "", declaration.CREDENTIAL, "The resource to ask a token for."
+        "",
+        musts.CREDENTIAL,
+        "The resource to ask a token for.",
+        own=True,
     )
     oauth_connect_timeout_ms: int = setting(
         5000, whole(1), "How long connecting to that server may take."
@@ -76,19 +90,21 @@ class TransportSettings(Readable):
     )
     tls_ca_path: str = setting(
         "",
-        declaration.PATH,
+        musts.PATH,
         "Certificates (PEM) of authorities that are trusted in addition to the "
         "system's.",
     )
     tls_cert_path: str = setting(
         "",
-        declaration.PATH,
+        musts.PATH,
         "The certificate (PEM) we show to a backend that asks for one.",
+        own=True,
     )
     tls_key_path: str = setting(
         "",
-        declaration.PATH,
+        musts.PATH,
         "Its key (PEM, without password), unless that is in the same file.",
+        own=True,
     )
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     """HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as `proxy_for` takes them."""
@@ -98,16 +114,19 @@ class TransportSettings(Readable):
         named = {name: getattr(self, name) for name in PEM_FILES}
         load = partial(tls_of, *named.values())
         paths = {name: Path(path) for name, path in named.items() if path}
-        about = ", ".join(PREFIX + name.upper() for name in paths)
+        about = ", ".join(map(self.variable, paths))
         return Reread(load(), load, list(paths.values()), about)
 
 
-def conflicts(values: Mapping[str, Any]) -> Iterator[MistakeError]:
-    """Yield what is wrong between settings that are right by themselves."""
-    yield from _two_of_a_header(values)
-    yield from _half_of_oauth(values)
-    yield from _unusable_proxies(values)
-    yield from _unusable_files(values)
+def conflicts(values: Mapping[str, Any], prefix: str = PREFIX) -> Iterator[str]:
+    """
+    Yield what is wrong between settings that are right by themselves.
+
+    The names of their variables begin with *prefix*.
+    """
+    for find in (_two_of_a_header, _half_of_oauth, _unusable_proxies, _unusable_files):
+        for mistake in find(values):
+            yield str(mistake).replace(PREFIX, prefix)
 
 
 def _half_of_oauth(values: Mapping[str, Any]) -> Iterator[MistakeError]:

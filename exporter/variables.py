@@ -2,11 +2,16 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from exporter.declaration import PREFIX, SERVICE_LINK
-from exporter.settings import DECLARED
+from exporter.settings import DECLARED, of_backend
+from exporter.settings_backend import names_in
+
+NAMED = re.compile(r"BACKEND_([A-Z0-9]+)_")
 
 IGNORED = {
     f"{PREFIX}MAX_RETRIES": "a batch is tried until the backend takes it",
@@ -26,16 +31,22 @@ class Unknown(NamedTuple):
 
     name: str
     nearest: str | None
+    of_nobody: bool = False
+    """Whether it names a backend that there isn't."""
 
     def __str__(self) -> str:
         """Say it in a sentence."""
+        if self.of_nobody:
+            return f"{self.name} is of a backend that {PREFIX}BACKENDS doesn't name"
         meant = f": is {self.nearest} meant?" if self.nearest else ""
         return f"{self.name} is no setting{meant}"
 
 
 def unknown() -> list[Unknown]:
     """Return the variables with our prefix that are no settings."""
-    known = [declared.variable.removeprefix(PREFIX) for declared in DECLARED]
+    backends = _backends()
+    declared = [*DECLARED, *chain.from_iterable(map(of_backend, backends))]
+    known = [each.variable.removeprefix(PREFIX) for each in declared]
     known += [f"{name}_FILE" for name in known]
     found = []
     for variable, text in sorted(os.environ.items()):
@@ -44,12 +55,24 @@ def unknown() -> list[Unknown]:
             continue
         if SERVICE_LINK.fullmatch(f"{variable}={text}"):
             continue
+        named = NAMED.match(name)
+        if named and named[1].lower() not in backends:
+            found.append(Unknown(variable, None, of_nobody=True))
+            continue
         nearest = difflib.get_close_matches(name, known, n=1)
         found.append(Unknown(variable, PREFIX + nearest[0] if nearest else None))
     return found
 
 
+def _backends() -> list[str]:
+    """Return the names of backends; that they can't be used is said elsewhere."""
+    try:
+        return names_in(os.environ.get(f"{PREFIX}BACKENDS", ""))
+    except ValueError:
+        return []
+
+
 def names_a_backend(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether *environ* is, or tries to be, that of a service."""
-    named = (environ.get(f"{PREFIX}URL{suffix}", "") for suffix in ("", "_FILE"))
-    return any(each.strip() for each in named)
+    names = ("URL", "URL_FILE", "BACKENDS", "BACKENDS_FILE")
+    return any(environ.get(PREFIX + name, "").strip() for name in names)

@@ -19,6 +19,12 @@ def lines(path):
     return (DATA / path).read_bytes().splitlines()
 
 
+def everything(version):
+    """Return all recorded lines of a *version*."""
+    paths = sorted((DATA / version).iterdir())
+    return [line for path in paths for line in path.read_bytes().splitlines()]
+
+
 def user_tasks(version):
     """Return the recorded lines of user tasks, whole lives of them."""
     return lines(f"{version}/user-task.jsonl")

@@ -39,6 +39,7 @@ def add_to(commands: Subparsers) -> None:
 
     listing = _command(under, "list", dead_letters.list_)
     _add_reason(listing, "only those whose reason holds TEXT, in any case")
+    _add_backend(listing, "only those of this backend")
     listing.add_argument(
         "--limit",
         type=identifier,
@@ -55,6 +56,7 @@ def add_to(commands: Subparsers) -> None:
     )
     retrying.add_argument("--all", action="store_true", help="instead of ids")
     _add_reason(retrying, "with --all: only those whose reason holds TEXT, in any case")
+    _add_backend(retrying, "with --all: only those of this backend")
     retrying.set_defaults(usage_error=retrying.error)
     _command(under, "drop", dead_letters.drop).add_argument(
         "ids", type=identifier, nargs="+", metavar="ID", help="as `list` shows it"
@@ -64,6 +66,7 @@ def add_to(commands: Subparsers) -> None:
         "file", metavar="FILE", help="a new file, or - for standard output"
     )
     _add_reason(exporting, "only those whose reason holds TEXT, in any case")
+    _add_backend(exporting, "only those of this backend")
 
 
 def identifier(text: str) -> int:
@@ -77,8 +80,9 @@ def identifier(text: str) -> int:
 def _retry(args: argparse.Namespace) -> int:
     if args.all == bool(args.ids):
         args.usage_error("give either ids or --all")
-    if args.reason and not args.all:
-        args.usage_error("--reason goes with --all")
+    for name in ("reason", "backend"):
+        if getattr(args, name) and not args.all:
+            args.usage_error(f"--{name} goes with --all")
     return dead_letters.retry(args)
 
 
@@ -103,6 +107,10 @@ def _command(
 
 def _add_reason(command: argparse.ArgumentParser, meaning: str) -> None:
     command.add_argument("--reason", type=_text, metavar="TEXT", help=meaning)
+
+
+def _add_backend(command: argparse.ArgumentParser, meaning: str) -> None:
+    command.add_argument("--backend", type=_text, metavar="NAME", help=meaning)
 
 
 def _text(text: str) -> str:

@@ -22,7 +22,6 @@ from exporter.errors import ExporterError
 from exporter.listening import address
 from exporter.operations import guard
 from exporter.operations.dead_letters import MOST_IDS, PATH, Office
-from exporter.service import BACKEND
 from exporter.settings import Whereabouts
 from exporter.spool import Choice, Spool, SpoolInUseError, Window, open_spool
 from exporter.spool.lock import is_locked
@@ -187,6 +186,7 @@ class AtTheService:
             PATH,
             ids=None if ids is None else ",".join(map(str, ids)),
             reason=choice.reason,
+            backend=choice.backend,
             after=window.after,
             before=window.before,
             order="newest" if window.newest_first else "oldest",
@@ -209,6 +209,8 @@ class AtTheService:
         for start in range(0, max(len(choice.ids or ()), 1), MOST_IDS):
             ids = choice.ids and choice.ids[start : start + MOST_IDS]
             asked = {"ids": ids, "reason": choice.reason}
+            if choice.backend is not None:
+                asked["backend"] = choice.backend
             answer = await self._port.post(f"{PATH}/{verb}", asked)
             for name, part in answer.items():
                 total[name] = total[name] + part if name in total else part
@@ -250,7 +252,7 @@ def own_spool(settings: Whereabouts, stack: ExitStack) -> Spool | None:
     # To salvage is the service's: it tells what is missing, and it owns the files.
     opening = open_spool(
         directory,
-        backend=BACKEND,
+        backends=settings.backends,
         limit=settings.spool_max_bytes,
         salvage=False,
     )

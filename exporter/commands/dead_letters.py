@@ -27,10 +27,14 @@ from exporter.commands.printing import (
     table,
 )
 from exporter.errors import ExporterError
+from exporter.events import ONLY_BACKEND
 from exporter.operations.dead_letters import MOST_LETTERS, Office
 from exporter.spool import Choice, Window
 
-HEAD = ("id", "time", "event or record", "reason", "status", "attempts", "bytes")
+HEAD = (
+    *("id", "time", "backend", "event or record"),
+    *("reason", "status", "attempts", "bytes"),
+)
 RIGHT = frozenset({"id", "status", "attempts", "bytes"})
 MOST_SAID = 20
 """Ids in one sentence."""
@@ -90,10 +94,8 @@ def command(
 @command
 async def list_(letters: client.Letters, args: Namespace) -> int:
     """List them, the newest last."""
-    reason, found = args.reason or "", []
-    async for page in pages(
-        letters, Choice(reason=reason), args.limit + 1, newest_first=True
-    ):
+    choice, found = Choice(reason=args.reason or "", backend=args.backend), []
+    async for page in pages(letters, choice, args.limit + 1, newest_first=True):
         found += page
         if len(found) > args.limit:
             break
@@ -101,27 +103,36 @@ async def list_(letters: client.Letters, args: Namespace) -> int:
     if args.json:
         print(as_json(shown))
     elif shown:
-        rows = [
-            (
-                each["id"],
-                local_time(each["time"]),
-                name_of(each),
-                each["reason"],
-                each["status"],
-                each["attempts"] or None,
-                each["bytes"],
-            )
-            for each in shown
-        ]
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        for line in table(HEAD, rows, right=RIGHT, width=width, elastic="reason"):
+        for line in listed(shown, width):
             print(line)
     if not shown:
-        about = f' with "{printable(reason)}" in the reason' if reason else ""
-        say(f"There are no dead letters{about}")
+        whose = f" of {printable(args.backend)}" if args.backend else ""
+        about = f' with "{printable(args.reason)}" in the reason' if args.reason else ""
+        say(f"There are no dead letters{whose}{about}")
     elif len(found) > len(shown):
         say(f"These are the newest {len(shown)}: --limit shows more, export has all")
     return 0
+
+
+def listed(letters: list[Letter], width: int | None) -> list[str]:
+    """Return a line for each of *letters*, and the backends where they have names."""
+    named = any(each["backend"] not in (None, ONLY_BACKEND) for each in letters)
+    rows = [
+        (
+            each["id"],
+            local_time(each["time"]),
+            *([each["backend"]] if named else []),
+            name_of(each),
+            each["reason"],
+            each["status"],
+            each["attempts"] or None,
+            each["bytes"],
+        )
+        for each in letters
+    ]
+    head = [name for name in HEAD if named or name != "backend"]
+    return table(head, rows, right=RIGHT, width=width, elastic="reason")
 
 
 @command
@@ -153,7 +164,7 @@ async def show(letters: client.Letters, args: Namespace) -> int:
 async def retry(letters: client.Letters, args: Namespace) -> int:
     """Send them again: each goes out once, behind what waits for its instance."""
     done = await letters.retry(
-        Choice(None if args.all else args.ids, args.reason or "")
+        Choice(None if args.all else args.ids, args.reason or "", args.backend)
     )
     count, left, some = done["retried"], done["never_events"], done["never_event_ids"]
     print(as_json(done) if args.json else count)
@@ -165,9 +176,14 @@ async def retry(letters: client.Letters, args: Namespace) -> int:
             f"{counted(left)} can't be: {named(some)}{more} never became an event. "
             "`dead-letters export` writes them to a file"
         )
+    if of_no_backend := done["of_no_backend"]:
+        say(
+            f"{counted(of_no_backend)} can't be: their backend isn't configured any "
+            "more. `backends` decides"
+        )
     if done["unknown"]:
         raise UnknownError(done["unknown"])
-    return 0 if args.all else int(left > 0)
+    return 0 if args.all else int(left + of_no_backend > 0)
 
 
 @command
@@ -186,7 +202,7 @@ async def export(letters: client.Letters, args: Namespace) -> int:
     """Write all of them to a file, with everything, one JSON object a line."""
     count = 0
     with target(args.file) as file:
-        choice = Choice(reason=args.reason or "")
+        choice = Choice(reason=args.reason or "", backend=args.backend)
         async for page in pages(letters, choice, MOST_LETTERS, body=True):
             for letter in page:
                 file.write(as_json(letter, indent=None) + "\n")

@@ -32,7 +32,8 @@ def status(args: argparse.Namespace) -> int:
 async def _status(settings: Whereabouts) -> dict[str, Any]:
     with ExitStack() as stack:
         if spool := own_spool(settings, stack):
-            return status_without_service(spool, await spool.oldest(), time.time())
+            oldest = {name: await spool.oldest(name) for name in spool.outboxes}
+            return status_without_service(spool, oldest, time.time())
     async with admin_port(settings) as port:
         answer: dict[str, Any] = await port.get("/status")
         return answer

@@ -21,6 +21,7 @@ SAID = {
 REFUSING = "NO, the backend refuses every event"
 SUSPECTS = "refused alone: dead letters, if it's still so once another event was taken"
 LOST = "the spool was full, and APP_INTEGRATIONS_SPOOL_WHEN_FULL is drop-oldest"
+DECIDE = "not configured any more: app-integrations-exporter backends decides"
 START = "Start the service; what waits is kept, and delivered then"
 MAKE_ROOM = (
     "Get the backend going, retry or drop dead letters, or raise "
@@ -38,17 +39,31 @@ Status = Mapping[str, Any]
 
 def lines_of(status: Status) -> list[str]:
     """Return *status* for people, in aligned lines without control characters."""
-    spool, running = status["spool"], "ingest" in status
-    rows = [*_delivery(status["delivery"]), _waiting(spool)]
+    spool, running, backends = status["spool"], "ingest" in status, status["backends"]
+    rows: list[tuple[str, str]] = []
+    for name, backend in backends.items():
+        if len(backends) > 1:
+            rows.append(("backend", name))
+        rows += _backend(backend, status.get("uptime_seconds"))
     if running:
-        rows += [_latency(status["latency"], status["uptime_seconds"]), _room(spool)]
-    if lost := spool.get("lost_events"):
-        rows.append(("LOST", f"{_count(lost, 'event')} since the start: {LOST}"))
+        rows.append(_room(spool))
     rows.append(_dead_letters(spool))
+    for name, events in spool["left_behind"].items():
+        rows.append(("LEFT BEHIND", f"{_count(events, 'event')} of {name}: {DECIDE}"))
     if running:
         rows += _ingest(status["ingest"], full=spool["full"])
     width = max(len(head) for head, _ in rows) + 2
     return [printable(f"{head:{width}}{text}") for head, text in rows]
+
+
+def _backend(backend: Status, uptime: float | None) -> Iterator[tuple[str, str]]:
+    waiting = backend["waiting"]
+    yield from _delivery(backend["delivery"])
+    yield _waiting(waiting)
+    if uptime is not None:
+        yield _latency(backend["latency"], uptime)
+    if lost := waiting.get("lost_events"):
+        yield "LOST", f"{_count(lost, 'event')} since the start: {LOST}"
 
 
 def _delivery(delivery: Status) -> Iterator[tuple[str, str]]:
@@ -67,10 +82,11 @@ def _delivery(delivery: Status) -> Iterator[tuple[str, str]]:
         yield "  suspects", f"{_count(suspects, 'event')} {SUSPECTS}"
 
 
-def _waiting(spool: Status) -> tuple[str, str]:
-    events = spool["events"]
-    age = f", the oldest for {duration(spool['oldest_age_seconds'])}" if events else ""
-    return "waiting", f"{_count(events, 'event')}, {_bytes(spool['event_bytes'])}{age}"
+def _waiting(waiting: Status) -> tuple[str, str]:
+    events, age = waiting["events"], duration(waiting["oldest_age_seconds"])
+    oldest = f", the oldest for {age}" if events else ""
+    size = _bytes(waiting["event_bytes"])
+    return "waiting", f"{_count(events, 'event')}, {size}{oldest}"
 
 
 def _dead_letters(spool: Status) -> tuple[str, str]:

@@ -15,8 +15,8 @@ from aiohttp import web
 
 from exporter import codec
 from exporter.commands.printing import as_json
-from exporter.declaration import HOST, PORT, Must, whole
 from exporter.listening import address, listening
+from exporter.musts import HOST, PORT, Must, whole
 from exporter.stopping import asked_to_stop
 
 NAME = "stub-backend"

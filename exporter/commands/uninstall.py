@@ -11,10 +11,11 @@ import json
 import math
 import sys
 
-from exporter.declaration import POSTABLE, PREFIX
+from exporter.declaration import PREFIX
 from exporter.distribution import enabling
 from exporter.distribution.actuator import USUAL, Released, open_actuator, release
 from exporter.distribution.wiring import exporter_id
+from exporter.musts import POSTABLE
 
 SECONDS = 60.0
 

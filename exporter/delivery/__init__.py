@@ -8,7 +8,7 @@ from exporter.delivery.names import look_up
 from exporter.delivery.oauth import OAuth
 from exporter.delivery.outcome import Answer, Outcome, outcome_of, outcomes_of, remedy
 from exporter.delivery.plan import Attempt, Plan
-from exporter.delivery.request import EMPTY, limits_of
+from exporter.delivery.request import EMPTY, empty, limits_of
 from exporter.delivery.transport import Transport, open_transport
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Plan",
     "State",
     "Transport",
+    "empty",
     "limits_of",
     "look_up",
     "open_transport",

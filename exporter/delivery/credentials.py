@@ -11,7 +11,6 @@ from exporter.delivery.signing import signed
 from exporter.reread import Reread
 from exporter.texts import headers_of, keys_of
 
-JSON = "application/json"
 USER_AGENT = f"app-integrations-exporter/{__version__}"
 NO_BATCH = name_of("")
 
@@ -35,7 +34,8 @@ class Credentials:
         headers = CIMultiDict(headers_of(self.more.current()))
         if api_key := self.api_key.current():
             headers[self.api_key_header] = api_key
-        headers.update({"Content-Type": JSON, "User-Agent": USER_AGENT})
+        headers["Content-Type"] = request.content_type
+        headers["User-Agent"] = USER_AGENT
         headers.update({name: value for name, value in self.about.items() if value})
         headers.update(request.headers)
         if keys := keys_of(self.keys.current()):

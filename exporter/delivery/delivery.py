@@ -30,7 +30,6 @@ MOST_SUSPECTS = 20
 """So many refused events without a success between them, and it's the setup."""
 DECIDES_SECONDS = 1.0
 """How soon after a refusal a success shows that it was meant for the event alone."""
-TOO_OLD = Verdict("older than APP_INTEGRATIONS_MAX_EVENT_AGE_MS")
 
 
 class Delivery:
@@ -147,7 +146,7 @@ class Delivery:
         self._in_flight += 1
         piece.attempts += 1
         started = time.monotonic()
-        request = request_of(piece.batch, self._plan.cluster_id)
+        request = request_of(piece.batch, self._plan.cluster_id, self._plan.written)
         answer = await self._backend.post(request)
         outcome = outcome_of(answer, self._plan.outcomes)
         piece.answer = answer
@@ -251,7 +250,8 @@ class Delivery:
         old = [entry for entry in entries if entry.event.timestamp < oldest]
         if not old:
             return piece
-        await self._bury(Batch(old), TOO_OLD._replace(attempts=piece.attempts))
+        verdict = Verdict(self._plan.too_old, attempts=piece.attempts)
+        await self._bury(Batch(old), verdict)
         return piece.of(e for e in entries if e.event.timestamp >= oldest)
 
     async def _bury(self, batch: Batch, verdict: Verdict) -> None:

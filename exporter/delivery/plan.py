@@ -6,6 +6,8 @@ from typing import Protocol
 
 from exporter.delivery.breaker import LONGEST_SECONDS, Cause
 from exporter.delivery.outcome import Answer, Outcome
+from exporter.delivery.request import USUAL
+from exporter.events import Format
 from exporter.spool import Batch, Limits, Verdict
 
 
@@ -43,9 +45,13 @@ class Plan:
     """Requests in flight at once, at most."""
     limits: Limits
     cluster_id: str = ""
+    written: Format = USUAL
+    """How events are written."""
     outcomes: Mapping[int, Outcome] = field(default_factory=dict)
     """What a status means here, where it isn't the usual."""
     retry_after_seconds: float = LONGEST_SECONDS
     """How long a backend may ask us to wait, at most."""
     max_age_seconds: float = 0
     """How old an event may become; 0 is for ever."""
+    too_old: str = "older than APP_INTEGRATIONS_MAX_EVENT_AGE_MS"
+    """What is said of one that did."""

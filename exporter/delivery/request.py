@@ -1,20 +1,22 @@
 """
 What one POST carries: the body and the headers that belong to its batch.
 
-Events were encoded when they entered the spool, so a body is their bytes, joined.
+Events were encoded when they entered the spool, so a body is their bytes, joined as the
+backend's format says.
 """
 
 import hashlib
 from dataclasses import dataclass, field
 
+from exporter.events import FORMATS, Format
 from exporter.spool import Batch, Limits
-
-BEFORE, BETWEEN, AFTER = b'{"events":[', b",", b"]}"
 
 IDENTITIES_HEADER = "X-Event-Ids"
 BATCH_HEADER = "Idempotency-Key"
 IDENTITIES_BYTES = 4096
 SHORTEST_IDENTITY = len("1-1-1795435200000")
+
+USUAL = FORMATS["camunda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +25,26 @@ class Request:
 
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = USUAL.content_type
 
 
-EMPTY = Request(BEFORE + AFTER)
-"""Holds no event: asks whether the backend would take one."""
+def empty(written: Format) -> Request:
+    """Return a request without events: it asks whether the backend would take one."""
+    return Request(written.before + written.after, content_type=written.content_type)
 
 
-def request_of(batch: Batch, cluster_id: str) -> Request:
+EMPTY = empty(USUAL)
+
+
+def request_of(batch: Batch, cluster_id: str, written: Format = USUAL) -> Request:
     """Return the POST for *batch*, with the identities in the order of the events."""
-    before = _prefix(cluster_id)
-    identities = ",".join(before + event.identity for event in batch.events)
+    events = batch.events
+    identities = ",".join(event.identity_in(cluster_id) for event in events)
+    body = written.between.join(written.write(event, cluster_id) for event in events)
     return Request(
-        BEFORE + BETWEEN.join(event.body for event in batch.events) + AFTER,
+        written.before + body + written.after,
         {IDENTITIES_HEADER: identities, BATCH_HEADER: name_of(identities)},
+        written.content_type,
     )
 
 
@@ -45,20 +54,22 @@ def name_of(identities: str) -> str:
 
 
 def limits_of(
-    *, events: int, body_bytes: int, cluster_id: str, linger_seconds: float
+    *,
+    events: int,
+    body_bytes: int,
+    cluster_id: str,
+    linger_seconds: float,
+    written: Format = USUAL,
 ) -> Limits:
     """Return what a batch may hold, so that its body has at most *body_bytes*."""
-    prefix = len(_prefix(cluster_id))
+    prefix = len(f"{cluster_id}-") if cluster_id else 0
     # More identities than these can't fit, so no more events need be looked at.
     fitting = IDENTITIES_BYTES // (prefix + SHORTEST_IDENTITY + 1)
     return Limits(
         events=min(events, fitting),
-        bytes=body_bytes - len(EMPTY.body),
+        bytes=body_bytes - len(empty(written).body),
         identities=IDENTITIES_BYTES,
         prefix=prefix,
+        added=written.most_added(cluster_id),
         linger_seconds=linger_seconds,
     )
-
-
-def _prefix(cluster_id: str) -> str:
-    return f"{cluster_id}-" if cluster_id else ""

@@ -10,7 +10,8 @@ doesn't know, so from 8.8 on only those flags are set that exist in every versio
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,10 +20,11 @@ from exporter.errors import ConfigError
 EXPORTER_ID = "APPINTSPOOL"
 CLASS_NAME = "io.camunda.zeebe.exporter.ElasticsearchExporter"
 
-# The value types we select from, as the broker's flags spell them.
-WANTED = frozenset({"USERTASK"})
+# What the official exporter sends is about these.
+USUAL = frozenset({"USER_TASK"})
 
-# The flags that every version knows, and all that 8.8 and later export by themselves.
+# The flags that every version knows, and all that 8.8 and later export by themselves:
+# for any other value type they have to be told to export whatever is switched on.
 IN_EVERY_VERSION = (
     "DEPLOYMENT",
     "PROCESS",
@@ -84,8 +86,13 @@ def broker_environment(  # noqa: PLR0913 -- each is one argument of the broker's
     username: str = "",
     password: str = "",
     exporter_id: str = EXPORTER_ID,
+    value_types: Collection[str] = USUAL,
 ) -> dict[str, str]:
-    """Return what a broker of *version* needs to export to *url*, and to it alone."""
+    """
+    Return what a broker of *version* needs to export to *url*, and to it alone.
+
+    It sends records of *value_types*, as the engine calls them.
+    """
     broker = parse_version(version)
     name = _checked_id(exporter_id)
     unified = broker >= UNIFIED
@@ -97,7 +104,7 @@ def broker_environment(  # noqa: PLR0913 -- each is one argument of the broker's
         # Seconds, whole. It's also how soon a refused request is repeated.
         "BULK_DELAY": "1",
         "INDEX_CREATETEMPLATE": "false",
-        **{f"INDEX_{flag}": _yes_or_no(flag in WANTED) for flag in flags(broker)},
+        **dict(_selection(broker, {each.replace("_", "") for each in value_types})),
         **dict(_authentication(username, password)),
     }
     return {f"{prefix}_{name}_CLASSNAME": CLASS_NAME} | {
@@ -129,6 +136,15 @@ def flags(broker: Version) -> tuple[str, ...]:
     if broker >= UNIFIED:
         return IN_EVERY_VERSION
     return ON_BY_DEFAULT_8_5 if broker == OLDEST else ON_BY_DEFAULT_8_6
+
+
+def _selection(broker: Version, wanted: AbstractSet[str]) -> Iterator[tuple[str, str]]:
+    """Yield what lets the broker send what is *wanted*, and little else."""
+    known = flags(broker)
+    for flag in known:
+        yield f"INDEX_{flag}", _yes_or_no(flag in wanted)
+    if broker >= UNIFIED and not wanted <= set(known):
+        yield "INCLUDEENABLEDRECORDS", "true"
 
 
 def _authentication(username: str, password: str) -> Iterator[tuple[str, str]]:

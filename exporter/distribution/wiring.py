@@ -155,6 +155,7 @@ def _exporting(version: str, loaded: Settings, name: str) -> dict[str, str]:
             username=loaded.ingest_username,
             password=loaded.ingest_password,
             exporter_id=name,
+            value_types=loaded.value_types,
         )
     except ExporterError as error:
         raise WiringError([str(error)]) from error

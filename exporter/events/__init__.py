@@ -1,7 +1,29 @@
-"""Record to event: selection and mapping. Pure: no I/O, no clock, no settings."""
+"""Record to event: selection, mapping, formats. Pure: no I/O, no clock, no settings."""
 
-from exporter.events.event import Event
+from exporter.events.catalog import CATALOG, DEFAULT, EVERYTHING
+from exporter.events.dropping import dropped_in
+from exporter.events.event import ONLY_BACKEND, Event
+from exporter.events.filters import Filter, Filters, patterns_of
+from exporter.events.formats import FORMATS, Format
+from exporter.events.mapping import Mapper
 from exporter.events.record import UnmappableError
-from exporter.events.selection import may_be_wanted, to_event
+from exporter.events.selection import Selection
+from exporter.events.written import SelectionError
 
-__all__ = ["Event", "UnmappableError", "may_be_wanted", "to_event"]
+__all__ = [
+    "CATALOG",
+    "DEFAULT",
+    "EVERYTHING",
+    "FORMATS",
+    "ONLY_BACKEND",
+    "Event",
+    "Filter",
+    "Filters",
+    "Format",
+    "Mapper",
+    "Selection",
+    "SelectionError",
+    "UnmappableError",
+    "dropped_in",
+    "patterns_of",
+]

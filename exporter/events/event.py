@@ -4,10 +4,16 @@ from typing import NamedTuple
 
 NO_INSTANCE = -1
 
+ONLY_BACKEND = "default"
+"""The name of a backend that is configured without one."""
+
 
 class Event(NamedTuple):
     """
-    One event, encoded once; everything else here is what the spool sorts it by.
+    One event, encoded once.
+
+    Everything but its body is what the spool sorts it by, and what other formats than
+    the usual say besides.
 
     A named tuple, because one is made for every event and a frozen dataclass
     takes three times as long.
@@ -21,11 +27,21 @@ class Event(NamedTuple):
     instance: int
     """Process instance key, or `NO_INSTANCE`."""
     body: bytes
+    kind: str = ""
+    """What happened, like `user-task.created`; empty when it's unknown."""
+    broker: str = ""
+    """The version of the broker that wrote the record, empty when it's unknown."""
+    backends: tuple[str, ...] = (ONLY_BACKEND,)
+    """Who is to get it."""
 
     @property
     def identity(self) -> str:
         """The same whoever sends the event, and different after a purge."""
         return f"{self.partition}-{self.position}-{self.timestamp}"
+
+    def identity_in(self, cluster_id: str) -> str:
+        """Return its identity among all clusters; an empty *cluster_id* is none."""
+        return f"{cluster_id}-{self.identity}" if cluster_id else self.identity
 
     @property
     def lane(self) -> int:

@@ -5,11 +5,13 @@ Newer brokers add fields and older ones lack them: a field that is missing or nu
 has the engine's default, and one of the wrong type makes the record unmappable.
 """
 
+import re
 from typing import Any
 
 from exporter import codec
 
 INT64 = range(-(2**63), 2**63)
+VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,32}")
 
 
 class UnmappableError(Exception):
@@ -48,6 +50,14 @@ class Record:
         if number < least:
             raise UnmappableError(f"{name} is less than {least}")
         return number
+
+    @property
+    def written_by(self) -> str:
+        """The version of the broker that wrote it; empty when it names none."""
+        version = self._envelope.get("brokerVersion")
+        if type(version) is str and VERSION.fullmatch(version):
+            return version
+        return ""
 
     @property
     def value(self) -> "Value":

@@ -1,64 +1,149 @@
 """
 User tasks, exactly as the official exporter sends them.
 
-Keys travel as strings, because JavaScript rounds integers above 2**53. The order of
-the fields is part of the format.
+That goes for the kinds it knows; others have a field more. The order of the fields is
+part of the format.
 """
 
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import Any
-
-from exporter.events.record import Record, UnmappableError
-
-INTENTS = frozenset({"CREATED", "ASSIGNED", "COMPLETED", "CANCELED"})
+from exporter.events.event_type import EventType, Kind
+from exporter.events.fields import (
+    ELEMENT_ID,
+    ELEMENT_INSTANCE_KEY,
+    INTENT,
+    OLDEST,
+    PROCESS_DEFINITION_ID,
+    PROCESS_DEFINITION_KEY,
+    PROCESS_DEFINITION_VERSION,
+    PROCESS_INSTANCE_KEY,
+    TENANT_ID,
+    TYPE,
+    Field,
+    Form,
+    identifier,
+    instant,
+    items,
+    key,
+    number,
+    pairs,
+    text,
+)
+from exporter.events.record import Value
 
 PRIORITY_BEFORE_8_6 = 50
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The official exporter prints -1, the engine's word for "none", as any other number.
+CREATED_AT = Field(
+    "createdAt",
+    Form.MOMENT,
+    "When it was created; `1969-12-31T23:59:59.999Z` when the record doesn't say.",
+    "value.creationTimestamp",
+    OLDEST,
+    lambda _, value: instant(value.number("creationTimestamp"), "creationTimestamp"),
+)
+CHANGED = items(
+    "changedAttributes", "What was changed, in the engine's words, like `dueDate`."
+)
+DENIED = text("deniedReason", "The reason that the listener gave.", since="8.8")
 
 
-def body(record: Record) -> dict[str, Any]:
-    """Return the event of a user task *record*; `UnmappableError` when it can't be."""
-    value = record.value
-    return {
-        # The key of the record is the task's: the same for all events of a task.
-        "id": str(record.number("key")),
-        "intent": record.word("intent"),
-        "type": record.word("valueType"),
-        "userTaskKey": str(value.number("userTaskKey")),
-        "tags": value.items("tags"),
-        "customHeaders": value.pairs("customHeaders"),
-        "assignee": value.text("assignee"),
-        "candidateGroups": value.items("candidateGroupsList"),
-        "candidateUsers": value.items("candidateUsersList"),
-        "externalFormReference": value.text("externalFormReference"),
-        "priority": value.number("priority", PRIORITY_BEFORE_8_6),
-        "formKey": str(value.number("formKey")),
-        "createdAt": instant(value.number("creationTimestamp")),
-        "dueDate": value.text("dueDate"),
-        "followUpDate": value.text("followUpDate"),
-        "processDefinitionKey": str(value.number("processDefinitionKey")),
-        "processDefinitionId": value.text("bpmnProcessId"),
-        "processDefinitionVersion": str(value.number("processDefinitionVersion")),
-        "processInstanceKey": str(value.number("processInstanceKey")),
-        "elementId": value.text("elementId"),
-        "elementInstanceKey": str(value.number("elementInstanceKey")),
-        "tenantId": value.text("tenantId"),
-    }
+def is_assigned(value: Value) -> bool:
+    """Whether somebody has the task."""
+    return bool(value.text("assignee"))
 
 
-def instant(milliseconds: int) -> str:
-    """Return *milliseconds* since 1970 as `java.time.Instant` prints them."""
-    seconds, rest = divmod(milliseconds, 1000)
-    try:
-        second = _second(seconds)
-    except OverflowError as error:
-        raise UnmappableError("creationTimestamp is no time of this era") from error
-    return f"{second}.{rest:03}Z" if rest else f"{second}Z"
+def is_unassigned(value: Value) -> bool:
+    """Whether nobody has the task."""
+    return not is_assigned(value)
 
 
-@lru_cache(maxsize=1024)
-def _second(seconds: int) -> str:
-    # Many tasks are created in one second, and each is told of several times.
-    return (EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
+USER_TASK = EventType(
+    "user-task",
+    "USER_TASK",
+    "A Camunda user task (`zeebe:userTask` in the model). Job-based ones are jobs of "
+    "the type `io.camunda.zeebe:userTask`.",
+    fields=(
+        identifier("The task's key: the same for all events of a task."),
+        INTENT,
+        TYPE,
+        key("userTaskKey", "The task's key, once more."),
+        items("tags", "Tags of the process instance.", since="8.9"),
+        pairs("customHeaders", "The task's headers in the model."),
+        text("assignee", "Who has it."),
+        items("candidateGroups", "Groups that may take it.", "candidateGroupsList"),
+        items("candidateUsers", "Users that may take it.", "candidateUsersList"),
+        text("externalFormReference", "A form that isn't Camunda's."),
+        number(
+            "priority",
+            f"0 to 100; {PRIORITY_BEFORE_8_6} before there were any.",
+            default=PRIORITY_BEFORE_8_6,
+            since="8.6",
+        ),
+        key("formKey", "The deployed form."),
+        CREATED_AT,
+        text(
+            "dueDate",
+            "When it is due, as it was written: `2026-12-01T10:00Z`, "
+            "`2026-12-24T00:00:00+01:00[Europe/Berlin]`.",
+        ),
+        text("followUpDate", "When to look again, written likewise."),
+        PROCESS_DEFINITION_KEY,
+        PROCESS_DEFINITION_ID,
+        PROCESS_DEFINITION_VERSION,
+        PROCESS_INSTANCE_KEY,
+        ELEMENT_ID,
+        ELEMENT_INSTANCE_KEY,
+        TENANT_ID,
+    ),
+    kinds=(
+        Kind(
+            "created",
+            "CREATED",
+            "It can be worked on. From 8.8 on the assignee of its model follows in an "
+            "event of its own.",
+            default=True,
+        ),
+        Kind("assigned", "ASSIGNED", "Somebody has it.", is_assigned, default=True),
+        Kind(
+            "unassigned",
+            "ASSIGNED",
+            "Nobody has it any more: `assignee` is empty.",
+            is_unassigned,
+            default=True,
+        ),
+        Kind("updated", "UPDATED", "Some of it was changed.", extra=(CHANGED,)),
+        Kind("completed", "COMPLETED", "It is done.", default=True),
+        Kind(
+            "canceled",
+            "CANCELED",
+            "It need not be done: its process instance was cancelled, or went on "
+            "without it.",
+            default=True,
+        ),
+        Kind(
+            "migrated",
+            "MIGRATED",
+            "Its process instance goes on in another version or process.",
+        ),
+        Kind(
+            "assignment-denied",
+            "ASSIGNMENT_DENIED",
+            "A listener refused an assignment; the task is as it was.",
+            extra=(DENIED,),
+            since="8.8",
+        ),
+        Kind(
+            "update-denied",
+            "UPDATE_DENIED",
+            "A listener refused a change; the task is as it was.",
+            extra=(DENIED,),
+            since="8.8",
+        ),
+        Kind(
+            "completion-denied",
+            "COMPLETION_DENIED",
+            "A listener refused the completion; the task is as it was.",
+            extra=(DENIED,),
+            since="8.8",
+        ),
+    ),
+)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 
-from exporter.events import Event, UnmappableError, may_be_wanted, to_event
+from exporter.events import Event, Mapper, UnmappableError
 from exporter.ingest.bulk import BulkParser, Item
 from exporter.spool import Unreadable
 
@@ -16,9 +16,10 @@ log = logging.getLogger(__name__)
 class Intake:
     """Takes a body chunk by chunk; holds nothing of records that aren't wanted."""
 
-    def __init__(self) -> None:
-        """Begin with an empty body."""
-        self._parser = BulkParser(may_be_wanted)
+    def __init__(self, mapper: Mapper) -> None:
+        """Begin with an empty body; *mapper* knows what is wanted."""
+        self._mapper = mapper
+        self._parser = BulkParser(mapper.may_be_wanted)
         self.answers: list[bytes] = []
         """One per action, in order."""
         self.events: list[Event] = []
@@ -42,7 +43,7 @@ class Intake:
             if document is None:
                 continue
             try:
-                event = to_event(document)
+                event = self._mapper.event(document)
             except UnmappableError as error:
                 self._keep_aside(f"{error}", answer, document)
             except Exception as error:

@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import web
 
 from exporter.errors import ExporterError
+from exporter.events import Mapper
 from exporter.ingest import answers
 from exporter.ingest.intake import Intake
 from exporter.spool import (
@@ -67,11 +68,20 @@ class Ingest:
     """The requests of brokers 8.5 to 8.10, of both search exporters."""
 
     def __init__(
-        self, spool: Spool, watch: Watch, password: Callable[[], str] | None = None
+        self,
+        spool: Spool,
+        watch: Watch,
+        mapper: Mapper,
+        password: Callable[[], str] | None = None,
     ) -> None:
-        """Ask for basic authentication with the `user:password` of now, if any."""
+        """
+        Keep in *spool* what *mapper* makes of records.
+
+        Asks for basic authentication with the `user:password` of now, if any.
+        """
         self._spool = spool
         self._watch = watch
+        self._mapper = mapper
         self._password = password
 
     def app(self) -> web.Application:
@@ -143,7 +153,7 @@ class Ingest:
                 "Compressed bodies are not taken: send it without Content-Encoding",
             )
         started = time.perf_counter()
-        intake = Intake()
+        intake = Intake(self._mapper)
         try:
             async for chunk in request.content.iter_any():
                 intake.feed(chunk)

@@ -94,7 +94,7 @@ class Admin:
             return _verdict(str(error))
         except SpoolLostError as error:
             # What it still holds would be lost with a restart.
-            if self._spool.outbox.empty.is_set():
+            if all(each.empty.is_set() for each in self._spool.outboxes.values()):
                 return _verdict(str(error))
         except SpoolFailedError:
             pass  # the writer lives; a restart wouldn't mend the disk

@@ -7,29 +7,39 @@ without events.
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 from exporter import settings as environment
 from exporter import variables
 from exporter.connecting import connecting, exposed
 from exporter.declaration import PREFIX
-from exporter.delivery import EMPTY, Answer, Outcome, outcome_of, remedy
+from exporter.delivery import Answer, Outcome, empty, outcome_of, remedy
+from exporter.errors import ExporterError
+from exporter.events import ONLY_BACKEND
 from exporter.operations.findings import Finding, Level, ok, problem, warning
 from exporter.operations.leftovers import leftover
 from exporter.operations.reach import reached
 from exporter.settings import Settings, SettingsError
+from exporter.settings_backend import BackendSettings
 from exporter.spool.errors import SpoolUnusableError
 from exporter.spool.lock import is_locked
 
 __all__ = ["Finding", "Level", "findings", "judge"]
 
 
-async def findings(broker: str | None = None) -> AsyncIterator[Finding]:
+Kept = Callable[[], Awaitable[list[dict[str, Any]]]]
+
+
+async def findings(
+    broker: str | None = None, kept: Kept | None = None
+) -> AsyncIterator[Finding]:
     """
     Yield everything there is to say about this environment, as it is found out.
 
-    *broker* is where a broker must answer about what it keeps for us.
+    *broker* is where a broker must answer about what it keeps for us. *kept* tells
+    what the spool holds for each backend, as `Roster.all` does.
     """
     for unknown in variables.unknown():
         yield problem(str(unknown), "Correct its name, or remove it")
@@ -45,8 +55,13 @@ async def findings(broker: str | None = None) -> AsyncIterator[Finding]:
     yield ok("The settings can be used")
     for finding in _spool(settings):
         yield finding
-    async for finding in _backend(settings):
+    async for finding in _left_behind(kept):
         yield finding
+    for backend in settings.backends.values():
+        async for finding in _backend(backend, settings.cluster_id):
+            yield (
+                finding if backend.name == ONLY_BACKEND else finding.about(backend.name)
+            )
 
 
 def _spool(settings: Settings) -> Iterator[Finding]:
@@ -79,30 +94,50 @@ def _spool(settings: Settings) -> Iterator[Finding]:
         )
 
 
-async def _backend(settings: Settings) -> AsyncIterator[Finding]:
+async def _left_behind(kept: Kept | None) -> AsyncIterator[Finding]:
+    """Tell of events that nobody delivers; silence, when nobody can tell."""
+    held: list[dict[str, Any]] = []
+    with suppress(ExporterError):  # no spool yet, or a service that is just starting
+        held = await kept() if kept else []
+    for each in held:
+        if each["configured"]:
+            continue
+        yield problem(
+            f"{each['backend']} is no backend any more, and {each['events']} events "
+            f"and {each['dead_letters']} dead letters are kept for it",
+            f"Put it back into {PREFIX}BACKENDS, or decide: app-integrations-exporter "
+            "backends --help",
+        )
+
+
+async def _backend(
+    settings: BackendSettings, cluster_id: str
+) -> AsyncIterator[Finding]:
     """Go as far towards the backend as it can be reached."""
     for each in exposed(settings):
         yield warning(f"{each.credential} crosses the network unencrypted", each.remedy)
-    async for finding in reached(settings, settings.url, f"{PREFIX}URL"):
+    async for finding in reached(settings, settings.url, settings.variable("url")):
         yield finding
         if finding.level is Level.PROBLEM:
             return
     if server := settings.oauth_authorization_server_url:
-        setting = f"{PREFIX}OAUTH_AUTHORIZATION_SERVER_URL"
+        setting = settings.variable("oauth_authorization_server_url")
         async for finding in reached(settings, server, setting):
             yield finding
             if finding.level is Level.PROBLEM:
                 return
-    async with connecting(settings) as backend:
+    async with connecting(settings, cluster_id) as backend:
         if answer := await backend.unready():
-            yield problem(f"There is {answer.detail}", remedy(answer))
+            advice = settings.in_its_words(remedy(answer))
+            yield problem(f"There is {answer.detail}", advice)
             return
         if server:
             yield ok("The token endpoint gives a token")
-        yield judge(await backend.post(EMPTY))
+        answer = await backend.post(empty(settings.written))
+        yield judge(answer, settings.in_its_words(remedy(answer)))
 
 
-def judge(answer: Answer) -> Finding:
+def judge(answer: Answer, advice: str) -> Finding:
     """Return what *answer* to a batch without events tells about the setup."""
     if answer.status in (400, 422):
         return ok(
@@ -112,4 +147,4 @@ def judge(answer: Answer) -> Finding:
     if outcome_of(answer) is Outcome.DELIVERED:
         return ok(f"The backend answers {answer.detail}: it takes our requests")
     said = "answers" if answer.status else "can be connected to, but:"
-    return problem(f"The backend {said} {answer.detail}", remedy(answer))
+    return problem(f"The backend {said} {answer.detail}", advice)

@@ -24,7 +24,9 @@ MOST_IDS = 1000
 LARGEST_ID = 2**63 - 1
 ROOM = 512
 """Libraries stop at a depth of about 1000; what is deeper than the rest is text."""
-PARAMETERS = frozenset({"after", "before", "body", "ids", "limit", "order", "reason"})
+PARAMETERS = frozenset(
+    {"after", "backend", "before", "body", "ids", "limit", "order", "reason"}
+)
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +61,9 @@ class Office:
         _tell("dead letters wait again", handled)
         return {
             "retried": handled.count,
-            "never_events": handled.left,
-            "never_event_ids": handled.some_left,
+            "never_events": handled.left - handled.of_no_backend.total(),
+            "never_event_ids": handled.some_never,
+            "of_no_backend": handled.of_no_backend.total(),
             "unknown": handled.unknown,
         }
 
@@ -151,6 +154,7 @@ def _query(query: Mapping[str, str]) -> tuple[Choice, Window, int, bool]:
     choice = Choice(
         None if ids is None else _ids([_number("ids", i, 1) for i in ids.split(",")]),
         query.get("reason", ""),
+        query.get("backend"),
     )
     window = Window(
         after=_number("after", query.get("after", "0"), 0),
@@ -171,15 +175,16 @@ def _choice(body: bytes) -> Choice:
         raise InputError(
             "The body isn't what this takes",
             remedy='Send {"ids": [1, 2]}, or {"ids": null} for all of them, or '
-            '{"ids": null, "reason": "part of the reason"}',
+            '{"ids": null, "reason": "part of the reason", "backend": "its name"}',
         )
-    reason = asked.get("reason", "")
-    if not isinstance(reason, str):
-        raise InputError("reason is no text", remedy='Leave it out, or make it ""')
-    return Choice(None if asked["ids"] is None else _ids(asked["ids"]), reason)
+    texts = {name: asked[name] for name in ("reason", "backend") if name in asked}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise InputError(f"{name} is no text", remedy="Leave it out, or give one")
+    return Choice(None if asked["ids"] is None else _ids(asked["ids"]), **texts)
 
 
-_FIELDS = frozenset({"ids", "reason"})
+_FIELDS = frozenset({"ids", "reason", "backend"})
 
 
 def _ids(values: Any) -> list[int]:

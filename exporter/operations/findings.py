@@ -1,7 +1,7 @@
 """What a check found out, and what to do about it."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 class Level(enum.StrEnum):
@@ -21,6 +21,10 @@ class Finding:
     level: Level
     text: str
     remedy: str = ""
+
+    def about(self, backend: str) -> "Finding":
+        """Return the same, with the name of the *backend* it is about."""
+        return replace(self, text=f"{backend}: {self.text}")
 
 
 def ok(text: str) -> Finding:

@@ -7,7 +7,7 @@ this one a batch costs a search per event, and nothing else is done before a scr
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 
 from prometheus_client import Metric
@@ -16,13 +16,11 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 
-class Latency(Collector):
+class Latency:
     """A histogram of the time that went by since moments of the engine."""
 
-    def __init__(self, name: str, about: str, bounds: Sequence[float]) -> None:
+    def __init__(self, bounds: Sequence[float]) -> None:
         """Tell apart what is within each of *bounds*, in seconds and growing."""
-        self._name = name
-        self._about = about
         self._bounds = [*bounds, math.inf]
         self._milliseconds = [round(bound * 1000) for bound in bounds]
         self._counts = [0] * len(self._bounds)
@@ -58,13 +56,27 @@ class Latency(Collector):
             below += count
         return None
 
-    def collect(self) -> Iterator[Metric]:
-        """Return the samples of a scrape."""
+    @property
+    def sample(self) -> tuple[list[tuple[str, float]], float]:
+        """The buckets and the sum, as a scrape shows them."""
         names = map(floatToGoString, self._bounds)
         counts = map(float, accumulate(self._counts))
-        yield HistogramMetricFamily(
-            self._name,
-            self._about,
-            buckets=list(zip(names, counts, strict=True)),
-            sum_value=self._sum / 1000,
-        )
+        return list(zip(names, counts, strict=True)), self._sum / 1000
+
+
+class Latencies(Collector):
+    """A histogram for each backend."""
+
+    def __init__(self, name: str, about: str, latencies: Mapping[str, Latency]) -> None:
+        """Show *latencies*, by the name of their backend."""
+        self._name = name
+        self._about = about
+        self._latencies = latencies
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the samples of a scrape."""
+        family = HistogramMetricFamily(self._name, self._about, labels=["backend"])
+        for backend, latency in self._latencies.items():
+            buckets, total = latency.sample
+            family.add_metric([backend], buckets=buckets, sum_value=total)
+        yield family

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 from yarl import URL
 
-from exporter.declaration import PREFIX
 from exporter.delivery import look_up
 from exporter.operations.findings import Finding, Level, ok, problem
 from exporter.proxies import proxy_for
-from exporter.settings import Settings
+from exporter.settings_backend import BackendSettings
 
 
 @dataclass(frozen=True)
@@ -22,16 +21,21 @@ class Peer:
 
     url: URL
     setting: str
+    trust: str
+    """And the one for authorities that are trusted besides."""
     context: ssl.SSLContext
     seconds: float
 
 
-async def reached(settings: Settings, url: str, setting: str) -> AsyncIterator[Finding]:
+async def reached(
+    settings: BackendSettings, url: str, setting: str
+) -> AsyncIterator[Finding]:
     """Yield how far the server of *url*, which *setting* names, can be reached."""
     proxy = proxy_for(url, settings.proxies)
     peer = Peer(
         proxy.url if proxy else URL(url),
         f"{URL(url).scheme.upper()}_PROXY" if proxy else setting,
+        settings.variable("tls_ca_path"),
         settings.tls().current().context,
         settings.request_timeout_ms / 1000,
     )
@@ -89,8 +93,8 @@ async def _tls(peer: Peer) -> Finding:
             f"The certificate of {host} doesn't verify: {error.verify_message}",
             CERTIFICATE_REMEDIES.get(
                 error.verify_code,
-                f"Nobody trusted here has signed it: let {PREFIX}TLS_CA_PATH name a "
-                "file with the certificate of its authority",
+                f"Nobody trusted here has signed it: let {peer.trust} name a file with "
+                "the certificate of its authority",
             ).format(setting=peer.setting),
         )
     except OSError as error:

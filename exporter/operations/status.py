@@ -6,15 +6,17 @@ Pure: it asks nobody anything, and makes what is known into an answer.
 
 import enum
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import Counter
 
 from exporter import __version__
 from exporter.delivery import Cause
+from exporter.operations.delivery_metrics import DeliveryMetrics
 from exporter.operations.metrics import Metrics
-from exporter.operations.view import View, age_of
-from exporter.spool import Spool
+from exporter.operations.view import BackendView, View, age_of
+from exporter.spool import Held, Spool
 
 HOUR = 3600.0
 
@@ -46,34 +48,20 @@ def status_of(
 
     *hindrance* is why no more can be accepted, if so.
     """
-    state = _state(view, metrics)
-    breaker, aside = view.delivery.breaker, view.delivery.aside
-    troubled = state is not Delivering.IDLE
+    backends = {
+        name: _backend(each, metrics.of[name], now)
+        for name, each in view.backends.items()
+    }
+    fine = all(each["delivery"]["state"] in FINE for each in backends.values())
     return {
-        "ok": state in FINE and not hindrance,
+        "ok": fine and not hindrance,
         "version": __version__,
         "uptime_seconds": _rounded(max(0.0, now - metrics.started)),
-        "delivery": {
-            "state": state,
-            "trouble": _trouble(metrics, now) if troubled else None,
-            "next_attempt_seconds": _rounded(view.next_attempt_seconds),
-            "breaker": breaker.state,
-            "cause": breaker.cause,
-            "aside_batches": len(aside),
-            "suspect_events": len(aside.suspects),
-            "attempts": _counts(metrics.attempts),
-            "events": _count(metrics.delivered),
-        },
-        "spool": _spool(view.spool, view.age_seconds)
+        "backends": backends,
+        "spool": _spool(view.spool)
         | {
-            "lost_events": _count(metrics.lost),
             "full": view.spool.full,
             "hours_left": _rounded(view.seconds_left / HOUR),
-        },
-        "latency": {
-            "events": metrics.latency.count,
-            "p50_seconds": _rounded(metrics.latency.quantile(0.5)),
-            "p95_seconds": _rounded(metrics.latency.quantile(0.95)),
         },
         "ingest": {
             "hindrance": hindrance,
@@ -84,7 +72,36 @@ def status_of(
     }
 
 
-def _trouble(metrics: Metrics, now: float) -> dict[str, Any] | None:
+def _backend(view: BackendView, metrics: DeliveryMetrics, now: float) -> dict[str, Any]:
+    """Return how one backend fares."""
+    state = _state(view, metrics)
+    breaker, aside = view.delivery.breaker, view.delivery.aside
+    return {
+        "delivery": {
+            "state": state,
+            "trouble": None if state is Delivering.IDLE else _trouble(metrics, now),
+            "next_attempt_seconds": _rounded(view.next_attempt_seconds),
+            "breaker": breaker.state,
+            "cause": breaker.cause,
+            "aside_batches": len(aside),
+            "suspect_events": len(aside.suspects),
+            "attempts": {
+                outcome: _count(counter)
+                for outcome, counter in metrics.attempts.items()
+            },
+            "events": _count(metrics.delivered),
+        },
+        "waiting": _waiting(view.waiting, view.age_seconds)
+        | {"lost_events": _count(metrics.lost)},
+        "latency": {
+            "events": metrics.latency.count,
+            "p50_seconds": _rounded(metrics.latency.quantile(0.5)),
+            "p95_seconds": _rounded(metrics.latency.quantile(0.95)),
+        },
+    }
+
+
+def _trouble(metrics: DeliveryMetrics, now: float) -> dict[str, Any] | None:
     """Return the last failure, when nothing was taken since."""
     if metrics.trouble is None:
         return None
@@ -97,37 +114,55 @@ def _trouble(metrics: Metrics, now: float) -> dict[str, Any] | None:
 
 
 def status_without_service(
-    spool: Spool, oldest: int | None, now: float
+    spool: Spool, oldest: Mapping[str, int | None], now: float
 ) -> dict[str, Any]:
-    """Return what *spool* tells by itself, while nobody delivers from it."""
+    """
+    Return what *spool* tells by itself, while nobody delivers from it.
+
+    *oldest* is the engine time of what waits first for each backend.
+    """
     return {
         "ok": False,
         "version": __version__,
-        "delivery": {"state": Delivering.STOPPED},
-        "spool": _spool(spool, age_of(oldest, now)),
+        "backends": {
+            name: {
+                "delivery": {"state": Delivering.STOPPED},
+                "waiting": _waiting(spool.waiting_for(name), age_of(first, now)),
+            }
+            for name, first in oldest.items()
+        },
+        "spool": _spool(spool),
     }
 
 
-def _state(view: View, metrics: Metrics) -> Delivering:
+def _state(view: BackendView, metrics: DeliveryMetrics) -> Delivering:
     cause = view.delivery.breaker.cause
     if cause is Cause.FAILING:
         return Delivering.OPEN
     if cause:
         return Delivering.BLOCKED
-    if not view.spool.waiting.rows:
+    if not view.waiting.rows:
         return Delivering.IDLE
     waits = metrics.trouble and view.next_attempt_seconds > 0
     return Delivering.RETRYING if waits else Delivering.DELIVERING
 
 
-def _spool(spool: Spool, age_seconds: float) -> dict[str, Any]:
+def _waiting(held: Held, age_seconds: float) -> dict[str, Any]:
+    return {
+        "events": held.rows,
+        "event_bytes": held.size,
+        "oldest_age_seconds": _rounded(age_seconds),
+    }
+
+
+def _spool(spool: Spool) -> dict[str, Any]:
     return {
         "events": spool.waiting.rows,
         "event_bytes": spool.waiting.size,
-        "oldest_age_seconds": _rounded(age_seconds),
         "dead_letters": spool.dead.rows,
         "dead_letter_bytes": spool.dead.size,
         "limit_bytes": spool.limit,
+        "left_behind": {name: held.rows for name, held in spool.left_behind.items()},
     }
 
 

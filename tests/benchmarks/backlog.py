@@ -90,7 +90,7 @@ def _exporter(directory: Path, url: str) -> Exporter:
 async def _opening(directory: Path) -> float:
     """Return the seconds it takes to open the spool in *directory*."""
     started = time.monotonic()
-    with open_spool(directory, backend=BACKEND, limit=LIMIT):
+    with open_spool(directory, backends=[BACKEND], limit=LIMIT):
         return time.monotonic() - started
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import uvloop
 
+from exporter.events import Mapper
 from exporter.ingest import OPTIONS, Ingest
 from exporter.listening import listening
 from exporter.operations.metrics import Metrics
@@ -29,7 +30,7 @@ class NoSpool:
 
 async def serve() -> None:
     """Print the port, and serve until killed."""
-    ingest = Ingest(NoSpool(), Observer(Metrics()))  # type: ignore[arg-type]
+    ingest = Ingest(NoSpool(), Observer(Metrics()), Mapper())  # type: ignore[arg-type]
     async with listening(
         ingest.app(),
         LOOPBACK,

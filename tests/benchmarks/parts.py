@@ -32,6 +32,7 @@ PARTS = {
     "ingest": Part("Taking in, 500 records per request", "ingest", 120),
     "throughput": Part("In, safe on disk, and delivered", "throughput", 120),
     "slots": Part("A backend that takes 100 ms", "slots", 120),
+    "neighbours": Part("A backend beside one that hangs", "neighbours", 120),
     "backlog": Part("A large backlog", "backlog", 300),
     "latency": Part("Real broker: engine to arrival", "latency", 240),
     "burst": Part("Real broker: 2,000 instances at once", "burst", 300),

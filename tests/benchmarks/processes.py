@@ -46,12 +46,12 @@ class Exporter:
     """`python -m exporter run`, started and ended as often as one likes."""
 
     def __init__(self, directory: Path, url: str, **settings: object) -> None:
-        """Keep spool and log in *directory*, and deliver to *url*."""
+        """Keep spool and log in *directory*; deliver to *url* unless it is empty."""
         self.ingest_port, self.admin_port = free_port(), free_port()
         directory.mkdir(exist_ok=True)
         self._log = directory / "exporter.log"
         values = {
-            "URL": url,
+            **({"URL": url} if url else {}),
             "SPOOL_DIR": directory / "spool",
             "INGEST_PORT": self.ingest_port,
             "ADMIN_PORT": self.admin_port,

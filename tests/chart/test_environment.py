@@ -8,6 +8,7 @@ import pytest
 
 from exporter import settings
 from exporter.distribution.broker_environment import NEWEST, broker_environment
+from exporter.events import CATALOG, Selection
 from exporter.settings import DECLARED
 from tests.chart.rendering import (
     BACKEND,
@@ -18,6 +19,7 @@ from tests.chart.rendering import (
     enabled,
     example,
 )
+from tests.configured import only_backend
 
 KEY = "whsec_" + "QUJD" * 8
 
@@ -25,6 +27,11 @@ KEY = "whsec_" + "QUJD" * 8
 SAMPLES = {
     "URL": "https://backend.example/batch?code=a%20b",
     "API_KEY": "made-up",
+    "EVENTS": "user-task, step:completed[service-task]",
+    "PROCESS_IDS": "order-*, !order-test",
+    "TENANT_IDS": "a",
+    "ELEMENT_IDS": "approve*",
+    "DROP_FIELDS": "assignee, customHeaders.mail",
     "STATUS_OUTCOMES": "404=postponed,409=delivered",
     "INGEST_HOST": "::",
     "INGEST_USERNAME": "broker",
@@ -50,6 +57,7 @@ SECRETS = {
 }
 PEM = {"TLS_CA_PATH": "ca", "TLS_CERT_PATH": "cert", "TLS_KEY_PATH": "key"}
 DECIDED = {"ENABLED", "SPOOL_DIR"}
+SEVERAL = {"BACKENDS"}
 
 # What OAuth is refused without.
 OAUTH = {
@@ -74,15 +82,16 @@ def inline(text):
 
 
 def loaded(variables):
-    """Return the settings that the exporter reads of *variables*."""
+    """Return the settings that the exporter reads of *variables*, by their names."""
     with mock.patch.dict(os.environ, variables, clear=True):
-        return settings.load()
+        read = settings.load()
+    return vars(read) | vars(only_backend(read))
 
 
 FREE = [
     each
     for each in DECLARED
-    if short(each) not in SECRETS.keys() | PEM.keys() | DECIDED
+    if short(each) not in SECRETS.keys() | PEM.keys() | DECIDED | SEVERAL
 ]
 
 
@@ -105,7 +114,7 @@ def test_every_setting(declared, mode):
     read = loaded(variables)
     for name, value in given.items():
         (each,) = [each for each in DECLARED if each.variable == name]
-        assert getattr(read, each.name) == value, name
+        assert read[each.name] == value, name
 
 
 @pytest.mark.parametrize("mode", ["embedded", "sidecar", "service"])
@@ -123,7 +132,7 @@ def test_every_secret(name, mode):
     assert rendered.read(place)[variable] == SAMPLES[name]
     assert variable not in rendered.find("ConfigMap", place)["data"]
     assert SAMPLES[name] not in rendered.notes
-    assert getattr(loaded(rendered.read(place)), name.lower()) == SAMPLES[name]
+    assert loaded(rendered.read(place))[name.lower()] == SAMPLES[name]
 
 
 def test_secrets_out_of_files():
@@ -166,7 +175,8 @@ def test_odd_secrets(secret):
 
 def test_the_table_is_whole():
     """These tests know a way to say each setting there is."""
-    said = {short(each) for each in FREE} | SECRETS.keys() | PEM.keys() | DECIDED
+    said = {short(each) for each in FREE} | SECRETS.keys() | PEM.keys()
+    said |= DECIDED | SEVERAL
 
     assert said == {short(each) for each in DECLARED}
 
@@ -251,6 +261,57 @@ def test_broker(mode, version):
     assert told == broker_environment(
         version, URLS[mode], bulk_size=50, username="broker", password="made-up"
     )
+
+
+SELECTIONS = [
+    "user-task",
+    "step:completed[service-task,user-task], incident",
+    "job:failed[process-*],timer",
+    "message-subscription",
+    "process:deployed , decision",
+]
+
+
+@pytest.mark.parametrize("version", ["8.5", "8.7", "8.8", "8.10"])
+@pytest.mark.parametrize("events", [*SELECTIONS, *(each.name for each in CATALOG)])
+def test_broker_sends_what_is_selected(events, version):
+    """A broker is told to send what the selection is about, and nothing else."""
+    events = events.replace("variable", "variable[a]")
+    values = enabled("sidecar", camunda={"version": version})
+    values["env"] = {"APP_INTEGRATIONS_EVENTS": events}
+
+    told = Rendered(values).read(ENV)
+
+    told.pop("ZEEBE_RESTORE_IGNOREFILESINTARGET")
+    value_types = Selection(events).value_types
+    url = URLS["sidecar"]
+    assert told == broker_environment(version, url, value_types=value_types)
+
+
+def test_several_backends():
+    """Each has its settings under its name, and the broker sends what any selects."""
+    values = enabled("sidecar", backend={})
+    values["env"] = {
+        "APP_INTEGRATIONS_BACKENDS": "teams, audit",
+        "APP_INTEGRATIONS_BACKEND_TEAMS_URL": "https://teams.example",
+        "APP_INTEGRATIONS_BACKEND_AUDIT_URL": "https://audit.example",
+        "APP_INTEGRATIONS_BACKEND_AUDIT_EVENTS": "incident",
+        "APP_INTEGRATIONS_BACKEND_AUDIT_BATCH_SIZE": 7,
+    }
+    rendered = Rendered(values)
+
+    with mock.patch.dict(os.environ, rendered.read(OWN), clear=True):
+        backends = settings.load().backends
+    assert backends["teams"].url == "https://teams.example"
+    assert backends["audit"].batch_size == 7
+    told = rendered.read(ENV)
+    for flag, wanted in {
+        "USERTASK": "true",
+        "INCIDENT": "true",
+        "JOB": "false",
+    }.items():
+        name = f"CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_{flag}"
+        assert told[name] == wanted
 
 
 def test_newest_version():

@@ -18,7 +18,7 @@ async def test_life_of_user_tasks(start, backend):
         assert office.histories(instances) == dict.fromkeys(instances, LIFE)
         identities = office.identities(instances)
         assert len(identities) == len(set(identities))
-        assert broker.status()["delivery"]["events"] == 60
+        assert broker.status()["backends"]["default"]["delivery"]["events"] == 60
         # Neither settings nor the libraries of the exporter are the broker's to see.
         told = broker.variables(broker.java())
         assert [name for name in told if name.startswith(OURS)] == []

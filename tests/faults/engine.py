@@ -9,11 +9,12 @@ import random
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.events import to_event
+from exporter.events import Mapper
 from tests.faults.history import History, Issued
 from tests.faults.stub import digest_of
 from tests.records import KEY, NOON, a_record, action, line
 
+MAPPER = Mapper()
 INTENTS = ("CREATED", "ASSIGNED", "COMPLETED", "CANCELED")
 OTHER_TYPES = ("process-instance", "job", "variable")
 ASSIGNEES = ("demo", "", "Zoë 🚀", 'quoted "and" \\ more', "</script>", "\u2028")
@@ -80,7 +81,7 @@ class Log:
             },
         )
         document = line(record)
-        event = to_event(document)
+        event = MAPPER.event(document)
         assert event
         lane = instance if instance > 0 else -self._partition
         place = self._places.get(lane, 0)

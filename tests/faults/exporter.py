@@ -21,6 +21,7 @@ PREFIX = "app_integrations_exporter_"
 VARIABLE = "APP_INTEGRATIONS_"
 POLL_SECONDS = 0.02
 START_SECONDS = 30.0
+BACKEND = "default"
 STOP_SECONDS = 30.0
 
 
@@ -105,7 +106,11 @@ class Exporter:
         return psutil.Process(self._popen.pid)
 
     async def metrics(self) -> dict[str, float]:
-        """Return value by name without our prefix, and labels; {} without a process."""
+        """
+        Return value by name without our prefix, and labels; {} without a process.
+
+        The only backend isn't named.
+        """
         url = f"http://{LOOPBACK}:{self.admin_port}/metrics"
         try:
             async with aiohttp.ClientSession() as session, session.get(url) as answer:
@@ -113,10 +118,11 @@ class Exporter:
         except aiohttp.ClientError:
             return {}
         return {
-            " ".join((sample.name.removeprefix(PREFIX), *sample.labels.values())): value
+            " ".join((sample.name.removeprefix(PREFIX), *labels.values())): sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
-            for value in [sample.value]
+            for labels in [{**sample.labels}]
+            if labels.pop("backend", BACKEND) == BACKEND
         }
 
     async def eventually(self, metric: str, least: float, *, within: float) -> None:

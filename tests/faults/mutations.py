@@ -89,7 +89,7 @@ MUTATIONS = (
     Mutation(
         "what waited before a restart is forgotten",
         Promise.KEPT,
-        (Edit("spool/outbox.py", "_known_to = 0\n", "_known_to = store.newest\n"),),
+        (Edit("spool/outbox.py", "_known_to = 0\n", "_known_to = self._newest\n"),),
     ),
     Mutation(
         "every event has a lane of its own",
@@ -135,8 +135,8 @@ MUTATIONS = (
         (
             Edit(
                 "delivery/request.py",
-                "BETWEEN.join(event.body for event in batch.events)",
-                "BETWEEN.join(sorted(event.body for event in batch.events))",
+                "written.write(event, cluster_id) for event in events",
+                "sorted(written.write(event, cluster_id) for event in events)",
             ),
         ),
     ),

@@ -8,8 +8,9 @@ import aiohttp
 import pytest
 from pytest_httpserver import HTTPServer
 
-from exporter.settings import Settings
+from exporter.connecting import connecting
 from exporter.spool.store import Store
+from tests.configured import configured, only_backend
 from tests.service.processes import processes
 from tests.service.running import running
 from tests.service.stub import Stub
@@ -44,7 +45,7 @@ def settings(backend, tmp_path):
     """Return a function that makes settings; its arguments are the point."""
 
     def make(**changes):
-        return Settings(
+        return configured(
             **{
                 "url": backend.url,
                 "spool_dir": tmp_path / "spool",
@@ -54,6 +55,16 @@ def settings(backend, tmp_path):
             }
             | changes
         )
+
+    return make
+
+
+@pytest.fixture
+def connect(settings):
+    """Return a function that connects to the backend of such settings, for a block."""
+
+    def make(**changes):
+        return connecting(only_backend(settings(**changes)), "")
 
     return make
 

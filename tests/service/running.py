@@ -13,6 +13,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import service
+from exporter.events import ONLY_BACKEND
 from tests.conftest import eventually
 
 METRICS = "app_integrations_exporter_"
@@ -82,11 +83,19 @@ class Exporter:
         return await self._ask(method, url, headers=headers, **more)
 
     async def metrics(self):
-        """Return what is scraped: value by name without our prefix, and labels."""
+        """
+        Return what is scraped: value by name without our prefix, and labels.
+
+        A backend that has no name isn't named.
+        """
         text = (await self.look("/metrics")).body.decode()
         return {
             sample.name.removeprefix(METRICS)
-            + "".join(f" {value}" for value in sample.labels.values()): sample.value
+            + "".join(
+                f" {value}"
+                for label, value in sample.labels.items()
+                if (label, value) != ("backend", ONLY_BACKEND)
+            ): sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }

@@ -373,7 +373,7 @@ async def test_a_disk_that_is_too_small(configure):
 
 async def test_beside_a_running_service(configure, tmp_path):
     """The spool of a running service is fine, and stays as it is."""
-    with open_spool(tmp_path, backend="default", limit=2**20):
+    with open_spool(tmp_path, backends=["default"], limit=2**20):
         configure(URL="http://backend.invalid/", SPOOL_DIR=tmp_path)
         texts = [finding.text for finding in await found()]
     configure(URL="http://backend.invalid/", SPOOL_DIR=tmp_path)

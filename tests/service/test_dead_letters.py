@@ -33,9 +33,9 @@ class Done:
 
 
 @pytest.fixture
-def run(settings, monkeypatch, capsys):
+def run(settings, backend, monkeypatch, capsys):
     """Return a function that runs `dead-letters`, with the settings of the service."""
-    monkeypatch.setenv("APP_INTEGRATIONS_URL", settings().url)
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", backend.url)
     monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
 
     async def command(exporter, *argv):
@@ -142,6 +142,7 @@ async def test_machines_read_the_same(start, backend, run):
         "retried": 1,
         "never_events": 0,
         "never_event_ids": [],
+        "of_no_backend": 0,
         "unknown": [],
     }
 
@@ -399,6 +400,7 @@ async def test_questions_that_mean_nothing(start, ask, query, why):
         b'{"ids": [9223372036854775808]}',
         b'{"ids": null, "reason": 422}',
         b'{"ids": null, "reason": null}',
+        b'{"ids": null, "backend": null}',
         b'{"ids": null, "raeson": "422"}',
         b'{"ids": [%b1]}' % (b"1," * 1000),
     ],

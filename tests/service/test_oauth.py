@@ -5,7 +5,6 @@ import threading
 
 import pytest
 
-from exporter.connecting import connecting
 from exporter.delivery import EMPTY
 from exporter.delivery.outcome import Failure
 from tests.conftest import eventually
@@ -68,9 +67,9 @@ async def test_a_token(start, backend, tokens):
     ]
 
 
-async def test_what_is_not_set_is_not_asked_for(settings, backend, tokens):
+async def test_what_is_not_set_is_not_asked_for(connect, backend, tokens):
     """Audience, scope and resource are in the form only where they are set."""
-    async with connecting(settings(**tokens.settings)) as there:
+    async with connect(**tokens.settings) as there:
         await there.post(EMPTY)
 
     assert sorted(tokens.forms[0]) == ["client_id", "client_secret", "grant_type"]
@@ -105,11 +104,11 @@ async def test_one_fetch_for_all_slots(start, backend, tokens):
         ({"expires_in": 20}, 5, 10),
     ],
 )
-async def test_the_life_of_a_token(settings, backend, tokens, now, life):
+async def test_the_life_of_a_token(connect, backend, tokens, now, life):
     """It is used until shortly before its end; its successor is fetched before that."""
     tokens.answer, refreshed, ended = life
     begin = now.seconds
-    async with connecting(settings(**tokens.settings)) as there:
+    async with connect(**tokens.settings) as there:
         now.seconds = begin
         await there.post(EMPTY)
         now.seconds = begin + refreshed - 0.1
@@ -131,9 +130,9 @@ async def test_the_life_of_a_token(settings, backend, tokens, now, life):
     assert sent(backend) == ["Bearer token-1"] * 4 + ["Bearer token-2"]
 
 
-async def test_a_refresh_that_fails(settings, backend, tokens, now):
+async def test_a_refresh_that_fails(connect, backend, tokens, now):
     """As long as the old token lives nothing is held up, and nobody is pestered."""
-    async with connecting(settings(**tokens.settings)) as there:
+    async with connect(**tokens.settings) as there:
         await there.post(EMPTY)
         tokens.status = 503
         now.seconds += 3545
@@ -170,10 +169,10 @@ async def test_a_token_that_was_revoked(start, backend, tokens):
     assert exporter.lines.saying("batch not delivered") == []
 
 
-async def test_a_backend_that_takes_no_token(settings, backend, tokens):
+async def test_a_backend_that_takes_no_token(connect, backend, tokens):
     """An attempt makes two requests at most, and says that it was refused."""
     backend.answer = 401
-    async with connecting(settings(**tokens.settings)) as there:
+    async with connect(**tokens.settings) as there:
         answer = await there.post(EMPTY)
 
     assert answer.status == 401
@@ -198,12 +197,12 @@ async def test_a_backend_that_takes_no_token(settings, backend, tokens):
     ],
     ids=str,
 )
-async def test_no_token(settings, backend, tokens, said, why):
+async def test_no_token(connect, backend, tokens, said, why):
     """Without a token nothing is sent; why there is none is said without secrets."""
     tokens.status, tokens.answer = said
     failure, reason = why
     tokens.headers["Location"] = backend.url
-    async with connecting(settings(**tokens.settings)) as there:
+    async with connect(**tokens.settings) as there:
         answer = await there.post(EMPTY)
 
     assert backend.posts == []
@@ -212,12 +211,12 @@ async def test_no_token(settings, backend, tokens, said, why):
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'"x"', b"\xff"])
-async def test_an_answer_that_is_no_json(settings, backend, httpserver, body):
+async def test_an_answer_that_is_no_json(connect, backend, httpserver, body):
     """What is behind a wrong URL is the setup's fault."""
     httpserver.expect_request("/login").respond_with_data(body)
     client = TokenStub(httpserver).settings
     client["oauth_authorization_server_url"] = httpserver.url_for("/login")
-    async with connecting(settings(**client)) as there:
+    async with connect(**client) as there:
         answer = await there.post(EMPTY)
 
     assert answer.failure is Failure.TOKEN_REFUSED
@@ -239,14 +238,14 @@ async def test_a_token_endpoint_that_is_down(start, backend, tokens):
     assert len(sent(backend)) == 1
 
 
-async def test_a_token_endpoint_that_is_silent(settings, backend, tokens):
+async def test_a_token_endpoint_that_is_silent(connect, backend, tokens):
     """A fetch takes no longer than its two settings allow."""
     forever = backend.gate()
     tokens.before = lambda: forever.wait(30)
-    made = settings(
+    made = connect(
         **tokens.settings, oauth_connect_timeout_ms=30, oauth_read_timeout_ms=30
     )
-    async with connecting(made) as there:
+    async with made as there:
         answer = await there.post(EMPTY)
 
     assert answer.failure is Failure.TOKEN
@@ -271,12 +270,12 @@ async def test_a_secret_that_was_wrong(start, backend, tokens, tmp_path):
     assert "hunter2" not in str([vars(each) for each in exporter.lines.records])
 
 
-async def test_a_token_of_another_secret(settings, backend, tokens, tmp_path):
+async def test_a_token_of_another_secret(connect, backend, tokens, tmp_path):
     """A token that was got with other credentials isn't used any more."""
     file = tmp_path / "secret"
     file.write_text("hunter2", encoding="utf-8")
-    made = settings(**tokens.settings, files={"oauth_client_secret": file})
-    async with connecting(made) as there:
+    made = connect(**tokens.settings, files={"oauth_client_secret": file})
+    async with made as there:
         await there.post(EMPTY)
         tokens.secret = "other"
         file.write_text("other", encoding="utf-8")
@@ -290,20 +289,20 @@ async def test_a_token_of_another_secret(settings, backend, tokens, tmp_path):
 @pytest.mark.parametrize(
     "kind, sent_as", [("bearer", "Bearer"), ("DPoP", "DPoP"), (None, "Bearer")]
 )
-async def test_types_of_tokens(settings, backend, tokens, kind, sent_as):
+async def test_types_of_tokens(connect, backend, tokens, kind, sent_as):
     """The type is the server's, Bearer by default and always in this spelling."""
     tokens.answer = {"token_type": kind}
-    async with connecting(settings(**tokens.settings)) as there:
+    async with connect(**tokens.settings) as there:
         await there.post(EMPTY)
 
     assert sent(backend) == [f"{sent_as} token-1"]
 
 
-async def test_an_end_during_a_fetch(settings, backend, tokens):
+async def test_an_end_during_a_fetch(connect, backend, tokens):
     """A fetch under way ends with everything else."""
     forever = backend.gate()
     tokens.before = lambda: forever.wait(30)
-    async with connecting(settings(**tokens.settings)) as there:
+    async with connect(**tokens.settings) as there:
         post = asyncio.create_task(there.post(EMPTY))
         await eventually(lambda: tokens.forms)
         (fetch,) = (each for each in asyncio.all_tasks() if each.get_name() == "token")

@@ -9,6 +9,7 @@ import trustme
 from pytest_httpserver import HTTPServer
 
 from exporter import settings as environment
+from tests.configured import only_backend
 from tests.conftest import eventually
 from tests.records import tasks
 from tests.service.proxy import proxying
@@ -150,7 +151,7 @@ async def test_from_the_environment(monkeypatch, start, backend, proxy, tmp_path
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("http_proxy", f"http://{address}")
     monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://backend.example/events")
-    loaded = environment.load()
+    loaded = only_backend(environment.load())
     exporter = await start(url=loaded.url, proxies=loaded.proxies)
 
     await exporter.bulk(tasks(1))

@@ -4,7 +4,6 @@ import base64
 
 import pytest
 
-from exporter.connecting import connecting
 from exporter.delivery import EMPTY
 from tests.conftest import eventually
 from tests.records import tasks
@@ -48,10 +47,10 @@ async def test_a_key_that_was_wrong(start, backend, key, monkeypatch):
     await eventually(lambda: backend.positions == [1])
 
 
-async def test_a_backend_tells_of_new_credentials(settings, key):
+async def test_a_backend_tells_of_new_credentials(connect, key):
     """It tells once, also when a request has already used them."""
     file, named = key
-    async with connecting(settings(**named)) as backend:
+    async with connect(**named) as backend:
         await backend.post(EMPTY)
         before = backend.credentials_changed()
         file.write_text("second", encoding="utf-8")

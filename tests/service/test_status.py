@@ -19,11 +19,10 @@ CLOSED = "the breaker closed: events are sent again"
 
 
 @pytest.fixture
-def status(settings, monkeypatch, capsys):
+def status(settings, backend, monkeypatch, capsys):
     """Return what asks for the status of who listens on a port, as people do."""
-    of = settings()
-    monkeypatch.setenv("APP_INTEGRATIONS_URL", of.url)
-    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(of.spool_dir))
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", backend.url)
+    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
 
     async def ask(port, *args):
         monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", str(port))
@@ -54,8 +53,9 @@ async def test_all_is_well(start, backend, status):
     assert (code, of_json, err) == (0, 0, "")
     assert out.splitlines()[0] == "delivering    yes, nothing waits"
     found = json.loads(printed)
-    assert found["delivery"]["state"] == "idle"
-    assert (found["delivery"]["events"], found["latency"]["events"]) == (2, 2)
+    of_backend = found["backends"]["default"]
+    assert of_backend["delivery"]["state"] == "idle"
+    assert of_backend["delivery"]["events"] == of_backend["latency"]["events"] == 2
     assert (
         found["ingest"]["answers"] | {"200": 1, "404": 1}
         == (found["ingest"]["answers"])
@@ -111,7 +111,7 @@ async def test_a_wrong_key(start, backend, status):
     (opened,) = exporter.lines.saying(OPENED)
     assert opened.remedy.startswith("Correct APP_INTEGRATIONS_API_KEY")
     assert opened.remedy in out
-    trouble = json.loads(printed)["delivery"]["trouble"]
+    trouble = json.loads(printed)["backends"]["default"]["delivery"]["trouble"]
     assert (trouble["outcome"], trouble["remedy"]) == ("blocked", opened.remedy)
     (logged,) = exporter.lines.saying("batch not delivered")
     assert (trouble["reason"], trouble["remedy"]) == (logged.reason, logged.remedy)
@@ -161,7 +161,7 @@ async def test_no_service(start, backend, status):
     assert "2 events" in waiting
     assert letters.endswith(" 0")
     found = json.loads(printed)
-    assert found["delivery"] == {"state": "stopped"}
+    assert found["backends"]["default"]["delivery"] == {"state": "stopped"}
     assert found["spool"]["events"] == 2
 
 

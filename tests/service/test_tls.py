@@ -7,8 +7,8 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from exporter.connecting import connecting
 from exporter.delivery import EMPTY
+from tests.configured import only_backend
 from tests.conftest import eventually
 from tests.records import tasks
 from tests.service.certificates import authority_in, tls_backend, write
@@ -33,7 +33,7 @@ async def test_an_authority_of_our_own(start, tmp_path):
     assert exporter.lines.saying("batch not delivered") == []
 
 
-async def test_the_system_is_trusted_as_well(settings, monkeypatch, tmp_path):
+async def test_the_system_is_trusted_as_well(connect, monkeypatch, tmp_path):
     """The named authority is one more, not the only one."""
     system, ours = trustme.CA(), trustme.CA()
     system.cert_pem.write_to_path(tmp_path / "system.pem")
@@ -43,10 +43,10 @@ async def test_the_system_is_trusted_as_well(settings, monkeypatch, tmp_path):
     answers = []
     for authority in (system, ours):
         with tls_backend(authority) as server:
-            made = settings(
+            made = connect(
                 url=server.url_for("/events"), tls_ca_path=str(tmp_path / "ours.pem")
             )
-            async with connecting(made) as backend:
+            async with made as backend:
                 answers.append((await backend.post(EMPTY)).status)
 
     assert answers == [200, 200]
@@ -69,7 +69,7 @@ async def test_an_authority_that_was_missing(start, tmp_path):
     assert line.outcome == "blocked"
 
 
-async def test_a_client_certificate(settings, tmp_path):
+async def test_a_client_certificate(connect, tmp_path):
     """A backend that wants to know who we are is shown our certificate."""
     authority, trusting = authority_in(tmp_path)
     clients = trustme.CA()
@@ -78,22 +78,22 @@ async def test_a_client_certificate(settings, tmp_path):
     with tls_backend(authority, clients=clients) as server:
         answers = []
         for more in (shown, {}):
-            made = settings(url=server.url_for("/events"), **trusting, **more)
-            async with connecting(made) as backend:
+            made = connect(url=server.url_for("/events"), **trusting, **more)
+            async with made as backend:
                 answers.append((await backend.post(EMPTY)).status)
 
     assert answers == [200, None]
 
 
-async def test_a_renewed_client_certificate(settings, tmp_path):
+async def test_a_renewed_client_certificate(connect, tmp_path):
     """A certificate that changes in its file is shown on new connections."""
     authority, trusting = authority_in(tmp_path)
     clients = trustme.CA()
     shown = write(trustme.CA().issue_cert("exporter@example.com"), tmp_path)
 
     with tls_backend(authority, clients=clients) as server:
-        made = settings(url=server.url_for("/events"), **trusting, **shown)
-        async with connecting(made) as backend:
+        made = connect(url=server.url_for("/events"), **trusting, **shown)
+        async with made as backend:
             before = await backend.post(EMPTY)
             write(clients.issue_cert("exporter@example.com"), tmp_path)
             changed = [backend.credentials_changed() for _ in range(2)]
@@ -104,15 +104,15 @@ async def test_a_renewed_client_certificate(settings, tmp_path):
     assert after.status == 200
 
 
-async def test_a_certificate_renewed_halfway(settings, tmp_path):
+async def test_a_certificate_renewed_halfway(connect, tmp_path):
     """While key and certificate don't fit, the ones before are shown."""
     authority, trusting = authority_in(tmp_path)
     clients = trustme.CA()
     shown = write(clients.issue_cert("exporter@example.com"), tmp_path)
 
     with tls_backend(authority, clients=clients) as server:
-        made = settings(url=server.url_for("/events"), **trusting, **shown)
-        async with connecting(made) as backend:
+        made = connect(url=server.url_for("/events"), **trusting, **shown)
+        async with made as backend:
             await backend.post(EMPTY)
             new = clients.issue_cert("exporter@example.com")
             new.private_key_pem.write_to_path(shown["tls_key_path"])
@@ -125,7 +125,7 @@ async def test_a_certificate_renewed_halfway(settings, tmp_path):
 
 def test_tls_is_not_older_than_1_2(settings):
     """What is older than TLS 1.2 isn't spoken, whatever the system allows."""
-    context = settings().tls().current().context
+    context = only_backend(settings()).tls().current().context
 
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_REQUIRED
@@ -198,4 +198,4 @@ def test_certificate_and_key_in_one_file(pem, settings):
         Path(pem("one.pem")).read_bytes() + Path(pem("one.key")).read_bytes()
     )
 
-    assert settings(tls_cert_path=str(path)).tls().current()
+    assert only_backend(settings(tls_cert_path=str(path))).tls().current()

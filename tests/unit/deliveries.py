@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 
 from exporter.delivery import Answer, Delivery, Plan, breaker
-from tests.unit.spools import ANY, a_spool, an_event
+from tests.unit.spools import ANY, a_spool, an_event, only
 
 YES, NO, LATER = Answer(200), Answer(400, detail="400 Bad Request"), Answer(503)
 
@@ -77,7 +77,7 @@ class Story:
 
     async def ends(self):
         """Return when nothing waits any more."""
-        await asyncio.wait_for(self.spool.outbox.empty.wait(), 10)
+        await asyncio.wait_for(only(self.spool).empty.wait(), 10)
 
 
 @asynccontextmanager
@@ -86,7 +86,7 @@ async def delivering(directory, answer, **plan):
     backend, watch = BackendStub(answer), WatchStub()
     plan = Plan(**({"slots": 2, "limits": ANY} | plan))
     async with a_spool(directory) as spool:
-        delivery = Delivery(spool.outbox, backend, watch, plan)
+        delivery = Delivery(only(spool), backend, watch, plan)
         task = asyncio.create_task(delivery.run())
         yield Story(spool, delivery, backend, watch)
         task.cancel()

@@ -33,6 +33,7 @@ def test_help_helps(capsys):
         "status ",
         "uninstall ",
         "dead-letters",
+        "backends ",
         "stub-backend ",
         "examples:",
         "exit status:",

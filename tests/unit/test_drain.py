@@ -8,7 +8,7 @@ import pytest
 from exporter.delivery import Answer
 from tests.conftest import eventually
 from tests.unit.deliveries import LATER, NO, YES, make_waits_long, unless
-from tests.unit.spools import ANY
+from tests.unit.spools import ANY, only
 
 
 async def test_a_drain_waits_for_no_batch_to_become_full(deliver):
@@ -71,7 +71,7 @@ async def test_a_drain_ends_the_wait_of_what_is_aside(deliver, monkeypatch, answ
         await asyncio.wait_for(story.delivery.drain(60), 5)
 
         assert story.backend.posts == [[1], [2], [1]]
-        assert story.spool.outbox.empty.is_set()
+        assert only(story.spool).empty.is_set()
 
 
 async def test_a_drain_goes_on_behind_a_bad_event(deliver, monkeypatch):

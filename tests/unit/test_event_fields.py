@@ -4,13 +4,15 @@ import json
 
 import pytest
 
-from exporter.events import to_event
+from exporter.events import Mapper
 from tests.records import a_record, line
+
+MAPPER = Mapper()
 
 
 def mapped(*args, **changes):
     """Return the decoded event of a record; *changes* as `a_record` takes them."""
-    return json.loads(to_event(line(a_record(*args, **changes))).body)
+    return json.loads(MAPPER.event(line(a_record(*args, **changes))).body)
 
 
 def test_priority_is_sent_as_it_is():
@@ -64,7 +66,7 @@ def test_dates_as_they_are(date):
 def test_keys_are_exact():
     """The largest keys keep every digit, in the event and in what identifies it."""
     largest, smallest = 2**63 - 1, -(2**63)
-    event = to_event(
+    event = MAPPER.event(
         line(
             a_record(
                 position=largest,
@@ -92,7 +94,7 @@ def test_text_of_all_kinds():
     """Text arrives as UTF-8 and not escaped, slashes and emoji included."""
     text = 'größte Gruppe/ключ ✅ 🚀 "\\ \x00\n'
 
-    event = to_event(line(a_record(value={"assignee": text})))
+    event = MAPPER.event(line(a_record(value={"assignee": text})))
 
     assert json.loads(event.body)["assignee"] == text
     assert "größte Gruppe/ключ ✅ 🚀".encode() in event.body
@@ -104,7 +106,7 @@ def test_a_lone_surrogate():
         b'"demo"', rb'"half \ud83d of/it"'
     )
 
-    event = to_event(document)
+    event = MAPPER.event(document)
 
     event.body.decode("ascii")
     assert b"of/it" in event.body

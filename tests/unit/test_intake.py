@@ -2,6 +2,7 @@
 
 import logging
 
+from exporter.events import Mapper
 from exporter.ingest import intake as module
 from exporter.ingest.intake import Intake
 
@@ -13,8 +14,9 @@ BODY = b"""{"index":{"_id":"1-7","_index":"zeebe-record_user-task_8.6.0_2026-11-
 def test_a_mistake_of_ours_refuses_nothing(monkeypatch, caplog):
     """A mapping that fails in a way nobody thought of keeps the record aside."""
     caplog.set_level(logging.ERROR)
-    monkeypatch.setattr(module, "to_event", lambda _: 1 / 0)
-    intake = Intake()
+    mapper = Mapper()
+    monkeypatch.setattr(mapper, "event", lambda _: 1 / 0)
+    intake = Intake(mapper)
 
     intake.feed(BODY)
     intake.end()
@@ -30,7 +32,7 @@ def test_a_mistake_of_ours_refuses_nothing(monkeypatch, caplog):
 def test_a_flood_of_garbage_becomes_few_dead_letters(monkeypatch):
     """Beyond a thousand, what can't be read of one request is kept as one."""
     monkeypatch.setattr(module, "MOST_LETTERS", 2)
-    intake = Intake()
+    intake = Intake(Mapper())
 
     intake.feed(b"one\ntwo\nthree\n")
     intake.feed(b"four")

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from exporter.operations.latency import Latency
+from exporter.operations.latency import Latencies, Latency
 
 BOUNDS = (0.005, 0.1, 1, 3600)
 NOW = 1_795_435_200_000
@@ -12,7 +12,12 @@ NOW = 1_795_435_200_000
 @pytest.fixture
 def latency():
     """Return a histogram that nothing was counted in."""
-    return Latency("late_seconds", "How late.", BOUNDS)
+    return Latency(BOUNDS)
+
+
+def shown(latency):
+    """Return what a scrape shows of *latency*, the one of a backend `teams`."""
+    return scraped(Latencies("late_seconds", "How late.", {"teams": latency}))
 
 
 def scraped(collector):
@@ -28,13 +33,16 @@ def scraped(collector):
 )
 def test_like_the_library(latency, milliseconds):
     """A scrape can't tell it from the library's own, at no bound and beyond none."""
-    own = Histogram("late_seconds", "How late.", buckets=BOUNDS, registry=None)
+    own = Histogram(
+        "late_seconds", "How late.", ["backend"], buckets=BOUNDS, registry=None
+    )
+    own.labels("teams")
     for late in milliseconds:
-        own.observe(late / 1000)
+        own.labels("teams").observe(late / 1000)
 
     latency.observe([NOW - late for late in milliseconds], NOW)
 
-    assert scraped(latency) == scraped(own)
+    assert shown(latency) == scraped(own)
 
 
 def test_batches_add_up(latency):
@@ -43,7 +51,7 @@ def test_batches_add_up(latency):
     latency.observe([NOW - 50, NOW - 500], NOW)
 
     assert latency.count == 3
-    assert "late_seconds_sum 0.6" in scraped(latency)
+    assert 'late_seconds_sum{backend="teams"} 0.6' in shown(latency)
 
 
 def test_a_clock_that_is_ahead(latency):
@@ -51,8 +59,8 @@ def test_a_clock_that_is_ahead(latency):
     latency.observe([NOW - 1000], NOW)
     latency.observe([NOW + 60_000], NOW)
 
-    assert 'late_seconds_bucket{le="0.005"} 1.0' in scraped(latency)
-    assert "late_seconds_sum 1.0" in scraped(latency)
+    assert 'late_seconds_bucket{backend="teams",le="0.005"} 1.0' in shown(latency)
+    assert 'late_seconds_sum{backend="teams"} 1.0' in shown(latency)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter import __version__
 from exporter.delivery import Delivery, Plan
 from exporter.operations import view
+from exporter.operations.delivery_observer import DeliveryObserver
 from exporter.operations.metrics import Metrics
-from exporter.operations.observer import Observer
-from tests.unit.spools import ANY, a_spool, an_event, failing
+from tests.unit.spools import ANY, a_spool, an_event, failing, only
 
 PREFIX = "app_integrations_exporter_"
 COUNTERS = {
@@ -20,14 +20,16 @@ COUNTERS = {
     "ingest_records_total": ("result", "accepted repeat kept_aside not_selected"),
     "ingest_refusals_total": ("status", "400 401 404 405 415 429 503"),
     "ingest_epochs_total": None,
+    "spool_salvages_total": None,
+}
+COUNTERS_OF_A_BACKEND = {
     "delivery_attempts_total": ("outcome", "delivered postponed rejected blocked"),
     "delivery_events_total": None,
     "delivery_dead_letters_total": None,
     "spool_lost_events_total": None,
-    "spool_salvages_total": None,
 }
-HISTOGRAMS = {
-    "ingest_bulk_duration_seconds",
+HISTOGRAMS = {"ingest_bulk_duration_seconds"}
+HISTOGRAMS_OF_A_BACKEND = {
     "delivery_attempt_duration_seconds",
     "delivery_latency_seconds",
 }
@@ -35,15 +37,18 @@ SETS = {
     "delivery_breaker_state": ("state", "closed open half_open"),
     "delivery_breaker_cause": ("cause", "failing blocked refusing"),
 }
-GAUGES = {
+GAUGES_OF_A_BACKEND = {
     "delivery_aside_batches",
     "delivery_next_attempt_seconds",
     "delivery_suspect_events",
-    "spool_events",
-    "spool_full",
-    "spool_oldest_event_age_seconds",
-    "spool_time_left_seconds",
     "spool_event_bytes",
+    "spool_events",
+    "spool_oldest_event_age_seconds",
+}
+GAUGES = {
+    "spool_full",
+    "spool_left_behind_events",
+    "spool_time_left_seconds",
     "spool_dead_letters",
     "spool_dead_letter_bytes",
     "spool_limit_bytes",
@@ -70,6 +75,11 @@ def value(metrics, name, **labels):
     return metrics.registry.get_sample_value(PREFIX + name, labels)
 
 
+def of_backend(metrics, name, *, backend="default", **labels):
+    """Return the one sample called *name* that is about *backend*."""
+    return value(metrics, name, backend=backend, **labels)
+
+
 @pytest.fixture
 async def spool(tmp_path):
     """Return an empty spool."""
@@ -78,28 +88,40 @@ async def spool(tmp_path):
 
 
 def watched(metrics, spool):
-    """Return what *metrics* show of *spool* and of a delivery that doesn't run."""
+    """Return what *metrics* show of *spool*, and of deliveries that don't run."""
     plan = Plan(slots=2, limits=ANY)
-    return metrics.watch(spool, Delivery(spool.outbox, None, Observer(metrics), plan))
+    deliveries = {
+        name: Delivery(outbox, None, DeliveryObserver(metrics.of[name], name), plan)
+        for name, outbox in spool.outboxes.items()
+    }
+    return metrics.watch(spool, deliveries)
 
 
-def test_every_series_is_there_at_zero(metrics):
-    """Each counter shows all of its labels at zero: a rate needs something to grow."""
-    expected = {}
-    for name, label in (COUNTERS | SETS).items():
+def expected_at_zero(counters, gauges, histograms, **labels):
+    """Return the names of series, without our prefix, each with its labels."""
+    sums = {f"{name}{end}" for name in histograms for end in ("_count", "_sum")}
+    for name, label in (counters | dict.fromkeys(gauges | sums)).items():
         key, values = label or ("", "")
         for each in values.split() or [""]:
-            expected[PREFIX + name, each and f"{key}={each}"] = 0.0
-    for name in GAUGES:
-        expected[PREFIX + name, ""] = 0.0
-    for name in HISTOGRAMS:
-        expected[PREFIX + name + "_count", ""] = 0.0
-        expected[PREFIX + name + "_sum", ""] = 0.0
+            own = {key: each} if key else {}
+            yield PREFIX + name, frozenset((labels | own).items())
+
+
+@pytest.mark.parametrize("backends", [["default"], ["teams", "audit"]])
+def test_every_series_is_there_at_zero(backends):
+    """Each counter shows all of its labels at zero: a rate needs something to grow."""
+    metrics = Metrics(backends)
+    expected = [*expected_at_zero(COUNTERS, GAUGES, HISTOGRAMS)]
+    for backend in backends:
+        expected += expected_at_zero(
+            COUNTERS_OF_A_BACKEND | SETS,
+            GAUGES_OF_A_BACKEND,
+            HISTOGRAMS_OF_A_BACKEND,
+            backend=backend,
+        )
 
     shown = {
-        (sample.name, "".join(f"{k}={v}" for k, v in sample.labels.items())): (
-            sample.value
-        )
+        (sample.name, frozenset(sample.labels.items())): sample.value
         for family in families(metrics).values()
         for sample in family.samples
         if not sample.name.endswith(
@@ -107,12 +129,12 @@ def test_every_series_is_there_at_zero(metrics):
         )
     }
 
-    assert shown == expected
+    assert shown == dict.fromkeys(expected, 0.0)
 
 
 def test_histograms_reach_far_enough(metrics):
     """Durations are told apart from well below the normal case to beyond a timeout."""
-    for name in HISTOGRAMS:
+    for name in HISTOGRAMS | HISTOGRAMS_OF_A_BACKEND:
         samples = families(metrics)[name].samples
         bounds = [
             float(sample.labels["le"])
@@ -137,15 +159,16 @@ async def test_the_spool_is_read_at_every_scrape(metrics, spool):
     """The gauges show what the spool holds now, and how much it may hold."""
     watched(metrics, spool)
     shown = {name: value(metrics, name) for name in GAUGES}
-    assert shown == dict.fromkeys(GAUGES, 0.0) | {
+    shown |= {name: of_backend(metrics, name) for name in GAUGES_OF_A_BACKEND}
+    assert shown == dict.fromkeys(GAUGES | GAUGES_OF_A_BACKEND, 0.0) | {
         "spool_limit_bytes": 2.0**20,
         "spool_time_left_seconds": math.inf,
     }
 
     await spool.append([an_event(1, body=b"12345"), an_event(2, body=b"123")])
 
-    assert value(metrics, "spool_events") == 2
-    assert value(metrics, "spool_event_bytes") == 8
+    assert of_backend(metrics, "spool_events") == 2
+    assert of_backend(metrics, "spool_event_bytes") == 8
     assert value(metrics, "spool_dead_letters") == 0
 
 
@@ -156,9 +179,9 @@ async def test_the_age_of_what_waits_first(metrics, spool):
     events = [an_event(1, timestamp=now - 90_000), an_event(2, timestamp=now)]
     await spool.append(events)
     await watching.look()
-    of_both = value(metrics, "spool_oldest_event_age_seconds")
-    await spool.outbox.settle(await spool.outbox.take(ANY))
-    after = value(metrics, "spool_oldest_event_age_seconds")
+    of_both = of_backend(metrics, "spool_oldest_event_age_seconds")
+    await only(spool).settle(await only(spool).take(ANY))
+    after = of_backend(metrics, "spool_oldest_event_age_seconds")
 
     assert 90 <= of_both < 150
     assert after == 0
@@ -170,7 +193,7 @@ async def test_the_age_of_what_comes_from_the_future(metrics, spool):
     await spool.append([an_event(timestamp=round(time.time() * 1000) + 60_000)])
     await watching.look()
 
-    assert value(metrics, "spool_oldest_event_age_seconds") == 0
+    assert of_backend(metrics, "spool_oldest_event_age_seconds") == 0
 
 
 async def test_a_disk_that_does_not_tell_what_waits(metrics, spool, monkeypatch):
@@ -186,18 +209,18 @@ async def test_a_disk_that_does_not_tell_what_waits(metrics, spool, monkeypatch)
         spool._store._written = None
         await watching.look()
 
-    assert value(metrics, "spool_oldest_event_age_seconds") >= 90
+    assert of_backend(metrics, "spool_oldest_event_age_seconds") >= 90
 
 
 async def test_the_breaker(metrics, spool):
     """Of its states and causes one at most is 1, and the wait is what is left."""
-    breaker = watched(metrics, spool).delivery.breaker
+    breaker = watched(metrics, spool).backends["default"].delivery.breaker
     before = shown_of(metrics)
     breaker.failed(breaker.begin(), blocked=True, retry_after=100)
 
     assert before == {"closed"}
     assert shown_of(metrics) == {"open", "blocked"}
-    assert 90 < value(metrics, "delivery_next_attempt_seconds") <= 100
+    assert 90 < of_backend(metrics, "delivery_next_attempt_seconds") <= 100
 
 
 def shown_of(metrics):
@@ -206,7 +229,7 @@ def shown_of(metrics):
         name
         for metric, (label, names) in SETS.items()
         for name in names.split()
-        if value(metrics, metric, **{label: name})
+        if of_backend(metrics, metric, **{label: name})
     }
 
 
@@ -219,7 +242,51 @@ def test_names_and_help(metrics):
 
 def test_metrics_share_no_counts(metrics):
     """Two services in one process count on their own."""
-    metrics.delivered.inc()
+    metrics.of["default"].delivered.inc()
 
-    assert value(metrics, "delivery_events_total") == 1
-    assert value(Metrics(), "delivery_events_total") == 0
+    assert of_backend(metrics, "delivery_events_total") == 1
+    assert of_backend(Metrics(), "delivery_events_total") == 0
+
+
+async def test_two_backends(tmp_path):
+    """Each has what waits for it, its age and its breaker; what is shared is a sum."""
+    now = round(time.time() * 1000)
+    async with a_spool(tmp_path, "teams", "audit") as spool:
+        await spool.append(
+            [
+                an_event(1, timestamp=now - 90_000, backends=("audit",), body=b"123"),
+                an_event(2, timestamp=now, backends=("teams", "audit"), body=b"12"),
+            ]
+        )
+        metrics = Metrics(["teams", "audit"])
+        watching = watched(metrics, spool)
+        await watching.look()
+        breaker = watching.backends["audit"].delivery.breaker
+        breaker.failed(breaker.begin(), blocked=True, retry_after=100)
+        shown = {
+            backend: (
+                of_backend(metrics, "spool_events", backend=backend),
+                of_backend(metrics, "spool_event_bytes", backend=backend),
+                of_backend(metrics, "spool_oldest_event_age_seconds", backend=backend)
+                >= 90,
+                of_backend(
+                    metrics, "delivery_breaker_state", backend=backend, state="open"
+                ),
+            )
+            for backend in ("teams", "audit")
+        }
+
+    assert shown == {"teams": (1, 2, False, 0), "audit": (2, 5, True, 1)}
+
+
+async def test_what_is_left_behind(tmp_path):
+    """Events of backends that aren't configured are in a number of their own."""
+    async with a_spool(tmp_path, "old") as spool:
+        await spool.append([an_event(n, backends=("old",)) for n in (1, 2, 3)])
+    async with a_spool(tmp_path) as spool:
+        metrics = Metrics()
+        watched(metrics, spool)
+
+        assert value(metrics, "spool_left_behind_events") == 3
+        assert of_backend(metrics, "spool_events") == 0
+        assert of_backend(metrics, "spool_events", backend="old") is None

@@ -1,18 +1,14 @@
-"""What happens is counted and logged by one verb, and repetition is no news."""
+"""What comes in is counted and logged by one verb, and repetition is no news."""
 
 import logging
 
 import pytest
 
-from exporter.delivery import Answer, Attempt, outcome_of
-from exporter.delivery.outcome import Failure
 from exporter.ingest import Received
 from exporter.operations.metrics import Metrics
 from exporter.operations.observer import Observer
-from exporter.spool import Accepted, Batch, Entry, Unreadable, Verdict
+from exporter.spool import Accepted, Entry, Held, Unreadable
 from tests.unit.spools import an_event
-
-BATCH = Batch([Entry(number, an_event(number)) for number in (7, 8, 9)])
 
 
 @pytest.fixture
@@ -72,12 +68,6 @@ def a_bulk(records=0, *, entries=0, reasons=(), **became):
         accepted=accepted,
         seconds=0.004,
     )
-
-
-def an_attempt(answer, *, number=1, aside=0):
-    """Return an attempt that was answered so."""
-    outcome = outcome_of(answer)
-    return Attempt(BATCH, number, answer, outcome, seconds=0.25, aside=aside)
 
 
 def test_an_accepted_bulk(observer, metrics, caplog):
@@ -220,104 +210,38 @@ def test_refusals_of_other_kinds(observer, metrics):
     assert count(metrics, "ingest_refusals_total", status="417") is None
 
 
-def test_a_delivered_batch(observer, metrics, caplog):
-    """A delivered batch counts as one attempt and by its events, without a line."""
-    observer.attempted(an_attempt(Answer(200)))
+def test_answers(observer, metrics):
+    """Each answer counts by its status, and a rare one among the others."""
+    for status in (200, 200, 429, 500, 418):
+        observer.answered(status)
 
-    assert count(metrics, "delivery_attempts_total", outcome="delivered") == 1
-    assert count(metrics, "delivery_events_total") == 3
-    assert count(metrics, "delivery_attempt_duration_seconds_sum") == 0.25
-    assert lines(caplog) == []
+    shown = {
+        status: count(metrics, "ingest_answers_total", status=status)
+        for status in ("200", "429", "503", "other")
+    }
+    assert shown == {"200": 2, "429": 1, "503": 0, "other": 2}
+    assert count(metrics, "ingest_answers_total", status="500") is None
 
 
-def test_dead_letters(observer, metrics, caplog):
-    """Each event given up is counted; a reason that goes on is a line now and then."""
-    verdict = Verdict("refused: 400 Bad Request", 400, "the event: secret", attempts=13)
-    for _ in range(3):
-        observer.buried(BATCH, verdict)
+def test_what_came_in(observer, metrics):
+    """New events and records kept aside take room; repeats take none."""
+    entries = [Entry(number, an_event(number, body=b"12345")) for number in (1, 2)]
+    unreadable = [Unreadable("no JSON", f"1-{n}", b"1234") for n in (3, 4)]
+    accepted = Accepted(entries, kept_aside=1, repeats=7, epochs=())
 
-    assert count(metrics, "delivery_dead_letters_total") == 9
+    observer.received(Received(11, 9, unreadable, accepted, 0.001))
+
+    assert metrics.inflow.bytes_per_second * 60 == pytest.approx(2 * 5 + 4)
+
+
+def test_events_of_a_backend_of_the_past(observer, caplog):
+    """Whose events nobody delivers, how many, and who decides, is a warning."""
+    observer.left_behind("old", Held(3, 900))
+
     (record,) = caplog.records
     assert (record.levelname, record.message) == (
-        "ERROR",
-        "events became dead letters",
+        "WARNING",
+        "events wait for a backend that isn't configured any more",
     )
-    assert (record.reason, record.events, record.attempts) == (verdict.reason, 3, 13)
-    assert "secret" not in str(vars(record))
-
-
-def test_trouble_in_a_row(observer, metrics, caplog):
-    """The same trouble again and again is one line, and one when it is over."""
-    for number in range(1, 21):
-        answer = Answer(503, detail="503 Service Unavailable")
-        observer.attempted(an_attempt(answer, number=number))
-    observer.attempted(an_attempt(Answer(200)))
-    observer.attempted(an_attempt(Answer(200)))
-
-    assert count(metrics, "delivery_attempts_total", outcome="postponed") == 20
-    assert count(metrics, "delivery_attempts_total", outcome="delivered") == 2
-    assert count(metrics, "delivery_events_total") == 6
-    assert lines(caplog) == [
-        ("WARNING", "batch not delivered"),
-        ("INFO", "the backend accepts events again"),
-    ]
-
-
-def test_trouble_of_one_batch_alone(observer, caplog):
-    """While one batch fails and others get through, it isn't over, nor news again."""
-    for _ in range(20):
-        observer.attempted(an_attempt(Answer(400, detail="400 Bad Request")))
-        observer.attempted(an_attempt(Answer(200), aside=1))
-    observer.attempted(an_attempt(Answer(200)))
-
-    assert lines(caplog) == [
-        ("ERROR", "batch not delivered"),
-        ("INFO", "the backend accepts events again"),
-    ]
-
-
-def test_trouble_that_comes_and_goes(observer, clock, caplog):
-    """It is a pair of lines every half a minute, and the last word is the trouble."""
-    for _ in range(59):
-        observer.attempted(an_attempt(Answer(503, detail="503 Service Unavailable")))
-        observer.attempted(an_attempt(Answer(200)))
-        clock.seconds += 1
-    observer.attempted(an_attempt(Answer(503, detail="503 Service Unavailable")))
-
-    trouble = ("WARNING", "batch not delivered")
-    over = ("INFO", "the backend accepts events again")
-    assert lines(caplog) == [trouble, over, trouble, over, trouble]
-
-
-def test_trouble_explains_itself(observer, caplog):
-    """The line has what happened, to which batch, and what to do."""
-    answer = Answer(401, detail="401 Unauthorized")
-
-    observer.attempted(an_attempt(answer, number=2))
-
-    (record,) = caplog.records
-    assert record.levelname == "ERROR"
-    assert record.outcome == "blocked"
-    assert record.reason == "401 Unauthorized"
-    assert record.remedy.startswith("Correct APP_INTEGRATIONS_API_KEY")
-    assert record.batch == "1-7..1-9"
-    assert (record.events, record.attempt, record.seconds) == (3, 2, 0.25)
-
-
-def test_trouble_that_changes(observer, caplog):
-    """Each change of the trouble is a line, at the level of its consequence."""
-    for answer in (
-        Answer(failure=Failure.TIMEOUT, detail="no answer within 5 s"),
-        Answer(503, detail="503 Service Unavailable"),
-        Answer(400, detail="400 Bad Request"),
-        Answer(400, detail="400 Bad Request"),
-        Answer(302, detail="302 Found"),
-    ):
-        observer.attempted(an_attempt(answer))
-
-    assert [(record.levelname, record.outcome) for record in caplog.records] == [
-        ("WARNING", "postponed"),
-        ("WARNING", "postponed"),
-        ("ERROR", "rejected"),
-        ("ERROR", "blocked"),
-    ]
+    assert (record.backend, record.events) == ("old", 3)
+    assert "app-integrations-exporter backends" in record.remedy

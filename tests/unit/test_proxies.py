@@ -4,6 +4,7 @@ import pytest
 
 from exporter import settings
 from exporter.proxies import proxy_for
+from tests.configured import only_backend
 from tests.unit.test_settings import environment, mistakes
 
 URL = "https://backend.example/events"
@@ -65,4 +66,6 @@ def test_a_proxy_nobody_needs(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.example:1")
 
     with environment(URL="http://backend.example/"):
-        assert settings.load().proxies["https"] == "socks5://proxy.example:1"
+        assert (
+            only_backend(settings.load()).proxies["https"] == "socks5://proxy.example:1"
+        )

@@ -3,14 +3,19 @@
 import hashlib
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.delivery import EMPTY, limits_of
+from exporter import codec
+from exporter.delivery import EMPTY, empty, limits_of
 from exporter.delivery.request import Request, request_of
-from exporter.events import Event
+from exporter.events import CATALOG, FORMATS, Event
 from exporter.spool import Batch, Entry
+from exporter.spool.outbox import _fitting
 
+LARGEST = 2**63 - 1
+KINDS = [each.name_of(kind) for each in CATALOG for kind in each.kinds]
 NOON = 1_795_435_200_000
 
 
@@ -107,3 +112,88 @@ def test_sizes_are_as_limited(bodies):
     assert limits.bytes == size
     assert len(json.loads(request.body)["events"]) == len(bodies)
     assert request.headers["X-Event-Ids"].count(",") == len(bodies) - 1
+
+
+@pytest.mark.parametrize(
+    "name, content_type, body",
+    [
+        ("camunda", "application/json", b'{"events":[{"n":1},{"n":2}]}'),
+        (
+            "camunda-extended",
+            "application/json",
+            b'{"events":['
+            b'{"n":1,"eventId":"eu-1-1-1-%d","partition":1,"position":1,'
+            b'"timestamp":%d,"brokerVersion":""},'
+            b'{"n":2,"eventId":"eu-1-1-2-%d","partition":1,"position":2,'
+            b'"timestamp":%d,"brokerVersion":""}]}' % (NOON, NOON, NOON, NOON),
+        ),
+        (
+            "cloudevents",
+            "application/cloudevents-batch+json",
+            b'[{"specversion":"1.0","id":"eu-1-1-1-%d","source":"/camunda/eu-1",'
+            b'"type":"io.camunda.event","subject":"7",'
+            b'"datacontenttype":"application/json","partitionkey":"100",'
+            b'"time":"2026-11-23T12:00:00.000Z","data":{"n":1}},'
+            b'{"specversion":"1.0","id":"eu-1-1-2-%d","source":"/camunda/eu-1",'
+            b'"type":"io.camunda.event","subject":"7",'
+            b'"datacontenttype":"application/json","partitionkey":"100",'
+            b'"time":"2026-11-23T12:00:00.000Z","data":{"n":2}}]' % (NOON, NOON),
+        ),
+    ],
+)
+def test_formats(name, content_type, body):
+    """The same batch is written as the backend's format says, under the same name."""
+    batch = a_batch(b'{"n":1}', b'{"n":2}')
+
+    request = request_of(batch, "eu-1", FORMATS[name])
+
+    assert request.body == body
+    assert request.content_type == content_type
+    assert request.headers == request_of(batch, "eu-1").headers
+
+
+@pytest.mark.parametrize("written", FORMATS.values(), ids=FORMATS)
+def test_without_events_in_any_format(written):
+    """A request that only asks is one of the same kind, with a list of none."""
+    request = empty(written)
+
+    assert request.content_type == written.content_type
+    assert json.loads(request.body) in ([], {"events": []})
+
+
+events = st.builds(
+    Event,
+    partition=st.integers(1, LARGEST),
+    position=st.integers(0, LARGEST),
+    timestamp=st.integers(0, LARGEST) | st.just(NOON),
+    key=st.integers(-(2**63), LARGEST),
+    instance=st.integers(-(2**63), LARGEST),
+    body=st.dictionaries(st.text(), st.text(), max_size=4).map(codec.encode),
+    kind=st.sampled_from(["", *KINDS]),
+    broker=st.sampled_from(["", "8.6.0", "8.9.0-alpha2-SNAPSHOT"]),
+)
+
+
+@pytest.mark.parametrize("written", FORMATS.values(), ids=FORMATS)
+@given(
+    waiting=st.lists(events, min_size=1, max_size=30),
+    cluster_id=st.sampled_from(["", "eu-1", "x" * 64]),
+    most=st.integers(1, 10_000),
+)
+def test_no_body_is_too_long(written, waiting, cluster_id, most):
+    """However events are written, only one that is sent alone exceeds the limit."""
+    limits = limits_of(
+        events=50,
+        body_bytes=most,
+        cluster_id=cluster_id,
+        linger_seconds=0,
+        written=written,
+    )
+    entries = [Entry(number, event) for number, event in enumerate(waiting)]
+    batch = Batch(entries[: _fitting(entries, limits)])
+
+    request = request_of(batch, cluster_id, written)
+
+    assert batch.entries
+    assert len(request.body) <= most or len(batch.entries) == 1
+    assert len(request.headers["X-Event-Ids"]) <= 4096

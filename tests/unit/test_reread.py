@@ -7,6 +7,7 @@ import pytest
 
 from exporter import settings
 from exporter.reread import Reread, fixed, text_of
+from tests.configured import only_backend
 from tests.unit.test_settings import environment
 
 
@@ -30,7 +31,7 @@ def key(tmp_path):
     file = tmp_path / "key"
     file.write_text("first\n", encoding="utf-8")
     with environment(API_KEY_FILE=str(file)):
-        return file, settings.load().watched("api_key")
+        return file, only_backend(settings.load()).watched("api_key")
 
 
 def test_a_file_that_changes(key, lines):
@@ -78,7 +79,7 @@ def test_a_secret_as_kubernetes_swaps_it(tmp_path):
     (tmp_path / "..data").symlink_to("..1")
     (tmp_path / "key").symlink_to("..data/key")
     with environment(API_KEY_FILE=str(tmp_path / "key")):
-        watched = settings.load().watched("api_key")
+        watched = only_backend(settings.load()).watched("api_key")
     before = watched.current()
 
     (tmp_path / "..tmp").symlink_to("..2")
@@ -154,7 +155,7 @@ def test_a_failing_disk_is_tried_again(tmp_path, lines):
 def test_a_value_without_a_file():
     """What comes from a variable stays as it is."""
     with environment(API_KEY="s3cret"):
-        watched = settings.load().watched("api_key")
+        watched = only_backend(settings.load()).watched("api_key")
 
     assert (watched.current(), watched.changes) == ("s3cret", 0)
     assert fixed(7).current() == 7

@@ -1,62 +1,262 @@
-"""The name of an index tells whether its records may be wanted."""
+"""A record is told of as one kind of event, if somebody selects that, or not at all."""
 
 import json
+from collections import Counter
 
 import pytest
 
-from exporter.events import may_be_wanted
-from exporter.events.selection import KNOWN_TYPES
+from exporter.events import CATALOG, EVERYTHING, Mapper, Selection, UnmappableError
 from tests import recorded
+from tests.records import a_record, line
+
+ALL = Mapper({"all": Selection(EVERYTHING)})
+
+# By what the engine calls it: how often that becomes which kind of event, of the
+# records of 8.6.0 and of 8.8.21. What isn't here never becomes one.
+TABLE = {
+    "USER_TASK CREATED": {"user-task.created": (15, 12)},
+    "USER_TASK ASSIGNED": {
+        "user-task.assigned": (5, 10),
+        "user-task.unassigned": (1, 1),
+    },
+    "USER_TASK UPDATED": {"user-task.updated": (3, 1)},
+    "USER_TASK COMPLETED": {"user-task.completed": (8, 6)},
+    "USER_TASK CANCELED": {"user-task.canceled": (6, 3)},
+    "USER_TASK MIGRATED": {"user-task.migrated": (1, 1)},
+    "USER_TASK ASSIGNMENT_DENIED": {"user-task.assignment-denied": (0, 1)},
+    "USER_TASK UPDATE_DENIED": {"user-task.update-denied": (0, 1)},
+    "USER_TASK COMPLETION_DENIED": {"user-task.completion-denied": (0, 1)},
+    "PROCESS_INSTANCE ELEMENT_ACTIVATED": {
+        "process-instance.started": (25, 19),
+        "step.activated": (66, 62),
+        "": (3, 3),  # gateways and the like
+    },
+    "PROCESS_INSTANCE ELEMENT_COMPLETED": {
+        "process-instance.completed": (15, 14),
+        "step.completed": (58, 54),
+        "": (3, 2),
+    },
+    "PROCESS_INSTANCE ELEMENT_TERMINATED": {
+        "process-instance.terminated": (6, 2),
+        "step.terminated": (7, 4),
+    },
+    "INCIDENT CREATED": {"incident.created": (8, 3)},
+    "INCIDENT RESOLVED": {"incident.resolved": (4, 2)},
+    "JOB CREATED": {"job.created": (9, 6), "": (1, 10)},  # of listeners
+    "JOB COMPLETED": {"job.completed": (4, 4), "": (1, 10)},
+    "JOB FAILED": {"job.failed": (5, 2)},
+    "JOB TIMED_OUT": {"job.timed-out": (1, 1)},
+    "JOB ERROR_THROWN": {"job.error-thrown": (2, 2)},
+    "JOB CANCELED": {"job.canceled": (1, 0)},
+    "JOB RETRIES_UPDATED": {"job.retries-updated": (2, 2)},
+    "VARIABLE CREATED": {"variable.created": (53, 31)},
+    "VARIABLE UPDATED": {"variable.updated": (6, 0)},
+    "MESSAGE PUBLISHED": {"message.published": (3, 2)},
+    "MESSAGE EXPIRED": {"message.expired": (2, 0)},
+    "PROCESS_MESSAGE_SUBSCRIPTION CREATED": {"message-subscription.created": (1, 1)},
+    "PROCESS_MESSAGE_SUBSCRIPTION CORRELATED": {
+        "message-subscription.correlated": (1, 1)
+    },
+    "SIGNAL BROADCASTED": {"signal.broadcasted": (1, 1)},
+    "TIMER CREATED": {"timer.created": (3, 3)},
+    "TIMER TRIGGERED": {"timer.triggered": (3, 3)},
+    "DECISION_EVALUATION EVALUATED": {"decision.evaluated": (2, 1)},
+    "ESCALATION NOT_ESCALATED": {"escalation.not-escalated": (1, 1)},
+    "PROCESS CREATED": {"process.deployed": (14, 16)},
+}
+NOT_RECORDED = {
+    "TIMER CANCELED": "timer.canceled",
+    "JOB UPDATED": "job.updated",
+    "DECISION_EVALUATION FAILED": "decision.failed",
+    "ESCALATION ESCALATED": "escalation.escalated",
+}
+
+
+def kind_of(document, mapper=ALL):
+    """Return what *document* is told of as, nothing when it isn't."""
+    event = mapper.event(document)
+    return event.kind if event else ""
+
+
+def of(value_type, intent, **value):
+    """Return the line of a record with nothing but this in its value."""
+    return line(a_record(valueType=value_type, intent=intent) | {"value": value})
+
+
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+def test_recorded_records(version):
+    """Everything that was recorded is told of as the table says."""
+    place = recorded.VERSIONS.index(version)
+    counted = {name: Counter() for name in TABLE}
+    for document in recorded.everything(version):
+        record = json.loads(document)
+        name = f"{record['valueType']} {record['intent']}"
+        if record["recordType"] != "EVENT" or name not in TABLE:
+            assert kind_of(document) == ""
+        else:
+            counted[name][kind_of(document)] += 1
+
+    assert counted == {
+        name: Counter({kind: counts[place] for kind, counts in kinds.items()})
+        for name, kinds in TABLE.items()
+    }
+
+
+def test_every_kind_is_in_the_table():
+    """No kind of the catalog goes without a record; four were made up."""
+    found = {kind for kinds in TABLE.values() for kind in kinds if kind}
+
+    assert found | set(NOT_RECORDED.values()) == {
+        each.name_of(kind) for each in CATALOG for kind in each.kinds
+    }
+
+
+@pytest.mark.parametrize("name, kind", NOT_RECORDED.items())
+def test_what_was_not_recorded(name, kind):
+    """What the recorded processes didn't do is told of likewise."""
+    assert kind_of(of(*name.split())) == kind
+
+
+@pytest.mark.parametrize("record_type", ["COMMAND", "COMMAND_REJECTION", "LATER"])
+@pytest.mark.parametrize("name", TABLE)
+def test_only_what_happened(name, record_type):
+    """What was only asked for, or refused, is no event."""
+    value_type, intent = name.split()
+    record = a_record(valueType=value_type, intent=intent, recordType=record_type)
+
+    assert kind_of(line(record)) == ""
+
+
+@pytest.mark.parametrize("each", CATALOG, ids=lambda each: each.name)
+def test_intents_of_newer_brokers(each):
+    """An intent that nobody knows is nothing, whatever the record holds."""
+    assert kind_of(of(each.value_type, "INVENTED_LATER", jobKind=7, name=7)) == ""
+
+
+def test_value_types_of_newer_brokers():
+    """A value type that nobody knows is nothing, whatever its intent is."""
+    record = a_record(valueType="INVENTED_LATER", intent=7, recordType=None)
+
+    assert kind_of(line(record)) == ""
+
+
+@pytest.mark.parametrize("each", CATALOG, ids=lambda each: each.name)
+def test_one_type_alone(each):
+    """Who selects a type gets all of its kinds, and no other."""
+    mapper = Mapper({"": Selection(f"{each.name}[*]" if each.brackets else each.name)})
+
+    kinds = {
+        kind_of(document, mapper)
+        for version in recorded.VERSIONS
+        for document in recorded.everything(version)
+    }
+
+    names = {each.name_of(kind) for kind in each.kinds} - set(NOT_RECORDED.values())
+    assert kinds == names | {""}
 
 
 @pytest.mark.parametrize(
-    "index, wanted",
+    "name", [f"{each.name}:{kind.name}" for each in CATALOG for kind in each.kinds]
+)
+def test_one_kind_alone(name):
+    """Who selects a kind gets that, and no other of the same intent."""
+    kind = name.replace(":", ".")
+    bracketed = f"{name}[*]" if name.startswith(("variable", "step")) else name
+    mapper = Mapper({"": Selection(bracketed)})
+
+    for version in recorded.VERSIONS:
+        for document in recorded.everything(version):
+            expected = kind if kind_of(document) == kind else ""
+            assert kind_of(document, mapper) == expected
+
+
+@pytest.mark.parametrize(
+    "selection, value_type, intent, value",
     [
-        (b"zeebe-record_user-task_8.6.0_2026-11-23", True),
-        (b"zeebe-record_process-instance_8.6.0_2026-11-23", False),
-        (b"zeebe-record_variable_8.10.0_2026-11-23", False),
-        (b"zeebe-record_job_8.5.8_2026-11", False),
-        (b"other-prefix_job_8.6.0_2026-11-23", False),
-        (b"_job_8.6.0_2026-11-23", False),
-        (b"job_user-task_8.6.0_2026-11-23", True),
-        # The name doesn't tell, so the record has to:
-        (b"odd_prefix_job_8.6.0_2026-11-23", True),
-        (b"zeebe-record_job_8.6.0_2026_11_23", True),
-        (b"zeebe-record_invented-later_8.12.0_2027-01-01", True),
-        (b"zeebe-record_job", True),
-        (b"job", True),
-        (b"", True),
-        (b"\xff_\xff_\xff_\xff", True),
+        ("job[pay*]", "JOB", "FAILED", {"type": "payment"}),
+        ("job[io.x:http:1]", "JOB", "FAILED", {"type": "io.x:http:1"}),
+        ("variable[a, b*]", "VARIABLE", "CREATED", {"name": "bc"}),
+        ("message[Order received]", "MESSAGE", "PUBLISHED", {"name": "Order received"}),
+        (
+            "message-subscription[o*]",
+            "PROCESS_MESSAGE_SUBSCRIPTION",
+            "CREATED",
+            {"messageName": "order"},
+        ),
+        ("signal[stop]", "SIGNAL", "BROADCASTED", {"signalName": "stop"}),
+        ("decision[risk]", "DECISION_EVALUATION", "FAILED", {"decisionId": "risk"}),
+        ("escalation[LATE]", "ESCALATION", "ESCALATED", {"escalationCode": "LATE"}),
+        ("incident[job-*]", "INCIDENT", "CREATED", {"errorType": "JOB_NO_RETRIES"}),
+        (
+            "step[end-*]",
+            "PROCESS_INSTANCE",
+            "ELEMENT_ACTIVATED",
+            {"bpmnElementType": "END_EVENT"},
+        ),
     ],
 )
-def test_index_names(index, wanted):
-    """An index name spares us its record only if it surely holds another type."""
-    assert may_be_wanted(index) is wanted
+def test_brackets(selection, value_type, intent, value):
+    """Brackets choose by what the record says there, capitals and all."""
+    mapper = Mapper({"": Selection(selection)})
+    ((name, text),) = value.items()
+
+    assert kind_of(of(value_type, intent, **value), mapper) != ""
+    assert kind_of(of(value_type, intent, **{name: f"x{text}"}), mapper) == ""
+    assert kind_of(of(value_type, intent), mapper) == ""
+    if value_type not in ("INCIDENT", "PROCESS_INSTANCE"):  # words of the engine
+        assert kind_of(of(value_type, intent, **{name: text.swapcase()}), mapper) == ""
 
 
-@pytest.mark.parametrize("path", recorded.OTHERS, ids=str)
-def test_index_names_of_recorded_types(path):
-    """Every value type that was recorded is known by name, or is looked at."""
-    kinds = {json.loads(document)["valueType"] for document in recorded.lines(path)}
+def test_several_backends():
+    """An event goes to all who select it; who doesn't, isn't named."""
+    mapper = Mapper(
+        {
+            "teams": Selection("user-task"),
+            "audit": Selection("user-task:completed, job"),
+            "other": Selection("timer"),
+        }
+    )
 
-    for kind in kinds:
-        name = kind.lower().replace("_", "-")
-        index = f"zeebe-record_{name}_8.6.0_2026-11-23".encode()
-        assert name == "user-task" or name in KNOWN_TYPES
-        assert may_be_wanted(index) is (name == "user-task")
+    assert mapper.event(of("USER_TASK", "COMPLETED")).backends == ("teams", "audit")
+    assert mapper.event(of("USER_TASK", "CREATED")).backends == ("teams",)
+    assert mapper.event(of("JOB", "CREATED")).backends == ("audit",)
+    assert mapper.event(of("SIGNAL", "BROADCASTED")) is None
 
 
-def test_index_names_of_templates():
-    """Every index that a recorded exporter announced is known by name."""
-    paths = [
-        request["path"].rpartition("/")[2]
-        for request in recorded.requests("es-exporter-8.6.0-startup")
-        if request["path"].startswith("/_index_template/")
-    ]
-    names = {path.split("_")[1] for path in paths}
+def test_one_term_is_enough():
+    """A record that several terms select is one event."""
+    mapper = Mapper({"": Selection("step[end-event], step:completed[*], step")})
 
-    assert len(names) > 30
-    assert names - KNOWN_TYPES == set()
-    for path in paths:
-        index = f"{path}_2026-11-23".encode()
-        assert may_be_wanted(index) is ("_user-task_" in path)
+    record = of("PROCESS_INSTANCE", "ELEMENT_COMPLETED", bpmnElementType="END_EVENT")
+
+    assert mapper.event(record).backends == ("",)
+
+
+@pytest.mark.parametrize(
+    "selection, record, reason",
+    [
+        ("job", of("JOB", "CREATED", jobKind=7), "value.jobKind is no text"),
+        ("job[a]", of("JOB", "CREATED", type=[]), "value.type is no text"),
+        (
+            "step",
+            of("PROCESS_INSTANCE", "ELEMENT_COMPLETED", bpmnElementType={}),
+            "value.bpmnElementType is no text",
+        ),
+        ("timer", of("TIMER", "CREATED", dueDate="now"), "value.dueDate is no 64-bit"),
+        ("timer", of("TIMER", "CREATED", dueDate=2**62), "dueDate is no time of this"),
+        ("variable[a]", of("VARIABLE", "CREATED", name="a", value=1), "value.value is"),
+        (
+            "process",
+            of("PROCESS", "CREATED", version="1"),
+            "value.version is no 64-bit",
+        ),
+        ("signal", of("SIGNAL", "BROADCASTED", signalName=1), "value.signalName is no"),
+    ],
+)
+def test_what_cannot_be_read(selection, record, reason):
+    """What is selected and can't be read has a reason; unselected, it is nothing."""
+    with pytest.raises(UnmappableError) as raised:
+        Mapper({"": Selection(selection)}).event(record)
+
+    assert str(raised.value).startswith(reason)
+    assert Mapper().event(record) is None

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from exporter import settings, variables
 from exporter.declaration import PREFIX
 from exporter.errors import ConfigError
+from tests.configured import configured, only_backend
 
 URL = "https://backend.example/events"
 
@@ -43,8 +44,8 @@ def test_only_the_url_is_needed():
     with environment():
         loaded = settings.load()
 
-    assert loaded == settings.Settings(url=URL)
-    assert loaded.batch_size == 50
+    assert loaded == configured(url=URL)
+    assert only_backend(loaded).batch_size == 50
     assert loaded.spool_dir == Path("spool")
 
 
@@ -53,7 +54,7 @@ def test_values_have_their_type():
     with environment(BATCH_SIZE="7", SPOOL_DIR="/var/spool", LOG_LEVEL="DEBUG"):
         loaded = settings.load()
 
-    assert loaded.batch_size == 7
+    assert only_backend(loaded).batch_size == 7
     assert loaded.spool_dir == Path("/var/spool")
     assert loaded.log_level == "DEBUG"
 
@@ -81,7 +82,7 @@ def test_secret_from_a_file(tmp_path):
     with environment(API_KEY_FILE=str(file)):
         loaded = settings.load()
 
-    assert loaded.api_key == "s3cret"
+    assert only_backend(loaded).api_key == "s3cret"
 
 
 def test_variable_and_file_together(tmp_path):
@@ -160,7 +161,7 @@ def test_url_that_cannot_be_posted_to(url):
 def test_url_with_an_address(url):
     """A host may be an address, with a port, of either family."""
     with environment(URL=url):
-        assert settings.load().url == url
+        assert only_backend(settings.load()).url == url
 
 
 @pytest.mark.parametrize("key", ["a\nX-Other: 1", "schlüssel", " padded", "a\tb"])
@@ -218,7 +219,7 @@ def test_headers_beside_the_api_key():
         "HEADERS names X-API-KEY, which carries API_KEY, must be without it"
     ]
     with environment(HEADERS="x-api-KEY: other"):
-        assert settings.load().headers == "x-api-KEY: other"
+        assert only_backend(settings.load()).headers == "x-api-KEY: other"
 
 
 OAUTH = {
@@ -253,7 +254,7 @@ def test_oauth():
     with environment(**OAUTH):
         loaded = settings.load()
 
-    assert loaded.oauth_client_id == "exporter"
+    assert only_backend(loaded).oauth_client_id == "exporter"
     assert "hunter2" not in repr(loaded)
 
 
@@ -263,7 +264,7 @@ def test_no_organization(monkeypatch, text):
     monkeypatch.setenv("CAMUNDA_CLOUD_ORGANIZATION_ID", text)
 
     with environment():
-        assert settings.load().organization_id == ""
+        assert only_backend(settings.load()).organization_id == ""
 
 
 def test_an_organization(monkeypatch):
@@ -271,7 +272,7 @@ def test_an_organization(monkeypatch):
     monkeypatch.setenv("CAMUNDA_CLOUD_ORGANIZATION_ID", "org-7")
 
     with environment():
-        assert settings.load().organization_id == "org-7"
+        assert only_backend(settings.load()).organization_id == "org-7"
 
 
 def test_ingest_others_reach_needs_a_user():
@@ -349,7 +350,7 @@ def test_unknown_variables():
 
 def test_no_secret_is_shown():
     """Neither the settings in effect nor their repr show a secret."""
-    loaded = settings.Settings(
+    loaded = configured(
         url="https://backend.example/e?code=hunter2",
         api_key="hunter2",
         ingest_username="broker",
@@ -361,7 +362,7 @@ def test_no_secret_is_shown():
     assert "hunter2" not in str(effective)
     assert effective["APP_INTEGRATIONS_API_KEY"] == "(hidden)"
     assert effective["APP_INTEGRATIONS_URL"] == "https://backend.example/e?..."
-    assert "hunter2" not in repr(dataclasses.replace(loaded, url=URL))
+    assert "hunter2" not in repr(dataclasses.replace(only_backend(loaded), url=URL))
 
 
 @pytest.mark.parametrize(
@@ -369,7 +370,7 @@ def test_no_secret_is_shown():
 )
 def test_no_secret_of_any_kind_is_shown(name):
     """What is declared a secret is hidden, whatever it is."""
-    loaded = settings.Settings(url=URL, **{name: "hunter2"})
+    loaded = configured(url=URL, **{name: "hunter2"})
 
     assert "hunter2" not in str(settings.effective(loaded)) + repr(loaded)
     assert "(hidden)" in settings.effective(loaded).values()

@@ -7,37 +7,53 @@ import pytest
 from exporter import __version__
 from exporter.delivery import Answer, Delivery, Outcome, Plan, breaker
 from exporter.delivery.pieces import Piece
-from exporter.operations.metrics import Metrics, Trouble
-from exporter.operations.observer import Observer
+from exporter.events.event import ONLY_BACKEND
+from exporter.operations.delivery_metrics import Trouble
+from exporter.operations.delivery_observer import DeliveryObserver
+from exporter.operations.metrics import Metrics
 from exporter.operations.status import status_of, status_without_service
 from exporter.spool import Batch
-from tests.unit.spools import ANY, NOON, a_spool, an_event
+from tests.unit.spools import ANY, NOON, a_spool, an_event, only
 
 TROUBLE = Trouble(Outcome.BLOCKED, "401 Unauthorized", "Correct it", at=NOON - 12)
 
 
 class Story:
-    """A spool, a delivery that doesn't run, and what is known of both."""
+    """A spool, deliveries that don't run, and what is known of all."""
 
     def __init__(self, spool):
         """Begin with nothing known."""
         self.spool = spool
-        self.metrics = Metrics()
-        plan = Plan(slots=2, limits=ANY)
-        self.delivery = Delivery(spool.outbox, None, Observer(self.metrics), plan)
-        self.view = self.metrics.watch(spool, self.delivery)
+        self.metrics = Metrics(spool.outboxes)
+        self.deliveries = {
+            name: Delivery(
+                outbox,
+                None,
+                DeliveryObserver(self.metrics.of[name], name),
+                Plan(slots=2, limits=ANY),
+            )
+            for name, outbox in spool.outboxes.items()
+        }
+        self.view = self.metrics.watch(spool, self.deliveries)
 
     def status(self, hindrance=None):
         """Return the status at noon, as whoever asks gets it."""
         status = status_of(self.view, self.metrics, hindrance=hindrance, now=NOON)
         return json.loads(json.dumps(status, allow_nan=False))
 
-    def fail(self, times=1, **how):
-        """Let the backend fail so many *times*, without a success between them."""
-        self.metrics.trouble = TROUBLE
+    def fail(self, times=1, *, backend=ONLY_BACKEND, **how):
+        """Let *backend* fail so many *times*, without a success between them."""
+        self.metrics.of[backend].trouble = TROUBLE
+        breaker = self.deliveries[backend].breaker
         for _ in range(times):
-            self.delivery.breaker.hurry()
-            self.delivery.breaker.failed(self.delivery.breaker.begin(), **how)
+            breaker.hurry()
+            breaker.failed(breaker.begin(), **how)
+
+
+def only_backend(status):
+    """Return what *status* says of the only backend."""
+    (backend,) = status["backends"].values()
+    return backend
 
 
 @pytest.fixture
@@ -56,7 +72,8 @@ async def test_idle(story):
 
     assert status["ok"] is True
     assert status["version"] == __version__
-    assert status["delivery"] == {
+    backend = only_backend(status)
+    assert backend["delivery"] == {
         "state": "idle",
         "trouble": None,
         "next_attempt_seconds": 0,
@@ -67,18 +84,23 @@ async def test_idle(story):
         "attempts": {"delivered": 0, "postponed": 0, "rejected": 0, "blocked": 0},
         "events": 0,
     }
-    assert status["spool"] == {
+    assert backend["waiting"] == {
         "events": 0,
         "event_bytes": 0,
         "oldest_age_seconds": 0,
+        "lost_events": 0,
+    }
+    assert backend["latency"] == {"events": 0, "p50_seconds": None, "p95_seconds": None}
+    assert status["spool"] == {
+        "events": 0,
+        "event_bytes": 0,
         "dead_letters": 0,
         "dead_letter_bytes": 0,
         "limit_bytes": 1 << 20,
-        "lost_events": 0,
+        "left_behind": {},
         "full": False,
         "hours_left": None,
     }
-    assert status["latency"] == {"events": 0, "p50_seconds": None, "p95_seconds": None}
     assert status["ingest"]["hindrance"] is None
     assert set(status["ingest"]["answers"].values()) == {0}
     assert status["ingest"]["epochs"] == 0
@@ -86,9 +108,9 @@ async def test_idle(story):
 
 async def test_old_trouble_of_an_idle_service(story):
     """What failed once isn't of interest any more when nothing waits."""
-    story.metrics.trouble = TROUBLE
+    story.metrics.of[ONLY_BACKEND].trouble = TROUBLE
 
-    assert story.status()["delivery"]["trouble"] is None
+    assert only_backend(story.status())["delivery"]["trouble"] is None
 
 
 async def test_delivering(story):
@@ -98,8 +120,9 @@ async def test_delivering(story):
 
     status = story.status()
 
-    assert (status["ok"], status["delivery"]["state"]) == (True, "delivering")
-    assert status["spool"]["events"] == 2
+    backend = only_backend(status)
+    assert (status["ok"], backend["delivery"]["state"]) == (True, "delivering")
+    assert status["spool"]["events"] == backend["waiting"]["events"] == 2
     room = (1 << 20) - status["spool"]["event_bytes"]
     assert status["spool"]["hours_left"] == pytest.approx(room / 60_000, rel=0.01)
 
@@ -119,7 +142,7 @@ async def test_trouble(story, times, how, expected):
 
     status = story.status()
 
-    delivery = status["delivery"]
+    delivery = only_backend(status)["delivery"]
     assert (status["ok"], delivery["state"], delivery["cause"]) == expected
     assert delivery["next_attempt_seconds"] > 20
     assert delivery["trouble"] == {
@@ -133,23 +156,24 @@ async def test_trouble(story, times, how, expected):
 async def test_everything_is_refused(story):
     """That is a setup that is wrong, too."""
     await story.spool.append([an_event()])
-    story.delivery.breaker.block()
+    story.deliveries[ONLY_BACKEND].breaker.block()
 
     status = story.status()
 
-    assert (status["ok"], status["delivery"]["state"]) == (False, "blocked")
-    assert status["delivery"]["cause"] == "refusing"
+    delivery = only_backend(status)["delivery"]
+    assert (status["ok"], delivery["state"]) == (False, "blocked")
+    assert delivery["cause"] == "refusing"
 
 
 async def test_all_that_waits_waits_aside(story):
     """The next attempt is when the first of what waits aside has its turn."""
     await story.spool.append([an_event()])
-    batch = await story.spool.outbox.take(ANY)
+    batch = await only(story.spool).take(ANY)
     piece = Piece(Batch(batch.entries), suspect=True, answer=Answer(400))
-    story.delivery.aside.add(piece, due=breaker.time.monotonic() + 100)
-    story.metrics.trouble = TROUBLE
+    story.deliveries[ONLY_BACKEND].aside.add(piece, due=breaker.time.monotonic() + 100)
+    story.metrics.of[ONLY_BACKEND].trouble = TROUBLE
 
-    delivery = story.status()["delivery"]
+    delivery = only_backend(story.status())["delivery"]
 
     assert delivery["state"] == "retrying"
     assert 90 < delivery["next_attempt_seconds"] <= 100
@@ -168,18 +192,58 @@ async def test_without_a_service(story):
     """The spool alone tells what waits, and nobody delivers it."""
     await story.spool.append([an_event(timestamp=(NOON - 90) * 1000)])
 
-    status = status_without_service(story.spool, await story.spool.oldest(), NOON)
+    oldest = {ONLY_BACKEND: await story.spool.oldest(ONLY_BACKEND)}
+    status = status_without_service(story.spool, oldest, NOON)
 
-    assert (status["ok"], status["delivery"]) == (False, {"state": "stopped"})
-    assert (status["spool"]["events"], status["spool"]["oldest_age_seconds"]) == (1, 90)
+    assert (status["ok"], status["spool"]["events"]) == (False, 1)
+    assert only_backend(status) == {
+        "delivery": {"state": "stopped"},
+        "waiting": {"events": 1, "event_bytes": 14, "oldest_age_seconds": 90},
+    }
 
 
 async def test_the_oldest(story):
     """It is the first in order that isn't settled, none when all are."""
-    before = await story.spool.oldest()
+    before = await story.spool.oldest(ONLY_BACKEND)
     await story.spool.append([an_event(n, timestamp=n, instance=n) for n in (5, 6)])
-    await story.spool.outbox.settle(
-        Batch((await story.spool.outbox.take(ANY)).entries[:1])
+    await only(story.spool).settle(
+        Batch((await only(story.spool).take(ANY)).entries[:1])
     )
 
-    assert (before, await story.spool.oldest()) == (None, 6)
+    assert (before, await story.spool.oldest(ONLY_BACKEND)) == (None, 6)
+
+
+async def test_two_backends(tmp_path):
+    """Each has a state of its own; all is well when both of them are."""
+    async with a_spool(tmp_path, "teams", "audit") as spool:
+        story = Story(spool)
+        await spool.append([an_event(1, backends=("teams", "audit"))])
+        await spool.append([an_event(2, backends=("audit",))])
+        before = story.status()
+        story.fail(backend="audit", blocked=True)
+        after = story.status()
+
+    assert (before["ok"], after["ok"]) == (True, False)
+    assert list(before["backends"]) == ["teams", "audit"]
+    states = {
+        name: each["delivery"]["state"] for name, each in after["backends"].items()
+    }
+    assert states == {"teams": "delivering", "audit": "blocked"}
+    waiting = [each["waiting"]["events"] for each in after["backends"].values()]
+    assert (waiting, after["spool"]["events"]) == ([1, 2], 3)
+    assert after["backends"]["teams"]["delivery"]["trouble"] is None
+
+
+async def test_left_behind(tmp_path):
+    """What waits for a backend of the past is told of, with a service and without."""
+    async with a_spool(tmp_path, "old", "gone") as spool:
+        await spool.append([an_event(1, backends=("old",))])
+        await spool.append([an_event(2, backends=("old", ONLY_BACKEND))])
+    async with a_spool(tmp_path) as spool:
+        running = Story(spool).status()
+        oldest = {ONLY_BACKEND: await spool.oldest(ONLY_BACKEND)}
+        stopped = status_without_service(spool, oldest, NOON)
+
+    for status in (running, stopped):
+        assert status["spool"]["left_behind"] == {"old": 2}
+        assert only_backend(status)["waiting"]["events"] == 1

@@ -7,37 +7,50 @@ from exporter.commands.status_lines import duration, lines_of
 MIB = 1024 * 1024
 
 
-def a_status(**changes):
-    """Return the status of a service that is well; *changes* are the point."""
-    status = {
-        "ok": True,
-        "uptime_seconds": 7200,
+def a_backend(**changes):
+    """Return the status of a backend that is well; *changes* are the point."""
+    backend = {
         "delivery": {
             "state": "delivering",
             "trouble": None,
             "next_attempt_seconds": 0,
         },
-        "spool": {
+        "waiting": {
             "events": 1234,
             "event_bytes": 1_572_864,
             "oldest_age_seconds": 0.25,
+            "lost_events": 0,
+        },
+        "latency": {"events": 1000, "p50_seconds": 0.009, "p95_seconds": 1.25},
+    }
+    return {part: each | changes.get(part, {}) for part, each in backend.items()}
+
+
+def a_status(*, backends=None, spool=None, ingest=None, **changes):
+    """Return the status of a service that is well; the arguments are the point."""
+    return {
+        "ok": True,
+        "uptime_seconds": 7200,
+        "backends": backends or {"default": a_backend(**changes)},
+        "spool": {
+            "events": 1234,
+            "event_bytes": 1_572_864,
             "dead_letters": 0,
             "dead_letter_bytes": 0,
             "limit_bytes": 1024 * MIB,
+            "left_behind": {},
             "full": False,
             "hours_left": 61.5,
-        },
-        "latency": {"events": 1000, "p50_seconds": 0.009, "p95_seconds": 1.25},
+        }
+        | (spool or {}),
         "ingest": {
             "hindrance": None,
             "answers": {"200": 5000, "429": 0, "other": 1},
             "records": {"accepted": 4000, "repeat": 1},
             "epochs": 0,
-        },
+        }
+        | (ingest or {}),
     }
-    for part, change in changes.items():
-        status[part] = status[part] | change
-    return status
 
 
 def test_all_is_well():
@@ -58,7 +71,7 @@ def test_what_somebody_has_to_know():
     lines = lines_of(
         a_status(
             delivery={"state": "blocked", "cause": "refusing", "suspect_events": 1},
-            spool={"lost_events": 2050},
+            waiting={"lost_events": 2050},
         )
     )
 
@@ -72,6 +85,7 @@ def test_nothing_has_happened():
     lines = lines_of(
         a_status(
             delivery={"state": "idle"},
+            waiting={"events": 0, "event_bytes": 0},
             spool={"events": 0, "event_bytes": 0, "hours_left": None},
             latency={"events": 0, "p50_seconds": None, "p95_seconds": None},
         )
@@ -129,15 +143,60 @@ def test_dead_letters():
 
 def test_no_service():
     """Without one there is what the spool tells, and what to do."""
-    status = a_status(delivery={"state": "stopped"})
-    for part in ("latency", "ingest", "uptime_seconds"):
-        del status[part]
+    status = without_service(a_status(delivery={"state": "stopped"}))
 
     assert lines_of(status) == [
         "delivering    NO, the service isn't running",
         "  to do       Start the service; what waits is kept, and delivered then",
         "waiting       1,234 events, 1.5 MiB, the oldest for 250 ms",
         "dead letters  0",
+    ]
+
+
+def without_service(status):
+    """Return what is left of *status* when no service runs."""
+    backends = {
+        name: {part: backend[part] for part in ("delivery", "waiting")}
+        for name, backend in status["backends"].items()
+    }
+    return {"ok": False, "backends": backends, "spool": status["spool"]}
+
+
+def test_two_backends():
+    """Each has its own lines below its name; what they share comes behind them."""
+    trouble = {"reason": "401 No", "remedy": "Correct the key", "ago_seconds": 12}
+    blocked = {"state": "blocked", "trouble": trouble, "next_attempt_seconds": 18}
+    backends = {"teams": a_backend(), "audit": a_backend(delivery=blocked)}
+
+    assert lines_of(a_status(backends=backends)) == [
+        "backend         teams",
+        "delivering      yes",
+        "waiting         1,234 events, 1.5 MiB, the oldest for 250 ms",
+        "latency         p50 9 ms, p95 1.25 s (1,000 events since the start 2 h ago)",
+        "backend         audit",
+        "delivering      NO, the setup is wrong",
+        "  last failure  401 No (12 s ago, next attempt in 18 s)",
+        "  to do         Correct the key",
+        "waiting         1,234 events, 1.5 MiB, the oldest for 250 ms",
+        "latency         p50 9 ms, p95 1.25 s (1,000 events since the start 2 h ago)",
+        "room            for 2 d 13 h at today's rate (1.5 MiB of 1 GiB used)",
+        "dead letters    0",
+        "accepting       yes",
+        "  answers       5,000 x 200, 1 x other; 1 repeat dropped, 0 epochs",
+    ]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_left_behind(running):
+    """What nobody delivers is said in capitals, with the command that decides."""
+    status = a_status(spool={"left_behind": {"old": 1, "older": 2000}})
+
+    lines = lines_of(status if running else without_service(status))
+
+    decide = "not configured any more: app-integrations-exporter backends decides"
+    assert [line for line in lines if "LEFT" in line] == [
+        f"LEFT BEHIND   1 event of old: {decide}",
+        f"LEFT BEHIND   2,000 events of older: {decide}",
     ]
 
 

@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.events import UnmappableError, to_event
+from exporter.events import Mapper, UnmappableError
 from tests.contract import CONTRACT, RECORD
 from tests.records import a_record, line
+
+MAPPER = Mapper()
 
 
 def refusal(*args, **changes):
     """Return why a record can't be mapped; *changes* as `a_record` takes them."""
     with pytest.raises(UnmappableError) as raised:
-        to_event(line(a_record(*args, **changes)))
+        MAPPER.event(line(a_record(*args, **changes)))
     return str(raised.value)
 
 
@@ -71,7 +73,7 @@ def test_what_cannot_be_mapped(changes, reason):
 def test_a_value_of_the_wrong_type():
     """A record whose value is no object is refused."""
     with pytest.raises(UnmappableError, match="value is missing or no object"):
-        to_event(line(RECORD | {"value": ["CREATED"]}))
+        MAPPER.event(line(RECORD | {"value": ["CREATED"]}))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_a_value_of_the_wrong_type():
 def test_what_is_no_record(document, reason):
     """What is no JSON object is refused as such."""
     with pytest.raises(UnmappableError) as raised:
-        to_event(document)
+        MAPPER.event(document)
 
     assert str(raised.value).startswith(reason)
 
@@ -100,7 +102,7 @@ def test_a_number_that_is_none():
     document = line(a_record(value={"customHeaders": {"weight": float("nan")}}))
 
     with pytest.raises(UnmappableError):
-        to_event(document)
+        MAPPER.event(document)
 
 
 JSON = st.recursive(
@@ -129,7 +131,7 @@ def is_event(event):
 def outcome_of(document):
     """Return the event, None, or the reason of the refusal, which can be stored."""
     try:
-        return to_event(document)
+        return MAPPER.event(document)
     except UnmappableError as error:
         return str(error).encode().decode()
 

@@ -144,7 +144,7 @@ def test_official_exporter_taken_over(environ):
     wired = wire(environ | OFFICIAL_ONE)
 
     prefix = "ZEEBE_BROKER_EXPORTERS_MINE"
-    assert wired.settings.url == "https://backend.example/old"
+    assert wired.settings.backends["default"].url == "https://backend.example/old"
     assert wired.broker[f"{prefix}_CLASSNAME"].endswith(".ElasticsearchExporter")
     assert wired.broker[f"{prefix}_ARGS_URL"] == "http://127.0.0.1:9280"
     assert f"{prefix}_ARGS_MAXRETRIES" not in wired.broker

@@ -1,0 +1,44 @@
+"""Every type of event, in the order of the documentation. A new one is a row here."""
+
+from exporter.events.decision import DECISION
+from exporter.events.escalation import ESCALATION
+from exporter.events.event_type import EventType
+from exporter.events.incident import INCIDENT
+from exporter.events.job import JOB
+from exporter.events.message import MESSAGE, MESSAGE_SUBSCRIPTION
+from exporter.events.process import PROCESS
+from exporter.events.process_instance import PROCESS_INSTANCE
+from exporter.events.signal import SIGNAL
+from exporter.events.step import STEP
+from exporter.events.timer import TIMER
+from exporter.events.user_task import USER_TASK
+from exporter.events.variable import VARIABLE
+
+CATALOG: tuple[EventType, ...] = (
+    USER_TASK,
+    PROCESS_INSTANCE,
+    STEP,
+    INCIDENT,
+    JOB,
+    VARIABLE,
+    MESSAGE,
+    MESSAGE_SUBSCRIPTION,
+    SIGNAL,
+    TIMER,
+    DECISION,
+    ESCALATION,
+    PROCESS,
+)
+
+DEFAULT = ", ".join(
+    f"{each.name}:{kind.name}"
+    for each in CATALOG
+    for kind in each.kinds
+    if kind.default
+)
+"""What the official exporter sends, as a selection."""
+
+EVERYTHING = ", ".join(
+    f"{each.name}[*]" if each.brackets else each.name for each in CATALOG
+)
+"""All there is, as a selection: for tests and measurements, hardly for a backend."""

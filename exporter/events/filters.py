@@ -1,0 +1,72 @@
+"""
+Which of the selected events are wanted, by process, tenant and element.
+
+A filter lists patterns; one that begins with ! keeps away what it fits, whatever else
+does. Where an event has nothing to compare, nothing is kept away.
+"""
+
+from typing import NamedTuple
+
+from exporter.events.event_type import EventType
+from exporter.events.patterns import fits
+from exporter.events.record import Value
+from exporter.events.written import SelectionError, listed
+
+DENY = "!"
+
+
+class Filter:
+    """The patterns for one text."""
+
+    def __init__(self, text: str = "") -> None:
+        """
+        Read patterns, separated by commas; an empty *text* lets everything pass.
+
+        Raises `SelectionError` for a pattern that is missing.
+        """
+        allowed, denied = [], []
+        for pattern, at in listed(text):
+            if not pattern.startswith(DENY):
+                allowed.append(pattern)
+            elif kept_away := pattern.removeprefix(DENY).lstrip():
+                denied.append(kept_away)
+            else:
+                raise SelectionError(text, at, f"a pattern is missing after {DENY}")
+        self._allows = fits(allowed) if allowed else None
+        self._denies = fits(denied) if denied else None
+        self.open = not (allowed or denied)
+        """Whether it lets everything pass."""
+
+    def passes(self, text: str) -> bool:
+        """Return whether *text* may pass; what there isn't may."""
+        if not text:
+            return True
+        if self._denies and self._denies(text):
+            return False
+        return self._allows is None or self._allows(text)
+
+
+def patterns_of(text: str) -> list[str]:
+    """Return what *text* lists, separated by commas."""
+    return [each for each, _ in listed(text)]
+
+
+class Filters(NamedTuple):
+    """All filters of one backend."""
+
+    processes: Filter = Filter()
+    tenants: Filter = Filter()
+    elements: Filter = Filter()
+
+    @property
+    def open(self) -> bool:
+        """Whether they let everything pass."""
+        return all(each.open for each in self)
+
+    def let_pass(self, kind: EventType, value: Value) -> bool:
+        """Return whether what happened to a *kind* of thing may pass."""
+        return (
+            self.processes.passes(value.text("bpmnProcessId"))
+            and self.tenants.passes(value.text("tenantId"))
+            and self.elements.passes(value.text(kind.element) if kind.element else "")
+        )

@@ -1,0 +1,93 @@
+"""
+Record to event: what somebody selects becomes a body of bytes, encoded once.
+
+Pure on purpose: no clock, no I/O, no settings.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from exporter import codec
+from exporter.events.event import NO_INSTANCE, ONLY_BACKEND, Event
+from exporter.events.index import chooser
+from exporter.events.record import Record, UnmappableError, Value
+from exporter.events.selection import Rule, Selection
+
+Reader = Callable[[Record, Value], Any]
+
+
+class Mapper:
+    """Maps what any backend selects."""
+
+    def __init__(
+        self,
+        selections: Mapping[str, Selection] | None = None,
+        dropped: Collection[str] = (),
+    ) -> None:
+        """
+        Map what one of *selections* selects, each of the backend of its name.
+
+        Without any, there is one backend that gets what the official exporter sends.
+        What is *dropped* is named as `exporter.events.dropping` says.
+        """
+        self._selections = selections or {ONLY_BACKEND: Selection()}
+        self._dropped = frozenset(dropped)
+        self._inner = [name.split(".", 1) for name in dropped if "." in name]
+        self._readers: dict[str, list[tuple[str, Reader]]] = {}
+        self.may_be_wanted = chooser(
+            value_type
+            for selection in self._selections.values()
+            for value_type in selection.value_types
+        )
+        """Tells from the name of an index whether a record must be looked at."""
+
+    def event(self, line: bytes) -> Event | None:
+        """
+        Return the event for the record in *line*, or None when nobody selects it.
+
+        Raises `UnmappableError` for what can't be read or mapped.
+        """
+        record = Record(line)
+        selected = {
+            name: rule
+            for name, selection in self._selections.items()
+            if (rule := selection.of(record))
+        }
+        if not selected:
+            return None
+        rule = next(iter(selected.values()))  # a record is of one kind for all of them
+        value = record.value
+        try:
+            body = codec.encode(self._body(rule, record, value))
+        except (ValueError, OverflowError) as error:
+            raise UnmappableError(f"it can't be encoded: {error}") from error
+        return Event(
+            partition=record.number("partitionId", least=1),
+            position=record.number("position", least=0),
+            timestamp=record.number("timestamp", least=0),
+            key=record.number("key"),
+            instance=value.number("processInstanceKey", NO_INSTANCE),
+            body=body,
+            kind=rule.name,
+            broker=record.written_by,
+            backends=tuple(selected),
+        )
+
+    def _body(self, rule: Rule, record: Record, value: Value) -> dict[str, Any]:
+        body = {name: read(record, value) for name, read in self._readers_of(rule)}
+        for name, inner in self._inner:
+            if name in body:
+                body[name] = {key: x for key, x in body[name].items() if key != inner}
+        return body
+
+    def _readers_of(self, rule: Rule) -> list[tuple[str, Reader]]:
+        """Return what reads the fields of what *rule* selects."""
+        readers = self._readers.get(rule.name)
+        if readers is None:
+            readers = [
+                (field.name, field.read)
+                for field in rule.type.fields_of(rule.kind)
+                if field.name not in self._dropped
+            ]
+            self._readers[rule.name] = readers
+        return readers

@@ -1,0 +1,35 @@
+"""What people write in settings: lists, names, and where in them something is wrong."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+NEAR = 20
+"""Characters of a text that are shown where something is wrong."""
+ITEM = re.compile(r"[^\s,](?:[^,]*[^\s,])?")
+
+
+class SelectionError(ValueError):
+    """A selection can't be read; the text says where, and what would be right."""
+
+    def __init__(self, text: str, at: int, wrong: str) -> None:
+        """Point at the character *at* of *text*, counted from 0."""
+        near = " ".join(text[at : at + NEAR].split())
+        place = f"at character {at + 1} ({near})" if near else "at its end"
+        super().__init__(f"{place}: {wrong}")
+        self.at = at
+
+
+def listed(text: str) -> list[tuple[str, int]]:
+    """Return what *text* lists, separated by commas, and where each begins."""
+    return [(found[0], found.start()) for found in ITEM.finditer(text)]
+
+
+def meant(name: str, names: Iterable[str]) -> str:
+    """Return the end of a sentence that says what may be meant by *name*."""
+    # Many write the engine's own words, like USER_TASK.
+    alike = {each.lower().replace("_", "-"): each for each in names}
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), alike, n=1)
+    if near:
+        return f" (is {alike[near[0]]} meant?)"
+    return f" (there are {', '.join(alike.values())})"

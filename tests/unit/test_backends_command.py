@@ -1,0 +1,181 @@
+"""`backends` without a service: what is kept for whom, and who decides about it."""
+
+import asyncio
+import json
+
+import pytest
+
+from exporter import cli
+from exporter.operations.backends import Roster
+from exporter.operations.guard import InputError
+from exporter.spool import Verdict
+from exporter.spool.lock import locked
+from tests.unit.spools import ANY, a_spool, an_event, taken
+
+
+@pytest.fixture
+def directory(tmp_path, monkeypatch):
+    """Return the spool's directory, which the settings of `teams` and `audit` name."""
+    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path))
+    monkeypatch.setenv("APP_INTEGRATIONS_BACKENDS", "teams, audit")
+    monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "9")
+    return tmp_path
+
+
+@pytest.fixture
+def past(directory):
+    """Keep two events for `old`, who isn't configured, one dead, and one for teams."""
+
+    async def fill():
+        async with a_spool(directory, "old", "teams") as spool:
+            await spool.append([an_event(1, backends=("old",), instance=1)])
+            outbox = spool.outboxes["old"]
+            await outbox.bury(await outbox.take(ANY), Verdict("refused: 400"))
+            await spool.append([an_event(2, backends=("teams",), instance=2)])
+            await spool.append([an_event(3, backends=("old",), instance=3)])
+            await spool.append([an_event(4, backends=("old",), instance=4)])
+
+    asyncio.run(fill())
+
+
+def run(capsys, *argv):
+    """Run `backends`; return its exit status and what it printed."""
+    capsys.readouterr()
+    return cli.main(["backends", *argv]), *capsys.readouterr()
+
+
+def waiting_for(directory, backend):
+    """Return the positions of what *backend* would get, in their order."""
+
+    async def look():
+        async with a_spool(directory, "teams", "audit", "old") as spool:
+            return [n for batch in await taken(spool, backend=backend) for n in batch]
+
+    return asyncio.run(look())
+
+
+@pytest.mark.usefixtures("past")
+def test_what_is_kept(capsys):
+    """Each backend has its line, those that are no longer configured at the end."""
+    status, out, err = run(capsys)
+
+    assert (status, err) == (0, "")
+    assert [line.split() for line in out.splitlines()] == [
+        ["backend", "configured", "waiting", "bytes", "dead", "letters"],
+        ["teams", "yes", "1", "14", "0"],
+        ["audit", "yes", "0", "0", "0"],
+        ["old", "NO", "2", "28", "1"],
+    ]
+
+
+@pytest.mark.usefixtures("past")
+def test_machines_read_the_same(capsys):
+    """`--json` has the same numbers."""
+    status, out, _ = run(capsys, "--json")
+
+    assert status == 0
+    assert [each["backend"] for each in json.loads(out)] == ["teams", "audit", "old"]
+    assert json.loads(out)[-1] == {
+        "backend": "old",
+        "configured": False,
+        "events": 2,
+        "event_bytes": 28,
+        "dead_letters": 1,
+    }
+
+
+@pytest.mark.usefixtures("past")
+def test_hand_over(directory, capsys):
+    """Another backend gets what waits, behind its own, and the dead letters."""
+    status, out, err = run(capsys, "hand-over", "old", "teams")
+    _, after, _ = run(capsys, "--json")
+
+    assert (status, out) == (0, "3\n")
+    assert err == "3 events of old are for teams now\n"
+    teams, audit = json.loads(after)
+    assert (teams["events"], teams["dead_letters"]) == (3, 1)
+    assert (audit["events"], audit["dead_letters"]) == (0, 0)
+    assert waiting_for(directory, "teams") == [2, 3, 4]
+
+
+@pytest.mark.usefixtures("past")
+def test_drop(directory, capsys):
+    """What waits for nobody is forgotten with its dead letters, and nothing else."""
+    status, out, err = run(capsys, "drop", "old", "--json")
+    _, after, _ = run(capsys, "--json")
+
+    assert (status, json.loads(out)) == (0, {"dropped": 3})
+    assert err == "3 events of old are forgotten\n"
+    assert [each["backend"] for each in json.loads(after)] == ["teams", "audit"]
+    assert waiting_for(directory, "teams") == [2]
+    assert waiting_for(directory, "old") == []
+
+
+@pytest.mark.parametrize(
+    "argv, why",
+    [
+        (["drop", "teams"], "teams is configured"),
+        (["hand-over", "teams", "audit"], "teams is configured"),
+        (["drop", "odl"], "Nothing is kept for a backend 'odl'"),
+        (["hand-over", "old", "odl"], "'odl' is no backend that is configured"),
+        (["hand-over", "old", "old"], "'old' is no backend that is configured"),
+    ],
+)
+@pytest.mark.usefixtures("past")
+def test_what_can_not_be_meant(capsys, argv, why):
+    """A name that is wrong changes nothing, and the right ones are told."""
+    before = run(capsys, "--json")
+
+    status, out, err = run(capsys, *argv)
+
+    assert (status, out) == (1, "")
+    assert why in err
+    assert "old" in err or "BACKENDS" in err or "teams, audit" in err
+    assert run(capsys, "--json") == before
+
+
+@pytest.mark.parametrize("argv", [["drop"], ["hand-over", "old"], ["give", "old"]])
+def test_what_is_incomplete(argv, capsys):
+    """A command line without its names does nothing: status 2."""
+    with pytest.raises(SystemExit) as left:
+        cli.main(["backends", *argv])
+
+    assert left.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_help_helps(capsys):
+    """It has examples, and says what is kept until when."""
+    with pytest.raises(SystemExit):
+        cli.main(["backends", "--help"])
+
+    said = capsys.readouterr().out
+    assert "hand-over old teams" in said
+    assert "is kept until" in said
+
+
+@pytest.mark.usefixtures("directory")
+def test_no_spool(capsys):
+    """Where nothing was ever kept, that is said."""
+    status, out, err = run(capsys)
+
+    assert (status, out) == (1, "")
+    assert "There is no spool in" in err
+
+
+def test_a_service_that_can_not_be_asked(directory, capsys):
+    """Somebody has the spool and doesn't answer: that's told, and nothing is done."""
+    with locked(directory):
+        status, out, err = run(capsys, "drop", "old")
+
+    assert (status, out) == (1, "")
+    assert "is in use, and its service can't be asked" in err
+
+
+async def test_an_endless_name(tmp_path):
+    """A name that nobody could have given isn't repeated in full."""
+    async with a_spool(tmp_path) as spool:
+        with pytest.raises(InputError) as raised:
+            await Roster(spool).drop("x" * 1000)
+
+    assert len(str(raised.value)) < 200

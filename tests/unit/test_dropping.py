@@ -1,0 +1,130 @@
+"""Fields that are named are left out of every event, and nothing else changes."""
+
+import json
+
+import pytest
+
+from exporter.events import (
+    EVERYTHING,
+    Mapper,
+    Selection,
+    SelectionError,
+    dropped_in,
+)
+from tests import recorded
+from tests.contract import RECORD
+from tests.records import a_record, line
+
+
+def mapper(dropped=""):
+    """Return what maps everything but what is *dropped*."""
+    return Mapper({"only": Selection(EVERYTHING)}, dropped_in(dropped))
+
+
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("", ()),
+        ("assignee", ("assignee",)),
+        (" assignee ,\ncustomHeaders.mail,", ("assignee", "customHeaders.mail")),
+        ("customHeaders", ("customHeaders",)),
+        (
+            "customHeaders.io.camunda.zeebe:assignee",
+            ("customHeaders.io.camunda.zeebe:assignee",),
+        ),
+        ("deniedReason, failureMessage", ("deniedReason", "failureMessage")),
+    ],
+)
+def test_names(text, names):
+    """Names are separated by commas; a dot leads into an object."""
+    assert dropped_in(text) == names
+
+
+@pytest.mark.parametrize(
+    "text, wrong",
+    [
+        (
+            "assignee, Candidateusers",
+            (
+                "at character 11 (Candidateusers): "
+                "no event has a field Candidateusers (is candidateUsers meant?)"
+            ),
+        ),
+        (
+            "asignee.mail",
+            (
+                "at character 1 (asignee.mail): "
+                "no event has a field asignee (is assignee meant?)"
+            ),
+        ),
+        (
+            "assignee.mail",
+            "at character 1 (assignee.mail): assignee has nothing in it by a name",
+        ),
+        (
+            "customHeaders.",
+            "at character 1 (customHeaders.): a name in customHeaders is missing",
+        ),
+        (".mail", "at character 1 (.mail): no event has a field "),
+    ],
+)
+def test_names_that_are_wrong(text, wrong):
+    """A mistake is an error: what is believed to be dropped would be sent."""
+    with pytest.raises(SelectionError) as raised:
+        dropped_in(text)
+
+    assert str(raised.value).startswith(wrong)
+
+
+def test_a_field():
+    """It is left out, and the others are as they were."""
+    whole = mapper().event(line(RECORD))
+
+    event = mapper("assignee,dueDate").event(line(RECORD))
+
+    left = json.loads(whole.body)
+    del left["assignee"], left["dueDate"]
+    assert list(json.loads(event.body).items()) == list(left.items())
+    assert event == whole._replace(body=event.body)
+
+
+def test_something_in_an_object():
+    """It is left out of the object, whatever else is in there."""
+    headers = {"mail": "ann@x", "app": "teams", "io.x:mail": "ben@x", "mail.to": "a"}
+    record = a_record(value={"customHeaders": headers})
+
+    dropped = mapper("customHeaders.mail, customHeaders.io.x:mail")
+    event = json.loads(dropped.event(line(record)).body)
+
+    assert event["customHeaders"] == {"app": "teams", "mail.to": "a"}
+
+
+def test_something_that_is_not_there():
+    """What an event doesn't have can't be left out of it."""
+    dropped = "customHeaders, customHeaders.mail, decisionOutput"
+
+    event = json.loads(mapper(dropped).event(line(RECORD)).body)
+
+    assert "customHeaders" not in event
+    assert len(event) == 21
+
+
+def test_keys_of_an_event_stay():
+    """What the spool sorts events by isn't their body: lanes are as they were."""
+    event = mapper("id, processInstanceKey").event(line(RECORD))
+
+    assert event.key == RECORD["key"]
+    assert event.instance == RECORD["value"]["processInstanceKey"]
+
+
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+def test_every_recorded_event(version):
+    """Of every type, the named fields are gone and all others are the same."""
+    names = ["tenantId", "errorMessage", "value", "intent", "customHeaders"]
+    whole, dropping = mapper(), mapper(",".join(names))
+    for document in recorded.everything(version):
+        if event := whole.event(document):
+            left = json.loads(event.body)
+            for name in names:
+                left.pop(name, None)
+            assert json.loads(dropping.event(document).body) == left

@@ -1,0 +1,68 @@
+"""Whatever a record of any type holds, it's a whole event, or nothing, or a reason."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.events import CATALOG, EVERYTHING, Mapper, Selection, UnmappableError
+from tests.records import a_record, line
+
+MAPPER = Mapper({"all": Selection(EVERYTHING)})
+TYPE_OF = {each.name_of(kind): (each, kind) for each in CATALOG for kind in each.kinds}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+SOURCES = sorted(
+    {
+        field.source.removeprefix("value.")
+        for each, kind in TYPE_OF.values()
+        for field in each.fields_of(kind)
+    }
+    | {"jobKind"}
+)
+
+
+@given(
+    name=st.sampled_from(sorted(TYPE_OF)),
+    value=st.dictionaries(st.sampled_from(SOURCES), JSON, max_size=6),
+    element_type=st.sampled_from(["PROCESS", "TASK", "EXCLUSIVE_GATEWAY"]),
+)
+def test_any_field(name, value, element_type):
+    """With anything in any field, it's a whole event, or nothing, or has a reason."""
+    each, kind = TYPE_OF[name]
+    record = a_record(valueType=each.value_type, intent=kind.intent)
+    record["value"] = {"bpmnElementType": element_type} | value
+
+    event = outcome_of(json.dumps(record).encode())
+
+    if not isinstance(event, str | None):
+        each, kind = TYPE_OF[event.kind]
+        fields = [field.name for field in each.fields_of(kind)]
+        assert list(json.loads(event.body)) == fields
+
+
+def outcome_of(document):
+    """Return the event, None, or the reason why there can't be one."""
+    try:
+        return MAPPER.event(document)
+    except UnmappableError as error:
+        return str(error).encode().decode()
+
+
+@given(st.integers(-(10**14), 10**14))
+def test_any_moment(milliseconds):
+    """A moment tells which millisecond it was, or there is no such time."""
+    record = a_record(valueType="TIMER", value={"dueDate": milliseconds})
+
+    event = outcome_of(line(record))
+
+    if not isinstance(event, str) and milliseconds != -1:
+        told = datetime.fromisoformat(json.loads(event.body)["dueAt"])
+        since = told - datetime(1970, 1, 1, tzinfo=UTC)
+        assert since == timedelta(milliseconds=milliseconds)

@@ -1,0 +1,246 @@
+"""Every type of event says exactly what its records said, in a flat manner."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from exporter.events import (
+    CATALOG,
+    EVERYTHING,
+    Mapper,
+    Selection,
+)
+from exporter.events.fields import Form
+from exporter.events.variable import MOST_CHARACTERS
+from tests import recorded
+from tests.records import a_record, line
+
+MAPPER = Mapper({"all": Selection(EVERYTHING)})
+TYPE_OF = {each.name_of(kind): (each, kind) for each in CATALOG for kind in each.kinds}
+DEFAULTS = {
+    Form.DIGITS: -1,
+    Form.TEXT: "",
+    Form.LIST: [],
+    Form.OBJECT: {},
+    Form.FLAG: "",
+    Form.MOMENT: -1,
+    Form.NUMBER: -1,
+}
+
+
+def events(version):
+    """Yield what every recorded line of *version* becomes, with the record."""
+    for document in recorded.everything(version):
+        if event := MAPPER.event(document):
+            yield json.loads(document), event
+
+
+def said_of(field, record):
+    """Return what an event must say for *field*, told a second time and simply."""
+    first, *rest = field.source.split(".")
+    value = record[first]
+    if rest:
+        value = value.get(rest[0], DEFAULTS[field.form])
+    if field.form is Form.DIGITS:
+        return str(value)
+    if field.form is Form.FLAG:
+        return len(value) > MOST_CHARACTERS
+    if field.form is Form.MOMENT and value == -1:
+        return ""
+    if field.form is Form.MOMENT:
+        moment = datetime.fromtimestamp(value // 1000, UTC)
+        fraction = f".{value % 1000:03}" if value % 1000 else ""
+        return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    if field.name == "value":
+        return value[:MOST_CHARACTERS]
+    return value
+
+
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+def test_fields_say_what_the_record_says(version):
+    """Field by field, in the order of the declaration, of every recorded event."""
+    for record, event in events(version):
+        each, kind = TYPE_OF[event.kind]
+        body = json.loads(event.body)
+
+        assert list(body.items()) == [
+            (field.name, said_of(field, record)) for field in each.fields_of(kind)
+        ]
+
+
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+def test_first_events(version):
+    """The first recorded event of each kind is, byte for byte, the one in the file."""
+    first = {}
+    for _, event in events(version):
+        first.setdefault(event.kind, event)
+    lines = recorded.lines(f"events/{version}.jsonl")
+
+    assert lines == [
+        b'{"id":"%b","kind":"%b","event":%b}'
+        % (first[name].identity.encode(), name.encode(), first[name].body)
+        for name in TYPE_OF
+        if name in first
+    ]
+
+
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+def test_flatness(version):
+    """Lists hold texts, as do objects; nothing goes any deeper."""
+    for _, event in events(version):
+        body = json.loads(event.body)
+        assert list(body)[:3] == ["id", "intent", "type"]
+        for value in body.values():
+            inner = value.values() if isinstance(value, dict) else value
+            if isinstance(value, list | dict):
+                assert all(isinstance(each, str) for each in inner)
+
+
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+def test_identities(version):
+    """What identifies and sorts an event is the record's, of whatever type."""
+    for record, event in events(version):
+        assert event[:5] == (
+            record["partitionId"],
+            record["position"],
+            record["timestamp"],
+            record["key"],
+            record["value"].get("processInstanceKey", -1),
+        )
+        assert event.broker == record["brokerVersion"]
+        assert event.backends == ("all",)
+
+
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+def test_nothing_else_gets_out(version):
+    """Rights, variables, models and whatever newer brokers add are never sent."""
+    secret = {"deeply": ["s3cret"]}
+    for record, event in events(version):
+        value = record["value"] | {"inventedLater": secret}
+        for name in ("variables", "evaluatedDecisions", "result", "resource"):
+            value[name] = secret
+        newer = record | {
+            "value": value,
+            "authorizations": secret,
+            "agent": secret,
+            "inventedLater": secret,
+        }
+
+        assert MAPPER.event(line(newer)) == event
+
+
+@pytest.mark.parametrize("name", TYPE_OF)
+def test_fields_an_old_broker_lacks(name):
+    """A record that says nothing becomes an event that says nothing."""
+    each, kind = TYPE_OF[name]
+    needed = {
+        "process-instance": {"bpmnElementType": "PROCESS"},
+        "step": {"bpmnElementType": "TASK"},
+        "user-task": {"assignee": "ann"} if kind.name == "assigned" else {},
+    }.get(each.name, {})
+    absent = dict.fromkeys(field.source.removeprefix("value.") for field in each.fields)
+    record = a_record(valueType=each.value_type, intent=kind.intent)
+
+    for value in (needed, absent | needed):
+        event = MAPPER.event(line(record | {"value": value}))
+        body = json.loads(event.body)
+
+        assert event.kind == name
+        assert (event.instance, event.lane) == (-1, -1)
+        for field in each.fields_of(kind)[3:]:
+            said = body[field.name]
+            if field.source == "key":
+                assert said == str(record["key"])
+            elif field.name == "createdAt":
+                assert said == "1969-12-31T23:59:59.999Z"
+            elif field.name == "priority":
+                assert said == 50
+            elif field.source.removeprefix("value.") not in needed:
+                assert said in ("", "-1", -1, [], {}, False)
+
+
+def variable(value):
+    """Return what is told of a variable with this *value*."""
+    record = a_record(valueType="VARIABLE", value={"name": "a", "value": value})
+    return json.loads(MAPPER.event(line(record)).body)
+
+
+@pytest.mark.parametrize(
+    "value, told, truncated",
+    [
+        ('"ann"', '"ann"', False),
+        ("é" * 8192, "é" * 8192, False),
+        ("é" * 8193, "é" * 8192, True),
+        ("🚀" * 10_000, "🚀" * 8192, True),
+        ("", "", False),
+    ],
+    ids=["short", "longest", "longer", "emoji", "none"],
+)
+def test_long_variables(value, told, truncated):
+    """Of a long value only the beginning is told, and that it is one."""
+    event = variable(value)
+
+    assert (event["value"], event["truncated"]) == (told, truncated)
+
+
+@pytest.mark.parametrize(
+    "milliseconds, text",
+    [
+        (-1, ""),
+        (None, ""),
+        (0, "1970-01-01T00:00:00Z"),
+        (1795447402120, "2026-11-23T15:23:22.120Z"),
+        (1795447402000, "2026-11-23T15:23:22Z"),
+        (-2, "1969-12-31T23:59:59.998Z"),
+    ],
+)
+def test_moments(milliseconds, text):
+    """A moment is printed as those of user tasks are, and none is nothing."""
+    record = a_record(valueType="TIMER", value={"dueDate": milliseconds})
+
+    assert json.loads(MAPPER.event(line(record)).body)["dueAt"] == text
+
+
+def test_fields_have_one_meaning():
+    """A name is one thing, in one form, and in no event twice."""
+    forms = {}
+    for each, kind in TYPE_OF.values():
+        names = [field.name for field in each.fields_of(kind)]
+        assert len(set(names)) == len(names)
+        for field in each.fields_of(kind):
+            assert forms.setdefault(field.name, field.form) is field.form
+            assert field.meaning.endswith(".")
+
+
+def test_names_of_types_and_kinds():
+    """They are words that selections can spell, and no name is there twice."""
+    names = [each.name for each in CATALOG]
+    assert len(set(names)) == len(names)
+    for each in CATALOG:
+        kinds = [kind.name for kind in each.kinds]
+        assert len(set(kinds)) == len(kinds)
+        assert all(name.replace("-", "").islower() for name in [each.name, *kinds])
+        assert each.meaning.endswith(".")
+        assert all(kind.meaning.endswith(".") for kind in each.kinds)
+
+
+def test_what_a_broker_exports_in_brief():
+    """From 8.8 on the others need `includeEnabledRecords`."""
+    assert {each.value_type for each in CATALOG if each.in_brief} <= {
+        "DEPLOYMENT",
+        "INCIDENT",
+        "JOB",
+        "PROCESS",
+        "PROCESS_INSTANCE",
+        "USER_TASK",
+        "VARIABLE",
+    }
+    assert {each.name for each in CATALOG if not each.in_brief} == {
+        "message",
+        "message-subscription",
+        "signal",
+        "timer",
+        "decision",
+        "escalation",
+    }

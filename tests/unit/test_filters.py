@@ -1,0 +1,141 @@
+"""Of what is selected, only what the filters let pass becomes an event."""
+
+import pytest
+
+from exporter.events import (
+    EVERYTHING,
+    Filter,
+    Filters,
+    Mapper,
+    Selection,
+    SelectionError,
+    patterns_of,
+)
+from tests.records import a_record, line
+
+
+@pytest.mark.parametrize(
+    "patterns, passing, kept_away",
+    [
+        ("", ["a", "b", "!"], []),
+        (" , ", ["a"], []),
+        ("a", ["a"], ["b", "A", "aa", "ba"]),
+        ("a, b", ["a", "b"], ["c", "a, b"]),
+        ("order-*", ["order-", "order-7", "order-7\n8"], ["order", "my-order-7"]),
+        ("*-eu", ["a-eu"], ["a-eu "]),
+        ("order-?", ["order-7"], ["order-", "order-77"]),
+        ("!a", ["b", "!a"], ["a"]),
+        ("! a", ["b"], ["a"]),
+        ("*, !a*", ["b"], ["a", "ab"]),
+        ("!a*, ab", [], ["ab", "b"]),
+        ("order-*, !order-test", ["order-7"], ["order-test", "invoice"]),
+        ("<default>", ["<default>"], ["acme"]),
+        ("[ab].c", ["[ab].c"], ["a.c", "b.c", "[ab]xc"]),
+        ("größte Gruppe", ["größte Gruppe"], ["größte"]),
+    ],
+)
+def test_patterns(patterns, passing, kept_away):
+    """What fits passes, unless it also fits what is kept away."""
+    each = Filter(patterns)
+
+    assert [text for text in passing if not each.passes(text)] == []
+    assert [text for text in kept_away if each.passes(text)] == []
+    assert each.passes("")  # there is nothing to compare
+
+
+@pytest.mark.parametrize(
+    "patterns, wrong",
+    [
+        ("!", "at character 1 (!): a pattern is missing after !"),
+        ("a, ! , b", "at character 4 (! , b): a pattern is missing after !"),
+    ],
+)
+def test_what_is_wrong(patterns, wrong):
+    """A pattern that is missing is no pattern that fits nothing."""
+    with pytest.raises(SelectionError) as raised:
+        Filter(patterns)
+
+    assert str(raised.value) == wrong
+
+
+def test_lists():
+    """What is listed is separated by commas; blanks around it don't count."""
+    assert patterns_of(" a b ,, c,\n!d ") == ["a b", "c", "!d"]
+    assert patterns_of("") == []
+
+
+def is_mapped(record, **filters):
+    """Return whether *record* becomes an event, through filters with these texts."""
+    each = Filters(**{name: Filter(text) for name, text in filters.items()})
+    mapper = Mapper({"only": Selection(EVERYTHING, each)})
+    return mapper.event(line(record)) is not None
+
+
+def of(value_type, intent, **value):
+    """Return a record with nothing but this in its value."""
+    return a_record(valueType=value_type, intent=intent) | {"value": value}
+
+
+TASK = of(
+    "USER_TASK", "CREATED", bpmnProcessId="order", tenantId="acme", elementId="approve"
+)
+INSTANCE = of(
+    "PROCESS_INSTANCE",
+    "ELEMENT_ACTIVATED",
+    bpmnElementType="PROCESS",
+    bpmnProcessId="order",
+    tenantId="acme",
+    elementId="order",
+)
+TIMER = of("TIMER", "CREATED", targetElementId="remind", tenantId="acme")
+ESCALATION = of("ESCALATION", "ESCALATED", throwElementId="late", catchElementId="x")
+SIGNAL = of("SIGNAL", "BROADCASTED", signalName="stop", tenantId="acme")
+
+
+@pytest.mark.parametrize(
+    "record, filters",
+    [
+        (TASK, {}),
+        (TASK, {"processes": "order", "tenants": "acme", "elements": "approve"}),
+        (TASK, {"elements": "!reject"}),
+        (INSTANCE, {"processes": "order"}),
+        (INSTANCE, {"elements": "approve"}),  # a whole process is no element
+        (TIMER, {"elements": "remind"}),
+        (TIMER, {"processes": "invoice"}),  # its records don't name the process
+        (ESCALATION, {"elements": "late", "tenants": "other"}),
+        (SIGNAL, {"processes": "order", "elements": "approve"}),
+    ],
+)
+def test_what_passes(record, filters):
+    """An event passes all filters, or those that it has something for."""
+    assert is_mapped(record, **filters)
+
+
+@pytest.mark.parametrize(
+    "record, filters",
+    [
+        (TASK, {"processes": "invoice"}),
+        (TASK, {"processes": "order", "tenants": "other"}),
+        (TASK, {"elements": "!app*"}),
+        (INSTANCE, {"processes": "!order"}),
+        (TIMER, {"elements": "approve"}),
+        (ESCALATION, {"elements": "x"}),
+        (SIGNAL, {"tenants": "other"}),
+    ],
+)
+def test_what_is_kept_away(record, filters):
+    """One filter that doesn't let it pass is enough."""
+    assert not is_mapped(record, **filters)
+
+
+def test_each_backend_has_its_own():
+    """What one doesn't get, another may."""
+    mapper = Mapper(
+        {
+            "one": Selection(filters=Filters(tenants=Filter("acme"))),
+            "two": Selection(filters=Filters(tenants=Filter("!acme"))),
+            "three": Selection(filters=Filters()),
+        }
+    )
+
+    assert mapper.event(line(TASK)).backends == ("one", "three")

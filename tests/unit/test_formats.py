@@ -1,0 +1,217 @@
+"""Events in a request, in each format: exactly these bytes, as receivers read them."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from exporter import codec
+from exporter.events import CATALOG, FORMATS, Event, Mapper
+from exporter.events.fields import Form
+from tests import recorded
+from tests.contract import EVENT, RECORD
+from tests.records import line
+
+CAMUNDA, EXTENDED, CLOUD_EVENTS = FORMATS.values()
+KINDS = [each.name_of(kind) for each in CATALOG for kind in each.kinds]
+ADDED = ["eventId", "partition", "position", "timestamp", "brokerVersion"]
+URI = re.compile(r"[a-z][a-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=-]+")
+REFERENCE = re.compile(r"/[A-Za-z0-9._~/-]+")
+LARGEST = 2**63 - 1
+
+CREATED = Mapper().event(line(RECORD))
+BARE = Event(2, 7, 1795446847000, -1, -1, b"{}")
+
+keys = st.integers(-(2**63), LARGEST)
+places = st.integers(0, LARGEST)
+bodies = st.dictionaries(
+    st.text(), st.text() | st.lists(st.text()) | st.integers(), max_size=4
+).map(codec.encode)
+clusters = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True) | st.just("")
+odd_events = st.builds(
+    Event,
+    partition=st.integers(1, LARGEST),
+    position=places,
+    timestamp=places | st.integers(253402300799990, 253402300800010),
+    key=keys,
+    instance=keys,
+    body=bodies,
+    kind=st.sampled_from(["", *KINDS]),
+    broker=st.from_regex(r"[0-9A-Za-z.+_-]{1,32}", fullmatch=True) | st.just(""),
+)
+HALF = BARE._replace(body=rb'{"assignee":"half \ud83d of it"}')
+
+
+def batch_of(form, events, cluster_id=""):
+    """Return the body of a request with *events*."""
+    written = form.between.join(form.write(event, cluster_id) for event in events)
+    return form.before + written + form.after
+
+
+def received(written):
+    """Return what the official SDK reads of one event."""
+    headers = {"content-type": "application/cloudevents+json"}
+    return from_structured_event(HTTPMessage(headers, written))
+
+
+def test_names():
+    """The usual one is the first; each has the name of the setting's value."""
+    assert list(FORMATS) == ["camunda", "camunda-extended", "cloudevents"]
+    assert all(form.name == name for name, form in FORMATS.items())
+
+
+def test_camunda():
+    """It is what the official exporter sends, byte for byte."""
+    assert CAMUNDA.content_type == "application/json"
+    assert batch_of(CAMUNDA, [CREATED, BARE], "f3b2") == (
+        b'{"events":[' + EVENT + b",{}]}"
+    )
+    assert batch_of(CAMUNDA, []) == b'{"events":[]}'
+
+
+def test_camunda_extended():
+    """It is the same flat object, with more at its end."""
+    assert EXTENDED.content_type == "application/json"
+    assert batch_of(EXTENDED, [CREATED, BARE], "f3b2") == (
+        b'{"events":['
+        + EVENT[:-1]
+        + b',"eventId":"f3b2-1-73-1795446847160","partition":1,"position":73,'
+        b'"timestamp":1795446847160,"brokerVersion":"8.6.0"},'
+        b'{"eventId":"f3b2-2-7-1795446847000","partition":2,"position":7,'
+        b'"timestamp":1795446847000,"brokerVersion":""}]}'
+    )
+    assert batch_of(EXTENDED, []) == b'{"events":[]}'
+
+
+def test_cloud_events():
+    """It is an array of CloudEvents, each with the usual object as its data."""
+    assert CLOUD_EVENTS.content_type == "application/cloudevents-batch+json"
+    assert batch_of(CLOUD_EVENTS, [CREATED, BARE], "f3b2") == (
+        b'[{"specversion":"1.0","id":"f3b2-1-73-1795446847160",'
+        b'"source":"/camunda/f3b2","type":"io.camunda.user-task.created",'
+        b'"subject":"2251799813685957","datacontenttype":"application/json",'
+        b'"partitionkey":"2251799813685951","time":"2026-11-23T15:14:07.160Z",'
+        b'"dataschema":"tag:camunda.io,2026:app-integrations-exporter/'
+        b'user-task.created","data":' + EVENT + b"},"
+        b'{"specversion":"1.0","id":"f3b2-2-7-1795446847000",'
+        b'"source":"/camunda/f3b2","type":"io.camunda.event",'
+        b'"subject":"-1","datacontenttype":"application/json",'
+        b'"partitionkey":"2","time":"2026-11-23T15:14:07.000Z","data":{}}]'
+    )
+    assert batch_of(CLOUD_EVENTS, []) == b"[]"
+
+
+def test_without_a_cluster_id():
+    """Then nothing names the cluster, in no format."""
+    identity = "1-73-1795446847160"
+    extended = json.loads(EXTENDED.write(CREATED, ""))
+    cloud_event = json.loads(CLOUD_EVENTS.write(CREATED, ""))
+
+    assert extended["eventId"] == cloud_event["id"] == identity
+    assert cloud_event["source"] == "/camunda"
+
+
+def test_no_field_is_there_twice():
+    """What the extended format adds has names that no event uses."""
+    names = {
+        field.name
+        for each in CATALOG
+        for kind in each.kinds
+        for field in each.fields_of(kind)
+    }
+
+    assert names.isdisjoint(ADDED)
+
+
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+def test_the_official_sdk(version):
+    """It reads every recorded event, and finds in it what was meant."""
+    for document in recorded.user_tasks(version):
+        if event := Mapper().event(document):
+            read = received(CLOUD_EVENTS.write(event, "f3b2"))
+
+            assert read.get_id() == event.identity_in("f3b2")
+            assert read.get_source() == "/camunda/f3b2"
+            assert read.get_type() == f"io.camunda.{event.kind}"
+            assert read.get_subject() == str(event.key) == read.get_data()["id"]
+            assert read.get_time() == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+                milliseconds=event.timestamp
+            )
+            assert read.get_extension("partitionkey") == str(event.instance)
+            assert read.get_data() == json.loads(event.body)
+
+
+@given(odd_events, clusters)
+@example(HALF, "")
+@example(BARE, "f3b2")
+@example(CREATED._replace(timestamp=LARGEST), "x")
+def test_any_event_as_a_cloud_event(event, cluster_id):
+    """Whatever an event holds, it is one by the specification."""
+    written = CLOUD_EVENTS.write(event, cluster_id)
+    attributes = json.loads(written)
+    data = attributes.pop("data")
+
+    assert received(written).get_data() == data == json.loads(event.body)
+    assert all(re.fullmatch("[a-z0-9]{1,20}", name) for name in attributes)
+    assert all(isinstance(value, str) and value for value in attributes.values())
+    assert REFERENCE.fullmatch(attributes["source"])
+    assert attributes["type"].startswith("io.camunda.")
+    assert ("dataschema" in attributes) is bool(event.kind)
+    assert not event.kind or URI.fullmatch(attributes["dataschema"])
+    assert ("time" in attributes) is (event.timestamp < 253402300800000)
+    assert "time" not in attributes or len(attributes["time"]) == 24
+    assert written.endswith(b',"data":' + event.body + b"}")
+
+
+@given(odd_events, clusters)
+@example(HALF, "")
+@example(BARE, "f3b2")
+def test_any_event_extended(event, cluster_id):
+    """Whatever an event holds, it is as it was, with more behind it."""
+    written = EXTENDED.write(event, cluster_id)
+    fields = json.loads(written)
+
+    assert written.startswith(event.body[:-1])
+    assert list(fields)[-5:] == ADDED
+    assert fields == json.loads(event.body) | {
+        "eventId": event.identity_in(cluster_id),
+        "partition": event.partition,
+        "position": event.position,
+        "timestamp": event.timestamp,
+        "brokerVersion": event.broker,
+    }
+
+
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
+@given(event=odd_events, cluster_id=clusters)
+@example(event=CREATED, cluster_id="x" * 64)
+def test_how_much_a_format_adds(form, event, cluster_id):
+    """No event is longer than its body by more than what the format says."""
+    added = len(form.write(event, cluster_id)) - len(event.body)
+
+    assert added <= form.most_added(cluster_id)
+    assert form.most_added(cluster_id) < 600
+
+
+def test_the_usual_format_adds_nothing():
+    """So that a batch may be as large as it is told to be."""
+    assert CAMUNDA.most_added("f3b2") == 0
+
+
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
+def test_keys_stay_text(form):
+    """No format makes a number of what JavaScript would round."""
+    largest = CREATED._replace(key=LARGEST, instance=LARGEST)
+
+    event = json.loads(form.write(largest, "f3b2"))
+
+    digits = {field.name for field in CATALOG[0].fields if field.form is Form.DIGITS}
+    data = event.get("data", event)
+    assert digits
+    assert all(isinstance(data[name], str) for name in digits)
+    if form is CLOUD_EVENTS:
+        assert event["subject"] == event["partitionkey"] == str(LARGEST)

@@ -1,0 +1,261 @@
+"""A selection says what it means, or where it is wrong and what may be meant."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from exporter.events import CATALOG, DEFAULT, EVERYTHING, SelectionError
+from exporter.events.grammar import parse
+from exporter.events.step import USUAL
+
+KINDS = {each.name: [kind.name for kind in each.kinds] for each in CATALOG}
+ERRORS = (
+    "job-no-retries, execution-listener-no-retries, task-listener-no-retries, "
+    "ad-hoc-sub-process-no-retries, unhandled-error-event, io-mapping-error, "
+    "extract-value-error, condition-error, called-element-error, "
+    "called-decision-error, decision-evaluation-error, form-not-found, "
+    "resource-not-found, message-size-exceeded, unknown"
+)
+STEPS = (
+    "user-task, service-task, send-task, receive-task, script-task, "
+    "business-rule-task, manual-task, task, call-activity, end-event, sub-process, "
+    "event-sub-process, ad-hoc-sub-process, start-event, intermediate-catch-event, "
+    "intermediate-throw-event, boundary-event"
+)
+TYPES = (
+    "user-task, process-instance, step, incident, job, variable, message, "
+    "message-subscription, signal, timer, decision, escalation, process"
+)
+
+
+def read(text):
+    """Return what *text* selects: per term a type, its kinds and its patterns."""
+    return [
+        (term.type.name, [kind.name for kind in term.kinds], list(term.patterns))
+        for term in parse(text)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, terms",
+    [
+        ("user-task", [("user-task", KINDS["user-task"], ["*"])]),
+        ("incident:created", [("incident", ["created"], ["*"])]),
+        (
+            "user-task:unassigned,timer",
+            [("user-task", ["unassigned"], ["*"]), ("timer", KINDS["timer"], ["*"])],
+        ),
+        ("step:completed", [("step", ["completed"], list(USUAL))]),
+        (
+            "step:completed[service-task,user-task]",
+            [("step", ["completed"], ["service-task", "user-task"])],
+        ),
+        ("step[*]", [("step", KINDS["step"], ["*"])]),
+        ("step[*-event]", [("step", KINDS["step"], ["*-event"])]),
+        ("variable[a, b*]", [("variable", KINDS["variable"], ["a", "b*"])]),
+        ("variable:updated[*]", [("variable", ["updated"], ["*"])]),
+        (
+            "job:failed[io.camunda:http-json:1]",
+            [("job", ["failed"], ["io.camunda:http-json:1"])],
+        ),
+        (
+            "message[ Order received , käse ]",
+            [("message", KINDS["message"], ["Order received", "käse"])],
+        ),
+        ("decision[what?now]", [("decision", KINDS["decision"], ["what?now"])]),
+        ("incident[job-*]", [("incident", KINDS["incident"], ["job-*"])]),
+        ("job, job", [("job", KINDS["job"], ["*"])] * 2),
+        (
+            "  step\n:\tcompleted [ end-event ]\n,signal  ",
+            [
+                ("step", ["completed"], ["end-event"]),
+                ("signal", ["broadcasted"], ["*"]),
+            ],
+        ),
+    ],
+)
+def test_what_is_right(text, terms):
+    """A term is a type, perhaps one kind of it, perhaps some of what it's about."""
+    assert read(text) == terms
+
+
+@pytest.mark.parametrize(
+    "text, wrong",
+    [
+        ("", "at its end: a type of events is missing"),
+        ("  ", "at its end: a type of events is missing"),
+        ("user-task,", "at its end: a type of events is missing"),
+        (",user-task", "at character 1 (,user-task): a type of events is missing"),
+        (
+            "job,\u2003timer",
+            "at character 5 (timer): there is no type \u2003timer (is timer meant?)",
+        ),
+        ("user-task,,job", "at character 11 (,job): a type of events is missing"),
+        ("[a]", "at character 1 ([a]): a type of events is missing"),
+        (
+            "user-task, insident:created",
+            (
+                "at character 12 (insident:created): "
+                "there is no type insident (is incident meant?)"
+            ),
+        ),
+        (
+            "USER_TASK",
+            (
+                "at character 1 (USER_TASK): "
+                "there is no type USER_TASK (is user-task meant?)"
+            ),
+        ),
+        ("xyz", f"at character 1 (xyz): there is no type xyz (there are {TYPES})"),
+        (
+            "user-task:CREATED",
+            (
+                "at character 11 (CREATED): "
+                "user-task has no kind CREATED (is created meant?)"
+            ),
+        ),
+        (
+            "timer : gone, job",
+            (
+                "at character 9 (gone, job): "
+                "timer has no kind gone (there are created, triggered, canceled)"
+            ),
+        ),
+        ("timer:", "at its end: a kind of timer is missing"),
+        ("timer:[a]", "at character 7 ([a]): a kind of timer is missing"),
+        ("job:failed:x", "at character 11 (:x): a comma is missing"),
+        ("user-task job", "at character 11 (job): a comma is missing"),
+        ("job[a]b", "at character 7 (b): a comma is missing"),
+        ("job]", "at character 4 (]): a comma is missing"),
+        (
+            "user-task[a]",
+            "at character 10 ([a]): user-task has nothing to choose by in brackets",
+        ),
+        (
+            "timer:created [a]",
+            "at character 15 ([a]): timer has nothing to choose by in brackets",
+        ),
+        (
+            "job, variable:updated",
+            (
+                "at character 6 (variable:updated): "
+                "variable needs its names in brackets, like [a, b*]"
+            ),
+        ),
+        ("variable[]", "at character 10 (]): one of the names is missing"),
+        ("variable[a,]", "at character 12 (]): one of the names is missing"),
+        ("variable[a", "at its end: a closing bracket is missing"),
+        ("variable[a[b]", "at character 11 ([b]): a closing bracket is missing"),
+        ("variable[", "at its end: one of the names is missing"),
+        (
+            "step[service_task]",
+            (
+                "at character 6 (service_task]): service_task is none of the element "
+                "types (is service-task meant?)"
+            ),
+        ),
+        (
+            "step[exclusive-gateway]",
+            (
+                "at character 6 (exclusive-gateway]): "
+                f"exclusive-gateway is none of the element types (there are {STEPS})"
+            ),
+        ),
+        (
+            "step[*-gateway]",
+            (
+                "at character 6 (*-gateway]): "
+                f"*-gateway is none of the element types (there are {STEPS})"
+            ),
+        ),
+        (
+            "incident:created[JOB_NO_RETRIES]",
+            (
+                "at character 18 (JOB_NO_RETRIES]): JOB_NO_RETRIES is none of the "
+                "error types (is job-no-retries meant?)"
+            ),
+        ),
+        (
+            "incident[x]",
+            f"at character 10 (x]): x is none of the error types (there are {ERRORS})",
+        ),
+        (
+            "a-very-long-word-that-goes-on",
+            (
+                "at character 1 (a-very-long-word-tha): there is no type "
+                f"a-very-long-word-that-goes-on (there are {TYPES})"
+            ),
+        ),
+    ],
+)
+def test_what_is_wrong(text, wrong):
+    """An error points at the character, and says what may be meant."""
+    with pytest.raises(SelectionError) as raised:
+        parse(text)
+
+    assert str(raised.value) == wrong
+
+
+def test_the_default():
+    """It is what the official exporter sends."""
+    assert [(type_, kind) for type_, (kind,), _ in read(DEFAULT)] == [
+        ("user-task", "created"),
+        ("user-task", "assigned"),
+        ("user-task", "unassigned"),
+        ("user-task", "completed"),
+        ("user-task", "canceled"),
+    ]
+
+
+def test_everything():
+    """It is every kind of every type, and of steps not only the usual ones."""
+    assert read(EVERYTHING) == [(name, kinds, ["*"]) for name, kinds in KINDS.items()]
+
+
+def outcome_of(text):
+    """Return the terms of *text*, or what is wrong with it."""
+    try:
+        return parse(text)
+    except SelectionError as error:
+        return error
+
+
+WORDS = sorted(
+    {",", ":", "[", "]", " ", "\n", "*", "?", "a", "é", "[a]"}
+    | set(KINDS)
+    | {kind for kinds in KINDS.values() for kind in kinds}
+    | set(USUAL)
+)
+
+
+@given(st.text() | st.lists(st.sampled_from(WORDS)).map("".join))
+@example("step[\x00]")
+@example("job[\ud800]")
+def test_any_text(text):
+    """Whatever somebody writes is read, or is wrong at a place within it."""
+    outcome = outcome_of(text)
+
+    if isinstance(outcome, SelectionError):
+        assert 0 <= outcome.at <= len(text)
+        assert str(outcome).startswith("at ")
+    else:
+        assert all(term.kinds and term.patterns for term in outcome)
+
+
+@given(
+    st.sampled_from(
+        [
+            ["user-task"],
+            ["job", ":", "failed", "[", "a:b c", ",", "d*", "]", ",", "timer"],
+            ["step", "[", "end-event", "]", ",", "variable", "[", "x", "]"],
+        ]
+    ),
+    st.data(),
+)
+def test_blanks_between(tokens, data):
+    """Blanks and line ends between the parts change nothing."""
+    blanks = st.text("\n\t\r\f ", max_size=3)
+
+    text = "".join(data.draw(blanks) + token for token in tokens) + data.draw(blanks)
+
+    assert read(text) == read("".join(tokens))

@@ -1,0 +1,94 @@
+"""The name of an index tells whether its records may be wanted."""
+
+import json
+
+import pytest
+
+from exporter.events import CATALOG, EVERYTHING, Mapper, Selection
+from exporter.events.index import KNOWN_TYPES
+from tests import recorded
+
+OFFICIAL = Mapper()
+
+
+def index_of(value_type):
+    """Return the name of the index that holds records of *value_type*."""
+    name = value_type.lower().replace("_", "-")
+    return f"zeebe-record_{name}_8.6.0_2026-11-23".encode()
+
+
+@pytest.mark.parametrize(
+    "index, wanted",
+    [
+        (b"zeebe-record_user-task_8.6.0_2026-11-23", True),
+        (b"zeebe-record_process-instance_8.6.0_2026-11-23", False),
+        (b"zeebe-record_variable_8.10.0_2026-11-23", False),
+        (b"zeebe-record_job_8.5.8_2026-11", False),
+        (b"other-prefix_job_8.6.0_2026-11-23", False),
+        (b"_job_8.6.0_2026-11-23", False),
+        (b"job_user-task_8.6.0_2026-11-23", True),
+        # The name doesn't tell, so the record has to:
+        (b"odd_prefix_job_8.6.0_2026-11-23", True),
+        (b"zeebe-record_job_8.6.0_2026_11_23", True),
+        (b"zeebe-record_invented-later_8.12.0_2027-01-01", True),
+        (b"zeebe-record_job", True),
+        (b"job", True),
+        (b"", True),
+        (b"\xff_\xff_\xff_\xff", True),
+        (b"zeebe-record_job_8.6.0_" + 300 * b"2", True),
+    ],
+)
+def test_index_names(index, wanted):
+    """An index name spares us its record only if it surely holds another type."""
+    assert OFFICIAL.may_be_wanted(index) is wanted
+
+
+@pytest.mark.parametrize("path", recorded.OTHERS, ids=str)
+def test_index_names_of_recorded_types(path):
+    """Every value type that was recorded is known by name, or is looked at."""
+    kinds = {json.loads(document)["valueType"] for document in recorded.lines(path)}
+
+    for kind in kinds:
+        assert kind.lower().replace("_", "-") in KNOWN_TYPES
+        assert OFFICIAL.may_be_wanted(index_of(kind)) is (kind == "USER_TASK")
+
+
+def test_index_names_of_templates():
+    """Every index that a recorded exporter announced is known by name."""
+    paths = [
+        request["path"].rpartition("/")[2]
+        for request in recorded.requests("es-exporter-8.6.0-startup")
+        if request["path"].startswith("/_index_template/")
+    ]
+    names = {path.split("_")[1] for path in paths}
+
+    assert len(names) > 30
+    assert names - KNOWN_TYPES == set()
+    for path in paths:
+        index = f"{path}_2026-11-23".encode()
+        assert OFFICIAL.may_be_wanted(index) is ("_user-task_" in path)
+
+
+@pytest.mark.parametrize("each", CATALOG, ids=lambda each: each.name)
+def test_index_names_of_what_is_selected(each):
+    """Only records of a selected type are looked at, whoever selects it."""
+    term = f"{each.name}[*]" if each.brackets else each.name
+    mapper = Mapper({"a": Selection("user-task"), "b": Selection(term)})
+
+    looked_at = {
+        other.value_type
+        for other in CATALOG
+        if mapper.may_be_wanted(index_of(other.value_type))
+    }
+
+    assert each.value_type.lower().replace("_", "-") in KNOWN_TYPES
+    assert looked_at == {"USER_TASK", each.value_type}
+
+
+def test_index_names_when_everything_is_selected():
+    """What no event is made of isn't looked at even then."""
+    mapper = Mapper({"all": Selection(EVERYTHING)})
+
+    assert not mapper.may_be_wanted(index_of("JOB_BATCH"))
+    assert not mapper.may_be_wanted(index_of("DEPLOYMENT"))
+    assert not mapper.may_be_wanted(index_of("MESSAGE_SUBSCRIPTION"))
