@@ -15,8 +15,12 @@ from typing import Any, NamedTuple
 import yaml
 
 from exporter import settings
-from exporter.declaration import Declared
-from exporter.distribution.broker_environment import broker_environment
+from exporter.declaration import PREFIX, Declared
+from exporter.distribution.broker_environment import (
+    IN_EVERY_VERSION,
+    broker_environment,
+)
+from exporter.events import CATALOG, DEFAULT
 from scripts import helm
 
 CHART = Path(__file__).parents[1] / "charts" / "app-integrations-exporter"
@@ -125,19 +129,26 @@ def _schema_of(value: Value) -> dict[str, Any]:
         "type": KINDS[type(value.default)],
     }
     if told.pop("settings", False):
-        properties = {
-            name: {
-                "description": _described(each),
-                "type": ["string", "integer", "boolean", "null"],
-            }
-            for each in settings.DECLARED
-            for name in (each.variable, f"{each.variable}_FILE")
-            if name not in UNREADABLE
-        }
-        return found | {"additionalProperties": False, "properties": properties}
+        return found | _environment()
     if found["type"] == "object" and not told:
         found["additionalProperties"] = {"type": "string"}
     return found | told
+
+
+def _environment() -> dict[str, Any]:
+    """Return what `env` may hold: every setting, also by the names of a backend."""
+    kind = {"type": ["string", "integer", "boolean", "null"]}
+    ends = "|".join(each.name.upper() for each in settings.OF_BACKEND)
+    return {
+        "additionalProperties": False,
+        "patternProperties": {f"^{PREFIX}BACKEND_[A-Z0-9]+_({ends})(_FILE)?$": kind},
+        "properties": {
+            name: {"description": _described(each)} | kind
+            for each in settings.DECLARED
+            for name in (each.variable, f"{each.variable}_FILE")
+            if name not in UNREADABLE
+        },
+    }
 
 
 def _described(each: Declared) -> str:
@@ -146,7 +157,7 @@ def _described(each: Declared) -> str:
 
 def musts() -> str:
     """Return files/settings.yaml: what the templates check of the settings."""
-    found = {
+    found: dict[str, dict[str, Any]] = {
         each.variable: {
             name: told
             for name in ("be", "pattern", "least", "most")
@@ -154,6 +165,7 @@ def musts() -> str:
         }
         for each in settings.DECLARED
     }
+    found[f"{PREFIX}EVENTS"]["default"] = DEFAULT
     return GENERATED + yaml.safe_dump(found, sort_keys=False, width=1000)
 
 
@@ -165,18 +177,39 @@ def brokers() -> str:
 
 
 def _told(version: str) -> dict[str, str]:
+    # All value types, so that every variable is there.
+    everything = {each.value_type for each in CATALOG}
     variables = broker_environment(
         version,
         "http://exporter:9280",
         username="user",
         password="password",  # noqa: S106 -- no more than a place for one
+        value_types=everything,
     )
-    return {
-        name: next(
-            (place for end, place in PLACES.items() if name.endswith(f"_{end}")), value
-        )
-        for name, value in variables.items()
-    }
+    return {name: _place(name, value) for name, value in variables.items()}
+
+
+def _place(name: str, value: str) -> str:
+    """Return what the templates put something in for, or the *value* of *name*."""
+    for end, place in PLACES.items():
+        if name.endswith(f"_{end}"):
+            return place
+    if name.endswith("_INCLUDEENABLEDRECORDS"):
+        return _wanted_for(set(IN_EVERY_VERSION), but=True)
+    _, index, flag = name.partition("_ARGS_INDEX_")
+    if not index or flag == "CREATETEMPLATE":
+        return value
+    return _wanted_for({flag})
+
+
+def _wanted_for(flags: set[str], *, but: bool = False) -> str:
+    """Return the types of events that need one of *flags*, or one but those."""
+    types = [
+        each.name
+        for each in CATALOG
+        if (each.value_type.replace("_", "") in flags) is not but
+    ]
+    return f"{{{'|'.join(types)}}}" if types else "false"
 
 
 def readme() -> str:

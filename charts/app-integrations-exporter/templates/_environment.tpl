@@ -49,15 +49,32 @@ somebody's own Secret is a variable of the broker's container, and the broker pu
       "{bulk_size}" (include "app-integrations-exporter.setting" $size)
       "{username}" (include "app-integrations-exporter.setting" $user)
       "{password}" (ternary "${APP_INTEGRATIONS_INGEST_PASSWORD}" "" (empty $ingest.name | not)) }}
+{{- $selected := include "app-integrations-exporter.selected" . }}
 {{- $variables := dict }}
 {{- range $name, $value := include "app-integrations-exporter.brokerTemplate" . | fromYaml }}
-  {{- $text := ternary (get $told $value) $value (hasKey $told $value) }}
-  {{- if $text }}{{ $_ := set $variables $name $text }}{{ end }}
+  {{- $text := $value }}
+  {{- if hasKey $told $value }}
+    {{- $text = get $told $value }}
+  {{- else if hasPrefix "{" $value }}
+    {{- $text = regexMatch (printf `(^|[\s,])(%s)([\s,:\[]|$)` (trimAll "{}" $value)) $selected | toString }}
+  {{- end }}
+  {{- /* Not to be told is to be told no, but for what brokers export by themselves. */}}
+  {{- if and $text (not (and (eq $text "false") (hasSuffix "_INCLUDEENABLEDRECORDS" $name))) }}{{ $_ := set $variables $name $text }}{{ end }}
 {{- end }}
 {{- if eq .Values.mode "sidecar" }}
   {{- $_ := set $variables "ZEEBE_RESTORE_IGNOREFILESINTARGET" "lost+found,app-integrations" }}
 {{- end }}
 {{- toYaml $variables }}
+{{- end }}
+
+{{/* All selections of events there are, one behind the other. */}}
+{{- define "app-integrations-exporter.selected" -}}
+{{- $settings := include "app-integrations-exporter.settings" . | fromYaml }}
+{{- $all := list (get $settings "APP_INTEGRATIONS_EVENTS" | default (.Files.Get "files/settings.yaml" | fromYaml).APP_INTEGRATIONS_EVENTS.default) }}
+{{- range $name, $text := $settings }}
+  {{- if regexMatch `^APP_INTEGRATIONS_BACKEND_[A-Z0-9]+_EVENTS$` $name }}{{ $all = append $all $text }}{{ end }}
+{{- end }}
+{{- join ", " $all }}
 {{- end }}
 
 {{/* What the broker is told as a secret. */}}

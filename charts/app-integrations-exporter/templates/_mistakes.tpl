@@ -14,12 +14,19 @@ sees (names, types) doesn't get here. Nothing is shown of a secret.
 {{- end }}
 
 {{- define "app-integrations-exporter.mistakes.backend" -}}
-{{- $secret := (include "app-integrations-exporter.given" . | fromYaml).backend }}
-{{- if and .Values.backend.url $secret }}
+{{- $given := include "app-integrations-exporter.given" . | fromYaml }}
+{{- if get (.Values.env | default dict) "APP_INTEGRATIONS_BACKENDS" }}
+  {{- if .Values.backend.url }}
+- backend.url is set beside env.APP_INTEGRATIONS_BACKENDS, must be said of one of them, like env.APP_INTEGRATIONS_BACKEND_TEAMS_URL
+  {{- end }}
+  {{- range omit $given "ingest" "tls.ca" }}
+- {{ .value }}.secret is set beside env.APP_INTEGRATIONS_BACKENDS, must be said of one of them in extraEnv
+  {{- end }}
+{{- else if and .Values.backend.url $given.backend }}
 - backend.url and backend.secret are both set, must be only one of them
 {{- else if .Values.backend.url }}
   {{- include "app-integrations-exporter.wrong" (dict "root" . "name" "APP_INTEGRATIONS_URL" "place" "backend.url" "value" (tpl .Values.backend.url .)) }}
-{{- else if not $secret }}
+{{- else if not $given.backend }}
 - backend.url is not set, must be {{ (get (.Files.Get "files/settings.yaml" | fromYaml) "APP_INTEGRATIONS_URL").be }}
 {{- end }}
 {{- end }}
@@ -84,8 +91,12 @@ APP_INTEGRATIONS_SPOOL_DIR: ""
 {{- $elsewhere := include "app-integrations-exporter.elsewhere" . | fromYaml }}
 {{- range $name, $value := .Values.env }}
   {{- with tpl (include "app-integrations-exporter.text" $value) $ }}
-    {{- if not (hasKey $elsewhere $name) }}
-      {{- $wrong := include "app-integrations-exporter.wrong" (dict "root" $ "name" $name "place" (printf "env.%s" $name) "value" .) }}
+    {{- /* The same setting without the name of a backend. */}}
+    {{- $plain := regexReplaceAll `^APP_INTEGRATIONS_BACKEND_[A-Z0-9]+_` $name "APP_INTEGRATIONS_" }}
+    {{- if and (ne $plain $name) (regexMatch `_(API_KEY|CLIENT_SECRET|SECRETS|HEADERS)$` $name) }}
+- {{ printf "env.%s is set, must be said in extraEnv, from a Secret" $name }}
+    {{- else if or (ne $plain $name) (not (hasKey $elsewhere $name)) }}
+      {{- $wrong := include "app-integrations-exporter.wrong" (dict "root" $ "name" $plain "place" (printf "env.%s" $name) "value" .) }}
       {{- $wrong }}
       {{- if and (not $wrong) (kindIs "float64" $value) (gt $value 9007199254740991.0) }}
 - {{ printf "env.%s is a number with more digits than Helm keeps, must be in quotes" $name }}

@@ -1,0 +1,44 @@
+"""Events made from records of real engines: the examples of pages and schemas."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from exporter.events import EVERYTHING, Event, Mapper, Selection
+
+DATA = Path(__file__).parents[1] / "tests" / "data"
+VERSIONS = ("8.6.0", "8.8.21")
+NOTHING: tuple[Any, ...] = ("", "-1", [], {}, "UNSPECIFIED")
+
+
+def recorded(version: str) -> list[Event]:
+    """Return every event that the recorded records of *version* become."""
+    mapper = Mapper({"": Selection(EVERYTHING)})
+    lines = [
+        line
+        for path in sorted((DATA / version).iterdir())
+        for line in path.read_bytes().splitlines()
+    ]
+    return [event for line in lines if (event := mapper.event(line))]
+
+
+def examples() -> dict[str, dict[str, Event]]:
+    """Return by kind and version the first event that shows most; newest first."""
+    found: dict[str, dict[str, Event]] = defaultdict(dict)
+    for version in reversed(VERSIONS):
+        for event in recorded(version):
+            best = found[event.kind].setdefault(version, event)
+            if _shows(event) > _shows(best):
+                found[event.kind][version] = event
+    return dict(found)
+
+
+def body_of(event: Event) -> Any:
+    """Return the body of *event*, decoded."""
+    return json.loads(event.body)
+
+
+def _shows(event: Event) -> int:
+    """Return how many fields of *event* say something."""
+    return sum(value not in NOTHING for value in body_of(event).values())

@@ -1,0 +1,69 @@
+"""JSON Schemas of all kinds of events, in docs/schemas: `make docs` writes them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from exporter.events import CATALOG
+from exporter.events.event_type import EventType, Kind
+from exporter.events.fields import INTENT, OLDEST, TYPE, Field, Form
+from exporter.events.formats import SCHEMA
+from scripts.examples import body_of, examples
+
+SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+DIGITS = "^-?[0-9]{1,19}$"
+MOMENT = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{3})?Z)?$"
+
+SHAPES: dict[Form, dict[str, Any]] = {
+    Form.DIGITS: {"type": "string", "pattern": DIGITS},
+    Form.TEXT: {"type": "string"},
+    Form.NUMBER: {"type": "integer"},
+    Form.MOMENT: {"type": "string", "pattern": MOMENT},
+    Form.LIST: {"type": "array", "items": {"type": "string"}},
+    Form.OBJECT: {"type": "object", "additionalProperties": {"type": "string"}},
+    Form.FLAG: {"type": "boolean"},
+}
+
+
+def files() -> dict[Path, str]:
+    """Return what every file in docs/schemas must hold."""
+    recorded = examples()
+    found = {}
+    for each in CATALOG:
+        for kind in each.kinds:
+            schema = schema_of(each, kind)
+            shown = recorded.get(each.name_of(kind), {}).values()
+            if shown:
+                schema["examples"] = [body_of(event) for event in shown]
+            text = json.dumps(schema, indent=2, ensure_ascii=False)
+            found[SCHEMAS / f"{each.name_of(kind)}.json"] = text + "\n"
+    return found
+
+
+def schema_of(each: EventType, kind: Kind) -> dict[str, Any]:
+    """Return what an event of this *kind* is like, without an example."""
+    fields = each.fields_of(kind)
+    words = {INTENT.name: kind.intent, TYPE.name: each.value_type}
+    properties = {field.name: _property(field) for field in fields}
+    for name, word in words.items():
+        properties[name] |= {"const": word}
+    return {
+        "$schema": DRAFT,
+        "$id": SCHEMA + each.name_of(kind),
+        "title": each.name_of(kind),
+        "description": f"{each.meaning} {kind.name.capitalize()}: {kind.meaning}",
+        "type": "object",
+        "properties": properties,
+        "required": [field.name for field in fields],
+        # Later versions may add fields, and receivers ignore what they don't know.
+        "additionalProperties": True,
+    }
+
+
+def _property(field: Field) -> dict[str, Any]:
+    form = field.form[0].upper() + field.form[1:]
+    source = f"`{field.source}` of the record"
+    if field.since != OLDEST:
+        source += f", from Camunda {field.since} on"
+    return {"description": f"{field.meaning} {form}. {source}.", **SHAPES[field.form]}
