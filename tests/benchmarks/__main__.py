@@ -23,6 +23,7 @@ from rich.table import Table
 from tests.benchmarks.conditions import conditions
 from tests.benchmarks.figures import Figure, shown
 from tests.benchmarks.parts import PARTS
+from tests.benchmarks.processes import SELECT_EVERYTHING
 
 ROOT = Path(__file__).parents[2]
 COLOURS = {"met": "green", "missed": "red", "": "dim"}
@@ -35,6 +36,8 @@ class BrokenError(Exception):
 def main() -> int:
     """Run what is asked for; 1 when a part broke."""
     args = _arguments()
+    if args.everything:
+        os.environ[SELECT_EVERYTHING] = "yes"
     console = Console(highlight=False)
     about = conditions()
     for label, what in about.items():
@@ -76,6 +79,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--quick", action="store_true", help="less of everything, in two minutes"
+    )
+    parser.add_argument(
+        "--everything",
+        action="store_true",
+        help="with every event selected, not only what the official exporter sends; "
+        "then there are no records that nobody wants",
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write all figures there, too"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks import records
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.processes import Exporter, nowhere
+from tests.benchmarks.processes import Exporter, nowhere, selected
 from tests.benchmarks.wire import Connection, request
 
 PER_REQUEST = 500
@@ -28,12 +28,20 @@ def measure(*, quick: bool) -> list[Figure]:
             Connection(exporter.ingest_port) as connection,
         ):
             stored = _measured(exporter, connection, wanted, records.user_task)
-            passed = _measured(exporter, connection, unwanted, records.process_instance)
-    return [
+            if not selected():
+                passed = _measured(
+                    exporter, connection, unwanted, records.process_instance
+                )
+    figures = [
         Figure(
             name="stored, one core", value=stored[0], unit="events/s", at_least=12_000
         ),
         Figure(name="processor time of one", value=stored[1], unit="us"),
+    ]
+    if selected():
+        return figures
+    return [
+        *figures,
         Figure(
             name="unwanted, one core",
             value=passed[0],

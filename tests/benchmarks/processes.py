@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from exporter.demo.ports import free_port
+from exporter.events import EVERYTHING
 from tests.benchmarks.wire import LOOPBACK
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,15 @@ ARRIVE_SECONDS = 300.0
 POLL_SECONDS = 0.002
 MIB = 1024 * 1024
 
+SELECT_EVERYTHING = "BENCHMARK_EVERYTHING"
+"""The variable that tells the parts so."""
+
 CAN_PIN = hasattr(os, "sched_setaffinity")
+
+
+def selected() -> dict[str, str]:
+    """Return what says that everything is selected, where that was asked for."""
+    return {"EVENTS": EVERYTHING} if os.environ.get(SELECT_EVERYTHING) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ class Exporter:
             "SPOOL_DIR": directory / "spool",
             "INGEST_PORT": self.ingest_port,
             "ADMIN_PORT": self.admin_port,
+            **selected(),
             **settings,
         }
         self._environment = {
