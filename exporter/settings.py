@@ -145,6 +145,8 @@ class SettingsError(ConfigError):
 def load() -> Settings:
     """Return the settings of this environment; one error names every mistake."""
     values, at_last = read_all(OF_SERVICE)
+    if "backend_names" not in values:  # whose settings there are isn't known, then
+        raise SettingsError(at_last)
     names = names_in(values.get("backend_names", "")) or [ONLY_BACKEND]
     plain, mistakes = read_all(each for each in OF_BACKEND if not each.own)
     if ONLY_BACKEND in names:

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from exporter.declaration import PREFIX, SERVICE_LINK
-from exporter.settings import DECLARED, of_backend
+from exporter.settings import DECLARED, SettingsError, of_backend, only
 from exporter.settings_backend import names_in
 
 NAMED = re.compile(r"BACKEND_([A-Z0-9]+)_")
@@ -67,8 +67,8 @@ def unknown() -> list[Unknown]:
 def _backends() -> list[str]:
     """Return the names of backends; that they can't be used is said elsewhere."""
     try:
-        return names_in(os.environ.get(f"{PREFIX}BACKENDS", ""))
-    except ValueError:
+        return names_in(only("backend_names")["backend_names"])
+    except SettingsError:
         return []
 
 

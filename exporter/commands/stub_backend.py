@@ -88,8 +88,10 @@ def lines_of(body: bytes, ids: str) -> list[str]:
     match batch:
         case {"events": list(events)}:
             pass
+        case list(events):  # CloudEvents
+            pass
         case _:
-            raise ValueError('the body is no {"events": [...]}')
+            raise ValueError('the body is neither {"events": [...]} nor a list')
     named = ids.split(",") if ids else [None] * len(events)
     if len(named) != len(events):
         raise ValueError(f"{len(events)} events, but {len(named)} ids in X-Event-Ids")

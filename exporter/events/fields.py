@@ -86,12 +86,22 @@ def number(name: str, meaning: str, *, default: int = -1, since: str = OLDEST) -
 
 
 def moment(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
-    """Declare a moment, which the record has in milliseconds since 1970."""
+    """
+    Declare a moment, which the record has in milliseconds since 1970.
+
+    It is empty when there is none, and when it is of another era: what never expires
+    may have a date like that, and its event is none the worse for it.
+    """
     own = source or name
 
     def read(_: Record, value: Value) -> str:
         milliseconds = value.number(own)
-        return "" if milliseconds == -1 else instant(milliseconds, own)
+        if milliseconds == -1:
+            return ""
+        try:
+            return instant(milliseconds, own)
+        except UnmappableError:
+            return ""
 
     return Field(name, Form.MOMENT, meaning, f"value.{own}", since, read)
 

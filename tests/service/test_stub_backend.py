@@ -102,6 +102,15 @@ async def test_by_hand(begin, post):
     assert stub.shown() == {"id": None, "event": 1}
 
 
+async def test_cloud_events(begin, post):
+    """A batch of CloudEvents is a list, and is printed event by event."""
+    stub = begin()
+
+    assert await post(stub.url, '[{"id":"1-1-1"}]') == (200, "")
+
+    assert stub.shown() == {"id": None, "event": {"id": "1-1-1"}}
+
+
 async def test_health(begin, client):
     """It says that it lives, whatever it answers to batches."""
     stub = begin("--status", "500")
@@ -127,8 +136,8 @@ async def test_in_trouble(begin, post):
     [
         ("{", "the body is no JSON"),
         ("\xff".encode("latin-1"), "the body is no JSON"),
-        ("[]", 'the body is no {"events": [...]}'),
-        ({"events": {}}, 'the body is no {"events": [...]}'),
+        ("7", 'the body is neither {"events": [...]} nor a list'),
+        ({"events": {}}, 'the body is neither {"events": [...]} nor a list'),
         ({"events": []}, "0 events, but 2 ids in X-Event-Ids"),
     ],
 )

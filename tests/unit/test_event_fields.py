@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exporter.events import Mapper
+from exporter.events import Mapper, Selection
 from tests.records import a_record, line
 
 MAPPER = Mapper()
@@ -112,3 +112,14 @@ def test_a_lone_surrogate():
     assert b"of/it" in event.body
     assert json.loads(event.body)["assignee"] == "half \ud83d of/it"
     assert json.loads(event.body)["elementId"] == "größe"
+
+
+@pytest.mark.parametrize("milliseconds", [2**63 - 1, -(2**63), 253_402_300_800_000])
+def test_a_moment_of_another_era(milliseconds):
+    """What never expires has no date, and is told of all the same."""
+    record = a_record(valueType="MESSAGE", intent="PUBLISHED")
+    record |= {"value": {"name": "paid", "deadline": milliseconds}}
+
+    event = Mapper({"default": Selection("message")}).event(line(record))
+
+    assert json.loads(event.body)["deadline"] == ""

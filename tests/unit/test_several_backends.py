@@ -125,6 +125,21 @@ def test_names(names, why):
     )
 
 
+def test_names_in_a_file(tmp_path):
+    """The list may be in a file, and then the settings it names are known as well."""
+    file = tmp_path / "names"
+    file.write_text("teams, audit\n", encoding="utf-8")
+    named = TWO | {"BACKENDS": "", "BACKENDS_FILE": str(file)}
+    with mock.patch.dict(os.environ, {PREFIX + n: v for n, v in named.items()}):
+        assert list(settings.load().backends) == ["teams", "audit"]
+        assert variables.unknown() == []
+
+
+def test_a_wrong_list_is_the_only_mistake():
+    """While nobody knows which backends there are, no more is said of them."""
+    assert len(mistakes(BACKENDS="Teams", BACKEND_TEAMS_EVENTS="nonsense")) == 1
+
+
 def test_unknown_variables():
     """A misspelt setting of a backend, or one of nobody, is told of."""
     named = TWO | {"BACKEND_TEAMS_EVENT": "a", "BACKEND_OLD_URL": "b"}
