@@ -147,14 +147,14 @@ def load() -> Settings:
     values, at_last = read_all(OF_SERVICE)
     if "backend_names" not in values:  # whose settings there are isn't known, then
         raise SettingsError(at_last)
-    names = names_in(values.get("backend_names", "")) or [ONLY_BACKEND]
-    plain, mistakes = read_all(each for each in OF_BACKEND if not each.own)
-    if ONLY_BACKEND in names:
-        mistakes = []  # they are found once more, in their places
-    else:
+    names = names_in(values["backend_names"])
+    plain: dict[str, Any] = {}
+    mistakes: list[str] = []
+    if names:
+        plain, mistakes = read_all(each for each in OF_BACKEND if not each.own)
         mistakes += _nobodys(names[0])
     backends = {}
-    for name in names:
+    for name in names or [ONLY_BACKEND]:
         own, wrong = read_all(of_backend(name), plain)
         mistakes += [each for each in wrong if each not in mistakes]
         own |= {"name": name, "proxies": getproxies_environment()}

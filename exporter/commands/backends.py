@@ -9,11 +9,11 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 from exporter import settings
-from exporter.commands.client import AdminPort, admin_port, own_spool
+from exporter.commands.client import AdminPort, holder
 from exporter.commands.printing import as_json, printable, table
 from exporter.operations.backends import PATH, Roster
 
@@ -62,13 +62,11 @@ Backends = Roster | AtTheService
 @asynccontextmanager
 async def found() -> AsyncIterator[Backends]:
     """Yield the backends of a running service, or of the spool itself."""
-    loaded = settings.whereabouts()
-    with ExitStack() as stack:
-        if spool := own_spool(loaded, stack):
-            yield Roster(spool)
-            return
-        async with admin_port(loaded) as port:
-            yield AtTheService(port)
+    async with holder(settings.whereabouts()) as holding:
+        if isinstance(holding, AdminPort):
+            yield AtTheService(holding)
+        else:
+            yield Roster(holding)
 
 
 async def kept() -> list[dict[str, Any]]:

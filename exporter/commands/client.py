@@ -218,7 +218,7 @@ class AtTheService:
 
 
 @asynccontextmanager
-async def admin_port(
+async def _admin_port(
     settings: Whereabouts,
 ) -> AsyncIterator[AdminPort]:
     """Yield the admin port of the service that holds the spool of *settings*."""
@@ -234,15 +234,25 @@ async def admin_port(
 @asynccontextmanager
 async def dead_letters(settings: Whereabouts) -> AsyncIterator[Letters]:
     """Yield the dead letters of a running service, or of the spool itself."""
+    async with holder(settings) as found:
+        if isinstance(found, AdminPort):
+            yield AtTheService(found)
+        else:
+            yield Office(found, settings.cluster_id)
+
+
+@asynccontextmanager
+async def holder(settings: Whereabouts) -> AsyncIterator[AdminPort | Spool]:
+    """Yield the admin port of the service that holds the spool, else the spool."""
     with ExitStack() as stack:
-        if spool := own_spool(settings, stack):
-            yield Office(spool, settings.cluster_id)
+        if spool := _own_spool(settings, stack):
+            yield spool
             return
-        async with admin_port(settings) as port:
-            yield AtTheService(port)
+        async with _admin_port(settings) as port:
+            yield port
 
 
-def own_spool(settings: Whereabouts, stack: ExitStack) -> Spool | None:
+def _own_spool(settings: Whereabouts, stack: ExitStack) -> Spool | None:
     """Return the spool, which *stack* closes, or None while a service holds it."""
     directory = settings.spool_dir.absolute()
     if is_locked(directory):

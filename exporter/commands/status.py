@@ -9,11 +9,10 @@ import argparse
 import asyncio
 import json
 import time
-from contextlib import ExitStack
 from typing import Any
 
 from exporter import settings
-from exporter.commands.client import admin_port, own_spool
+from exporter.commands.client import AdminPort, holder
 from exporter.commands.status_lines import lines_of
 from exporter.operations.status import status_without_service
 from exporter.settings import Whereabouts
@@ -30,10 +29,9 @@ def status(args: argparse.Namespace) -> int:
 
 
 async def _status(settings: Whereabouts) -> dict[str, Any]:
-    with ExitStack() as stack:
-        if spool := own_spool(settings, stack):
-            oldest = {name: await spool.oldest(name) for name in spool.outboxes}
-            return status_without_service(spool, oldest, time.time())
-    async with admin_port(settings) as port:
-        answer: dict[str, Any] = await port.get("/status")
-        return answer
+    async with holder(settings) as found:
+        if isinstance(found, AdminPort):
+            answer: dict[str, Any] = await found.get("/status")
+            return answer
+        oldest = {name: await found.oldest(name) for name in found.outboxes}
+        return status_without_service(found, oldest, time.time())

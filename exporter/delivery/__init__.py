@@ -8,11 +8,10 @@ from exporter.delivery.names import look_up
 from exporter.delivery.oauth import OAuth
 from exporter.delivery.outcome import Answer, Outcome, outcome_of, outcomes_of, remedy
 from exporter.delivery.plan import Attempt, Plan
-from exporter.delivery.request import EMPTY, empty, limits_of
+from exporter.delivery.request import empty, limits_of
 from exporter.delivery.transport import Transport, open_transport
 
 __all__ = [
-    "EMPTY",
     "Answer",
     "Attempt",
     "Backend",

@@ -28,12 +28,9 @@ class Request:
     content_type: str = USUAL.content_type
 
 
-def empty(written: Format) -> Request:
+def empty(written: Format = USUAL) -> Request:
     """Return a request without events: it asks whether the backend would take one."""
     return Request(written.before + written.after, content_type=written.content_type)
-
-
-EMPTY = empty(USUAL)
 
 
 def request_of(batch: Batch, cluster_id: str, written: Format = USUAL) -> Request:

@@ -16,10 +16,8 @@ is in progress; 400, or 404 from 8.10 on, it can't be. A cluster of several tena
 lists an exporter once for each.
 """
 
-import asyncio
 import enum
 import os
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -29,10 +27,9 @@ import aiohttp
 from yarl import URL
 
 from exporter import codec
-from exporter.errors import ExporterError
+from exporter.distribution.changing import ActuatorError, BusyError, insist, once
 
 USUAL = "http://127.0.0.1:9600"
-POLL_SECONDS = 0.2
 ANSWER_SECONDS = 10.0
 MOST_SAID = 300
 """Characters of what a broker says about an error."""
@@ -74,21 +71,6 @@ def next_step(
     if step in accepted or (accepted and "UNKNOWN" in left):
         return Step.WAIT
     return step
-
-
-class ActuatorError(ExporterError):
-    """The broker can't be asked, or doesn't do what it's asked for."""
-
-
-class BusyError(ActuatorError):
-    """It may do it in a moment."""
-
-    def __init__(self, problem: str) -> None:
-        """Say what keeps it."""
-        super().__init__(
-            problem,
-            remedy="Run this again in a moment; the log of the broker says more",
-        )
 
 
 class Reply(NamedTuple):
@@ -199,19 +181,7 @@ async def release(
     actuator: Actuator, wanted: str, seconds: float, say: Callable[[str], None]
 ) -> Released:
     """Return when *wanted* holds up the log no more; *say* what is done until then."""
-    task = _Release(actuator, wanted, say)
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if released := await task.go_on():
-                return released
-            late = task.not_in_time(seconds)
-        except BusyError as error:
-            task.tell(f"{error.problem}: trying again")
-            late = error
-        if time.monotonic() >= deadline:
-            raise late
-        await asyncio.sleep(POLL_SECONDS)
+    return await insist(_Release(actuator, wanted, say), seconds)
 
 
 class _Release:
@@ -221,57 +191,41 @@ class _Release:
         self, actuator: Actuator, wanted: str, say: Callable[[str], None]
     ) -> None:
         self._actuator = actuator
-        self._exporter = wanted
-        self._say = say
-        self._told: set[str] = set()
+        self.exporter = wanted
+        self.tell = once(say)
         self._accepted: set[Step] = set()
         self._deletable = True
-        self._statuses: set[str] = set()
+        self.statuses: set[str] = set()
 
     async def go_on(self) -> Released | None:
         """Look, and do the next step; return the end of it if there is no more."""
         listed = await self._actuator.exporters()
         for name in listed:
-            if name.lower() == self._exporter.lower():
-                self._exporter = name
-        self._statuses = listed.pop(self._exporter, set())
-        step = next_step(self._statuses, self._accepted, deletable=self._deletable)
+            if name.lower() == self.exporter.lower():
+                self.exporter = name
+        self.statuses = listed.pop(self.exporter, set())
+        step = next_step(self.statuses, self._accepted, deletable=self._deletable)
         if step is Step.NOTHING:
-            status = "DISABLED" if self._statuses else None
+            status = "DISABLED" if self.statuses else None
             asked = bool(self._accepted)
-            return Released(self._exporter, status, sorted(listed), asked)
+            return Released(self.exporter, status, sorted(listed), asked)
         if step is not Step.WAIT:
             await self._ask_for(step)
         return None
 
     async def _ask_for(self, step: Step) -> None:
-        reply = await self._actuator.change(step, self._exporter)
+        reply = await self._actuator.change(step, self.exporter)
         if reply.status == 202:
             self._accepted.add(step)
-            self.tell(f"The broker takes the request to {step.value} {self._exporter}")
+            self.tell(f"The broker takes the request to {step.value} {self.exporter}")
         elif step is Step.DELETE:
             self._deletable = False
-            self.tell(f"The broker doesn't delete {self._exporter}: {reply}")
+            self.tell(f"The broker doesn't delete {self.exporter}: {reply}")
         else:
             raise ActuatorError(
-                f"The broker doesn't disable {self._exporter}: {reply}",
+                f"The broker doesn't disable {self.exporter}: {reply}",
                 remedy="Its log says more; mend that, and run this again",
             )
-
-    def not_in_time(self, seconds: float) -> ActuatorError:
-        """Return that it wasn't done within *seconds*."""
-        statuses = ", ".join(sorted(self._statuses))
-        return ActuatorError(
-            f"{self._exporter} still is {statuses} after {seconds:g} s",
-            remedy="The change needs every broker of the cluster: get all of them "
-            "going, and run this again",
-        )
-
-    def tell(self, text: str) -> None:
-        """Say *text*, once."""
-        if text not in self._told:
-            self._told.add(text)
-            self._say(text)
 
 
 def _reason(error: Exception) -> str:

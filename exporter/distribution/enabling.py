@@ -5,16 +5,10 @@ A broker that isn't told so leaves an exporter disabled, also when its variables
 back. It then exports what happens from that moment on.
 """
 
-import asyncio
-import time
 from collections.abc import Callable
 
-from exporter.distribution.actuator import (
-    POLL_SECONDS,
-    Actuator,
-    ActuatorError,
-    BusyError,
-)
+from exporter.distribution.actuator import Actuator
+from exporter.distribution.changing import ActuatorError, insist, once
 
 ENABLED = {"ENABLED"}
 
@@ -23,47 +17,50 @@ async def enable(
     actuator: Actuator, wanted: str, seconds: float, say: Callable[[str], None]
 ) -> str:
     """Return the id of *wanted* when it is enabled; *say* what is done until then."""
-    deadline = time.monotonic() + seconds
-    asked = False
-    while True:
-        try:
-            name, statuses = await _found(actuator, wanted)
-            if statuses == ENABLED:
-                return name
-            if "DISABLED" in statuses and not asked:
-                await _ask(actuator, name)
-                asked = True
-                say(f"The broker takes the request to enable {name}")
-            late = ActuatorError(
-                f"{name} still is {', '.join(sorted(statuses))} after {seconds:g} s",
-                remedy="The change needs every broker of the cluster: get all of them "
-                "going, and run this again",
-            )
-        except BusyError as error:
-            say(f"{error.problem}: trying again")
-            late = error
-        if time.monotonic() >= deadline:
-            raise late
-        await asyncio.sleep(POLL_SECONDS)
+    return await insist(_Enabling(actuator, wanted, say), seconds)
 
 
-async def _found(actuator: Actuator, wanted: str) -> tuple[str, set[str]]:
-    """Return the exporter as the broker lists it, and its statuses."""
-    listed = await actuator.exporters()
-    for name, statuses in listed.items():
-        if name.lower() == wanted.lower() and "CONFIG_NOT_FOUND" not in statuses:
-            return name, statuses
-    others = ", ".join(sorted(listed)) or "none at all"
-    raise ActuatorError(
-        f"The broker has no variables for an exporter {wanted}; it lists {others}",
-        remedy="Give every broker its variables, and restart them: docs/broker.md",
-    )
+class _Enabling:
+    """Whether it was asked for, and what the exporter is."""
 
+    def __init__(
+        self, actuator: Actuator, wanted: str, say: Callable[[str], None]
+    ) -> None:
+        self._actuator = actuator
+        self.exporter = wanted
+        self.statuses: set[str] = set()
+        self.tell = once(say)
+        self._asked = False
 
-async def _ask(actuator: Actuator, name: str) -> None:
-    reply = await actuator.post(name, "enable")
-    if reply.status != 202:
+    async def go_on(self) -> str | None:
+        """Look, and ask for it once; return the id when it is done."""
+        await self._look()
+        if self.statuses == ENABLED:
+            return self.exporter
+        if "DISABLED" in self.statuses and not self._asked:
+            await self._ask()
+        return None
+
+    async def _look(self) -> None:
+        listed = await self._actuator.exporters()
+        for name, statuses in listed.items():
+            known = "CONFIG_NOT_FOUND" not in statuses
+            if name.lower() == self.exporter.lower() and known:
+                self.exporter, self.statuses = name, statuses
+                return
+        others = ", ".join(sorted(listed)) or "none at all"
         raise ActuatorError(
-            f"The broker doesn't enable {name}: {reply}",
-            remedy="Its log says more; mend that, and run this again",
+            f"The broker has no variables for an exporter {self.exporter}; it lists "
+            f"{others}",
+            remedy="Give every broker its variables, and restart them: docs/broker.md",
         )
+
+    async def _ask(self) -> None:
+        reply = await self._actuator.post(self.exporter, "enable")
+        if reply.status != 202:
+            raise ActuatorError(
+                f"The broker doesn't enable {self.exporter}: {reply}",
+                remedy="Its log says more; mend that, and run this again",
+            )
+        self._asked = True
+        self.tell(f"The broker takes the request to enable {self.exporter}")

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from exporter.declaration import PREFIX
-from exporter.distribution.actuator import USUAL, ActuatorError, open_actuator
+from exporter.distribution.actuator import USUAL, open_actuator
+from exporter.distribution.changing import ActuatorError
 from exporter.distribution.wiring import exporter_id
 from exporter.operations.findings import Finding, ok, problem
 

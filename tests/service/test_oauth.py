@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from exporter.delivery import EMPTY
+from exporter.delivery import empty
 from exporter.delivery.outcome import Failure
 from tests.conftest import eventually
 from tests.records import instance, tasks
@@ -70,7 +70,7 @@ async def test_a_token(start, backend, tokens):
 async def test_what_is_not_set_is_not_asked_for(connect, backend, tokens):
     """Audience, scope and resource are in the form only where they are set."""
     async with connect(**tokens.settings) as there:
-        await there.post(EMPTY)
+        await there.post(empty())
 
     assert sorted(tokens.forms[0]) == ["client_id", "client_secret", "grant_type"]
     assert len(backend.posts) == 1
@@ -110,20 +110,20 @@ async def test_the_life_of_a_token(connect, backend, tokens, now, life):
     begin = now.seconds
     async with connect(**tokens.settings) as there:
         now.seconds = begin
-        await there.post(EMPTY)
+        await there.post(empty())
         now.seconds = begin + refreshed - 0.1
-        await there.post(EMPTY)
+        await there.post(empty())
         kept = len(tokens.forms)
         going = threading.Event()
         tokens.before = lambda: going.wait(5)
         now.seconds = begin + refreshed
-        await there.post(EMPTY)  # isn't held up by the fetch
+        await there.post(empty())  # isn't held up by the fetch
         await eventually(lambda: len(tokens.forms) == 2)
         now.seconds = begin + ended - 0.1
-        await there.post(EMPTY)
+        await there.post(empty())
         going.set()
         now.seconds = begin + ended
-        await there.post(EMPTY)
+        await there.post(empty())
 
     assert kept == 1
     assert len(tokens.forms) == 2
@@ -133,22 +133,22 @@ async def test_the_life_of_a_token(connect, backend, tokens, now, life):
 async def test_a_refresh_that_fails(connect, backend, tokens, now):
     """As long as the old token lives nothing is held up, and nobody is pestered."""
     async with connect(**tokens.settings) as there:
-        await there.post(EMPTY)
+        await there.post(empty())
         tokens.status = 503
         now.seconds += 3545
         for _ in range(5):
-            assert (await there.post(EMPTY)).status == 200
+            assert (await there.post(empty())).status == 200
             await eventually(lambda: len(tokens.forms) == 2)
         await eventually(
             lambda: (
                 not [task for task in asyncio.all_tasks() if task.get_name() == "token"]
             )
         )
-        assert (await there.post(EMPTY)).status == 200
+        assert (await there.post(empty())).status == 200
         calm = len(tokens.forms)
         now.seconds += 5
         tokens.status = 200
-        await there.post(EMPTY)
+        await there.post(empty())
         await eventually(lambda: len(tokens.forms) == 3)
 
     assert calm == 2
@@ -173,7 +173,7 @@ async def test_a_backend_that_takes_no_token(connect, backend, tokens):
     """An attempt makes two requests at most, and says that it was refused."""
     backend.answer = 401
     async with connect(**tokens.settings) as there:
-        answer = await there.post(EMPTY)
+        answer = await there.post(empty())
 
     assert answer.status == 401
     assert sent(backend) == ["Bearer token-1", "Bearer token-2"]
@@ -203,7 +203,7 @@ async def test_no_token(connect, backend, tokens, said, why):
     failure, reason = why
     tokens.headers["Location"] = backend.url
     async with connect(**tokens.settings) as there:
-        answer = await there.post(EMPTY)
+        answer = await there.post(empty())
 
     assert backend.posts == []
     assert (answer.status, answer.failure) == (None, failure)
@@ -217,7 +217,7 @@ async def test_an_answer_that_is_no_json(connect, backend, httpserver, body):
     client = TokenStub(httpserver).settings
     client["oauth_authorization_server_url"] = httpserver.url_for("/login")
     async with connect(**client) as there:
-        answer = await there.post(EMPTY)
+        answer = await there.post(empty())
 
     assert answer.failure is Failure.TOKEN_REFUSED
     assert backend.posts == []
@@ -246,7 +246,7 @@ async def test_a_token_endpoint_that_is_silent(connect, backend, tokens):
         **tokens.settings, oauth_connect_timeout_ms=30, oauth_read_timeout_ms=30
     )
     async with made as there:
-        answer = await there.post(EMPTY)
+        answer = await there.post(empty())
 
     assert answer.failure is Failure.TOKEN
     assert backend.posts == []
@@ -276,11 +276,11 @@ async def test_a_token_of_another_secret(connect, backend, tokens, tmp_path):
     file.write_text("hunter2", encoding="utf-8")
     made = connect(**tokens.settings, files={"oauth_client_secret": file})
     async with made as there:
-        await there.post(EMPTY)
+        await there.post(empty())
         tokens.secret = "other"
         file.write_text("other", encoding="utf-8")
         changed = there.credentials_changed()
-        await there.post(EMPTY)
+        await there.post(empty())
 
     assert changed
     assert sent(backend) == ["Bearer token-1", "Bearer token-2"]
@@ -293,7 +293,7 @@ async def test_types_of_tokens(connect, backend, tokens, kind, sent_as):
     """The type is the server's, Bearer by default and always in this spelling."""
     tokens.answer = {"token_type": kind}
     async with connect(**tokens.settings) as there:
-        await there.post(EMPTY)
+        await there.post(empty())
 
     assert sent(backend) == [f"{sent_as} token-1"]
 
@@ -303,7 +303,7 @@ async def test_an_end_during_a_fetch(connect, backend, tokens):
     forever = backend.gate()
     tokens.before = lambda: forever.wait(30)
     async with connect(**tokens.settings) as there:
-        post = asyncio.create_task(there.post(EMPTY))
+        post = asyncio.create_task(there.post(empty()))
         await eventually(lambda: tokens.forms)
         (fetch,) = (each for each in asyncio.all_tasks() if each.get_name() == "token")
         post.cancel()

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from exporter.delivery import EMPTY
+from exporter.delivery import empty
 from tests.conftest import eventually
 from tests.records import tasks
 
@@ -51,10 +51,10 @@ async def test_a_backend_tells_of_new_credentials(connect, key):
     """It tells once, also when a request has already used them."""
     file, named = key
     async with connect(**named) as backend:
-        await backend.post(EMPTY)
+        await backend.post(empty())
         before = backend.credentials_changed()
         file.write_text("second", encoding="utf-8")
-        await backend.post(EMPTY)
+        await backend.post(empty())
         told = [backend.credentials_changed() for _ in range(2)]
 
     assert before is False

@@ -7,7 +7,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from exporter.delivery import EMPTY
+from exporter.delivery import empty
 from tests.configured import only_backend
 from tests.conftest import eventually
 from tests.records import tasks
@@ -47,7 +47,7 @@ async def test_the_system_is_trusted_as_well(connect, monkeypatch, tmp_path):
                 url=server.url_for("/events"), tls_ca_path=str(tmp_path / "ours.pem")
             )
             async with made as backend:
-                answers.append((await backend.post(EMPTY)).status)
+                answers.append((await backend.post(empty())).status)
 
     assert answers == [200, 200]
 
@@ -80,7 +80,7 @@ async def test_a_client_certificate(connect, tmp_path):
         for more in (shown, {}):
             made = connect(url=server.url_for("/events"), **trusting, **more)
             async with made as backend:
-                answers.append((await backend.post(EMPTY)).status)
+                answers.append((await backend.post(empty())).status)
 
     assert answers == [200, None]
 
@@ -94,10 +94,10 @@ async def test_a_renewed_client_certificate(connect, tmp_path):
     with tls_backend(authority, clients=clients) as server:
         made = connect(url=server.url_for("/events"), **trusting, **shown)
         async with made as backend:
-            before = await backend.post(EMPTY)
+            before = await backend.post(empty())
             write(clients.issue_cert("exporter@example.com"), tmp_path)
             changed = [backend.credentials_changed() for _ in range(2)]
-            after = await backend.post(EMPTY)
+            after = await backend.post(empty())
 
     assert before.status is None
     assert changed == [True, False]
@@ -113,12 +113,12 @@ async def test_a_certificate_renewed_halfway(connect, tmp_path):
     with tls_backend(authority, clients=clients) as server:
         made = connect(url=server.url_for("/events"), **trusting, **shown)
         async with made as backend:
-            await backend.post(EMPTY)
+            await backend.post(empty())
             new = clients.issue_cert("exporter@example.com")
             new.private_key_pem.write_to_path(shown["tls_key_path"])
-            halfway = await backend.post(EMPTY)
+            halfway = await backend.post(empty())
             write(new, tmp_path)
-            after = await backend.post(EMPTY)
+            after = await backend.post(empty())
 
     assert (halfway.status, after.status) == (200, 200)
 

@@ -1,6 +1,6 @@
 """Headers are put together so that none is there twice."""
 
-from exporter.delivery import EMPTY, Credentials
+from exporter.delivery import Credentials, empty
 from exporter.reread import fixed
 
 
@@ -21,7 +21,7 @@ def test_ours_come_last():
     """What a file says later can't send one of our headers a second time."""
     more = fixed("x-api-key: other, content-type: x, x-cluster-id: y")
 
-    headers = credentials(more=more, api_key=fixed("k")).headers(EMPTY)
+    headers = credentials(more=more, api_key=fixed("k")).headers(empty())
 
     assert headers.getall("X-API-KEY") == ["k"]
     assert headers.getall("Content-Type") == ["application/json"]

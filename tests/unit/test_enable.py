@@ -5,14 +5,14 @@ import json
 import pytest
 
 from exporter import cli
-from exporter.distribution import enabling
+from exporter.distribution import changing
 from tests.unit.actuators import ActuatorStub
 
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
     """Look again at once."""
-    monkeypatch.setattr(enabling, "POLL_SECONDS", 0)
+    monkeypatch.setattr(changing, "POLL_SECONDS", 0)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import codec
-from exporter.delivery import EMPTY, empty, limits_of
+from exporter.delivery import empty, limits_of
 from exporter.delivery.request import Request, request_of
 from exporter.events import CATALOG, FORMATS, Event
 from exporter.spool import Batch, Entry
@@ -79,7 +79,7 @@ def test_a_body_is_never_encoded_again():
 
 def test_a_request_without_events():
     """Whether a backend takes requests can be asked without an event."""
-    assert Request(b'{"events":[]}', {}) == EMPTY
+    assert Request(b'{"events":[]}', {}) == empty()
 
 
 def test_limits():

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from exporter import cli
-from exporter.distribution import actuator
+from exporter.distribution import actuator, changing
 from exporter.distribution.actuator import Step, next_step
 from tests.unit.actuators import ActuatorStub
 
@@ -16,7 +16,7 @@ NAME = "appintspool"
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
     """Look again at once."""
-    monkeypatch.setattr(actuator, "POLL_SECONDS", 0)
+    monkeypatch.setattr(changing, "POLL_SECONDS", 0)
 
 
 @pytest.fixture
