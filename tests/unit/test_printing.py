@@ -1,6 +1,7 @@
 """What the commands print: aligned, readable, and nothing a terminal would obey."""
 
 import json
+import time
 
 import pytest
 
@@ -51,13 +52,12 @@ def test_letters_of_all_scripts_stay():
 
 def test_local_time(monkeypatch):
     """A time is shown as the clock on the wall of this machine shows it."""
-    monkeypatch.setenv("TZ", "XXX-5:30")
-    time = pytest.importorskip("time")
-    time.tzset()
     try:
-        assert local_time("2026-11-23T20:00:00.123Z") == "2026-11-24 01:30:00"
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("TZ", "XXX-5:30")
+            time.tzset()
+            assert local_time("2026-11-23T20:00:00.123Z") == "2026-11-24 01:30:00"
     finally:
-        monkeypatch.delenv("TZ")
         time.tzset()
 
 
