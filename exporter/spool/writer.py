@@ -75,9 +75,10 @@ class Writer:
         """
         Let *call* run in the next transaction; the future ends after its commit.
 
-        *then* gets the result in the loop's thread, before the future does and before
-        anything about later work. The future raises what *call* raised on purpose, or
-        `SpoolFailedError` when the transaction failed: then nothing of it happened.
+        *then* gets the result in the loop's thread, before whoever awaits the future
+        goes on, and before anything about later work. The future raises what *call*
+        raised on purpose, or `SpoolFailedError` when the transaction failed: then
+        nothing of it happened.
         """
         future: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(Work(call, then, future))
@@ -138,11 +139,13 @@ class Writer:
 
     def _tell(self, done: list[Done]) -> None:
         for work, result, error in done:
+            # Its waiter only wakes up behind `then`, but before those whom that wakes:
+            # the broker has its answer before its events are sent on, which would add a
+            # fifth to its wait.
+            if not work.future.cancelled():
+                if error is None:
+                    work.future.set_result(result)
+                else:
+                    work.future.set_exception(error)
             if error is None:
                 work.then(result)
-            if work.future.cancelled():
-                continue
-            if error is None:
-                work.future.set_result(result)
-            else:
-                work.future.set_exception(error)

@@ -264,3 +264,21 @@ async def test_waiters_share_a_commit(tmp_path):
 
         assert 1 <= statements.count("COMMIT") <= 5
         assert list(chain(*await taken(spool))) == list(range(1, 201))
+
+
+async def test_the_append_ends_before_a_batch_is_taken(tmp_path):
+    """Who appended goes on first: the broker's answer waits for no delivery."""
+    order = []
+
+    async def take():
+        await only(spool).take(ANY)
+        order.append("taken")
+
+    async with a_spool(tmp_path) as spool:
+        taking = asyncio.create_task(take())
+        await asyncio.sleep(0)  # it waits for the first event now
+        await spool.append([an_event(1)])
+        order.append("appended")
+        await taking
+
+    assert order == ["appended", "taken"]
