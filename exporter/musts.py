@@ -42,9 +42,9 @@ class Must:
     """Says what is wrong with a value, where more can be said than that it is."""
 
     def __call__(self, value: object) -> None:
-        """Refuse *value* in the way environs expects, unless it holds."""
+        """Refuse *value* in the way environs expects, unless it holds; say why."""
         if not self.holds(value):
-            raise ValidationError(self.be)
+            raise ValidationError(self.why(value))
 
 
 def readable(be: str, read: Callable[[str], object]) -> Must:

@@ -57,19 +57,15 @@ def _read(env: FileAwareEnv, declared: Declared) -> object:
         return declared.default
     read: Callable[..., Any] = env.int if declared.kind is int else env.str
     try:
-        value = read(
-            variable,
-            validate=declared.must,
-            error_messages={"invalid": right},
-        )
-    except EnvValidationError:
+        value = read(variable, validate=declared.must, error_messages={"invalid": ""})
+    except EnvValidationError as error:
+        name, wrong = variable, f"is {declared.shown(text)!r}"
         if path:
-            wrong = "names a file whose content can't be used"
-            raise MistakeError(by_file, wrong, f"one that holds {right}") from None
-        wrong = f"is {declared.shown(text)!r}"
-        if why := declared.must.why(text):
+            name, wrong = by_file, "names a file whose content can't be used"
+            right = f"one that holds {right}"
+        if why := "".join(error.error_messages):
             wrong += f": {why}"
-        raise MistakeError(variable, wrong, right) from None
+        raise MistakeError(name, wrong, right) from None
     except (OSError, ValueError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
         reason = cause.strerror if isinstance(cause, OSError) else "no UTF-8 text"

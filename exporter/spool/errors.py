@@ -16,13 +16,19 @@ class SpoolFullError(ExporterError):
         self, waiting: int, dead: int, more: int, limit: int, *, left_behind: int = 0
     ) -> None:
         """Name the numbers, in bytes, so the message alone tells how far off we are."""
-        past = f"{left_behind} for backends that aren't configured any more, "
+        past = decide = ""
+        if left_behind:
+            past = f"{left_behind} for backends that aren't configured any more, "
+            decide = (
+                "decide about those backends (app-integrations-exporter backends "
+                "--help), "
+            )
         super().__init__(
             f"The spool holds {waiting + dead} of at most {limit} bytes, {dead} in "
-            f"dead letters, {past if left_behind else ''}and has no room for {more} "
-            "more",
+            f"dead letters, {past}and has no room for {more} more",
             remedy="The backend doesn't keep up, or there are too many dead letters: "
-            "look at the log for the reason, or raise APP_INTEGRATIONS_SPOOL_MAX_BYTES",
+            f"look at the log for the reason, {decide}or raise "
+            "APP_INTEGRATIONS_SPOOL_MAX_BYTES",
         )
         self.lacking = waiting + dead + more - limit
         """How many bytes must go before as many more as were wanted find room."""

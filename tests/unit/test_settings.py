@@ -106,6 +106,20 @@ def test_file_with_wrong_content(tmp_path, content):
     ]
 
 
+def test_file_with_an_unreadable_selection(tmp_path):
+    """Where a text can be wrong in one place, the place is told, also of a file."""
+    file = tmp_path / "events"
+    file.write_text("user-task, insident\n")
+
+    (line,) = mistakes(EVENTS_FILE=str(file))
+
+    assert line == (
+        "EVENTS_FILE names a file whose content can't be used: at character 12 "
+        "(insident): there is no type insident (is incident meant?), must be one that "
+        "holds a selection like `user-task, incident:created` (docs/events.md)"
+    )
+
+
 def test_file_that_cannot_be_read(tmp_path):
     """A missing file, a directory and a file that isn't text are told by name."""
     binary = tmp_path / "binary"
