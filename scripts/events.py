@@ -121,15 +121,16 @@ def _field(field: Field, meaning: str) -> tuple[str, ...]:
 
 
 def _examples(each: EventType, recorded: Examples) -> Iterator[str]:
-    """Yield an example of the type, and one of each kind that has fields of its own."""
-    shown: set[tuple[Field, ...]] = set()
+    """Yield an example of each kind; all but the first are folded."""
     for kind in each.kinds:
-        name = each.name_of(kind)
-        if kind.extra not in shown and name in recorded:
-            shown.add(kind.extra)
-            event = next(iter(recorded[name].values()))
-            text = f"`{each.name}:{kind.name}`, of a broker {event.broker}:"
-            yield f"{text}\n\n```json\n{_json(body_of(event))}\n```"
+        event = next(iter(recorded[each.name_of(kind)].values()))
+        name = f"{each.name}:{kind.name}"
+        block = f"```json\n{_json(body_of(event))}\n```"
+        if kind is each.kinds[0]:
+            yield f"`{name}`, of a broker {event.broker}:\n\n{block}"
+        else:
+            summary = f"<code>{name}</code>, of a broker {event.broker}"
+            yield f"<details><summary>{summary}</summary>\n\n{block}\n\n</details>"
 
 
 def _json(event: dict[str, object]) -> str:

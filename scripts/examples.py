@@ -9,12 +9,14 @@ from exporter.events import EVERYTHING, Event, Mapper, Selection
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
 VERSIONS = ("8.6.0", "8.8.21")
+# Of steps, those that people mean: what is told of without brackets.
+SHOWN = EVERYTHING.replace("step[*]", "step")
 NOTHING: tuple[Any, ...] = ("", "-1", [], {}, "UNSPECIFIED")
 
 
-def recorded(version: str) -> list[Event]:
-    """Return every event that the recorded records of *version* become."""
-    mapper = Mapper({"": Selection(EVERYTHING)})
+def recorded(version: str, selection: str = EVERYTHING) -> list[Event]:
+    """Return every event of *selection* that the records of *version* become."""
+    mapper = Mapper({"": Selection(selection)})
     lines = [
         line
         for path in sorted((DATA / version).iterdir())
@@ -27,7 +29,7 @@ def examples() -> dict[str, dict[str, Event]]:
     """Return by kind and version the first event that shows most; newest first."""
     found: dict[str, dict[str, Event]] = defaultdict(dict)
     for version in reversed(VERSIONS):
-        for event in recorded(version):
+        for event in recorded(version, SHOWN):
             best = found[event.kind].setdefault(version, event)
             if _shows(event) > _shows(best):
                 found[event.kind][version] = event

@@ -33,9 +33,8 @@ def files() -> dict[Path, str]:
     for each in CATALOG:
         for kind in each.kinds:
             schema = schema_of(each, kind)
-            shown = recorded.get(each.name_of(kind), {}).values()
-            if shown:
-                schema["examples"] = [body_of(event) for event in shown]
+            shown = recorded[each.name_of(kind)].values()
+            schema["examples"] = [body_of(event) for event in shown]
             text = json.dumps(schema, indent=2, ensure_ascii=False)
             found[SCHEMAS / f"{each.name_of(kind)}.json"] = text + "\n"
     return found

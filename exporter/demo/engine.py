@@ -40,47 +40,48 @@ class Engine:
 
     async def topology(self) -> dict[str, Any]:
         """Return who is in the cluster and who leads."""
-        return await self._ask("GET", "topology")
+        return await self.ask("GET", "topology")
 
     async def deploy(self, resources: Mapping[str, bytes]) -> dict[str, Any]:
         """Deploy *resources*, by file name; return the keys and versions they got."""
         form = aiohttp.FormData(default_to_multipart=True)
         for name, content in resources.items():
             form.add_field("resources", content, filename=name)
-        return await self._ask("POST", "deployments", data=form)
+        return await self.ask("POST", "deployments", data=form)
 
     async def create_instance(
         self, definition: Key, variables: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Start an instance of the process with the key *definition*."""
         body = {"processDefinitionKey": definition, "variables": variables or {}}
-        return await self._ask("POST", "process-instances", json=body)
+        return await self.ask("POST", "process-instances", json=body)
 
     async def cancel_instance(self, instance: Key) -> None:
         """Cancel an instance, and with it what is open in it."""
-        await self._ask("POST", f"process-instances/{instance}/cancellation", json={})
+        await self.ask("POST", f"process-instances/{instance}/cancellation", json={})
 
     async def assign(self, task: Key, assignee: str) -> None:
         """Give a user task to *assignee*, whoever has it."""
         body = {"assignee": assignee, "allowOverride": True}
-        await self._ask("POST", f"user-tasks/{task}/assignment", json=body)
+        await self.ask("POST", f"user-tasks/{task}/assignment", json=body)
 
     async def unassign(self, task: Key) -> None:
         """Take a user task from whoever has it."""
-        await self._ask("DELETE", f"user-tasks/{task}/assignee")
+        await self.ask("DELETE", f"user-tasks/{task}/assignee")
 
     async def update(self, task: Key, changes: Mapping[str, Any]) -> None:
         """Change the dates, the candidates or the priority of a user task."""
-        await self._ask("PATCH", f"user-tasks/{task}", json={"changeset": changes})
+        await self.ask("PATCH", f"user-tasks/{task}", json={"changeset": changes})
 
     async def complete(
         self, task: Key, variables: Mapping[str, Any] | None = None
     ) -> None:
         """Complete a user task."""
         body = {"variables": variables or {}}
-        await self._ask("POST", f"user-tasks/{task}/completion", json=body)
+        await self.ask("POST", f"user-tasks/{task}/completion", json=body)
 
-    async def _ask(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+    async def ask(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        """Give the command at *path*, below `/v2`; return what the engine answers."""
         for _ in range(ATTEMPTS):
             status, answer = await self._try(method, path, **content)
             if status != 429:

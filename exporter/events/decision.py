@@ -17,7 +17,11 @@ from exporter.events.fields import (
 
 FAILED = (
     text("failedDecisionId", "The decision that failed: this one, or one it needs."),
-    text("failureMessage", "Why it did.", "evaluationFailureMessage"),
+    text(
+        "failureMessage",
+        "Why it did, which may hold data.",
+        "evaluationFailureMessage",
+    ),
 )
 
 DECISION = EventType(

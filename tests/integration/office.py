@@ -45,8 +45,9 @@ class Office:
         answer = await self.engine.deploy(
             {each.name: each.read_bytes() for each in paths}
         )
-        parts = [part for each in answer["deployments"] for part in each.values()]
-        return {part["resourceName"]: part for part in parts if part}
+        parts = [part or {} for each in answer["deployments"] for part in each.values()]
+        # A decision names no file: the requirements that it comes with do.
+        return {part["resourceName"]: part for part in parts if "resourceName" in part}
 
     async def review(self, count):
         """Start *count* instances of the demo's process at once; return their keys."""

@@ -46,16 +46,16 @@ async def office(new_broker, tmp_path, backend, recorder):
 
 async def test_every_event(office, backend, recorder):
     """Each event is what its schema says, and all of them are what the log says."""
-    first, second = await live(office)
+    instances = await live(office)
 
     def told():
         return {each.identity: each.event for each in backend.arrivals}
 
     def settled():
-        """Return what the log says, once both have ended in it and all is told."""
+        """Return what the log says, once all have ended in it and are told of."""
         expected = mapped(recorder)
         ended = {each.instance for each in expected.values() if each.kind in ENDED}
-        return ended >= {int(first), int(second)} and expected.keys() <= told().keys()
+        return ended >= set(map(int, instances)) and expected.keys() <= told().keys()
 
     await eventually(settled, within=PATIENCE)
     expected, events = mapped(recorder), told()
