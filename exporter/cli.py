@@ -18,6 +18,8 @@ from itertools import chain
 
 from exporter import __version__, connecting, service, settings, standby, variables
 from exporter.commands import arguments, backends, stub_backend
+from exporter.commands.broker_environment import add_to as add_broker_version_to
+from exporter.commands.broker_environment import broker_environment
 from exporter.commands.status import status
 from exporter.commands.uninstall import add_broker_to, enable, uninstall
 from exporter.commands.uninstall import add_to as add_uninstall_to
@@ -38,6 +40,7 @@ examples:
   {NAME} dead-letters list     # with the settings of the service
   {NAME} status                # likewise
   {NAME} backends              # what each still has to get
+  {NAME} broker-environment 8.8.1  # what a broker must be told
   {NAME} stub-backend          # shows what a backend would get
   {NAME} uninstall             # where the broker's management port is reached
   {NAME} enable                # and the way back
@@ -135,11 +138,11 @@ def parser() -> argparse.ArgumentParser:
         check: add_broker_to,
         uninstall: add_uninstall_to,
         enable: add_uninstall_to,
+        broker_environment: add_broker_version_to,
     }
-    for call in (run, check, config, status, uninstall, enable):
-        command = commands.add_parser(
-            call.__name__, help=call.__doc__, description=call.__doc__
-        )
+    for call in (run, check, config, status, broker_environment, uninstall, enable):
+        name = call.__name__.replace("_", "-")
+        command = commands.add_parser(name, help=call.__doc__, description=call.__doc__)
         command.set_defaults(call=call)
         if call is not run:
             command.add_argument("--json", action="store_true", help="print JSON")

@@ -130,7 +130,7 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     if mistakes or home is None:  # without a home there is a mistake
         raise WiringError(mistakes)
     name = told.exporter_id or EXPORTER_ID
-    added = _exporting(version, loaded, name)
+    added = exporting(version, loaded, name=name)
     others = alone(environ)
     kept = takeover.without(others, [name])
     notices = told.notices + [
@@ -141,16 +141,24 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     return Wiring(kept | added | ignored, exporter, loaded, notices)
 
 
-def _exporting(version: str, loaded: Settings, name: str) -> dict[str, str]:
-    """Return what makes a broker of *version* export to the exporter of *loaded*."""
-    if not loaded.ingest_port:
+def exporting(
+    version: str, loaded: Settings, *, name: str, url: str = ""
+) -> dict[str, str]:
+    """
+    Return what makes a broker of *version* export to the exporter of *loaded*.
+
+    The broker calls it *name*, and reaches it at *url*, or else on its own machine.
+    Raises `WiringError`.
+    """
+    if not loaded.ingest_port and not url:
         raise WiringError(
             [f"{PREFIX}INGEST_PORT is 0, must be a port that the broker can be told"]
         )
+    here = str(address(loaded.ingest_host, loaded.ingest_port)).rstrip("/")
     try:
         return broker_environment(
             version,
-            str(address(loaded.ingest_host, loaded.ingest_port)).rstrip("/"),
+            url or here,
             bulk_size=loaded.broker_bulk_size,
             username=loaded.ingest_username,
             password=loaded.ingest_password,

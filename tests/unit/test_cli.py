@@ -31,6 +31,7 @@ def test_help_helps(capsys):
         "check ",
         "config ",
         "status ",
+        "broker-environment",
         "uninstall ",
         "dead-letters",
         "backends ",

@@ -104,9 +104,7 @@ def test_every_kind_is_in_the_table():
     """No kind of the catalog goes without a record."""
     found = {kind for kinds in TABLE.values() for kind in kinds if kind}
 
-    assert found == {
-        each.name_of(kind) for each in CATALOG for kind in each.kinds
-    }
+    assert found == {each.name_of(kind) for each in CATALOG for kind in each.kinds}
 
 
 @pytest.mark.parametrize("record_type", ["COMMAND", "COMMAND_REJECTION", "LATER"])

@@ -1,0 +1,44 @@
+"""
+`broker-environment`: what a broker must be told, for whoever starts it by hand.
+
+stdout holds only the variables, as files of an environment have them.
+"""
+
+import argparse
+import json
+import sys
+
+from exporter import settings
+from exporter.declaration import PREFIX
+from exporter.distribution.wiring import exporter_id, exporting
+
+PASSWORD = "AUTHENTICATION_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+def broker_environment(args: argparse.Namespace) -> int:
+    """Print the variables of a broker that exports what is selected here."""
+    told = exporting(
+        args.version, settings.load(), name=exporter_id(), url=args.ingest_url
+    )
+    shown = {name: value for name, value in told.items() if not name.endswith(PASSWORD)}
+    if args.json:
+        print(json.dumps(shown, indent=2))
+    else:
+        for name, value in shown.items():
+            print(f"{name}={value}")
+    for name in told.keys() - shown.keys():
+        print(
+            f"Not shown: {name} must be {PREFIX}INGEST_PASSWORD, too", file=sys.stderr
+        )
+    return 0
+
+
+def add_to(command: argparse.ArgumentParser) -> None:
+    """Add what says which broker it is, and how it gets here."""
+    command.add_argument("version", metavar="VERSION", help="the broker's, like 8.8.1")
+    command.add_argument(
+        "--ingest-url",
+        default="",
+        metavar="URL",
+        help="where the broker reaches this exporter (default: on the same machine)",
+    )

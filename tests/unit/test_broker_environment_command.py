@@ -1,0 +1,88 @@
+"""Whoever starts the broker by hand is told what to tell it."""
+
+import json
+
+import pytest
+
+from exporter import cli
+
+BROKER = "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Return a function that runs the command, with settings."""
+
+    def command(*argv, **settings):
+        monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://127.0.0.1:9/events")
+        for name, value in settings.items():
+            monkeypatch.setenv(f"APP_INTEGRATIONS_{name}", value)
+        status = cli.main(["broker-environment", *argv])
+        return status, *capsys.readouterr()
+
+    return command
+
+
+def test_lines_for_a_file(run):
+    """Each line is a variable, as shells, systemd and Docker read them."""
+    status, out, err = run("8.8.1")
+
+    lines = dict(line.split("=") for line in out.splitlines())
+    assert (status, err) == (0, "")
+    assert lines[f"{BROKER}ARGS_URL"] == "http://127.0.0.1:9280"
+    assert lines[f"{BROKER}ARGS_INDEX_USERTASK"] == "true"
+    assert lines[f"{BROKER}ARGS_INDEX_JOB"] == "false"
+
+
+def test_what_is_selected(run):
+    """The broker is told to send what any backend here selects."""
+    _, out, _ = run(
+        "8.8.1",
+        "--json",
+        BACKENDS="teams,audit",
+        BACKEND_TEAMS_URL="http://127.0.0.1:9/",
+        BACKEND_AUDIT_URL="http://127.0.0.1:9/",
+        BACKEND_TEAMS_EVENTS="job:failed",
+        BACKEND_AUDIT_EVENTS="incident, timer",
+        URL="",
+    )
+
+    told = json.loads(out)
+    flags = {name: told[f"{BROKER}ARGS_INDEX_{name}"] for name in ("JOB", "INCIDENT")}
+    assert flags == {"JOB": "true", "INCIDENT": "true"}
+    assert told[f"{BROKER}ARGS_INDEX_USERTASK"] == "false"
+    assert told[f"{BROKER}ARGS_INCLUDEENABLEDRECORDS"] == "true"
+
+
+def test_the_password_is_not_shown(run):
+    """The user is, and standard error says where the password belongs."""
+    _, out, err = run(
+        "8.6.0",
+        "--ingest-url=http://exporter:9280",
+        INGEST_USERNAME="broker",
+        INGEST_PASSWORD="hunter2",
+    )
+
+    assert "APPINTSPOOL_ARGS_URL=http://exporter:9280\n" in out
+    assert "AUTHENTICATION_USERNAME=broker\n" in out
+    assert "hunter2" not in out + err
+    assert err == (
+        "Not shown: ZEEBE_BROKER_EXPORTERS_APPINTSPOOL_ARGS_AUTHENTICATION_PASSWORD "
+        "must be APP_INTEGRATIONS_INGEST_PASSWORD, too\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "argv, why",
+    [
+        (["8.4.0"], "has no user tasks to export"),
+        (["latest"], "is not a version of the broker"),
+        (["8.8.1", "--ingest-url=http://a:1/b"], "more than scheme, host and port"),
+    ],
+)
+def test_mistakes(run, argv, why):
+    """What no broker could use is an error, and nothing is printed for a file."""
+    status, out, err = run(*argv)
+
+    assert (status, out) == (2, "")
+    assert why in err
