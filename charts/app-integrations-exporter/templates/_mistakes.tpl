@@ -113,6 +113,19 @@ APP_INTEGRATIONS_SPOOL_DIR: ""
 - {{ printf "extraEnv has %s, must leave it to %s" .name (get $elsewhere .name | default "this chart") }}
   {{- end }}
 {{- end }}
+{{- /* In the image the entrypoint tells the broker itself. */}}
+{{- if ne .Values.mode "embedded" }}
+  {{- $unseen := dict }}
+  {{- range .Values.extraEnv }}{{ $_ := set $unseen .name "extraEnv has" }}{{ end }}
+  {{- range $name, $value := .Values.env }}
+    {{- if and $value (hasSuffix "_FILE" $name) }}{{ $_ := set $unseen $name "env has" }}{{ end }}
+  {{- end }}
+  {{- range $name, $where := $unseen }}
+    {{- if regexMatch `^APP_INTEGRATIONS_(BACKEND_[A-Z0-9]+_)?EVENTS(_FILE)?$` $name }}
+- {{ printf "%s %s, must be said by env.%s, so that the brokers are told, too, in mode %s" $where $name (trimSuffix "_FILE" $name) $.Values.mode }}
+    {{- end }}
+  {{- end }}
+{{- end }}
 {{- $ports := list (include "app-integrations-exporter.ingestPort" .) (include "app-integrations-exporter.adminPort" .) }}
 {{- if has "0" $ports }}
 - env.APP_INTEGRATIONS_INGEST_PORT or env.APP_INTEGRATIONS_ADMIN_PORT is 0, must be a port that others can be told
