@@ -60,6 +60,11 @@ class Stub:
         return [post for post in self.posts if post.status and post.status < 300]
 
     @property
+    def refused(self) -> list[Post]:
+        """The posts that were answered with 422."""
+        return [post for post in self.posts if post.status == 422]
+
+    @property
     def positions(self) -> list[int]:
         """The positions of all accepted events, in the order of their acceptance."""
         return [position for post in self.accepted for position in post.positions]

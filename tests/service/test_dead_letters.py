@@ -332,8 +332,11 @@ async def test_what_is_refused_again_is_a_dead_letter_again(start, backend, run)
     """A backend that wasn't mended gets it once more, and it has a new number."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
+    before = len(backend.refused)
 
     retried = await run(exporter, "retry", "--all")
+    # Only a success that began after the refusal is a proof.
+    await eventually(lambda: len(backend.refused) > before)
     await exporter.bulk(tasks(4, value=instance(4)))
     await kept(exporter, 1)
     listed = await run(exporter, "list", "--json")

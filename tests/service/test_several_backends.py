@@ -191,10 +191,17 @@ async def test_a_restart(begin, teams, audit):
 
 async def left_behind(begin, audit, *positions):
     """Let *positions* wait for a backend that is then no longer configured."""
-    audit.answer = 503
+    gate = audit.gate()
+    audit.answer = lambda _: 503 if gate.wait() else None
     async with begin(shutdown_timeout_ms=0) as exporter:
         await exporter.bulk(tasks(*positions))
         await eventually_metrics(exporter, **{"spool_events teams": 0})
+        # Held until nobody asks any more: a later one would be answered like new ones.
+        await eventually(
+            lambda: sum(len(each.ids) for each in audit.posts) == len(positions)
+        )
+    gate.set()
+    await eventually(lambda: all(each.status for each in audit.posts))
     audit.posts.clear()
     audit.answer = 200
 
@@ -356,7 +363,8 @@ async def test_dead_letters_of_a_backend_of_the_past(begin, audit, command):
 
 async def test_the_fullest_loses(begin, teams, audit):
     """A full spool takes from the backend that holds most; the other loses nothing."""
-    audit.answer = 503
+    gate = audit.gate()
+    audit.answer = lambda _: 503 if gate.wait() else None
     large = {"assignee": "x" * 100_000}
     slow = {"audit": {"batch_size": 1, "max_batches_in_flight": 1}}
     full = {"spool_when_full": "drop-oldest", "spool_max_bytes": MIB}
