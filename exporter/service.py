@@ -137,7 +137,7 @@ def _tell(spool: Spool, observer: Observer) -> None:
     if spool.salvaged:
         observer.salvaged(spool.salvaged)
     for backend, held in spool.left_behind.items():
-        observer.left_behind(backend, held)
+        observer.left_behind(backend, held, spool.dead_of(backend))
 
 
 def _ready(spool: Spool, **ports: str) -> None:

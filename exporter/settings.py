@@ -156,9 +156,9 @@ def load() -> Settings:
     backends = {}
     for name in names or [ONLY_BACKEND]:
         own, wrong = read_all(of_backend(name), plain)
-        mistakes += [each for each in wrong if each not in mistakes]
         own |= {"name": name, "proxies": getproxies_environment()}
-        mistakes.extend(settings_transport.conflicts(own, prefix_of(name)))
+        wrong += _conflicts_of(name, own)
+        mistakes += [each for each in wrong if each not in mistakes]
         if not wrong:
             files = files_of(OF_BACKEND) | files_of(of_backend(name))
             backends[name] = BackendSettings(files=files, prefix=prefix_of(name), **own)
@@ -166,6 +166,19 @@ def load() -> Settings:
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(files=files_of(OF_SERVICE), backends=backends, **values)
+
+
+def _conflicts_of(name: str, own: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong between the settings of a backend, by where it was said."""
+    inherited = {
+        each.variable: plain.variable
+        for plain, each in zip(OF_BACKEND, of_backend(name), strict=True)
+        if not each.own
+        and not any(os.environ.get(each.variable + end) for end in ("", "_FILE"))
+    }
+    for mistake in settings_transport.conflicts(own, prefix_of(name)):
+        variable, wrong = mistake.split(" ", 1)
+        yield f"{inherited.get(variable, variable)} {wrong}"
 
 
 def _nobodys(name: str) -> Iterator[str]:

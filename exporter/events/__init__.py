@@ -3,7 +3,7 @@
 from exporter.events.catalog import CATALOG, DEFAULT, EVERYTHING
 from exporter.events.dropping import dropped_in
 from exporter.events.event import ONLY_BACKEND, Event
-from exporter.events.filters import Filter, Filters, patterns_of
+from exporter.events.filters import Filter, Filters
 from exporter.events.formats import FORMATS, Format
 from exporter.events.mapping import Mapper
 from exporter.events.record import UnmappableError
@@ -25,5 +25,4 @@ __all__ = [
     "SelectionError",
     "UnmappableError",
     "dropped_in",
-    "patterns_of",
 ]

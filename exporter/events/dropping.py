@@ -26,7 +26,7 @@ def dropped_in(text: str) -> tuple[str, ...]:
     believe that something is left out that isn't.
     """
     names = []
-    for written, at in listed(text):
+    for written, at in listed(text, "a name"):
         name, dot, inner = written.partition(".")
         if name not in FIELDS:
             wrong = f"no event has a field {name}{meant(name, FIELDS)}"

@@ -5,6 +5,7 @@ A filter lists patterns; one that begins with ! keeps away what it fits, whateve
 does. Where an event has nothing to compare, nothing is kept away.
 """
 
+import re
 from typing import NamedTuple
 
 from exporter.events.event_type import EventType
@@ -13,6 +14,7 @@ from exporter.events.record import Value
 from exporter.events.written import SelectionError, listed
 
 DENY = "!"
+QUOTES = re.compile("[\"']")
 
 
 class Filter:
@@ -22,10 +24,14 @@ class Filter:
         """
         Read patterns, separated by commas; an empty *text* lets everything pass.
 
-        Raises `SelectionError` for a pattern that is missing.
+        Raises `SelectionError` for a pattern that is missing, or that can't fit.
         """
         allowed, denied = [], []
-        for pattern, at in listed(text):
+        for pattern, at in listed(text, "a pattern"):
+            if quote := QUOTES.search(pattern):
+                # Who quotes for a shell that isn't there would get nothing at all.
+                wrong = "no id has a quote in it"
+                raise SelectionError(text, at + quote.start(), wrong)
             if not pattern.startswith(DENY):
                 allowed.append(pattern)
             elif kept_away := pattern.removeprefix(DENY).lstrip():
@@ -44,11 +50,6 @@ class Filter:
         if self._denies and self._denies(text):
             return False
         return self._allows is None or self._allows(text)
-
-
-def patterns_of(text: str) -> list[str]:
-    """Return what *text* lists, separated by commas."""
-    return [each for each, _ in listed(text)]
 
 
 class Filters(NamedTuple):

@@ -1,12 +1,10 @@
 """What people write in settings: lists, names, and where in them something is wrong."""
 
 import difflib
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 NEAR = 20
 """Characters of a text that are shown where something is wrong."""
-ITEM = re.compile(r"[^\s,](?:[^,]*[^\s,])?")
 
 
 class SelectionError(ValueError):
@@ -20,9 +18,19 @@ class SelectionError(ValueError):
         self.at = at
 
 
-def listed(text: str) -> list[tuple[str, int]]:
-    """Return what *text* lists, separated by commas, and where each begins."""
-    return [(found[0], found.start()) for found in ITEM.finditer(text)]
+def listed(text: str, what: str) -> Iterator[tuple[str, int]]:
+    """
+    Yield what *text* lists, separated by commas, and where each begins.
+
+    Raises `SelectionError` where *what* it lists is missing; an empty text lists none.
+    """
+    at = 0
+    for part in text.split(",") if text.strip() else ():
+        item = part.strip()
+        if not item:
+            raise SelectionError(text, at, f"{what} is missing")
+        yield item, at + part.index(item)
+        at += len(part) + 1
 
 
 def meant(name: str, names: Iterable[str]) -> str:

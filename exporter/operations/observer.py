@@ -105,13 +105,14 @@ class Observer:
         known = str(status) in ANSWERS
         self._metrics.answers.labels(str(status) if known else OTHER).inc()
 
-    def left_behind(self, backend: str, held: Held) -> None:
-        """Warn that nobody delivers what waits for a *backend* of the past."""
+    def left_behind(self, backend: str, held: Held, dead: Held) -> None:
+        """Warn that nobody delivers what waits, or is *dead*, of a past *backend*."""
         log.warning(
             "events wait for a backend that isn't configured any more",
             extra={
                 "backend": backend,
                 "events": held.rows,
+                "dead_letters": dead.rows,
                 "remedy": "Configure it again, or decide what becomes of them: "
                 "app-integrations-exporter backends --help",
             },

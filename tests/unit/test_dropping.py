@@ -26,7 +26,7 @@ def mapper(dropped=""):
     [
         ("", ()),
         ("assignee", ("assignee",)),
-        (" assignee ,\ncustomHeaders.mail,", ("assignee", "customHeaders.mail")),
+        (" assignee ,\ncustomHeaders.mail", ("assignee", "customHeaders.mail")),
         ("customHeaders", ("customHeaders",)),
         (
             "customHeaders.io.camunda.zeebe:assignee",

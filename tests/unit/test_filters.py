@@ -9,7 +9,6 @@ from exporter.events import (
     Mapper,
     Selection,
     SelectionError,
-    patterns_of,
 )
 from tests.records import a_record, line
 
@@ -18,7 +17,6 @@ from tests.records import a_record, line
     "patterns, passing, kept_away",
     [
         ("", ["a", "b", "!"], []),
-        (" , ", ["a"], []),
         ("a", ["a"], ["b", "A", "aa", "ba"]),
         ("a, b", ["a", "b"], ["c", "a, b"]),
         ("order-*", ["order-", "order-7", "order-7\n8"], ["order", "my-order-7"]),
@@ -48,10 +46,16 @@ def test_patterns(patterns, passing, kept_away):
     [
         ("!", "at character 1 (!): a pattern is missing after !"),
         ("a, ! , b", "at character 4 (! , b): a pattern is missing after !"),
+        (",", "at character 1 (,): a pattern is missing"),
+        ("a,, b", "at character 3 (, b): a pattern is missing"),
+        ("a, ", "at its end: a pattern is missing"),
+        ("a, 'b*'", "at character 4 ('b*'): no id has a quote in it"),
+        ('"a,b"', 'at character 1 ("a,b"): no id has a quote in it'),
+        ('!a"', 'at character 3 ("): no id has a quote in it'),
     ],
 )
 def test_what_is_wrong(patterns, wrong):
-    """A pattern that is missing is no pattern that fits nothing."""
+    """What lets all pass, or nothing, without anybody having meant it, is refused."""
     with pytest.raises(SelectionError) as raised:
         Filter(patterns)
 
@@ -60,8 +64,13 @@ def test_what_is_wrong(patterns, wrong):
 
 def test_lists():
     """What is listed is separated by commas; blanks around it don't count."""
-    assert patterns_of(" a b ,, c,\n!d ") == ["a b", "c", "!d"]
-    assert patterns_of("") == []
+    each = Filter(" a b , c,\n!d* ")
+
+    assert [text for text in ("a b", "a", "c", "d1") if each.passes(text)] == [
+        "a b",
+        "c",
+    ]
+    assert Filter(" \n").open
 
 
 def is_mapped(record, **filters):

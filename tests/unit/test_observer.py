@@ -236,12 +236,12 @@ def test_what_came_in(observer, metrics):
 
 def test_events_of_a_backend_of_the_past(observer, caplog):
     """Whose events nobody delivers, how many, and who decides, is a warning."""
-    observer.left_behind("old", Held(3, 900))
+    observer.left_behind("old", Held(3, 900), Held(1, 300))
 
     (record,) = caplog.records
     assert (record.levelname, record.message) == (
         "WARNING",
         "events wait for a backend that isn't configured any more",
     )
-    assert (record.backend, record.events) == ("old", 3)
+    assert (record.backend, record.events, record.dead_letters) == ("old", 3, 1)
     assert "app-integrations-exporter backends" in record.remedy

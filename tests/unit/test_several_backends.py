@@ -166,3 +166,23 @@ def test_value_types():
     both = loaded(BACKEND_TEAMS_EVENTS="incident", BACKEND_AUDIT_EVENTS="job, timer")
 
     assert both.value_types == {"INCIDENT", "JOB", "TIMER"}
+
+
+def test_a_mistake_is_where_it_was_said():
+    """What all of them have from a plain name is one mistake of that name."""
+    missing = "is '/nowhere' (No such file or directory)"
+    right = "must be the path of a readable file"
+
+    assert mistakes(TLS_CA_PATH="/nowhere") == [f"TLS_CA_PATH {missing}, {right}"]
+    assert mistakes(BACKEND_AUDIT_TLS_CA_PATH="/nowhere") == [
+        f"BACKEND_AUDIT_TLS_CA_PATH {missing}, {right}"
+    ]
+
+
+def test_what_is_missing_belongs_to_one():
+    """A credential is never said of all, so its own name is told."""
+    (mistake,) = mistakes(
+        BACKEND_TEAMS_OAUTH_CLIENT_ID="a", BACKEND_TEAMS_OAUTH_CLIENT_SECRET="b"
+    )
+
+    assert mistake.startswith("BACKEND_TEAMS_OAUTH_AUTHORIZATION_SERVER_URL is not set")
