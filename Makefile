@@ -26,7 +26,7 @@ test: check chart-test fault-test integration ## everything: the fast checks, th
 
 check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service tests with coverage
 	@echo "==> unit and service tests"
-	@$(BIN)/python -m pytest --quiet --numprocesses=auto --cov --cov-report=term tests/unit tests/service
+	@$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --cov --cov-report=term tests/unit tests/service
 
 lint: $(VENV)/.dev ## style and types only
 	@echo "==> ruff, mypy, shellcheck"

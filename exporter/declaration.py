@@ -30,6 +30,7 @@ class MistakeError(Exception):
     def __init__(self, variable: str, wrong: str, right: str) -> None:
         """Say in one line what is *wrong* and what would be *right*."""
         super().__init__(f"{variable} {wrong}, must be {right}")
+        self.variable = variable
 
 
 def setting(  # noqa: PLR0913 -- a declaration has as many parts

@@ -40,24 +40,37 @@ class Must:
     most: int | None = None
     why: Callable[[Any], str] = lambda _: ""
     """Says what is wrong with a value, where more can be said than that it is."""
+    where: Callable[[Any], str] = lambda _: ""
+    """Says in which place, and repeats nothing of the value."""
 
     def __call__(self, value: object) -> None:
-        """Refuse *value* in the way environs expects, unless it holds; say why."""
+        """Refuse *value* in the way environs expects, unless it holds."""
         if not self.holds(value):
-            raise ValidationError(self.why(value))
+            raise ValidationError(self.be)
 
 
-def readable(be: str, read: Callable[[str], object]) -> Must:
-    """Accept what *read* can read; its `ValueError` says why it can't, and where."""
+def readable(be: str, read: Callable[[str], object], pattern: str = "") -> Must:
+    """
+    Accept what *read* can read; its `ValueError` says why it can't.
 
-    def complaint(value: str) -> str:
+    If that has a `place`, it says where. What is right has the *pattern*, if there is
+    one.
+    """
+
+    def complaint(value: str) -> ValueError | None:
         try:
             read(value)
         except ValueError as error:
-            return str(error)
-        return ""
+            return error
+        return None
 
-    return Must(be, lambda value: not complaint(value), why=complaint)
+    return Must(
+        be,
+        lambda value: complaint(value) is None,
+        pattern,
+        why=lambda value: str(complaint(value) or ""),
+        where=lambda value: getattr(complaint(value), "place", ""),
+    )
 
 
 def whole(least: int, most: int = 2**31 - 1) -> Must:

@@ -6,12 +6,14 @@ What is wrong becomes a line that names the variable, and never shows a secret.
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from environs import EnvValidationError, FileAwareEnv
 
 from exporter.declaration import SERVICE_LINK, Declared, MistakeError
+from exporter.reread import text_of
 
 
 def read_all(
@@ -57,13 +59,22 @@ def _read(env: FileAwareEnv, declared: Declared) -> object:
         return declared.default
     read: Callable[..., Any] = env.int if declared.kind is int else env.str
     try:
-        value = read(variable, validate=declared.must, error_messages={"invalid": ""})
-    except EnvValidationError as error:
-        name, wrong = variable, f"is {declared.shown(text)!r}"
+        value = read(
+            variable,
+            validate=declared.must,
+            error_messages={"invalid": right},
+        )
+    except EnvValidationError:
+        name, wrong, why = variable, f"is {declared.shown(text)!r}", ""
         if path:
             name, wrong = by_file, "names a file whose content can't be used"
             right = f"one that holds {right}"
-        if why := "".join(error.error_messages):
+            # Where, and nothing of it: it may be a secret that somebody misplaced.
+            with suppress(OSError, ValueError):
+                why = declared.must.where(text_of(Path(path)))
+        else:
+            why = declared.must.why(text)
+        if why:
             wrong += f": {why}"
         raise MistakeError(name, wrong, right) from None
     except (OSError, ValueError) as error:

@@ -171,14 +171,14 @@ def load() -> Settings:
 def _conflicts_of(name: str, own: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong between the settings of a backend, by where it was said."""
     inherited = {
-        each.variable: plain.variable
+        plain.variable
         for plain, each in zip(OF_BACKEND, of_backend(name), strict=True)
         if not each.own
         and not any(os.environ.get(each.variable + end) for end in ("", "_FILE"))
     }
-    for mistake in settings_transport.conflicts(own, prefix_of(name)):
-        variable, wrong = mistake.split(" ", 1)
-        yield f"{inherited.get(variable, variable)} {wrong}"
+    for mistake in settings_transport.conflicts(own):
+        here = mistake.variable not in inherited
+        yield str(mistake).replace(PREFIX, prefix_of(name) if here else PREFIX)
 
 
 def _nobodys(name: str) -> Iterator[str]:

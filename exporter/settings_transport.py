@@ -118,15 +118,10 @@ class TransportSettings(Readable):
         return Reread(load(), load, list(paths.values()), about)
 
 
-def conflicts(values: Mapping[str, Any], prefix: str = PREFIX) -> Iterator[str]:
-    """
-    Yield what is wrong between settings that are right by themselves.
-
-    The names of their variables begin with *prefix*.
-    """
+def conflicts(values: Mapping[str, Any]) -> Iterator[MistakeError]:
+    """Yield what is wrong between settings that are right by themselves."""
     for find in (_two_of_a_header, _half_of_oauth, _unusable_proxies, _unusable_files):
-        for mistake in find(values):
-            yield str(mistake).replace(PREFIX, prefix)
+        yield from find(values)
 
 
 def _half_of_oauth(values: Mapping[str, Any]) -> Iterator[MistakeError]:

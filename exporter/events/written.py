@@ -13,9 +13,8 @@ class SelectionError(ValueError):
     def __init__(self, text: str, at: int, wrong: str) -> None:
         """Point at the character *at* of *text*, counted from 0."""
         near = " ".join(text[at : at + NEAR].split())
-        place = f"at character {at + 1} ({near})" if near else "at its end"
-        super().__init__(f"{place}: {wrong}")
-        self.at = at
+        self.place = f"at character {at + 1}" if near else "at its end"
+        super().__init__(f"{self.place}{near and f' ({near})'}: {wrong}")
 
 
 def listed(text: str, what: str) -> Iterator[tuple[str, int]]:

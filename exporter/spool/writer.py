@@ -138,14 +138,16 @@ class Writer:
             self._stale = False
 
     def _tell(self, done: list[Done]) -> None:
+        # The waiters only wake up behind all of this, but before those whom `then`
+        # wakes: brokers have their answers before their events are sent on, which would
+        # add a fifth to the wait.
         for work, result, error in done:
-            # Its waiter only wakes up behind `then`, but before those whom that wakes:
-            # the broker has its answer before its events are sent on, which would add a
-            # fifth to its wait.
-            if not work.future.cancelled():
-                if error is None:
-                    work.future.set_result(result)
-                else:
-                    work.future.set_exception(error)
+            if work.future.cancelled():
+                continue
+            if error is None:
+                work.future.set_result(result)
+            else:
+                work.future.set_exception(error)
+        for work, result, error in done:
             if error is None:
                 work.then(result)

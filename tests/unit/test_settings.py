@@ -107,16 +107,16 @@ def test_file_with_wrong_content(tmp_path, content):
 
 
 def test_file_with_an_unreadable_selection(tmp_path):
-    """Where a text can be wrong in one place, the place is told, also of a file."""
+    """The place is told, and nothing of the content: it may be the wrong file."""
     file = tmp_path / "events"
-    file.write_text("user-task, insident\n")
+    file.write_text("user-task, hunter2\n")
 
     (line,) = mistakes(EVENTS_FILE=str(file))
 
     assert line == (
-        "EVENTS_FILE names a file whose content can't be used: at character 12 "
-        "(insident): there is no type insident (is incident meant?), must be one that "
-        "holds a selection like `user-task, incident:created` (docs/events.md)"
+        "EVENTS_FILE names a file whose content can't be used: at character 12, "
+        "must be one that holds a selection like `user-task, incident:created` "
+        "(docs/events.md)"
     )
 
 

@@ -1,6 +1,7 @@
 """The spool as its callers use it, on a real file."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from itertools import chain
 
@@ -266,19 +267,24 @@ async def test_waiters_share_a_commit(tmp_path):
         assert list(chain(*await taken(spool))) == list(range(1, 201))
 
 
-async def test_the_append_ends_before_a_batch_is_taken(tmp_path):
-    """Who appended goes on first: the broker's answer waits for no delivery."""
+async def test_appends_end_before_a_batch_is_taken(tmp_path):
+    """Whoever appended goes on first: no answer to a broker waits for a delivery."""
     order = []
 
     async def take():
         await only(spool).take(ANY)
         order.append("taken")
 
-    async with a_spool(tmp_path) as spool:
-        taking = asyncio.create_task(take())
-        await asyncio.sleep(0)  # it waits for the first event now
-        await spool.append([an_event(1)])
-        order.append("appended")
-        await taking
+    async def append(position):
+        await spool.append([an_event(position)])
+        order.append(position)
 
-    assert order == ["appended", "taken"]
+    async with a_spool(tmp_path) as spool:
+        gate = threading.Event()  # while the writer waits for it, appends gather
+        tasks = [spool._writer.do(gate.wait), take(), *map(append, (1, 2, 3))]
+        everything = asyncio.gather(*tasks)
+        await asyncio.sleep(0)  # all of them have begun now
+        gate.set()
+        await everything
+
+    assert order == [1, 2, 3, "taken"]
