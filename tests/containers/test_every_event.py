@@ -3,7 +3,15 @@
 from exporter.events import EVERYTHING
 from tests.conftest import eventually
 from tests.containers.offices import unstaffed
-from tests.integration.everything import HAPPENED, in_order, kinds_of, live, schema
+from tests.integration.everything import (
+    HAPPENED,
+    as_it_was,
+    in_order,
+    kind_of,
+    live,
+    schema,
+    told_of,
+)
 from tests.integration.office import PATIENCE
 
 
@@ -14,17 +22,24 @@ async def test_every_event(start, backend):
         start(environment=selected) as broker,
         unstaffed(broker, backend) as office,
     ):
-        await live(office)
-        await eventually(lambda: told(backend) >= HAPPENED, within=PATIENCE)
+        instances = await live(office)
+        await eventually(lambda: ended(backend, instances), within=PATIENCE)
 
     identities = [each.identity for each in backend.arrivals]
     assert len(identities) == len(set(identities))
-    for arrival in backend.arrivals:
-        for kind in kinds_of(arrival.event):
-            schema(kind).validate(arrival.event)
+    events = [each.event for each in backend.arrivals]
+    for event in events:
+        schema(kind_of(event)).validate(event)
     in_order(backend.arrivals)
+    assert {kind_of(event) for event in events} >= HAPPENED
+    as_it_was(events, instances)
 
 
-def told(backend):
-    """Return all that the backend was told of, by kind."""
-    return set().union(*(kinds_of(each.event) for each in list(backend.arrivals)))
+def ended(backend, instances):
+    """Whether the backend was told that all *instances* ended."""
+    events = [each.event for each in list(backend.arrivals)]
+    last = [told_of(events, each)[-1:] for each in instances]
+    return all(
+        each in (["process-instance.completed"], ["process-instance.terminated"])
+        for each in last
+    )

@@ -1,5 +1,6 @@
 """A process in which everything happens, and what is to be told of it."""
 
+import asyncio
 import json
 from contextlib import suppress
 from itertools import groupby
@@ -23,6 +24,37 @@ ELSEWHERE = {
     "job.retries-updated",
 }
 HAPPENED = {each.name_of(kind) for each in CATALOG for kind in each.kinds} - ELSEWHERE
+
+
+UP_TO_THE_TASK = """
+    job.completed decision.evaluated
+    message-subscription.created message-subscription.correlated
+    timer.created timer.triggered escalation.not-escalated escalation.escalated
+    timer.created user-task.created
+"""
+STORIES = (
+    f"""
+    process-instance.started job.created job.timed-out
+    job.failed incident.created job.updated incident.resolved
+    {UP_TO_THE_TASK}
+    user-task.assigned user-task.unassigned user-task.updated user-task.completed
+    timer.canceled process-instance.completed
+    """,
+    f"""
+    process-instance.started job.created job.timed-out
+    {UP_TO_THE_TASK}
+    user-task.migrated timer.canceled user-task.canceled process-instance.terminated
+    """,
+    """
+    process-instance.started job.created job.timed-out
+    job.error-thrown process-instance.completed
+    """,
+    """
+    process-instance.started job.created job.timed-out
+    job.canceled process-instance.terminated
+    """,
+)
+"""What happens in each of four instances, in order; told by hand."""
 
 
 async def live(office):
@@ -80,14 +112,15 @@ async def work(office, keys):
 async def jobs(office, instances, *, timeout_ms):
     """Return the key of each instance's job, once a worker has all of them."""
     found = {}
-    while not found.keys() >= set(instances):
-        body = {"type": "book", "timeout": timeout_ms, "maxJobsToActivate": 10}
-        answer = await office.engine.ask("POST", "jobs/activation", json=body)
-        # The key's name and form changed with 8.8.
-        found |= {
-            str(each["processInstanceKey"]): each.get("jobKey") or each["key"]
-            for each in answer["jobs"]
-        }
+    async with asyncio.timeout(PATIENCE):
+        while not found.keys() >= set(instances):
+            body = {"type": "book", "timeout": timeout_ms, "maxJobsToActivate": 10}
+            answer = await office.engine.ask("POST", "jobs/activation", json=body)
+            # The key's name and form changed with 8.8.
+            found |= {
+                str(each["processInstanceKey"]): each.get("jobKey") or each["key"]
+                for each in answer["jobs"]
+            }
     return found
 
 
@@ -154,16 +187,53 @@ def in_order(arrivals):
         assert positions == sorted(positions)
 
 
-def kinds_of(event):
-    """Return what *event* may be, by its words and its fields."""
-    names = {
+def kind_of(event):
+    """Return what *event* tells of, by its words and what else tells kinds apart."""
+    words = event["type"], event["intent"]
+    if words == ("USER_TASK", "ASSIGNED"):
+        return "user-task.assigned" if event["assignee"] else "user-task.unassigned"
+    whole = event.get("elementType") == "PROCESS"
+    (name,) = (
         each.name_of(kind)
         for each in CATALOG
         for kind in each.kinds
-        if (each.value_type, kind.intent) == (event["type"], event["intent"])
+        if (each.value_type, kind.intent) == words
+        and (each.name == "process-instance") is whole
+    )
+    return name
+
+
+def told_of(events, instance):
+    """Return what was told of an *instance*, but for its steps and variables."""
+    kinds = [kind_of(e) for e in events if e.get("processInstanceKey") == instance]
+    return [each for each in kinds if not each.startswith(("step.", "variable."))]
+
+
+def as_it_was(events, keys):
+    """Hold *events* against what was done to the instances with these *keys*."""
+    for instance, story in zip(keys, STORIES, strict=True):
+        assert told_of(events, instance) == story.split()
+    one = {
+        kind_of(each): each
+        for each in events
+        if each.get("processInstanceKey", "-1") in (keys[0], "-1")
     }
-    return {
-        name
-        for name in names
-        if schema(name).schema["properties"].keys() == event.keys()
-    }
+    children = [
+        each
+        for each in events
+        if kind_of(each) == "process-instance.started"
+        and each["processDefinitionId"] == "everything-child"
+    ]
+    parents = {each["parentProcessInstanceKey"] for each in children}
+    assert parents == set(keys[:2])
+    assert one["incident.created"]["jobKey"] == one["job.failed"]["id"]
+    assert one["incident.created"]["errorMessage"] == "no seat"
+    assert one["job.updated"]["changedAttributes"] == ["retries"]
+    assert one["decision.evaluated"]["decisionOutput"] == '"high"'
+    assert one["decision.failed"]["failedDecisionId"] == "everything-unsure"
+    assert one["escalation.escalated"]["catchElementId"] == "helped"
+    assert one["timer.canceled"]["elementId"] == "overdue"
+    assert one["user-task.assigned"]["assignee"] == "ann"
+    assert one["user-task.updated"]["changedAttributes"] == ["priority"]
+    assert one["user-task.updated"]["priority"] == 10
+    assert one["message.expired"]["messageName"] == "lost"

@@ -12,7 +12,13 @@ from exporter.demo.service import Service
 from exporter.distribution.broker_environment import broker_environment
 from exporter.events import CATALOG, EVERYTHING, Mapper, Selection
 from tests.conftest import eventually
-from tests.integration.everything import HAPPENED, in_order, live, schema
+from tests.integration.everything import (
+    HAPPENED,
+    as_it_was,
+    in_order,
+    live,
+    schema,
+)
 from tests.integration.office import PATIENCE, Office
 from tests.integration.recorder import Recorder
 
@@ -45,7 +51,7 @@ async def office(new_broker, tmp_path, backend, recorder):
 
 
 async def test_every_event(office, backend, recorder):
-    """Each event is what its schema says, and all of them are what the log says."""
+    """Each is as its schema and the log say, and all tell what was really done."""
     instances = await live(office)
 
     def told():
@@ -64,6 +70,7 @@ async def test_every_event(office, backend, recorder):
     for identity, event in events.items():
         schema(expected[identity].kind).validate(event)
     in_order(backend.arrivals)
+    as_it_was(list(events.values()), instances)
 
 
 ENDED = ("process-instance.completed", "process-instance.terminated")
