@@ -24,7 +24,7 @@ from exporter.errors import ConfigError
 from exporter.events import ONLY_BACKEND, dropped_in
 from exporter.musts import one_of, readable, whole
 from exporter.reading import files_of, read_all
-from exporter.settings_backend import BackendSettings, names_in
+from exporter.settings_backend import NAMES, BackendSettings, names_in
 from exporter.settings_distribution import DistributionSettings
 
 MIB = 1024 * 1024
@@ -36,7 +36,9 @@ class Settings(DistributionSettings):
 
     backend_names: str = setting(
         "",
-        readable("names of a-z and 0-9, each once, like `teams, audit`", names_in),
+        readable(
+            "names of a-z and 0-9, each once, like `teams, audit`", names_in, NAMES
+        ),
         "Several backends by name. Of `teams` the settings below are those that begin "
         f"with `{PREFIX}BACKEND_TEAMS_`, else what the plain names say, but for "
         "addresses and credentials. Without this there is one, with the plain names.",

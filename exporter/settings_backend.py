@@ -16,6 +16,7 @@ from exporter.events import (
     DEFAULT,
     FORMATS,
     ONLY_BACKEND,
+    SELECTION_FORM,
     Filter,
     Filters,
     Format,
@@ -26,6 +27,7 @@ from exporter.settings_transport import TransportSettings
 
 MIB = 1024 * 1024
 NAME = re.compile(r"[a-z0-9]{1,32}")
+NAMES = rf"\s*{NAME.pattern}(\s*,\s*{NAME.pattern})*\s*"
 
 
 def names_in(text: str) -> list[str]:
@@ -40,9 +42,16 @@ def names_in(text: str) -> list[str]:
 
 
 SELECTION = readable(
-    "a selection like `user-task, incident:created` (docs/events.md)", Selection
+    "a selection like `user-task, incident:created` (docs/events.md)",
+    Selection,
+    SELECTION_FORM,
 )
-PATTERNS = readable("patterns like `order-*, !order-test`, separated by commas", Filter)
+_PATTERN = r"""[^,"']*[^\s,"'][^,"']*"""
+PATTERNS = readable(
+    "patterns like `order-*, !order-test`, separated by commas",
+    Filter,
+    f"{_PATTERN}(,{_PATTERN})*",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from exporter.events.dropping import dropped_in
 from exporter.events.event import ONLY_BACKEND, Event
 from exporter.events.filters import Filter, Filters
 from exporter.events.formats import FORMATS, Format
+from exporter.events.grammar import FORM as SELECTION_FORM
 from exporter.events.mapping import Mapper
 from exporter.events.record import UnmappableError
 from exporter.events.selection import Selection
@@ -16,6 +17,7 @@ __all__ = [
     "EVERYTHING",
     "FORMATS",
     "ONLY_BACKEND",
+    "SELECTION_FORM",
     "Event",
     "Filter",
     "Filters",

@@ -25,6 +25,21 @@ ALL = ("*",)
 BY_NAME = {each.name: each for each in CATALOG}
 
 
+def _form(each: EventType) -> str:
+    """Return what a term of this type looks like, roughly: brackets hold anything."""
+    blanks = BLANKS.pattern
+    form = f"{each.name}({blanks}:{blanks}({'|'.join(k.name for k in each.kinds)}))?"
+    if each.brackets:
+        inside = rf"({blanks}\[[^\[\]]+\])"
+        form += inside if not each.brackets.usual else f"{inside}?"
+    return form
+
+
+_TERM = f"{BLANKS.pattern}({'|'.join(map(_form, CATALOG))}){BLANKS.pattern}"
+FORM = f"{_TERM}(,{_TERM})*"
+"""What every selection looks like, for those who can't ask `parse`, like the chart."""
+
+
 class Term(NamedTuple):
     """One term of a selection."""
 

@@ -13,6 +13,7 @@ class SelectionError(ValueError):
     def __init__(self, text: str, at: int, wrong: str) -> None:
         """Point at the character *at* of *text*, counted from 0."""
         near = " ".join(text[at : at + NEAR].split())
+        self.at = at
         self.place = f"at character {at + 1}" if near else "at its end"
         super().__init__(f"{self.place}{near and f' ({near})'}: {wrong}")
 

@@ -314,6 +314,23 @@ def test_several_backends():
         assert told[name] == wanted
 
 
+def test_what_nobody_selects():
+    """The default is sent to nobody, nor what a backend that isn't listed selects."""
+    values = enabled("service", backend={})
+    values["env"] = {
+        "APP_INTEGRATIONS_BACKENDS": " audit ",
+        "APP_INTEGRATIONS_BACKEND_AUDIT_URL": "https://audit.example",
+        "APP_INTEGRATIONS_BACKEND_AUDIT_EVENTS": "incident",
+        "APP_INTEGRATIONS_BACKEND_OLD_EVENTS": "job",
+    }
+
+    told = Rendered(values).read(ENV)
+
+    flags = ("USERTASK", "INCIDENT", "JOB")
+    name = "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_"
+    assert [told[name + flag] for flag in flags] == ["false", "true", "false"]
+
+
 def test_newest_version():
     """A version newer than all we know is told what the newest one is."""
     assert f"{NEWEST.major}.{NEWEST.minor}" == "8.10"  # as the templates say

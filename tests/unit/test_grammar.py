@@ -1,11 +1,13 @@
 """A selection says what it means, or where it is wrong and what may be meant."""
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.events import CATALOG, DEFAULT, EVERYTHING, SelectionError
-from exporter.events.grammar import parse
+from exporter.events.grammar import FORM, parse
 from exporter.events.step import USUAL
 
 KINDS = {each.name: [kind.name for kind in each.kinds] for each in CATALOG}
@@ -196,6 +198,23 @@ def test_what_is_wrong(text, wrong):
     assert str(raised.value) == wrong
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insident",
+        "job:done",
+        "job[a]:failed",
+        "job,",
+        "variable",
+        "user-task[a]",
+        "a b",
+    ],
+)
+def test_the_form(text):
+    """Whoever can't read a selection still finds most of what is wrong in one."""
+    assert not re.fullmatch(FORM, text)
+
+
 def test_the_default():
     """It is what the official exporter sends."""
     assert [(type_, kind) for type_, (kind,), _ in read(DEFAULT)] == [
@@ -240,6 +259,7 @@ def test_any_text(text):
         assert str(outcome).startswith("at ")
     else:
         assert all(term.kinds and term.patterns for term in outcome)
+        assert re.fullmatch(FORM, text)
 
 
 @given(

@@ -67,12 +67,13 @@ somebody's own Secret is a variable of the broker's container, and the broker pu
 {{- toYaml $variables }}
 {{- end }}
 
-{{/* All selections of events there are, one behind the other. */}}
+{{/* What the backends select, one behind the other; one without a selection of its own selects what the plain name says. */}}
 {{- define "app-integrations-exporter.selected" -}}
 {{- $settings := include "app-integrations-exporter.settings" . | fromYaml }}
-{{- $all := list (get $settings "APP_INTEGRATIONS_EVENTS" | default (.Files.Get "files/settings.yaml" | fromYaml).APP_INTEGRATIONS_EVENTS.default) }}
-{{- range $name, $text := $settings }}
-  {{- if regexMatch `^APP_INTEGRATIONS_BACKEND_[A-Z0-9]+_EVENTS$` $name }}{{ $all = append $all $text }}{{ end }}
+{{- $plain := get $settings "APP_INTEGRATIONS_EVENTS" | default (.Files.Get "files/settings.yaml" | fromYaml).APP_INTEGRATIONS_EVENTS.default }}
+{{- $all := list }}
+{{- range splitList "," (get $settings "APP_INTEGRATIONS_BACKENDS" | default "") }}
+  {{- $all = append $all (get $settings (printf "APP_INTEGRATIONS_BACKEND_%s_EVENTS" (trim . | upper)) | default $plain) }}
 {{- end }}
 {{- join ", " $all }}
 {{- end }}

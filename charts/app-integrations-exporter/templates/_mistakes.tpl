@@ -121,8 +121,8 @@ APP_INTEGRATIONS_SPOOL_DIR: ""
     {{- if and $value (hasSuffix "_FILE" $name) }}{{ $_ := set $unseen $name "env has" }}{{ end }}
   {{- end }}
   {{- range $name, $where := $unseen }}
-    {{- if regexMatch `^APP_INTEGRATIONS_(BACKEND_[A-Z0-9]+_)?EVENTS(_FILE)?$` $name }}
-- {{ printf "%s %s, must be said by env.%s, so that the brokers are told, too, in mode %s" $where $name (trimSuffix "_FILE" $name) $.Values.mode }}
+    {{- if regexMatch `^APP_INTEGRATIONS_(BACKENDS|(BACKEND_[A-Z0-9]+_)?EVENTS|BROKER_BULK_SIZE|INGEST_(HOST|PORT|USERNAME)|ADMIN_PORT)(_FILE)?$` $name }}
+- {{ printf "%s %s, must be said by env.%s, so that the brokers and Services know it, too, in mode %s" $where $name (trimSuffix "_FILE" $name) $.Values.mode }}
     {{- end }}
   {{- end }}
 {{- end }}
