@@ -5,10 +5,12 @@ A lane is a process instance, or a partition for events without one. What is tak
 lane keeps the rest of it waiting, and nobody else.
 """
 
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heappop, heappush, merge
+from itertools import islice, repeat
 from typing import NamedTuple
 
 
@@ -70,6 +72,20 @@ class Lanes:
             self.ready -= len(lane.waiting)
         return taken
 
+    def seize(self, limit: int) -> list[Place]:
+        """Take the oldest *limit* that wait behind what was taken of their lanes."""
+        behind = (
+            zip(lane.waiting, repeat(key))
+            for key, lane in self._lanes.items()
+            if lane.taken
+        )
+        seized = [Place(*place) for place in islice(merge(*behind), limit)]
+        for place in seized:
+            lane = self._lanes[place.lane]
+            lane.waiting.popleft()
+            lane.taken += 1
+        return seized
+
     def land(self, places: Iterable[Place]) -> None:
         """Let what waits behind *places* go once nothing of their lane is taken."""
         for key, count in _by_lane(places).items():
@@ -84,9 +100,10 @@ class Lanes:
                 del self._lanes[key]
 
     def give_back(self, places: Sequence[Place]) -> None:
-        """Undo `take` for *places*, behind which nothing of their lanes is taken."""
+        """Undo `take` or `seize` for *places*: each goes where it was in its lane."""
         for place in sorted(places, reverse=True):
-            self._lanes[place.lane].waiting.appendleft(place.sequence)
+            waiting = self._lanes[place.lane].waiting
+            waiting.insert(bisect_left(waiting, place.sequence), place.sequence)
         self.land(places)
 
     def _pop(self) -> Place | None:

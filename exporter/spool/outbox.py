@@ -120,7 +120,7 @@ class Outbox:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(limits.linger_seconds):
                         await self._ready(limits.events)
-            return await self._take(limits)
+            return await self._fetch(self._lanes.take(limits.events), limits)
 
     @property
     def exhausted(self) -> bool:
@@ -149,16 +149,18 @@ class Outbox:
 
     async def lose(self, size: int) -> Batch:
         """
-        Forget some *size* bytes of the oldest events that may go, if any may.
+        Forget some *size* bytes of the oldest events that aren't taken, if there are.
 
         Raises `SpoolFailedError`; then nothing is forgotten.
         """
         limits = Limits(events=PAGE, bytes=max(1, size), identities=sys.maxsize)
         self._look_ahead()
-        while not self._lanes.ready and self._reading:
+        while not (places := self._lanes.take(PAGE) or self._lanes.seize(PAGE)):
+            if not self._reading:
+                return Batch(())
             # Reading goes on by itself, and tells the slots; here nobody else does.
             await self._writer.do(lambda: None)
-        batch = await self._take(limits)
+        batch = await self._fetch(places, limits)
         if batch.entries:
             settle = partial(self._store.settle, self._backend, batch.entries)
             try:
@@ -220,9 +222,8 @@ class Outbox:
             self._cache[sequence] = event
             self._cached_bytes += len(event.body)
 
-    async def _take(self, limits: Limits) -> Batch:
-        """Return what may go now, within *limits*; the rest keeps its place."""
-        places = self._lanes.take(limits.events)
+    async def _fetch(self, places: Sequence[Place], limits: Limits) -> Batch:
+        """Return what fits of *places*, within *limits*; the rest gets them back."""
         self._taking += 1
         try:
             entries = await self._load(places, limits.bytes)

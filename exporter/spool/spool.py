@@ -1,5 +1,6 @@
 """The spool as the rest of the house sees it."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -58,6 +59,7 @@ class Spool:
         self._store = store
         self._writer = writer
         self._lost = lost
+        self._making_room = asyncio.Lock()
         self.salvaged = salvaged
         """What became of a file that was damaged; whoever opens it has to tell."""
         self.outboxes: Mapping[str, Outbox] = {
@@ -76,19 +78,21 @@ class Spool:
         """
         if not events and not unreadable:
             return Accepted((), kept_aside=0, repeats=0, epochs=())
-        while True:
-            try:
-                return await self._writer.do(
-                    partial(self._store.append, events, unreadable),
-                    lambda accepted: self._accepted(accepted.entries),
-                )
-            except SpoolFullError as error:
-                if not self._lost or error.hopeless:
-                    raise
-                batch = await self._lose(error.lacking)
-                if batch is None:
-                    raise
-                self._lost(batch)
+        append = partial(self._store.append, events, unreadable)
+        try:
+            return await self._writer.do(append, self._appended)
+        except SpoolFullError:
+            if not self._lost:
+                raise
+        async with self._making_room:  # else two find that each other's events can't go
+            while True:
+                try:
+                    return await self._writer.do(append, self._appended)
+                except SpoolFullError as error:
+                    batch = None if error.hopeless else await self._lose(error.lacking)
+                    if batch is None:
+                        raise
+                    self._lost(batch)
 
     async def dead_letters(
         self, choice: Choice = ALL
@@ -219,6 +223,9 @@ class Spool:
     def limit(self) -> int:
         """How many bytes of both may be held."""
         return self._store.limit
+
+    def _appended(self, accepted: Accepted) -> None:
+        self._accepted(accepted.entries)
 
     def _accepted(self, entries: Sequence[Entry]) -> None:
         """Tell each outbox what was just committed for it."""

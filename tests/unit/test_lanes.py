@@ -9,6 +9,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(1, 5)),
         st.tuples(st.just("take"), st.integers(1, 4)),
+        st.tuples(st.just("seize"), st.integers(1, 4)),
         st.tuples(st.just("land"), st.integers(0, 3)),
         st.tuples(st.just("give back"), st.integers(0, 3)),
     ),
@@ -22,46 +23,57 @@ class PlainLanes:
     def __init__(self):
         """Know of nothing."""
         self.waiting = []
-        self.occupied = set()
+        self.in_flight = []
 
     def take(self, limit):
         """Return the oldest *limit* of free lanes, and occupy these."""
-        free = [p for p in sorted(self.waiting) if p.lane not in self.occupied]
-        self.waiting = [p for p in self.waiting if p not in free[:limit]]
-        self.occupied |= {place.lane for place in free[:limit]}
-        return free[:limit]
+        return self._take(limit, [p for p in self.waiting if not self.is_held_up(p)])
+
+    def seize(self, limit):
+        """Return the oldest *limit* of all others."""
+        return self._take(limit, [p for p in self.waiting if self.is_held_up(p)])
+
+    def is_held_up(self, place):
+        """Whether something of the same lane is in flight."""
+        return any(
+            each.lane == place.lane for batch in self.in_flight for each in batch
+        )
 
     @property
     def ready(self):
         """Count what is in free lanes."""
-        return sum(place.lane not in self.occupied for place in self.waiting)
+        return sum(not self.is_held_up(place) for place in self.waiting)
+
+    def _take(self, limit, among):
+        batch = sorted(among)[:limit]
+        self.waiting = [place for place in self.waiting if place not in batch]
+        self.in_flight += [batch] if batch else []
+        return batch
 
 
 @given(STEPS)
 @settings(max_examples=300)
 def test_same_as_the_plain_way(steps):
     """Whatever happens, `take` returns the oldest whose lane is free, in order."""
-    lanes, plain, in_flight = Lanes(), PlainLanes(), []
+    lanes, plain = Lanes(), PlainLanes()
     for sequence, (step, number) in enumerate(steps):
         if step == "add":
             lanes.add(Place(sequence, number))
             plain.waiting.append(Place(sequence, number))
         elif step == "take":
-            batch = lanes.take(number)
-            assert batch == plain.take(number)
-            in_flight += [batch] if batch else []
-        elif in_flight:
-            batch = in_flight.pop(number % len(in_flight))
+            assert lanes.take(number) == plain.take(number)
+        elif step == "seize":
+            assert lanes.seize(number) == plain.seize(number)
+        elif plain.in_flight:
+            batch = plain.in_flight.pop(number % len(plain.in_flight))
+            back = batch[len(batch) // 2 :] if step == "give back" else batch
+            rest = batch[: len(batch) - len(back)]
+            plain.in_flight += [rest] if rest else []
             if step == "give back":
-                back = batch[len(batch) // 2 :]
                 lanes.give_back(back)
                 plain.waiting += back
-                batch = batch[: len(batch) // 2]
-                plain.occupied -= {p.lane for p in back} - {p.lane for p in batch}
-                in_flight += [batch] if batch else []
             else:
-                lanes.land(batch)
-                plain.occupied -= {place.lane for place in batch}
+                lanes.land(back)
         assert lanes.ready == plain.ready
 
 

@@ -39,9 +39,9 @@ async def test_a_full_spool_may_lose_the_oldest(tmp_path):
         assert list(chain(*await taken(spool))) == [8, 9, 10, 11, 12, 13]
 
 
-def ten_bytes(number):
+def ten_bytes(number, **changes):
     """Return an event of ten bytes, and of its own instance."""
-    return an_event(number, body=b"x" * 10, instance=number)
+    return an_event(number, **{"body": b"x" * 10, "instance": number} | changes)
 
 
 async def test_nothing_to_lose(tmp_path):
@@ -89,6 +89,32 @@ async def test_a_full_spool_loses_what_nobody_takes(tmp_path, monkeypatch):
 
         assert [e.position for b in lost for e in b.events] == list(range(1, 81))
         assert list(chain(*await taken(spool))) == list(range(81, 101))
+
+
+async def test_a_full_spool_loses_what_waits_behind_others(tmp_path):
+    """Messages share a lane: all but what is in flight may go, or nothing could."""
+    lost = []
+    async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
+        await spool.append([ten_bytes(n, instance=7) for n in range(1, 11)])
+        first = await only(spool).take(replace(ANY, events=2))
+        for number in range(11, 21):
+            await spool.append([ten_bytes(number, instance=7)])
+        only(spool).give_back(first.entries)
+
+        assert [e.position for b in lost for e in b.events] == list(range(3, 13))
+        assert list(chain(*await taken(spool))) == [1, 2, *range(13, 21)]
+
+
+async def test_many_at_once_make_room(tmp_path, monkeypatch):
+    """None is refused because another one is just about to forget what may go."""
+    monkeypatch.setattr(outbox, "CACHE_BYTES", 0)  # the file is asked for every event
+    lost = []
+    async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
+        await spool.append([ten_bytes(n) for n in range(1, 11)])
+        await asyncio.gather(*(spool.append([ten_bytes(n)]) for n in range(11, 31)))
+
+        assert len([e for b in lost for e in b.events]) == 20
+        assert len(list(chain(*await taken(spool)))) == 10
 
 
 async def test_nothing_is_lost_in_vain(tmp_path):
