@@ -117,7 +117,7 @@ class Backend:
         ) as response:
             body = await self._finish(response)
             if 200 <= response.status < 300:  # nobody reads what a success says
-                return Answer(response.status, detail=printable(_about(response)))
+                return Answer(response.status, detail=_success(response.status))
             hide = partial(without, secrets_of(headers, self._url))
             return Answer(
                 response.status,
@@ -138,6 +138,14 @@ class Backend:
                 while len(body) < LARGEST_ANSWER and not response.content.at_eof():
                     body += await response.content.readany()
         return body
+
+
+def _success(status: int) -> str:
+    """Return *status* in our own words: those of the answer could repeat a secret."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status}"
 
 
 def _about(response: aiohttp.ClientResponse) -> str:

@@ -4,8 +4,11 @@ Take our own secrets out of what a backend or a proxy says: some echo the reques
 Pure. Whatever isn't known to be harmless counts as a secret.
 """
 
-from collections.abc import Iterable, Mapping
+import html
+import json
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from urllib.parse import quote, quote_plus
 
 from yarl import URL
 
@@ -13,6 +16,15 @@ HARMLESS = frozenset(
     {"content-type", "user-agent", "x-event-ids", "x-cluster-id", "x-org-id"}
     | {"idempotency-key", "webhook-id", "webhook-timestamp"}
 )
+WRITTEN: tuple[Callable[[str], str], ...] = (
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    html.escape,
+    quote,
+    quote_plus,
+)
+"""How an answer may spell what it repeats."""
+HIDDEN = "(hidden)"
 SHORTEST = 4
 """What is shorter is in every text, by chance."""
 
@@ -24,11 +36,20 @@ def secrets_of(headers: Mapping[str, str], url: str) -> list[str]:
     target = URL(url)
     found = {*values, *words, target.query_string, target.raw_query_string}
     found |= {*target.query.values(), target.fragment}
+    found |= {written(each) for each in found for written in WRITTEN}
     return sorted((each for each in found if len(each) >= SHORTEST), key=len)[::-1]
 
 
-def without(secrets: Iterable[str], text: str) -> str:
-    """Return *text* with each of *secrets* hidden, the longest first."""
+def without(secrets: Sequence[str], text: str) -> str:
+    """
+    Return *text* with each of *secrets* hidden, the longest first.
+
+    It may be cut off, so what only begins like one is hidden at its end.
+    """
     for secret in secrets:
-        text = text.replace(secret, "(hidden)")
+        text = text.replace(secret, HIDDEN)
+    for secret in secrets:
+        for length in range(min(len(secret), len(text)), SHORTEST - 1, -1):
+            if text.endswith(secret[:length]):
+                return text[:-length] + HIDDEN
     return text

@@ -1,5 +1,7 @@
 """A backend that echoes the request doesn't bring our secrets into the log."""
 
+import pytest
+
 from exporter.delivery.hiding import secrets_of, without
 
 HEADERS = {
@@ -36,3 +38,24 @@ def test_what_is_shown():
     """What tells an operator something, and keeps nothing secret, stays."""
     text = "400 Bad Request: application/json 1-1-1 at backend.example/in"
     assert hidden(text) == text
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        r"a\"b\\c<d>&1",  # JSON
+        "a&quot;b\\c&lt;d&gt;&amp;1",  # HTML
+        "a%22b%5Cc%3Cd%3E%261",  # a URL
+    ],
+)
+def test_spellings(spelled):
+    """An answer that spells a secret as its format wants it hides it no less."""
+    secrets = secrets_of({"X-Api-Key": 'a"b\\c<d>&1'}, URL)
+
+    assert without(secrets, f"you sent {spelled}!") == "you sent (hidden)!"
+
+
+@pytest.mark.parametrize("length", range(4, 8))
+def test_cut_off(length):
+    """What is left of an answer may end in the middle of a secret."""
+    assert hidden(f"you sent {'hunter22'[:length]}") == "you sent (hidden)"
