@@ -15,6 +15,15 @@ KEY = "whsec_"
 KEY_BYTES = range(24, 65)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether *text* can be written down: JSON and shells bring half characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def headers_of(text: str) -> dict[str, str]:
     """
     Return the headers in *text*: `X-Team: a, X-Env: prod`, or one on each line.

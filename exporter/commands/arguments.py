@@ -6,6 +6,7 @@ from typing import Any
 
 from exporter.commands import dead_letters
 from exporter.operations.dead_letters import LARGEST_ID
+from exporter.texts import is_unicode
 
 MEANING = "Look at events that were given up, send them again, drop or export them."
 DESCRIPTION = """\
@@ -117,4 +118,6 @@ def _text(text: str) -> str:
     """Return *text*; an empty one, perhaps of a variable not set, would mean all."""
     if not text:
         raise argparse.ArgumentTypeError("is empty")
+    if not is_unicode(text):
+        raise argparse.ArgumentTypeError("is no text in UTF-8")
     return text

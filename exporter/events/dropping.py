@@ -5,10 +5,13 @@ A name without a dot is that of a field; one with a dot is of something in a fie
 is an object, like `customHeaders.mail`.
 """
 
+import re
+
 from exporter.events.catalog import CATALOG
 from exporter.events.fields import Form
 from exporter.events.written import SelectionError, listed, meant
 
+BLANK = re.compile(r"\s")
 FIELDS = {
     field.name: field
     for each in CATALOG
@@ -28,10 +31,12 @@ def dropped_in(text: str) -> tuple[str, ...]:
     names = []
     for written, at in listed(text, "a name"):
         name, dot, inner = written.partition(".")
+        if blank := BLANK.search(name):
+            raise SelectionError(text, at + blank.start(), "a comma is missing")
         if name not in FIELDS:
             wrong = f"no event has a field {name}{meant(name, FIELDS)}"
             raise SelectionError(text, at, wrong)
-        if dot and not inner:
+        if dot and (not inner or inner[0].isspace() or inner[0] in "\"'"):
             raise SelectionError(text, at, f"a name in {name} is missing")
         if inner and FIELDS[name].form is not Form.OBJECT:
             raise SelectionError(text, at, f"{name} has nothing in it by a name")

@@ -14,7 +14,8 @@ from exporter.events.record import Value
 from exporter.events.written import SelectionError, listed
 
 DENY = "!"
-QUOTES = re.compile("[\"']")
+STRANGE = re.compile(r"""[\s\x00-\x1f"'`!;|^$()\[\]{}]""")
+"""What no id of a process, an element or a tenant has in it."""
 
 
 class Filter:
@@ -26,18 +27,21 @@ class Filter:
 
         Raises `SelectionError` for a pattern that is missing, or that can't fit.
         """
-        allowed, denied = [], []
+        allowed: list[str] = []
+        denied: list[str] = []
         for pattern, at in listed(text, "a pattern"):
-            if quote := QUOTES.search(pattern):
-                # Who quotes for a shell that isn't there would get nothing at all.
-                wrong = "no id has a quote in it"
-                raise SelectionError(text, at + quote.start(), wrong)
-            if not pattern.startswith(DENY):
-                allowed.append(pattern)
-            elif kept_away := pattern.removeprefix(DENY).lstrip():
-                denied.append(kept_away)
-            else:
+            plain = pattern.removeprefix(DENY).lstrip()
+            if not plain:
                 raise SelectionError(text, at, f"a pattern is missing after {DENY}")
+            if strange := STRANGE.search(plain):
+                # It would fit nothing: a list of what is denied would let all pass.
+                place = at + len(pattern) - len(plain) + strange.start()
+                blank = strange[0].isspace()
+                wrong = (
+                    "a comma is missing" if blank else f"no id has {strange[0]} in it"
+                )
+                raise SelectionError(text, place, wrong)
+            (denied if pattern.startswith(DENY) else allowed).append(plain)
         self._allows = fits(allowed) if allowed else None
         self._denies = fits(denied) if denied else None
         self.open = not (allowed or denied)

@@ -131,6 +131,13 @@ def _patterns(reader: _Reader, found: EventType, opened: int) -> tuple[str, ...]
 
 def _pattern(reader: _Reader, brackets: Brackets) -> str:
     pattern, at = reader.read(PATTERN, f"one of the {brackets.of}")
+    if pattern[0] in "\"'!":
+        wrong = (
+            f"patterns in brackets have no {pattern[0]} in front (? is any character)"
+        )
+        raise reader.error(wrong, at)
+    if "\n" in pattern:
+        raise reader.error("a comma is missing", at + pattern.index("\n"))
     # A word of a newer engine can't be told from a typo: only * selects it.
     if brackets.choices and not any(map(fits([pattern]), brackets.choices)):
         wrong = f"{pattern} is none of the {brackets.of}"

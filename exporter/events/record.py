@@ -6,6 +6,7 @@ has the engine's default, and one of the wrong type makes the record unmappable.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from exporter import codec
@@ -94,20 +95,24 @@ class Value:
             return ""
         raise UnmappableError(f"value.{name} is no text")
 
-    def items(self, name: str) -> list[Any]:
-        """Return the list *name*."""
+    def items(self, name: str) -> list[str]:
+        """Return the list of texts *name*."""
         items = self._fields.get(name)
-        if type(items) is list:
-            return items
         if items is None:
             return []
-        raise UnmappableError(f"value.{name} is no list")
+        if type(items) is list and _are_texts(items):
+            return items
+        raise UnmappableError(f"value.{name} is no list of texts")
 
-    def pairs(self, name: str) -> dict[str, Any]:
-        """Return the object *name*."""
+    def pairs(self, name: str) -> dict[str, str]:
+        """Return the object of texts *name*."""
         pairs = self._fields.get(name)
-        if type(pairs) is dict:
-            return pairs
         if pairs is None:
             return {}
-        raise UnmappableError(f"value.{name} is no object")
+        if type(pairs) is dict and _are_texts(pairs.values()):
+            return pairs
+        raise UnmappableError(f"value.{name} is no object of texts")
+
+
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(type(value) is str for value in values)

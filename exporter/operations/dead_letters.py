@@ -15,6 +15,7 @@ from aiohttp import web
 from exporter import codec
 from exporter.operations.guard import InputError, reply
 from exporter.spool import Choice, DeadLetter, Handled, Spool, Window
+from exporter.texts import is_unicode
 
 PATH = "/dead-letters"
 MOST_LETTERS = 500
@@ -179,7 +180,7 @@ def _choice(body: bytes) -> Choice:
         )
     texts = {name: asked[name] for name in ("reason", "backend") if name in asked}
     for name, text in texts.items():
-        if not isinstance(text, str):
+        if not (isinstance(text, str) and is_unicode(text)):
             raise InputError(f"{name} is no text", remedy="Leave it out, or give one")
     return Choice(None if asked["ids"] is None else _ids(asked["ids"]), **texts)
 

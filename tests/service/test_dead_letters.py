@@ -403,6 +403,8 @@ async def test_questions_that_mean_nothing(start, ask, query, why):
         b'{"ids": [9223372036854775808]}',
         b'{"ids": null, "reason": 422}',
         b'{"ids": null, "reason": null}',
+        rb'{"ids": null, "reason": "\ud800"}',
+        rb'{"ids": null, "backend": "\ud800"}',
         b'{"ids": null, "backend": null}',
         b'{"ids": null, "raeson": "422"}',
         b'{"ids": [%b1]}' % (b"1," * 1000),

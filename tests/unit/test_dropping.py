@@ -51,6 +51,18 @@ def test_names(text, names):
             ),
         ),
         (
+            "customHeaders. mail",
+            "at character 1 (customHeaders. mail): a name in customHeaders is missing",
+        ),
+        (
+            "customHeaders.'mail'",
+            "at character 1 (customHeaders.'mail'): a name in customHeaders is missing",
+        ),
+        (
+            "assignee candidateUsers",
+            "at character 9 (candidateUsers): a comma is missing",
+        ),
+        (
             "asignee.mail",
             (
                 "at character 1 (asignee.mail): "

@@ -48,12 +48,17 @@ def refusal(*args, **changes):
         ({"value": {"formKey": 2**63}}, "value.formKey is no 64-bit number"),
         ({"value": {"priority": False}}, "value.priority is no 64-bit number"),
         ({"value": {"assignee": 7}}, "value.assignee is no text"),
-        ({"value": {"tags": {}}}, "value.tags is no list"),
+        ({"value": {"tags": {}}}, "value.tags is no list of texts"),
         (
             {"value": {"candidateGroupsList": "sales"}},
-            "value.candidateGroupsList is no list",
+            "value.candidateGroupsList is no list of texts",
         ),
-        ({"value": {"customHeaders": []}}, "value.customHeaders is no object"),
+        ({"value": {"tags": ["a", None]}}, "value.tags is no list of texts"),
+        (
+            {"value": {"customHeaders": {"a": {}}}},
+            "value.customHeaders is no object of texts",
+        ),
+        ({"value": {"customHeaders": []}}, "value.customHeaders is no object of texts"),
         (
             {"value": {"creationTimestamp": 2**62}},
             "creationTimestamp is no time of this era",
