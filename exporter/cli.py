@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import resource
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -97,7 +98,8 @@ def config(args: argparse.Namespace) -> int:
         return 0
     width = max(map(len, effective))
     for variable, value in effective.items():
-        print(f"{variable:{width}}  {value if value != '' else '(none)'}")
+        shown = " ".join(f"{value}".split()) or "(none)"
+        print(f"{variable:{width}}  {shown}")
     return 0
 
 
@@ -169,7 +171,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     os.umask(0o077)  # the spool is nobody else's to read
     try:
-        return int(args.call(args))
+        status = int(args.call(args))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has had enough, like `head`; nor is there anybody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+        return 128 + signal.SIGPIPE
     except (ExporterError, ExceptionGroup) as raised:
         errors = list(_leaves(raised))
         expected = [error for error in errors if isinstance(error, ExporterError)]
@@ -178,6 +185,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for error in expected:
             print(f"{NAME}: {error}", file=sys.stderr)
         return max(error.exit_status for error in expected)
+    return status
 
 
 def _collect_less() -> None:

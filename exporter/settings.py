@@ -5,14 +5,13 @@ Reading them, the messages about mistakes and the table of docs/configuration.md
 all come from the fields of `Settings`.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import getproxies_environment
 
-from exporter import musts, settings_transport
+from exporter import musts
 from exporter.declaration import (
     PREFIX,
     Declared,
@@ -26,6 +25,14 @@ from exporter.musts import one_of, readable, whole
 from exporter.reading import files_of, read_all
 from exporter.settings_backend import NAMES, BackendSettings, names_in
 from exporter.settings_distribution import DistributionSettings
+from exporter.settings_names import (
+    OF_BACKEND,
+    conflicts_of,
+    of_backend,
+    prefix_of,
+    said_of_nobody,
+    unlisted,
+)
 
 MIB = 1024 * 1024
 
@@ -116,19 +123,8 @@ class Settings(DistributionSettings):
         return dropped_in(self.drop_fields)
 
 
-OF_BACKEND = declared_in(BackendSettings)
 OF_SERVICE = declared_in(Settings)
 DECLARED = OF_BACKEND + OF_SERVICE
-
-
-def prefix_of(backend: str) -> str:
-    """Return what the variables of *backend* begin with."""
-    return PREFIX if backend == ONLY_BACKEND else f"{PREFIX}BACKEND_{backend.upper()}_"
-
-
-def of_backend(name: str) -> tuple[Declared, ...]:
-    """Return the settings of the backend *name*."""
-    return tuple(each._replace(prefix=prefix_of(name)) for each in OF_BACKEND)
 
 
 class SettingsError(ConfigError):
@@ -154,12 +150,14 @@ def load() -> Settings:
     mistakes: list[str] = []
     if names:
         plain, mistakes = read_all(each for each in OF_BACKEND if not each.own)
-        mistakes += _nobodys(names[0])
+        mistakes += said_of_nobody(names[0])
     backends = {}
+    if not names:
+        mistakes += unlisted()
     for name in names or [ONLY_BACKEND]:
         own, wrong = read_all(of_backend(name), plain)
         own |= {"name": name, "proxies": getproxies_environment()}
-        wrong += _conflicts_of(name, own)
+        wrong += conflicts_of(name, own)
         mistakes += [each for each in wrong if each not in mistakes]
         if not wrong:
             files = files_of(OF_BACKEND) | files_of(of_backend(name))
@@ -168,34 +166,6 @@ def load() -> Settings:
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(files=files_of(OF_SERVICE), backends=backends, **values)
-
-
-def _conflicts_of(name: str, own: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong between the settings of a backend, by where it was said."""
-    inherited = {
-        plain.variable
-        for plain, each in zip(OF_BACKEND, of_backend(name), strict=True)
-        if not each.own
-        and not any(os.environ.get(each.variable + end) for end in ("", "_FILE"))
-    }
-    for mistake in settings_transport.conflicts(own):
-        here = mistake.variable not in inherited
-        yield str(mistake).replace(PREFIX, prefix_of(name) if here else PREFIX)
-
-
-def _nobodys(name: str) -> Iterator[str]:
-    """Yield what is said of one backend while there are several."""
-    for declared in OF_BACKEND:
-        for end in ("", "_FILE"):
-            if declared.own and os.environ.get(declared.variable + end):
-                yield str(
-                    MistakeError(
-                        declared.variable + end,
-                        f"is set beside {PREFIX}BACKENDS",
-                        "said of one of them, like "
-                        f"{prefix_of(name)}{declared.name.upper()}{end}",
-                    )
-                )
 
 
 class Whereabouts(NamedTuple):

@@ -34,7 +34,9 @@ def names_in(text: str) -> list[str]:
     """Return the names that *text* lists; raises `ValueError`."""
     names = [each.strip() for each in text.split(",")] if text else []
     for name in names:
-        if not NAME.fullmatch(name) or name == ONLY_BACKEND:
+        if name == ONLY_BACKEND:
+            raise ValueError(f"{name} is what the one without a name is called")
+        if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} can't be a name")
         if names.count(name) > 1:
             raise ValueError(f"{name} is there twice")
@@ -46,7 +48,7 @@ SELECTION = readable(
     Selection,
     SELECTION_FORM,
 )
-_PATTERN = r"""[^,"']*[^\s,"'][^,"']*"""
+_PATTERN = r"""\s*(!\s*)?[^\s,"'`!;|^$()\[\]{}]+\s*"""
 PATTERNS = readable(
     "patterns like `order-*, !order-test`, separated by commas",
     Filter,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from exporter import settings
+from exporter import settings, settings_names
 from exporter.declaration import PREFIX, Declared
 from exporter.distribution.broker_environment import (
     IN_EVERY_VERSION,
@@ -138,7 +138,7 @@ def _schema_of(value: Value) -> dict[str, Any]:
 def _environment() -> dict[str, Any]:
     """Return what `env` may hold: every setting, also by the names of a backend."""
     kind = {"type": ["string", "integer", "boolean", "null"]}
-    ends = "|".join(each.name.upper() for each in settings.OF_BACKEND)
+    ends = "|".join(each.name.upper() for each in settings_names.OF_BACKEND)
     return {
         "additionalProperties": False,
         "patternProperties": {f"^{PREFIX}BACKEND_[A-Z0-9]+_({ends})(_FILE)?$": kind},

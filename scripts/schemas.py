@@ -15,6 +15,14 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DIGITS = "^-?[0-9]{1,19}$"
 MOMENT = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{3})?Z)?$"
 
+# What tells kinds apart that have the engine's words in common.
+APART: dict[tuple[str, str], dict[str, Any]] = {
+    ("user-task.assigned", "assignee"): {"minLength": 1},
+    ("user-task.unassigned", "assignee"): {"const": ""},
+    ("process-instance", "elementType"): {"const": "PROCESS"},
+    ("step", "elementType"): {"not": {"const": "PROCESS"}},
+}
+
 SHAPES: dict[Form, dict[str, Any]] = {
     Form.DIGITS: {"type": "string", "pattern": DIGITS},
     Form.TEXT: {"type": "string"},
@@ -47,6 +55,9 @@ def schema_of(each: EventType, kind: Kind) -> dict[str, Any]:
     properties = {field.name: _property(field) for field in fields}
     for name, word in words.items():
         properties[name] |= {"const": word}
+    for (what, name), shape in APART.items():
+        if what in (each.name, each.name_of(kind)):
+            properties[name] |= shape
     return {
         "$schema": DRAFT,
         "$id": SCHEMA + each.name_of(kind),

@@ -25,7 +25,8 @@ examples:
   %(prog)s drop old              # nobody does
 
 What waits for a backend that isn't in APP_INTEGRATIONS_BACKENDS any more is kept until
-one of these is said, or until it's configured again."""
+one of these is said, or until it's configured again. Who it is handed over to gets all
+of it, whatever it selects itself."""
 
 HEAD = ("backend", "configured", "waiting", "bytes", "dead letters")
 RIGHT = frozenset({"waiting", "bytes", "dead letters"})

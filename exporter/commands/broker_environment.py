@@ -11,15 +11,15 @@ import sys
 from exporter import settings
 from exporter.declaration import PREFIX
 from exporter.distribution.wiring import exporter_id, exporting
+from exporter.musts import is_loopback
 
 PASSWORD = "AUTHENTICATION_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 def broker_environment(args: argparse.Namespace) -> int:
     """Print the variables of a broker that exports what is selected here."""
-    told = exporting(
-        args.version, settings.load(), name=exporter_id(), url=args.ingest_url
-    )
+    loaded = settings.load()
+    told = exporting(args.version, loaded, name=args.id, url=args.ingest_url)
     shown = {name: value for name, value in told.items() if not name.endswith(PASSWORD)}
     if args.json:
         print(json.dumps(shown, indent=2))
@@ -30,12 +30,23 @@ def broker_environment(args: argparse.Namespace) -> int:
         print(
             f"Not shown: {name} must be {PREFIX}INGEST_PASSWORD, too", file=sys.stderr
         )
+    if not args.ingest_url and not is_loopback(loaded.ingest_host):
+        print(
+            "For a broker on this machine; elsewhere it needs --ingest-url, too",
+            file=sys.stderr,
+        )
     return 0
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
     """Add what says which broker it is, and how it gets here."""
     command.add_argument("version", metavar="VERSION", help="the broker's, like 8.8.1")
+    command.add_argument(
+        "--id",
+        default=exporter_id(),
+        help="what the broker calls this exporter; never to be changed (default: "
+        "%(default)s)",
+    )
     command.add_argument(
         "--ingest-url",
         default="",

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from exporter.errors import ConfigError
+from exporter.musts import HOST
 
 EXPORTER_ID = "APPINTSPOOL"
 CLASS_NAME = "io.camunda.zeebe.exporter.ElasticsearchExporter"
@@ -116,7 +117,7 @@ def parse_version(text: str) -> Version:
     """Return the version that *text* names, at most the newest one we know."""
     if text == "SNAPSHOT":
         return NEWEST
-    found = re.fullmatch(r"(\d+)\.(\d+)(\.\d+)*([-+].+)?", text)
+    found = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})(\.[0-9]+)*([-+].+)?", text)
     if found is None:
         raise ConfigError(
             f"{text!r} is not a version of the broker",
@@ -171,18 +172,21 @@ def _authentication(username: str, password: str) -> Iterator[tuple[str, str]]:
 
 def _checked_url(url: str) -> str:
     remedy = "Give it like http://127.0.0.1:9280, with nothing after the port."
+    shown = repr(re.sub(r"(?s)^.*@", "...@", url))  # in front may be a password
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises when it isn't a number in range
+        port = parts.port  # raises when it isn't a number in range
     except ValueError as error:
-        raise ConfigError(f"{url!r} is not a URL: {error}", remedy=remedy) from error
+        raise ConfigError(f"{shown} is not a URL: {error}", remedy=remedy) from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"{url!r} is not an HTTP URL", remedy=remedy)
+        raise ConfigError(f"{shown} is not an HTTP URL", remedy=remedy)
     if "@" in parts.netloc or url != f"{parts.scheme}://{parts.netloc}":
         # The broker would start and be healthy, and never export anything.
         raise ConfigError(
-            f"{url!r} holds more than scheme, host and port", remedy=remedy
+            f"{shown} holds more than scheme, host and port", remedy=remedy
         )
+    if not HOST.holds(parts.hostname) or port == 0 or url.endswith(":"):
+        raise ConfigError(f"{shown} has no host and port as such", remedy=remedy)
     return url
 
 

@@ -16,7 +16,7 @@ from exporter.declaration import PREFIX
 from exporter.distribution import takeover
 from exporter.distribution.broker_environment import EXPORTER_ID, broker_environment
 from exporter.distribution.home import SPOOL, Home, find, version_of
-from exporter.errors import ConfigError, ExporterError
+from exporter.errors import ConfigError
 from exporter.listening import address
 from exporter.settings import Settings, SettingsError
 from exporter.variables import names_a_backend
@@ -130,7 +130,10 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     if mistakes or home is None:  # without a home there is a mistake
         raise WiringError(mistakes)
     name = told.exporter_id or EXPORTER_ID
-    added = exporting(version, loaded, name=name)
+    try:
+        added = exporting(version, loaded, name=name)
+    except ConfigError as error:
+        raise WiringError([str(error)]) from error
     others = alone(environ)
     kept = takeover.without(others, [name])
     notices = told.notices + [
@@ -148,25 +151,23 @@ def exporting(
     Return what makes a broker of *version* export to the exporter of *loaded*.
 
     The broker calls it *name*, and reaches it at *url*, or else on its own machine.
-    Raises `WiringError`.
+    Raises `ConfigError`.
     """
     if not loaded.ingest_port and not url:
-        raise WiringError(
-            [f"{PREFIX}INGEST_PORT is 0, must be a port that the broker can be told"]
+        raise ConfigError(
+            f"{PREFIX}INGEST_PORT is 0, which is any free port",
+            remedy="Give it one that the broker can be told.",
         )
     here = str(address(loaded.ingest_host, loaded.ingest_port)).rstrip("/")
-    try:
-        return broker_environment(
-            version,
-            url or here,
-            bulk_size=loaded.broker_bulk_size,
-            username=loaded.ingest_username,
-            password=loaded.ingest_password,
-            exporter_id=name,
-            value_types=loaded.value_types,
-        )
-    except ExporterError as error:
-        raise WiringError([str(error)]) from error
+    return broker_environment(
+        version,
+        url or here,
+        bulk_size=loaded.broker_bulk_size,
+        username=loaded.ingest_username,
+        password=loaded.ingest_password,
+        exporter_id=name,
+        value_types=loaded.value_types,
+    )
 
 
 def _restore_ignores(

@@ -10,8 +10,8 @@ from pytest_httpserver import HTTPServer
 from exporter import cli
 from exporter.operations import check as checks
 from exporter.operations import leftovers
-from exporter.settings import prefix_of
 from exporter.settings_backend import BackendSettings
+from exporter.settings_names import prefix_of
 from tests.conftest import eventually
 from tests.records import KEY, NOON, a_record, action, bulk, instance, line, tasks
 from tests.service.running import eventually_metrics, running

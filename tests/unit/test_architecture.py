@@ -126,7 +126,7 @@ def test_only_settings_read_the_environment():
         name
         for name in readers
         if not name.startswith(("exporter/demo/", "exporter/distribution/"))
-    } == {"exporter/reading.py", "exporter/settings.py", "exporter/variables.py"}
+    } == {"exporter/reading.py", "exporter/settings_names.py", "exporter/variables.py"}
 
 
 def test_the_brokers_environment_depends_on_its_arguments():

@@ -72,12 +72,41 @@ def test_the_password_is_not_shown(run):
     )
 
 
+def test_another_name(run):
+    """An id kept from before is the broker's word for us."""
+    _, out, _ = run("8.6.0", "--id=mine")
+
+    assert "ZEEBE_BROKER_EXPORTERS_MINE_ARGS_BULK_SIZE=1\n" in out
+
+
+def test_a_broker_elsewhere(run):
+    """Who listens for others is told that these need to know where."""
+    others = {"INGEST_USERNAME": "a", "INGEST_PASSWORD": "b", "INGEST_HOST": "10.0.0.1"}
+
+    assert "--ingest-url" in run("8.6.0", **others)[2]
+    assert "--ingest-url" not in run("8.6.0", "--ingest-url=http://a:1", **others)[2]
+
+
+def test_a_password_in_the_address(run):
+    """It's refused, and not repeated."""
+    _, _, err = run("8.6.0", "--ingest-url=http://u:hunter2@a:1")
+
+    assert "'...@a:1' holds more than scheme, host and port" in err
+    assert "hunter2" not in err
+
+
 @pytest.mark.parametrize(
     "argv, why",
     [
         (["8.4.0"], "has no user tasks to export"),
         (["latest"], "is not a version of the broker"),
+        (["9" * 5000 + ".1"], "is not a version of the broker"),
+        (["\u0668.\u0668"], "is not a version of the broker"),
         (["8.8.1", "--ingest-url=http://a:1/b"], "more than scheme, host and port"),
+        (["8.8.1", "--ingest-url=http://a b:1"], "has no host and port as such"),
+        (["8.8.1", "--ingest-url=http://a:0"], "has no host and port as such"),
+        (["8.8.1", "--ingest-url=http://a:"], "has no host and port as such"),
+        (["8.8.1", "--ingest-url=http://${A}:1"], "has no host and port as such"),
     ],
 )
 def test_mistakes(run, argv, why):

@@ -147,3 +147,17 @@ def test_what_nobody_expected_is_whole(monkeypatch):
 
     with pytest.raises(ExceptionGroup):
         cli.main(["config"])
+
+
+@pytest.mark.usefixtures("url")
+def test_a_reader_that_has_had_enough():
+    """`config | head -1` ends like other commands: without a word, and by SIGPIPE."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "exporter", "config"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as command:
+        command.stdout.close()  # before anything was written
+
+        assert command.wait(30) == 128 + 13
+        assert command.stderr.read() == b""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import exporter
-from exporter import settings
+from exporter import settings, settings_names
 from exporter.operations.metrics import PREFIX, Metrics
 from scripts import docs
 
@@ -48,8 +48,8 @@ def test_pages_speak_of_settings_that_exist():
     """No page names a variable of ours that nothing reads."""
     known = {declared.variable for declared in settings.DECLARED}
     for name in ("teams", "audit"):  # as the pages call backends
-        known |= {each.variable for each in settings.of_backend(name)}
-        known.add(settings.prefix_of(name).rstrip("_"))
+        known |= {each.variable for each in settings_names.of_backend(name)}
+        known.add(settings_names.prefix_of(name).rstrip("_"))
     known |= {f"{name}_FILE" for name in known}
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.*")]:
         named = re.findall(r"APP_INTEGRATIONS_[A-Z_]*[A-Z]", page.read_text("utf-8"))

@@ -59,14 +59,7 @@ def test_every_recorded_event(version):
     for event in events:
         body = json.loads(event.body)
         valid = {name for name in KINDS if VALIDATORS[name].is_valid(body)}
-        assert event.kind in valid
-        assert {same_words(name) for name in valid} == {same_words(event.kind)}
-
-
-def same_words(name):
-    """Return the engine's words for a kind: some kinds have the same."""
-    each, kind = KINDS[name]
-    return each.value_type, kind.intent
+        assert valid == {event.kind}
 
 
 def test_the_examples_read_everything():
@@ -108,12 +101,13 @@ def test_what_is_wrong(name):
 def valid(name):
     """Return an event of the kind *name* that says as little as can be."""
     nothing = {"integer": 0, "boolean": False, "array": [], "object": {}, "string": ""}
-    return {
+    event = {
         field: "-1"
         if shape.get("pattern") == schemas.DIGITS
         else shape.get("const", nothing[shape["type"]])
         for field, shape in SCHEMAS[name]["properties"].items()
     }
+    return event | ({"assignee": "ann"} if name == "user-task.assigned" else {})
 
 
 @pytest.mark.parametrize("name", KINDS)

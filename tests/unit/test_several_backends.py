@@ -112,7 +112,7 @@ def test_conflicts_name_the_variable():
     [
         ("Teams", "'Teams' can't be a name"),
         ("teams,", "'' can't be a name"),
-        ("default", "'default' can't be a name"),
+        ("default", "default is what the one without a name is called"),
         ("a b", "'a b' can't be a name"),
         ("teams, audit, teams", "teams is there twice"),
     ],
@@ -150,6 +150,34 @@ def test_unknown_variables():
         "BACKEND_OLD_URL is of a backend that BACKENDS doesn't name",
         "BACKEND_TEAMS_EVENT is no setting: is BACKEND_TEAMS_EVENTS meant?",
     ]
+
+
+def test_settings_of_the_service():
+    """What can't differ between backends is told by its name, whatever is alike."""
+    named = TWO | {"BACKEND_TEAMS_DROP_FIELDS": "a", "BACKEND_TEAMS_SPOOL_DIR": "/b"}
+    with mock.patch.dict(os.environ, {PREFIX + n: v for n, v in named.items()}):
+        found = [str(each).replace(PREFIX, "") for each in variables.unknown()]
+
+    assert found == [
+        "BACKEND_TEAMS_DROP_FIELDS can't be said of one backend: it is DROP_FIELDS",
+        "BACKEND_TEAMS_SPOOL_DIR can't be said of one backend: it is SPOOL_DIR",
+    ]
+
+
+def test_a_list_that_is_wrong_hides_no_cause():
+    """While nobody knows whose a setting is, it isn't called anybody's."""
+    named = TWO | {"BACKENDS": "teams audit"}
+    with mock.patch.dict(os.environ, {PREFIX + n: v for n, v in named.items()}):
+        assert variables.unknown() == []
+
+
+def test_a_list_that_is_forgotten():
+    """URLs of backends without a list are a mistake, and no reason to stand by."""
+    missing = "BACKENDS is not set, while BACKEND_AUDIT_URL is"
+    told = mistakes(BACKENDS="")
+
+    assert f"{missing}, must be the names of all backends" in told
+    assert variables.names_a_backend({f"{PREFIX}BACKEND_TEAMS_URL": "https://a"})
 
 
 def test_effective():
