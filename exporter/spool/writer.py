@@ -140,7 +140,7 @@ class Writer:
     def _tell(self, done: list[Done]) -> None:
         # The waiters only wake up behind all of this, but before those whom `then`
         # wakes: brokers have their answers before their events are sent on, which would
-        # add a fifth to the wait.
+        # add a tenth to the wait, and more on a machine that does nothing else.
         for work, result, error in done:
             if work.future.cancelled():
                 continue
