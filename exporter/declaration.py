@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from exporter.musts import POSTABLE, Must
 from exporter.reread import Reread, fixed, text_of
+from exporter.texts import without_user
 
 PREFIX = "APP_INTEGRATIONS_"
 
@@ -89,9 +90,7 @@ class Declared(NamedTuple):
         if self.secret and value:
             return "(hidden)"
         if self.must is POSTABLE:  # a user, a password, a token may be in a URL
-            value = re.sub(
-                r"(?s)([?#]).*", r"\1...", re.sub(r"(?s)^.*@", "...@", str(value))
-            )
+            value = re.sub(r"(?s)([?#]).*", r"\1...", without_user(str(value)))
         return value if isinstance(value, int) else str(value)
 
 

@@ -14,6 +14,7 @@ from exporter import musts
 from exporter.declaration import setting
 from exporter.events import (
     DEFAULT,
+    FILTER_FORM,
     FORMATS,
     ONLY_BACKEND,
     SELECTION_FORM,
@@ -48,11 +49,8 @@ SELECTION = readable(
     Selection,
     SELECTION_FORM,
 )
-_PATTERN = r"""\s*(!\s*)?[^\s,"'`!;|^$()\[\]{}]+\s*"""
 PATTERNS = readable(
-    "patterns like `order-*, !order-test`, separated by commas",
-    Filter,
-    f"{_PATTERN}(,{_PATTERN})*",
+    "patterns like `order-*, !order-test`, separated by commas", Filter, FILTER_FORM
 )
 
 

@@ -24,6 +24,11 @@ def is_unicode(text: str) -> bool:
     return True
 
 
+def without_user(url: str) -> str:
+    """Return *url* without what is in front of its host, which may be a password."""
+    return re.sub(r"(?s)^.*@", "...@", url)
+
+
 def headers_of(text: str) -> dict[str, str]:
     """
     Return the headers in *text*: `X-Team: a, X-Env: prod`, or one on each line.

@@ -10,10 +10,9 @@ import sys
 
 from exporter import settings
 from exporter.declaration import PREFIX
+from exporter.distribution.broker_environment import PASSWORD
 from exporter.distribution.wiring import exporter_id, exporting
 from exporter.musts import is_loopback
-
-PASSWORD = "AUTHENTICATION_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 def broker_environment(args: argparse.Namespace) -> int:

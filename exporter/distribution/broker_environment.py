@@ -17,9 +17,12 @@ from urllib.parse import urlsplit
 
 from exporter.errors import ConfigError
 from exporter.musts import HOST
+from exporter.texts import without_user
 
 EXPORTER_ID = "APPINTSPOOL"
 CLASS_NAME = "io.camunda.zeebe.exporter.ElasticsearchExporter"
+
+PASSWORD = "AUTHENTICATION_PASSWORD"  # noqa: S105 - the name of an argument
 
 # What the official exporter sends is about these.
 USUAL = frozenset({"USER_TASK"})
@@ -167,12 +170,12 @@ def _authentication(username: str, password: str) -> Iterator[tuple[str, str]]:
             remedy="Use user and password without ${.",
         )
     yield "AUTHENTICATION_USERNAME", username
-    yield "AUTHENTICATION_PASSWORD", password
+    yield PASSWORD, password
 
 
 def _checked_url(url: str) -> str:
     remedy = "Give it like http://127.0.0.1:9280, with nothing after the port."
-    shown = repr(re.sub(r"(?s)^.*@", "...@", url))  # in front may be a password
+    shown = repr(without_user(url))
     try:
         parts = urlsplit(url)
         port = parts.port  # raises when it isn't a number in range

@@ -3,6 +3,7 @@
 from exporter.events.catalog import CATALOG, DEFAULT, EVERYTHING
 from exporter.events.dropping import dropped_in
 from exporter.events.event import ONLY_BACKEND, Event
+from exporter.events.filters import FORM as FILTER_FORM
 from exporter.events.filters import Filter, Filters
 from exporter.events.formats import FORMATS, Format
 from exporter.events.grammar import FORM as SELECTION_FORM
@@ -15,6 +16,7 @@ __all__ = [
     "CATALOG",
     "DEFAULT",
     "EVERYTHING",
+    "FILTER_FORM",
     "FORMATS",
     "ONLY_BACKEND",
     "SELECTION_FORM",

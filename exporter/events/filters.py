@@ -14,8 +14,12 @@ from exporter.events.record import Value
 from exporter.events.written import SelectionError, listed
 
 DENY = "!"
-STRANGE = re.compile(r"""[\s\x00-\x1f"'`!;|^$()\[\]{}]""")
+IN_NO_ID = r"""\s"'`!;|^$()\[\]{}"""
 """What no id of a process, an element or a tenant has in it."""
+STRANGE = re.compile(rf"[{IN_NO_ID}\x00-\x1f]")
+_PATTERN = rf"\s*({DENY}\s*)?[^,{IN_NO_ID}]+\s*"
+FORM = f"{_PATTERN}(,{_PATTERN})*"
+"""What every filter looks like, for those who can't ask `Filter`, like the chart."""
 
 
 class Filter:

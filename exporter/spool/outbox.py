@@ -223,7 +223,7 @@ class Outbox:
             self._cached_bytes += len(event.body)
 
     async def _fetch(self, places: Sequence[Place], limits: Limits) -> Batch:
-        """Return what fits of *places*, within *limits*; the rest gets them back."""
+        """Return what is at *places*, within *limits*; the rest keeps its place."""
         self._taking += 1
         try:
             entries = await self._load(places, limits.bytes)
