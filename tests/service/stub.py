@@ -83,10 +83,10 @@ class Stub:
 
     def _respond(self, request: Request) -> Response:
         post = Post(dict(request.headers), request.get_data())
-        self.posts.append(post)
         if _is_nobodys(request.environ["werkzeug.socket"]):
-            # Cut off by a stop, perhaps a while ago: today's answer isn't for it.
+            # Cut off by a stop, perhaps a while ago: what came since isn't about it.
             return Response(status=503)
+        self.posts.append(post)
         status = self.answer(post) if callable(self.answer) else self.answer
         post.status = status
         return Response(self.body, status=status, headers=self.headers)
