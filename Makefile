@@ -14,15 +14,15 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 ##@ Try it
 .PHONY: demo run
-demo: $(VENV)/.demo ## start a real Camunda broker, the exporter and a backend, and watch events arrive (ARGS=--help)
+demo: $(VENV)/.demo ## replay recorded traffic of a real broker through the exporter, and watch events arrive (ARGS=--help)
 	@$(BIN)/python -m exporter.demo $(ARGS)
 
 run: $(VENV)/.dev ## run the exporter itself with the APP_INTEGRATIONS_* variables of this shell
 	@$(BIN)/python -m exporter run
 
 ##@ Test it
-.PHONY: test check lint format unit service chart-test fault-test integration bench
-test: check chart-test fault-test integration ## everything: the fast checks, the chart, faults on purpose, then the real broker
+.PHONY: test check lint format unit service chart-test fault-test bench
+test: check chart-test fault-test ## everything: the fast checks, the chart, then faults on purpose
 
 check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service tests with coverage
 	@echo "==> unit and service tests"
@@ -33,7 +33,7 @@ lint: $(VENV)/.dev ## style and types only
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "make format repairs this" >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/shellcheck .ci/run scripts/find-python docker/*.sh docker/*/*.sh
+	@$(BIN)/shellcheck .ci/run scripts/find-python docker/*.sh
 
 format: $(VENV)/.dev ## put the code into its form
 	@$(BIN)/ruff format .
@@ -50,11 +50,7 @@ fault-test: $(VENV)/.dev ## prove by faults and kills that nothing is lost (LONG
 	@echo "==> faults on purpose"
 	@$(BIN)/python -m $(if $(LONG),tests.faults $(ARGS),pytest --quiet --timeout=120 tests/faults)
 
-integration: $(VENV)/.dev ## the tests on a real, embedded broker alone (fetched once, about 300 MB)
-	@echo "==> integration tests on a real broker"
-	@$(BIN)/python -m pytest --quiet --timeout=300 tests/integration
-
-bench: $(VENV)/.dev ## measure: replies, throughput, latency, memory
+bench: $(VENV)/.dev ## measure: replies, throughput, memory
 	@$(BIN)/python -m tests.benchmarks
 
 ##@ Build the images (docs/image.md)
@@ -62,9 +58,9 @@ bench: $(VENV)/.dev ## measure: replies, throughput, latency, memory
 image: ## Camunda with the exporter inside, and the exporter alone (CAMUNDA_IMAGE=, BASE_IMAGE=, IMAGE=, PLATFORMS=)
 	@docker/build.sh
 
-base-images: $(VENV)/.demo ## stand-ins for the official images, where no registry can be reached
+base-images: ## a stand-in for Debian's image, where no registry can be reached
 	@docker/daemon.sh
-	@PYTHON=$(BIN)/python docker/base-images.sh $(ARGS)
+	@docker/base-images.sh
 
 image-test: image $(VENV)/.dev ## build the images, and look what they are made of
 	@echo "==> tests of the images"
@@ -97,7 +93,7 @@ chart-package: $(VENV)/.dev ## put the Helm chart into an archive in dist/
 	@mkdir -p dist
 	@$(BIN)/python -m scripts.helm charts/app-integrations-exporter dist
 
-clean: ## remove what the targets above made (not the cached broker)
+clean: ## remove what the targets above made
 	@rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 help: ## this list

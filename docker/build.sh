@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Build both images, say on stderr what they are made from, and print their names: distribution, then standalone.
-#   CAMUNDA_IMAGE, BASE_IMAGE   what they are made from; a stand-in replaces what can't be pulled (STAND_INS=no: an error)
+#   CAMUNDA_IMAGE, BASE_IMAGE   what they are made from
+#   STAND_INS=no                fail where BASE_IMAGE can't be pulled, instead of making a Debian
 #   IMAGE                       their name without a tag
 #   PLATFORMS, PUSH=yes         with buildx: build for several platforms, and push what was built
 set -euo pipefail
@@ -27,15 +28,15 @@ pull() { # fails when the registry doesn't answer within seconds; what it then s
     fi
 }
 
-obtain() { # print $1 if it's here or can be pulled, else the stand-in $3, called $2 by base-images.sh
+obtain() { # print $1 if it's here or can be pulled, else the stand-in $2, if there is one
     if docker image inspect "$1" >/dev/null 2>&1 || pull "$1"; then
         echo "$1"
-    elif [ "${STAND_INS:-yes}" = no ]; then
+    elif [ -z "${2:-}" ] || [ "${STAND_INS:-yes}" = no ]; then
         echo "$1 is neither here nor can it be pulled: check the name and the way to its registry." >&2
         exit 1
     else
-        MAKEFLAGS='' make --silent base-images ARGS="$2" >&2 || exit
-        echo "$3"
+        MAKEFLAGS='' make --silent base-images >&2 || exit
+        echo "$2"
     fi
 }
 
@@ -73,8 +74,8 @@ find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} docker/certs/ \;
 if [ -n "${PLATFORMS:-}" ]; then # buildx pulls for itself
     base=$BASE_IMAGE camunda=$CAMUNDA_IMAGE
 else
-    base=$(obtain "$BASE_IMAGE" debian app-integrations-standin/debian:12)
-    camunda=$(obtain "$CAMUNDA_IMAGE" broker app-integrations-standin/zeebe:8.6.0)
+    base=$(obtain "$BASE_IMAGE" app-integrations-standin/debian:12)
+    camunda=$(obtain "$CAMUNDA_IMAGE") # Camunda's, under Camunda's own terms: nothing stands in for it
 fi
 echo "==> images from $camunda and $base" >&2
 distribution=$IMAGE:$version-$(tag "$camunda")

@@ -1,1 +1,1 @@
-"""An embedded real broker, a stub backend and a walk-through (extra `demo`)."""
+"""Recorded traffic of a real broker, and a stub backend (extra `demo`)."""

@@ -1,4 +1,4 @@
-"""`python -m exporter.demo`: see the exporter work on a real broker, in a minute."""
+"""`python -m exporter.demo`: see the exporter work on recorded traffic."""
 
 import argparse
 import asyncio
@@ -12,20 +12,14 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from exporter.demo.download import broker_home, java
-from exporter.demo.errors import BrokerUnavailableError
 from exporter.demo.replay import replayed
 from exporter.demo.report import Summary
-from exporter.demo.screen import Screen, open_screen
-from exporter.demo.walkthrough import live
+from exporter.demo.screen import open_screen
 from exporter.errors import ExporterError
 
 DESCRIPTION = """\
-Start a real Camunda broker, the exporter and a stub backend on this machine, let people
-review some requests, and watch every event arrive. The broker is fetched once (300 MB);
-without it, recorded traffic of a real one is replayed."""
-REPLAY_INSTEAD = """\
-So what follows is no live broker, but recorded traffic of a real one."""
+Start the exporter and a stub backend on this machine, send what a real Camunda 8.6.0
+broker once sent, and watch every event arrive."""
 EPILOG = """\
 exit status: 0 every event arrived once and in order, 1 not so or failed, 130 stopped"""
 
@@ -37,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work = Path(tempfile.mkdtemp(prefix="app-integrations-demo-"))
     status = 1
     try:
-        summary = asyncio.run(_stoppable(_programme(options, work, screen)))
+        summary = asyncio.run(_stoppable(replayed(work, screen)))
         status = 0 if summary.perfect else 1
         if options.json:
             sys.stdout.write(f"{json.dumps(asdict(summary))}\n")
@@ -60,22 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _programme(
-    options: argparse.Namespace, work: Path, screen: Screen
-) -> Coroutine[None, None, Summary]:
-    """Fetch what a live run needs, and return it; or else a replay."""
-    if options.replay:
-        return replayed(work, screen)
-    try:
-        command, home = java(), broker_home(screen)
-    except BrokerUnavailableError as error:
-        screen.warn(f"{error} {REPLAY_INSTEAD}")
-        return replayed(work, screen)
-    return live(
-        command, home, work, screen, instances=options.instances, keep=options.keep
-    )
-
-
 async def _stoppable(programme: Coroutine[None, None, Summary]) -> Summary:
     """Stop as on Ctrl-C when we are terminated, or our terminal is closed."""
     running = asyncio.create_task(programme)
@@ -92,35 +70,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--instances",
-        type=_positive,
-        default=20,
-        metavar="N",
-        help="how many process instances to start (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--keep",
-        action="store_true",
-        help="keep everything running after the summary, until Ctrl-C",
-    )
-    parser.add_argument(
-        "--replay",
-        action="store_true",
-        help="start no broker, replay what a real one sent",
-    )
-    parser.add_argument(
         "--json",
         action="store_true",
         help="print the summary as JSON on stdout, and all else on stderr",
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":

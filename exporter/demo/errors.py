@@ -1,10 +1,6 @@
-"""What can go wrong around the broker and the processes the demo starts."""
+"""What can go wrong around the engine and the processes the demo starts."""
 
 from exporter.errors import ExporterError
-
-
-class BrokerUnavailableError(ExporterError):
-    """There is no broker on this machine, and it can't be fetched either."""
 
 
 class StartError(ExporterError):

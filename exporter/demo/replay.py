@@ -22,8 +22,8 @@ from exporter.demo.backend import Arrival, Backend
 from exporter.demo.errors import ReplayError
 from exporter.demo.ports import usual_port
 from exporter.demo.report import Summary, summarize
-from exporter.demo.screen import HOW_TO_READ_REPLAY, Screen
-from exporter.demo.walkthrough import usual_service
+from exporter.demo.screen import HOW_TO_READ, Screen
+from exporter.demo.service import usual_service
 
 RECORDING = "recorded-8.6.0.jsonl"
 
@@ -76,11 +76,11 @@ async def replayed(work: Path, screen: Screen) -> Summary:
     async with AsyncExitStack() as running:
         backend = Backend(port=usual_port(9290, "the stub backend", screen.say))
         await running.enter_async_context(backend)
-        service = usual_service(work, backend.url, screen)
+        service = usual_service(work, backend.url, screen.say)
         running.push_async_callback(service.stop)
         with screen.waiting("Starting the exporter"):
             await service.start()
-        screen.explain("What you see", HOW_TO_READ_REPLAY)
+        screen.explain("What you see", HOW_TO_READ)
 
         audience = Audience(backend, screen, since_sent)
         await asyncio.gather(

@@ -1,20 +1,12 @@
-"""The same as the plain screen, for a terminal: colours, a progress bar, a table."""
+"""The same as the plain screen, for a terminal: colours and a table."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console, Group
 from rich.panel import Panel
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -60,21 +52,6 @@ class RichScreen(Screen):
             yield
         took = f"{time.monotonic() - began:.1f} s"
         self._console.print(Text.assemble(("✓ ", "green"), doing, (f"  {took}", "dim")))
-
-    @contextmanager
-    def progress(self, name: str, size: int) -> Iterator[Callable[[int], None]]:
-        """Show a bar for what is fetched."""
-        self.say(f"Fetching {name}, once; later runs reuse it")
-        with Progress(
-            TextColumn("  "),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-        ) as bar:
-            task = bar.add_task(name, total=size)
-            yield lambda piece: bar.advance(task, piece)
 
     def event(self, number: int, arrival: Arrival, latency: float) -> None:
         """Print one event, its latency also as a bar."""

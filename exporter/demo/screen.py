@@ -5,7 +5,7 @@ Tell people what happens, in plain lines.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TextIO
@@ -15,24 +15,11 @@ from exporter.demo.report import Summary
 
 # No line is longer than a panel in a terminal of 80 columns.
 HOW_TO_READ = """\
-Each line below is one event at the moment it reached the backend. Its time
-is from the engine's log, through the exporter that kept it on disk first,
-to the backend. The first ones are slow: the engine has only just started."""
-
-HOW_TO_READ_REPLAY = """\
 This is a replay: what a real Camunda 8.6.0 broker once sent goes to the
 exporter again, request by request. Each line below is one event at the
 moment it reached the backend. Its time is from sending the request, through
 the exporter that kept it on disk first, to the backend. The engine, and its
 share of the time, are missing."""
-
-HOW_TO_TRY = """\
-Everything keeps running until you press Ctrl-C. Start another request, and
-see it here:
-
-curl {url}/v2/process-instances \\
-  -H 'Content-Type: application/json' \\
-  -d '{{"processDefinitionId": "review"}}'"""
 
 
 class Screen:
@@ -61,21 +48,6 @@ class Screen:
         self.say(f"{doing} ...")
         yield
         self.say(f"{doing}: {time.monotonic() - began:.1f} s")
-
-    @contextmanager
-    def progress(self, name: str, size: int) -> Iterator[Callable[[int], None]]:
-        """Say what is fetched; what is yielded gets the bytes of each piece."""
-        self.say(f"Fetching {name} ({size / 1e6:.0f} MB), once; later runs reuse it")
-        received = 0
-
-        def advance(piece: int) -> None:
-            nonlocal received
-            before = received * 4 // size
-            received += piece
-            if received * 4 // size > before:
-                self.say(f"  {received * 100 // size} %")
-
-        yield advance
 
     def event(self, number: int, arrival: Arrival, latency: float) -> None:
         """Print one event; *number* is its process instance, counted from 1."""

@@ -2,10 +2,11 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from exporter.demo.child import Child
-from exporter.demo.ports import LOOPBACK, free_port
+from exporter.demo.ports import LOOPBACK, free_port, usual_port
 
 START_SECONDS = 20
 
@@ -55,6 +56,17 @@ class Service:
     def kill(self) -> None:
         """End it at once, as a power cut would."""
         self.child.kill()
+
+
+def usual_service(work: Path, backend_url: str, say: Callable[[str], None]) -> Service:
+    """Return an exporter on the ports that its users know."""
+    return Service(
+        work,
+        backend_url,
+        ingest_port=usual_port(9280, "the exporter's ingest", say),
+        admin_port=usual_port(9281, "the exporter's metrics and health", say),
+        LOG_FORMAT="text",
+    )
 
 
 def _inherited() -> dict[str, str]:

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from operator import sub
 from pathlib import Path
 
-from exporter.demo.download import BROKER
 from exporter.distribution.broker_environment import broker_environment
 from tests.benchmarks import engine
 from tests.benchmarks.figures import Figure
@@ -35,7 +34,7 @@ async def _burst(instances: int, *, bulk_size: int) -> list[Figure]:
         receiver = stack.enter_context(backend())
         exporter = stack.enter_context(Exporter(directory, receiver.url).running())
         environment = broker_environment(
-            BROKER.version,
+            "8.6.0",
             f"http://{LOOPBACK}:{exporter.ingest_port}",
             bulk_size=bulk_size,
         )

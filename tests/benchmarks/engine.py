@@ -1,15 +1,12 @@
 """A real broker with a process that waits in a user task."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from exporter.demo.broker import Broker
-from exporter.demo.download import broker_home, java
 from exporter.demo.engine import Engine, Key
-from exporter.demo.screen import Screen
 
 MODEL = Path(__file__).parent / "data" / "review.bpmn"
 AT_ONCE = 32
@@ -18,7 +15,7 @@ AT_ONCE = 32
 class Running:
     """A broker that runs, and its engine."""
 
-    def __init__(self, broker: Broker, engine: Engine, definition: Key) -> None:
+    def __init__(self, broker: Any, engine: Engine, definition: Key) -> None:
         """Start instances of the process *definition*."""
         self.broker = broker
         self.engine = engine
@@ -44,9 +41,7 @@ async def running(
     directory: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[Running]:
     """Run a broker with *environment* during the block; its data is in *directory*."""
-    broker = Broker(
-        java(), broker_home(Screen(sys.stderr)), directory, environment=environment
-    )
+    broker = new_broker(directory, environment)
     await broker.start()
     try:
         async with Engine(broker.rest_url) as engine:
@@ -55,3 +50,8 @@ async def running(
             yield Running(broker, engine, process["processDefinitionKey"])
     finally:
         await broker.stop()
+
+
+def new_broker(directory: Path, environment: Mapping[str, str]) -> Any:
+    """Return a broker; there is none to measure with for now."""
+    raise NotImplementedError(f"no engine for {directory} with {environment}")

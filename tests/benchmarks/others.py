@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from exporter.demo.download import BROKER
 from exporter.distribution.broker_environment import CLASS_NAME, broker_environment
 from tests.benchmarks import engine
 from tests.benchmarks.figures import Figure
@@ -62,7 +61,7 @@ async def _drain_rate(instances: int, *, bulk_size: int | None) -> float:
             receiver = stack.enter_context(backend())
             exporter = stack.enter_context(Exporter(directory, receiver.url).running())
             environment |= broker_environment(
-                BROKER.version,
+                "8.6.0",
                 f"http://{LOOPBACK}:{exporter.ingest_port}",
                 bulk_size=bulk_size,
             )

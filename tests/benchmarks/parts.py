@@ -34,9 +34,6 @@ PARTS = {
     "slots": Part("A backend that takes 100 ms", "slots", 120),
     "neighbours": Part("A backend beside one that hangs", "neighbours", 120),
     "backlog": Part("A large backlog", "backlog", 300),
-    "latency": Part("Real broker: engine to arrival", "latency", 240),
-    "burst": Part("Real broker: 2,000 instances at once", "burst", 300),
-    "others": Part("Real broker: what another exporter notices", "others", 300),
 }
 
 

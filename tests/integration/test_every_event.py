@@ -6,7 +6,6 @@ import json
 import pytest
 
 from exporter import codec
-from exporter.demo.download import BROKER
 from exporter.demo.engine import Engine
 from exporter.demo.service import Service
 from exporter.distribution.broker_environment import broker_environment
@@ -36,11 +35,9 @@ def recorder():
 async def office(new_broker, tmp_path, backend, recorder):
     """Return a broker that sends everything, and a backend that wants it."""
     service = Service(tmp_path, backend.url, EVENTS=EVERYTHING)
-    ours = broker_environment(
-        BROKER.version, service.ingest_url, value_types=VALUE_TYPES
-    )
+    ours = broker_environment("8.6.0", service.ingest_url, value_types=VALUE_TYPES)
     other = broker_environment(
-        BROKER.version, recorder.url, exporter_id="RECORDER", value_types=VALUE_TYPES
+        "8.6.0", recorder.url, exporter_id="RECORDER", value_types=VALUE_TYPES
     )
     broker = new_broker(tmp_path / "broker", **ours, **other)
     await asyncio.gather(service.start(), broker.start())

@@ -7,7 +7,6 @@ import sys
 import aiohttp
 import pytest
 
-from exporter.demo.download import BROKER
 from exporter.demo.engine import Engine
 from exporter.demo.service import Service
 from exporter.distribution.broker_environment import broker_environment
@@ -38,7 +37,7 @@ async def service(tmp_path, backend):
 async def brokers(new_broker, tmp_path, service, recorder):
     """Return a running broker, and one that would begin on its data without us."""
     work = tmp_path / "broker"
-    other = broker_environment(BROKER.version, recorder.url, exporter_id="RECORDER")
+    other = broker_environment("8.6.0", recorder.url, exporter_id="RECORDER")
     with_us = new_broker(work, service.ingest_url, **other)
     without_us = new_broker(work, ports=with_us.ports, **other)
     await with_us.start()

@@ -93,13 +93,13 @@ def test_sentences(shown):
 
     def do(screen):
         screen.say("[1] is no markup")
-        screen.warn("No broker.")
+        screen.warn("No backend.")
         with screen.waiting("Starting"):
             pass
 
     said, warned, waited = shown(do)
 
-    assert (said, warned) == ("[1] is no markup", "! No broker.")
+    assert (said, warned) == ("[1] is no markup", "! No backend.")
     assert re.fullmatch(r"✓ Starting  \d+\.\d s", waited)
 
 
