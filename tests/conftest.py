@@ -2,13 +2,19 @@
 
 import asyncio
 import contextlib
+import ctypes
 import inspect
 import logging
 import os
-import time
+import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from devkit.waiting import eventually
+
+__all__ = ["careless", "eventually"]
 
 # A machine that is busy with something else is no failure.
 settings.register_profile(
@@ -44,20 +50,18 @@ async def _no_task_left():
     assert not left, f"still running: {left}"
 
 
+def pytest_configure(config):
+    """Let a worker of pytest-xdist end at once with the run that it works for."""
+    if hasattr(config, "workerinput") and sys.platform == "linux":
+        parent_death_signal = 1  # PR_SET_PDEATHSIG; xdist would take 15 seconds
+        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
+
+
 def pytest_collection_modifyitems(items):
     """Look behind every asynchronous test, after all of its fixtures."""
     for item in items:
         if inspect.iscoroutinefunction(getattr(item, "function", None)):
             item.fixturenames.insert(0, "_no_task_left")
-
-
-async def eventually(condition, *, within=5.0):
-    """Return the first true value of *condition*; fail when it takes too long."""
-    deadline = time.monotonic() + within
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "the condition never came true"
-        await asyncio.sleep(0.005)
-    return value
 
 
 @contextlib.contextmanager

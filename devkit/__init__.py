@@ -1,0 +1,1 @@
+"""The test rig: a recorded engine, stubs of everything around the exporter, a demo."""

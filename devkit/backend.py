@@ -1,0 +1,269 @@
+"""
+HTTP servers that a test plans: any stub, and the stub of a backend of the exporter.
+
+They run in the caller's event loop, so a rule may await anything of the test. Handlers
+of another server, in its threads, get the same answers through `Stub.from_threads`.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import json
+import socket
+import struct
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from ssl import SSLContext
+from typing import Any, Literal, Self
+
+from aiohttp import web
+
+from devkit.processes import LOOPBACK, free_port
+
+PATH = "/events"
+LARGEST_BODY = 1 << 30
+NO_LINGER = struct.pack("ii", 1, 0)
+FOREVER = 3600.0
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    connection: object = None
+    """Equal for two requests that came over the same connection."""
+    at: float = field(default_factory=time.time)
+    status: int | None = None
+    """The status of the answer; None while there is none."""
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return json.loads(self.body)
+
+    @property
+    def ids(self) -> list[str]:
+        """The identities of the events, in the order of the header."""
+        return self.headers["X-Event-Ids"].split(",")
+
+    @property
+    def positions(self) -> list[int]:
+        """The positions of the events in the log of their partition."""
+        return [int(identity.split("-")[-2]) for identity in self.ids]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events, in the order of the body."""
+        events: list[dict[str, Any]] = self.json["events"]
+        return events
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    An answer: a whole one, or *raw* parts of one with a *pause* after each.
+
+    After the raw parts, the connection hangs until the client closes it, is *closed*,
+    or is reset. A *status* below 300 means that the events are accepted, sent or not.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    raw: Iterable[bytes] | None = None
+    pause: float = 0.0
+    end: Literal["hang", "close", "reset"] = "hang"
+
+
+HANG = Answer(503, raw=())
+HANG_UP = Answer(503, raw=(), end="close")
+RESET = Answer(503, raw=(), end="reset")
+LOST = Answer(200, raw=(), end="reset")
+"""The events are accepted, and the client never learns that."""
+
+Rule = Callable[[Request], int | Answer | Awaitable[int | Answer]]
+
+
+def begun(status: int = 200, *parts: bytes) -> list[bytes]:
+    """Return the raw beginning of an answer whose body of 1 MiB isn't complete."""
+    return [b"HTTP/1.1 %d Begun\r\nContent-Length: 1048576\r\n\r\n" % status, *parts]
+
+
+class Stub:
+    """A server that notes each request and answers by plan; `async with` runs it."""
+
+    def __init__(
+        self,
+        answer: int | Answer | Rule = 200,
+        *,
+        port: int = 0,
+        tls: SSLContext | None = None,
+    ) -> None:
+        """Answer with a status, an `Answer`, or the result of a rule for a request."""
+        self.answer = answer
+        """The plan. It may change at any time."""
+        self.requests: list[Request] = []
+        self.port = port or free_port()
+        self.url = f"{'https' if tls else 'http'}://{LOOPBACK}:{self.port}"
+        self._tls = tls
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        await self.up()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop listening."""
+        await self.down()
+
+    async def up(self) -> None:
+        """Listen, also again after `down` and on the same port."""
+        app = web.Application(client_max_size=LARGEST_BODY)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        # A request whose client has gone is cancelled, with the rule that it waits for.
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, LOOPBACK, self.port, ssl_context=self._tls)
+        await site.start()
+
+    async def down(self) -> None:
+        """Close all connections, and refuse new ones."""
+        if self._runner:
+            await self._runner.cleanup()
+        self._runner = None
+
+    async def respond(self, request: Request) -> Answer:
+        """Note *request* and return the planned answer."""
+        self.requests.append(request)
+        answer = self.answer(request) if callable(self.answer) else self.answer
+        if inspect.isawaitable(answer):
+            answer = await answer
+        answer = Answer(answer) if isinstance(answer, int) else answer
+        request.status = answer.status
+        return answer
+
+    def from_threads(self) -> Callable[[Request], Answer]:
+        """Return `respond` for threads of other servers; this loop keeps the state."""
+        loop = asyncio.get_running_loop()
+
+        def respond(request: Request) -> Answer:
+            answer = self.respond(request)
+            return asyncio.run_coroutine_threadsafe(answer, loop).result()
+
+        return respond
+
+    async def _serve(self, http: web.Request) -> web.Response:
+        body, connection = await http.read(), http.transport
+        request = Request(http.method, http.path, http.headers, body, connection)
+        answer = await self.respond(request)
+        if answer.raw is None:
+            return web.Response(
+                body=answer.body, status=answer.status, headers=answer.headers
+            )
+        for part in answer.raw:
+            await http.writer.write(part)
+            await http.writer.drain()
+            await asyncio.sleep(answer.pause)
+        if answer.end == "reset":
+            reset(http.transport)
+        elif answer.end == "close" and http.transport:
+            http.transport.close()
+        await asyncio.sleep(FOREVER)  # is cancelled when the connection ends
+        raise TimeoutError
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One event at the moment it reached the backend."""
+
+    at: float
+    identity: str
+    event: dict[str, Any]
+
+    @property
+    def position(self) -> int:
+        """The position of its record in the log of the partition."""
+        return int(self.identity.split("-")[-2])
+
+    @property
+    def written(self) -> float:
+        """When the engine wrote the record, in seconds like `at`."""
+        return int(self.identity.split("-")[-1]) / 1000
+
+    @property
+    def instance(self) -> str:
+        """The key of the process instance."""
+        return str(self.event["processInstanceKey"])
+
+    @property
+    def task(self) -> str:
+        """The key of the user task."""
+        return str(self.event["userTaskKey"])
+
+    @property
+    def intent(self) -> str:
+        """What happened to the task."""
+        return str(self.event["intent"])
+
+
+class Backend(Stub):
+    """A stub backend, which also remembers the events that it accepted."""
+
+    def __init__(
+        self,
+        answer: int | Answer | Rule = 200,
+        *,
+        port: int = 0,
+        tls: SSLContext | None = None,
+    ) -> None:
+        """Answer requests for `/events` by plan, and all others with 404."""
+        super().__init__(answer, port=port, tls=tls)
+        self.url += PATH
+        self.accepted: list[Request] = []
+        """Requests in the order in which their events were accepted."""
+        self.arrivals: list[Arrival] = []
+        self.news: asyncio.Queue[Arrival] = asyncio.Queue()
+        self.strays: list[Request] = []
+        """Requests that no exporter should send to this backend."""
+
+    @property
+    def positions(self) -> list[int]:
+        """The positions of all accepted events, in the order of their acceptance."""
+        return [arrival.position for arrival in self.arrivals]
+
+    async def respond(self, request: Request) -> Answer:
+        """Accept the events before the first byte of a success is sent."""
+        if (request.method, request.path) != ("POST", PATH):
+            self.strays.append(request)
+            return Answer(404)
+        answer = await super().respond(request)
+        if answer.status < 300:
+            self.accept(request)
+        return answer
+
+    def accept(self, request: Request) -> None:
+        """Remember the events of *request* as accepted."""
+        self.accepted.append(request)
+        for identity, event in zip(request.ids, request.events, strict=True):
+            arrival = Arrival(request.at, identity, event)
+            self.arrivals.append(arrival)
+            self.news.put_nowait(arrival)
+
+
+def reset(transport: asyncio.BaseTransport | None) -> None:
+    """Reset a connection, discarding what isn't sent yet. Harmless when closed."""
+    if transport is None or transport.is_closing():
+        return
+    connection = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()

@@ -1,0 +1,35 @@
+"""One scrape of the metrics of an exporter."""
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+PREFIX = "app_integrations_exporter_"
+UNNAMED = ("backend", "default")
+"""The label of the only backend, which has no name."""
+
+
+def read(text: str) -> dict[str, float]:
+    """Return value by name without our prefix, followed by the values of its labels."""
+    return {
+        " ".join(
+            [
+                sample.name.removeprefix(PREFIX),
+                *(
+                    label
+                    for name, label in sample.labels.items()
+                    if (name, label) != UNNAMED
+                ),
+            ]
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def scrape(url: str) -> dict[str, float]:
+    """Return the metrics of the admin port at *url*."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}/metrics") as answer,
+    ):
+        return read(await answer.text())

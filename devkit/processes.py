@@ -1,0 +1,267 @@
+"""
+Run processes in the background, the exporter among them, each with a log file.
+
+Each has a session of its own, so that Ctrl-C reaches only the process that started it.
+None outlives that one, however it ends: a guardian waits for the end, and a process
+reports to the guardian before it does anything else.
+"""
+
+import atexit
+import functools
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+from devkit import guardian, metrics
+from devkit.waiting import eventually
+
+LOOPBACK = "127.0.0.1"
+ROOT = Path(__file__).parents[1]
+START_SECONDS = STOP_SECONDS = 30.0
+TAIL_LINES = 15
+PREFIX = "APP_INTEGRATIONS_"
+
+# Below the ports that systems take for outgoing connections: while a server is away,
+# its port must not become the far end of another connection.
+RANDOM_PORTS = range(20_000, 32_000)
+
+# Standard output is the guardian until the command begins, and the log from then on.
+REPORTING = ["/bin/sh", "-c", 'echo "+$$" && exec "$@" >&2', "sh"]
+
+
+class StartError(Exception):
+    """A process ended, or wasn't ready in time."""
+
+
+class Process:
+    """A command that can be started again after it ended; `async with` kills it."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] = os.environ,
+        cwd: Path = ROOT,
+    ) -> None:
+        """Prepare *command*; all its runs append their output to *log*."""
+        self.log = log
+        self._command = command
+        self._environment = environment
+        self._cwd = cwd
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._begins = 0
+        self._running = False
+
+    async def __aenter__(self) -> Self:
+        """Return this process, which isn't started."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave nothing behind."""
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the last run."""
+        return self._popen.pid if self._popen else 0
+
+    @property
+    def status(self) -> int | None:
+        """The exit status of the last run; None while it runs and before the first."""
+        return self._popen.poll() if self._popen else None
+
+    @property
+    def text(self) -> str:
+        """The output of the last run so far."""
+        whole = self.log.read_bytes() if self.log.exists() else b""
+        return whole[self._begins :].decode(errors="replace")
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of JSON in the output of the last run."""
+        whole = self.text.rpartition("\n")[0].splitlines()
+        return [json.loads(line) for line in whole if line.startswith("{")]
+
+    def saying(self, message: str) -> list[dict[str, Any]]:
+        """Return the log lines with *message*, oldest first."""
+        return [line for line in self.lines if line.get("message") == message]
+
+    def spawn(self, *, stdin: int = subprocess.DEVNULL) -> None:
+        """Start without waiting for anything."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._begins = log.tell()
+            self._popen = subprocess.Popen(  # noqa: S603 -- commands of our own
+                [*REPORTING, *self._command],
+                stdin=stdin,
+                stdout=_guardian(),
+                stderr=log,
+                env=self._environment,
+                cwd=self._cwd,
+                start_new_session=True,
+            )
+        self._running = True
+
+    async def start(self, ready: str, *, within: float = START_SECONDS) -> None:
+        """Start, and return when the URL *ready* answers 200."""
+        self.spawn()
+        await self.ready(ready, within=within)
+
+    async def ready(self, url: str, *, within: float = START_SECONDS) -> None:
+        """Return when *url* answers 200; raise if the process isn't ready in time."""
+        async with aiohttp.ClientSession() as session:
+            try:
+                await eventually(lambda: self._is_ready(session, url), within=within)
+            except AssertionError:
+                raise self._failed(f"wasn't ready after {within:g} seconds") from None
+            except BaseException:
+                self.kill()
+                raise
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process, not to its children."""
+        if self._popen:
+            self._popen.send_signal(number)
+
+    async def ended(self, *, within: float = STOP_SECONDS) -> int | None:
+        """Return the exit status once there is one."""
+        await eventually(lambda: self.status is not None, within=within)
+        return self.status
+
+    async def stop(self, *, within: float = STOP_SECONDS) -> int | None:
+        """Send SIGTERM, and return the exit status; kill when time is up."""
+        self.signal(signal.SIGTERM)
+        try:
+            return await self.ended(within=within) if self._popen else None
+        except AssertionError:
+            return None
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the process and its children. Harmless when they have ended."""
+        if not self._running or self._popen is None:
+            return
+        guardian.kill_sessions({self.pid})
+        self._popen.wait()
+        os.write(_guardian(), b"-%d\n" % self.pid)
+        self._running = False
+
+    async def _is_ready(self, session: aiohttp.ClientSession, url: str) -> bool:
+        if self.status is not None:
+            raise self._failed(f"ended with status {self.status}")
+        try:
+            async with session.get(url) as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    def _failed(self, problem: str) -> StartError:
+        self.kill()
+        tail = "\n".join(self.text.splitlines()[-TAIL_LINES:])
+        return StartError(f"{' '.join(self._command)} {problem}. Its log ends:\n{tail}")
+
+
+class Exporter(Process):
+    """`python -m exporter run`, as its users run it."""
+
+    def __init__(
+        self,
+        directory: Path,
+        url: str,
+        *options: str,
+        source: Path = ROOT,
+        ingest_port: int = 0,
+        admin_port: int = 0,
+        **settings: object,
+    ) -> None:
+        """
+        Keep spool and log in *directory*; *settings* need no APP_INTEGRATIONS_ prefix.
+
+        The package in *source* is run, and settings of the caller's shell are ignored.
+        """
+        self.ingest_port = ingest_port or free_port()
+        self.admin_port = admin_port or free_port()
+        self.ingest_url = f"http://{LOOPBACK}:{self.ingest_port}"
+        self.admin_url = f"http://{LOOPBACK}:{self.admin_port}"
+        values = {
+            "URL": url,
+            "SPOOL_DIR": directory / "spool",
+            "INGEST_PORT": self.ingest_port,
+            "ADMIN_PORT": self.admin_port,
+            **settings,
+        }
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(PREFIX)
+        }
+        super().__init__(
+            [sys.executable, "-m", "exporter", "run", *options],
+            log=directory / "exporter.log",
+            environment=inherited
+            | {f"{PREFIX}{name}": str(value) for name, value in values.items()}
+            | {"PYTHONPATH": str(source)},
+            cwd=source,
+        )
+
+    async def run(self) -> None:
+        """Start, and return when the broker's records are accepted."""
+        await self.start(f"{self.admin_url}/readyz")
+
+    async def metrics(self) -> dict[str, float]:
+        """Return the metrics as `devkit.metrics` reads them; {} without a process."""
+        try:
+            return await metrics.scrape(self.admin_url)
+        except aiohttp.ClientError:
+            return {}
+
+
+def free_port(preferred: int = 0) -> int:
+    """Return *preferred* if the port is free, else a random one."""
+    port = preferred or random.choice(RANDOM_PORTS)  # noqa: S311 -- no secret
+    while not _is_free(port):
+        port = random.choice(RANDOM_PORTS)  # noqa: S311 -- no secret
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # A server may bind although an old connection lingers, so the probe may, too.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+@functools.cache
+def _guardian() -> int:
+    """Return the pipe of the guardian, which starts with the first process."""
+    read, write = os.pipe()
+    started = subprocess.Popen(  # noqa: S603 -- our own script
+        [sys.executable, "-I", "-S", guardian.__file__],
+        stdin=read,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.close(read)
+
+    def end() -> None:
+        os.close(write)
+        started.wait()
+
+    atexit.register(end)
+    return write

@@ -1,0 +1,154 @@
+"""A proxy that breaks connections off, answers by itself, or isn't there."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Self
+
+from devkit.backend import reset
+from devkit.processes import LOOPBACK, free_port
+
+READ = 64 * 1024
+NONSENSE = b"\x15\x03\x01\x00\x02\x02\x50 this is neither TLS nor HTTP\r\n\r\n"
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class Cut(NamedTuple):
+    """The point where a connection breaks off: *after* so many bytes in a direction."""
+
+    upwards: bool
+    """Whether the bytes of the client are counted, or those of the server."""
+    after: int
+
+
+class CutError(Exception):
+    """A connection has carried as much as it may."""
+
+
+class Proxy:
+    """
+    Carries connections to the port `target`; `async with` runs it.
+
+    It carries bytes, or, as an *http* proxy, tunnels and plain requests to any name.
+    """
+
+    def __init__(
+        self,
+        target: int = 0,
+        *,
+        http: bool = False,
+        next_cut: Callable[[], Cut | None] = lambda: None,
+    ) -> None:
+        """Break each connection off where *next_cut* says."""
+        self.target = target
+        self.port = free_port()
+        self.answer: bytes | None = None
+        """The answer to every connection instead of the target's."""
+        self.heads: list[str] = []
+        """The heads of the requests to an HTTP proxy."""
+        self.cuts = 0
+        """The number of connections broken off on purpose."""
+        self._http = http
+        self._next_cut = next_cut
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None] | None] = set()
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        await self.up()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave no connection behind."""
+        await self.down()
+
+    async def up(self) -> None:
+        """Accept connections."""
+        self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
+
+    async def down(self) -> None:
+        """Refuse connections, and break off all that are open."""
+        if self._server:
+            self._server.close()
+            self._server = None
+        await self.drop()
+
+    async def drop(self) -> None:
+        """Break off all connections."""
+        tasks = [task for task in self._open if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        self._open.add(task)
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await self._carry(reader, writer)
+        except (CutError, asyncio.CancelledError):  # cancelled by `drop` alone
+            self.cuts += 1
+            reset(writer.transport)
+        finally:
+            self._open.discard(task)
+            writer.close()
+
+    async def _carry(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        head = await reader.readuntil(b"\r\n\r\n") if self._http else b""
+        self.heads += [head.decode()] if head else []
+        if self.answer is not None:
+            self.cuts += 1
+            _ = head or await reader.read(READ)
+            writer.write(self.answer)
+            await writer.drain()
+            return
+        up_reader, up_writer = await asyncio.open_connection(LOOPBACK, self.target)
+        if head.startswith(b"CONNECT "):
+            writer.write(ESTABLISHED)
+        elif head:
+            method, url, rest = head.split(b" ", 2)
+            up_writer.write(b" ".join([method, b"/" + url.split(b"/", 3)[3], rest]))
+        cut = self._next_cut()
+        upwards = cut.after if cut and cut.upwards else None
+        downwards = cut.after if cut and not cut.upwards else None
+        try:
+            await _first_end(
+                _pump(reader, up_writer, upwards), _pump(up_reader, writer, downwards)
+            )
+        except (CutError, asyncio.CancelledError):
+            reset(up_writer.transport)
+            raise
+        finally:
+            up_writer.close()
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, allowed: int | None
+) -> None:
+    """Carry bytes until either end closes; `CutError` after *allowed* of them."""
+    with contextlib.suppress(OSError):
+        while data := await reader.read(READ):
+            writer.write(data if allowed is None else data[:allowed])
+            await writer.drain()
+            if allowed is None:
+                continue
+            allowed -= len(data)
+            if allowed < 0:
+                raise CutError
+
+
+async def _first_end(*pumps: Awaitable[None]) -> None:
+    """Run *pumps* until one of them ends, and end as it does."""
+    tasks = [asyncio.ensure_future(pump) for pump in pumps]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

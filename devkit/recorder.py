@@ -1,0 +1,91 @@
+"""
+An Elasticsearch that accepts everything: what a second exporter of the broker gets.
+
+`python -m devkit.recorder PORT` runs one that counts: `GET /seen` shows the number of
+records, and when the last one came, in seconds of the monotonic clock.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from devkit.backend import Answer, Request, Stub
+
+HEADERS = {
+    "Content-Type": "application/json",
+    "X-Elastic-Product": "Elasticsearch",
+}
+ACCEPTED = Answer(200, HEADERS, b'{"took":0,"errors":false,"items":[]}')
+ACKNOWLEDGED = Answer(200, HEADERS, b'{"acknowledged":true}')
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One record as the engine exported it, and when it came."""
+
+    at: float
+    record: dict[str, Any]
+
+    @property
+    def delay(self) -> float:
+        """The seconds from the engine's log to here."""
+        return float(self.at - self.record["timestamp"] / 1000)
+
+
+class Recorder(Stub):
+    """Remembers every record; `async with` runs it."""
+
+    def __init__(self, *, port: int = 0) -> None:
+        """Accept whatever comes."""
+        super().__init__(self._accept, port=port)
+        self.records: list[Recorded] = []
+
+    def of(self, instance: str, intent: str | None = None) -> list[dict[str, Any]]:
+        """Return the records of one process instance, in their order."""
+        return [
+            each.record
+            for each in self.records
+            if str(each.record["value"].get("processInstanceKey")) == instance
+            and intent in (None, each.record["intent"])
+        ]
+
+    def _accept(self, request: Request) -> Answer:
+        if request.path != "/_bulk":
+            return ACKNOWLEDGED
+        documents = map(json.loads, request.body.splitlines()[1::2])
+        self.records.extend(Recorded(request.at, each) for each in documents)
+        return ACCEPTED
+
+
+class Counter(Stub):
+    """Counts records and keeps none of them, as fast as possible."""
+
+    def __init__(self, *, port: int = 0) -> None:
+        """Begin at none."""
+        super().__init__(port=port)
+        self.records = 0
+        self.last = 0.0
+
+    async def respond(self, request: Request) -> Answer:
+        """Count, or show the count."""
+        if request.path == "/seen":
+            seen = {"records": self.records, "last": self.last}
+            return Answer(200, HEADERS, json.dumps(seen).encode())
+        if request.path != "/_bulk":
+            return ACKNOWLEDGED
+        self.last = time.monotonic()
+        self.records += request.body.count(b"\n") // 2
+        return ACCEPTED
+
+
+async def serve(stub: Stub) -> None:
+    """Serve until the process ends."""
+    async with stub:
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Counter(port=int(sys.argv[1]))))

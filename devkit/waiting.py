@@ -1,0 +1,23 @@
+"""Wait for other processes and threads, which can't wake us."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from typing import Any
+
+POLL_SECONDS = 0.005
+
+
+async def eventually(condition: Callable[[], Any], *, within: float = 5.0) -> Any:
+    """Return the first true result of *condition*, a function or a coroutine one."""
+    deadline = time.monotonic() + within
+    while True:
+        value = condition()
+        if inspect.isawaitable(value):
+            value = await value
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError("the condition never came true")
+        await asyncio.sleep(POLL_SECONDS)

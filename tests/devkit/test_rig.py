@@ -1,0 +1,279 @@
+"""The parts of the rig do what tests rely on."""
+
+import asyncio
+import json
+import signal
+import sys
+
+import aiohttp
+import psutil
+import pytest
+
+from devkit.backend import (
+    HANG,
+    HANG_UP,
+    LOST,
+    RESET,
+    Answer,
+    Backend,
+    Request,
+    Stub,
+    begun,
+)
+from devkit.clock import Clock
+from devkit.metrics import read
+from devkit.processes import ROOT, Exporter, Process, StartError, free_port
+from devkit.proxy import NONSENSE, Cut, Proxy
+from devkit.recorder import Recorder
+from devkit.waiting import eventually
+from tests.records import a_record, bulk, tasks
+
+
+@pytest.fixture
+async def client():
+    """Return an HTTP client."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def post(client, url, *positions, status=200):
+    """Deliver a batch of events, as the exporter does, and return the answer's body."""
+    batch = {"events": [{"position": position} for position in positions]}
+    ids = ",".join(f"1-{position}-1800000000500" for position in positions)
+    async with client.post(url, json=batch, headers={"X-Event-Ids": ids}) as answer:
+        assert answer.status == status
+        return await answer.read()
+
+
+async def test_a_backend_remembers(client):
+    """Accepted events and all requests are remembered, with their times."""
+    async with Backend() as backend:
+        await post(client, backend.url, 7, 9)
+        backend.answer = 503
+        await post(client, backend.url, 11, status=503)
+
+    first, second = backend.requests
+    arrival = await backend.news.get()
+    assert backend.positions == [7, 9]
+    assert backend.accepted == [first]
+    assert (first.status, second.status) == (200, 503)
+    assert second.positions == [11]
+    assert (arrival.position, arrival.written) == (7, 1_800_000_000.5)
+    assert arrival.at == first.at > 1_700_000_000
+
+
+async def test_a_rule_may_wait(client):
+    """A rule decides about each request, and may wait; the client may not care."""
+    gate, gone = asyncio.Event(), []
+
+    async def rule(request):
+        try:
+            if request.positions != [2]:
+                await gate.wait()
+        except asyncio.CancelledError:
+            gone.append(request)
+            raise
+        return Answer(202, {"X-Said": "yes"}, b"thanks")
+
+    async with Backend(rule) as backend:
+        waiting = asyncio.create_task(post(client, backend.url, 1, status=202))
+        impatient = asyncio.create_task(post(client, backend.url, 3))
+        assert await post(client, backend.url, 2, status=202) == b"thanks"
+        await eventually(lambda: len(backend.requests) == 3)
+        impatient.cancel()
+        await eventually(lambda: gone)
+        gate.set()
+        await waiting
+
+    assert backend.positions == [2, 1]
+    assert [(each.positions, each.status) for each in gone] == [([3], None)]
+
+
+@pytest.mark.parametrize(
+    "answer, accepted",
+    [
+        (RESET, []),
+        (HANG_UP, []),
+        (HANG, []),
+        (LOST, [1]),
+        (Answer(200, raw=[b"HTTP/1.1 200 OK\r\nConte"], end="reset"), [1]),
+        (Answer(200, raw=begun(200, b"half of "), end="reset"), [1]),
+        (Answer(503, raw=begun(503)), []),
+    ],
+)
+async def test_faults(client, answer, accepted):
+    """Whatever becomes of an answer, its status says whether events are accepted."""
+    async with Backend(answer) as backend:
+        with pytest.raises((aiohttp.ClientError, TimeoutError)):
+            async with asyncio.timeout(0.3):
+                await post(client, backend.url, 1, status=answer.status)
+
+        assert backend.positions == accepted
+
+
+async def test_a_backend_comes_back(client):
+    """A backend that was down listens on the same port again."""
+    async with Backend() as backend:
+        await backend.down()
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await post(client, backend.url, 1)
+        await backend.up()
+        await post(client, backend.url, 2)
+
+    assert backend.positions == [2]
+
+
+async def test_strays(client):
+    """A request for anything but events is answered with 404, and is visible."""
+    async with Backend() as backend:
+        await post(client, f"{backend.url}/else", 1, status=404)
+
+    assert [request.path for request in backend.strays] == ["/events/else"]
+    assert backend.requests == backend.arrivals == []
+
+
+async def test_answers_for_threads():
+    """A handler in a thread of another server gets the planned answer."""
+    backend = Backend()
+    respond = backend.from_threads()
+    request = Request("POST", "/events", {"X-Event-Ids": "1-5-9"}, b'{"events":[{}]}')
+
+    answer = await asyncio.to_thread(respond, request)
+
+    assert answer.status == 200
+    assert backend.positions == [5]
+
+
+async def test_a_recorder(client):
+    """A recorder accepts everything, and gives the records of an instance."""
+    async with Recorder() as recorder:
+        body = bulk(a_record(1), a_record(2, value={"processInstanceKey": 5}))
+        async with client.put(f"{recorder.url}/_index_template/x", data="{}") as answer:
+            assert await answer.json() == {"acknowledged": True}
+        async with client.post(f"{recorder.url}/_bulk", data=body) as answer:
+            assert not (await answer.json())["errors"]
+
+    assert [each["position"] for each in recorder.of("5", "CREATED")] == [2]
+    assert recorder.of("5", "ASSIGNED") == []
+
+
+async def test_an_exporter(tmp_path, client):
+    """An exporter delivers, shows its metrics, and is started again after a kill."""
+    async with Backend() as backend, Exporter(tmp_path, backend.url) as exporter:
+        await exporter.run()
+        for position in (1, 2):
+            bulk_url = f"{exporter.ingest_url}/_bulk"
+            async with client.post(bulk_url, data=tasks(position)) as answer:
+                assert answer.status == 200
+            await eventually(lambda n=position: backend.positions[-1:] == [n])
+            exporter.kill()
+            assert await exporter.metrics() == {}
+            await exporter.run()
+
+        assert (await exporter.metrics())["delivery_events_total"] == 0
+        assert len(exporter.saying("ready")) == 1
+        assert await exporter.stop() == 0
+
+
+async def test_a_process_that_ends_at_once(tmp_path):
+    """A process that ends instead of becoming ready fails with the end of its log."""
+    command = [sys.executable, "-c", "print('hello'); raise SystemExit(3)"]
+    process = Process(command, log=tmp_path / "log")
+
+    with pytest.raises(StartError, match=r"(?s)ended with status 3\..*hello"):
+        await process.start(f"http://127.0.0.1:{free_port()}")
+
+
+PARENT = """
+import asyncio, sys, time
+from pathlib import Path
+from devkit.processes import Process
+
+process = Process(["/bin/sh", "-c", "sleep 1000 & echo $! $$; wait"], log=Path("log"))
+process.spawn()
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_no_process_is_left(tmp_path, number):
+    """A process and its children end with the one that started it, however it ends."""
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        PARENT,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    log = tmp_path / "log"
+    await eventually(lambda: log.exists() and log.read_text().endswith("\n"), within=20)
+    children = [psutil.Process(int(pid)) for pid in log.read_text().split()]
+
+    parent.send_signal(number)
+
+    assert await parent.wait() != 0
+    await eventually(lambda: not any(map(is_alive, children)), within=20)
+
+
+def is_alive(process):
+    """Tell whether *process* still does something."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_a_proxy_cuts(client):
+    """A connection breaks off where it's told to, and others are carried whole."""
+    cuts = iter([Cut(upwards=True, after=10), Cut(upwards=False, after=10), None])
+    async with Backend() as backend, Proxy(backend.port, next_cut=cuts.__next__) as it:
+        url = f"http://127.0.0.1:{it.port}/events"
+        for _ in range(2):
+            with pytest.raises(aiohttp.ClientError):
+                await post(client, url, 1)
+        await post(client, url, 2)
+        assert it.cuts == 2
+
+    assert backend.positions == [1, 2]
+
+
+async def test_a_proxy_answers_nonsense():
+    """A proxy may answer by itself what no client understands."""
+    async with Proxy() as proxy:
+        proxy.answer = NONSENSE
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"hello")
+
+        assert await reader.read() == NONSENSE
+        writer.close()
+
+
+async def test_an_http_proxy(client):
+    """A plain request through an HTTP proxy reaches the target by any name."""
+    async with Stub(200) as stub, Proxy(stub.port, http=True) as proxy:
+        at = f"http://127.0.0.1:{proxy.port}"
+        async with client.get("http://backend.example/path", proxy=at) as answer:
+            assert answer.status == 200
+
+    assert [request.path for request in stub.requests] == ["/path"]
+    assert proxy.heads[0].startswith("GET http://backend.example/path HTTP/1.1\r\n")
+
+
+def test_a_clock():
+    """A clock stands still, unless each look takes a step."""
+    still, stepping = Clock(5.0), Clock(step=0.5)
+
+    still.seconds += 1
+
+    assert [still(), still()] == [6.0, 6.0]
+    assert stepping() < stepping()
+
+
+def test_metrics():
+    """A metric has its name without prefix and its labels; one backend has no name."""
+    prefix = "# TYPE x counter\napp_integrations_exporter_"
+    scraped = f'{prefix}x_total{{backend="default",outcome="delivered"}} 3\n'
+
+    assert read(scraped) == {"x_total delivered": 3.0}
+    assert json.dumps(read("")) == "{}"
