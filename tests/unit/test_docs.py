@@ -77,6 +77,18 @@ def test_make_help_names_every_target():
         assert re.search(rf"^(\w+ )*{target}( \w+)*:.* ## ", makefile, re.MULTILINE)
 
 
+def test_scenarios_exist():
+    """What docs/testing.md leaves to a real engine is a scenario, by its name."""
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    files = [*ROOT.glob("tests/integration/*.py"), *ROOT.glob("tests/containers/*.py")]
+    tests = "".join(path.read_text(encoding="utf-8") for path in files)
+
+    named = set(re.findall(r"`(test_\w+)`", page))
+
+    assert named
+    assert named <= set(re.findall(r"def (test_\w+)", tests))
+
+
 def test_changelog_knows_the_version():
     """Its newest section is this version or unreleased, and none is ahead of it."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
