@@ -7,7 +7,8 @@ from typing import Any
 
 from exporter.events import EVERYTHING, Event, Mapper, Selection
 
-DATA = Path(__file__).parents[1] / "tests" / "data"
+ROOT = Path(__file__).parents[1]
+DATA = (ROOT / "devkit" / "recordings", ROOT / "tests" / "data")
 VERSIONS = ("8.6.0", "8.8.21")
 # Of steps, those that people mean: what is told of without brackets.
 SHOWN = EVERYTHING.replace("step[*]", "step")
@@ -19,7 +20,10 @@ def recorded(version: str, selection: str = EVERYTHING) -> list[Event]:
     mapper = Mapper({"": Selection(selection)})
     lines = [
         line
-        for path in sorted((DATA / version).iterdir())
+        for path in sorted(
+            (path for place in DATA for path in place.glob(f"{version}/*")),
+            key=lambda path: path.name,
+        )
         for line in path.read_bytes().splitlines()
     ]
     return [event for line in lines if (event := mapper.event(line))]

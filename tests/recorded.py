@@ -1,28 +1,41 @@
-"""What real engines and real exporters sent, as tests/data holds it."""
+"""Records and requests of real engines and exporters, and what only tests need."""
 
 import json
 from pathlib import Path
 
+RECORDINGS = Path(__file__).parents[1] / "devkit" / "recordings"
 DATA = Path(__file__).parent / "data"
-VERSIONS = ("8.6.0", "8.8.21")
-OTHERS = sorted(
-    path.relative_to(DATA)
+VERSIONS = ("8.6.0", "8.8.21", "8.9.0")
+
+
+def files(version):
+    """Return the paths of all recordings of a *version*."""
+    found = (*RECORDINGS.glob(f"{version}/*"), *DATA.glob(f"{version}/*"))
+    return sorted(found, key=lambda path: path.name)
+
+
+def name_of(path):
+    """Return version and subject of the recording at *path*."""
+    return f"{path.parent.name}/{path.stem}"
+
+
+OTHERS = [
+    path
     for version in VERSIONS
-    for path in (DATA / version).iterdir()
+    for path in files(version)
     if path.stem not in ("user-task", "tenants")
-)
+]
 """The files without a user task that is sent."""
 
 
 def lines(path):
     """Return the lines of the file at *path*, as bytes."""
-    return (DATA / path).read_bytes().splitlines()
+    return (RECORDINGS / path).read_bytes().splitlines()
 
 
 def everything(version):
     """Return all recorded lines of a *version*."""
-    paths = sorted((DATA / version).iterdir())
-    return [line for path in paths for line in path.read_bytes().splitlines()]
+    return [line for path in files(version) for line in lines(path)]
 
 
 def user_tasks(version):
@@ -30,6 +43,6 @@ def user_tasks(version):
     return lines(f"{version}/user-task.jsonl")
 
 
-def requests(path):
-    """Return the recorded requests of the file at *path*, oldest first."""
-    return [json.loads(line) for line in lines(f"wire/{path}.jsonl")]
+def requests(name):
+    """Return the recorded requests of that *name*, oldest first."""
+    return [json.loads(line) for line in lines(f"wire/{name}.jsonl")]

@@ -42,6 +42,7 @@ KNOWN_TYPES = frozenset(
         "incident",
         "job",
         "job-batch",
+        "job-metrics-batch",
         "mapping-rule",
         "message",
         "message-batch",

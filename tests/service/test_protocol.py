@@ -33,7 +33,7 @@ def expected_answer(request):
 
 
 @pytest.mark.parametrize(
-    "name", sorted(path.stem for path in (recorded.DATA / "wire").iterdir())
+    "name", sorted(path.stem for path in (recorded.RECORDINGS / "wire").iterdir())
 )
 async def test_recorded_requests(start, backend, name):
     """What exporters and their clients sent is answered as they need, on one socket."""

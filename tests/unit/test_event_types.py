@@ -75,7 +75,7 @@ def test_first_events(version):
     first = {}
     for _, event in events(version):
         first.setdefault(event.kind, event)
-    lines = recorded.lines(f"events/{version}.jsonl")
+    lines = recorded.lines(recorded.DATA / f"events/{version}.jsonl")
 
     assert lines == [
         b'{"id":"%b","kind":"%b","event":%b}'

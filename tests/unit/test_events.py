@@ -62,7 +62,7 @@ def test_recorded_identities(version):
             assert event.lane == event.instance
 
 
-@pytest.mark.parametrize("path", recorded.OTHERS, ids=str)
+@pytest.mark.parametrize("path", recorded.OTHERS, ids=recorded.name_of)
 def test_other_recorded_records(path):
     """Other value types, commands and rejections become nothing."""
     assert [MAPPER.event(document) for document in recorded.lines(path)] == [

@@ -43,7 +43,7 @@ def test_index_names(index, wanted):
     assert OFFICIAL.may_be_wanted(index) is wanted
 
 
-@pytest.mark.parametrize("path", recorded.OTHERS, ids=str)
+@pytest.mark.parametrize("path", recorded.OTHERS, ids=recorded.name_of)
 def test_index_names_of_recorded_types(path):
     """Every value type that was recorded is known by name, or is looked at."""
     kinds = {json.loads(document)["valueType"] for document in recorded.lines(path)}

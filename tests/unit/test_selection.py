@@ -12,61 +12,61 @@ from tests.records import a_record, line
 ALL = Mapper({"all": Selection(EVERYTHING)})
 
 # By what the engine calls it: how often that becomes which kind of event, of the
-# records of 8.6.0 and of 8.8.21. What isn't here never becomes one.
+# records of 8.6.0, 8.8.21 and 8.9.0. What isn't here never becomes one.
 TABLE = {
-    "USER_TASK CREATED": {"user-task.created": (15, 12)},
+    "USER_TASK CREATED": {"user-task.created": (15, 12, 8)},
     "USER_TASK ASSIGNED": {
-        "user-task.assigned": (5, 10),
-        "user-task.unassigned": (1, 1),
+        "user-task.assigned": (5, 10, 8),
+        "user-task.unassigned": (1, 1, 1),
     },
-    "USER_TASK UPDATED": {"user-task.updated": (3, 1)},
-    "USER_TASK COMPLETED": {"user-task.completed": (8, 6)},
-    "USER_TASK CANCELED": {"user-task.canceled": (6, 3)},
-    "USER_TASK MIGRATED": {"user-task.migrated": (1, 1)},
-    "USER_TASK ASSIGNMENT_DENIED": {"user-task.assignment-denied": (0, 1)},
-    "USER_TASK UPDATE_DENIED": {"user-task.update-denied": (0, 1)},
-    "USER_TASK COMPLETION_DENIED": {"user-task.completion-denied": (0, 1)},
+    "USER_TASK UPDATED": {"user-task.updated": (3, 1, 1)},
+    "USER_TASK COMPLETED": {"user-task.completed": (8, 6, 5)},
+    "USER_TASK CANCELED": {"user-task.canceled": (6, 3, 1)},
+    "USER_TASK MIGRATED": {"user-task.migrated": (1, 1, 0)},
+    "USER_TASK ASSIGNMENT_DENIED": {"user-task.assignment-denied": (0, 1, 1)},
+    "USER_TASK UPDATE_DENIED": {"user-task.update-denied": (0, 1, 1)},
+    "USER_TASK COMPLETION_DENIED": {"user-task.completion-denied": (0, 1, 1)},
     "PROCESS_INSTANCE ELEMENT_ACTIVATED": {
-        "process-instance.started": (25, 19),
-        "step.activated": (66, 62),
-        "": (3, 3),  # gateways and the like
+        "process-instance.started": (25, 19, 11),
+        "step.activated": (66, 62, 34),
+        "": (3, 3, 2),  # gateways and the like
     },
     "PROCESS_INSTANCE ELEMENT_COMPLETED": {
-        "process-instance.completed": (15, 14),
-        "step.completed": (58, 54),
-        "": (3, 2),
+        "process-instance.completed": (15, 14, 8),
+        "step.completed": (58, 54, 31),
+        "": (3, 2, 1),
     },
     "PROCESS_INSTANCE ELEMENT_TERMINATED": {
-        "process-instance.terminated": (6, 2),
-        "step.terminated": (7, 4),
+        "process-instance.terminated": (6, 2, 1),
+        "step.terminated": (7, 4, 1),
     },
-    "INCIDENT CREATED": {"incident.created": (8, 3)},
-    "INCIDENT RESOLVED": {"incident.resolved": (4, 2)},
-    "JOB CREATED": {"job.created": (9, 6), "": (1, 10)},  # of listeners
-    "JOB COMPLETED": {"job.completed": (4, 4), "": (1, 10)},
-    "JOB FAILED": {"job.failed": (5, 2)},
-    "JOB TIMED_OUT": {"job.timed-out": (1, 1)},
-    "JOB ERROR_THROWN": {"job.error-thrown": (2, 2)},
-    "JOB CANCELED": {"job.canceled": (1, 0)},
-    "JOB RETRIES_UPDATED": {"job.retries-updated": (2, 2)},
-    "JOB UPDATED": {"job.updated": (1, 0)},
-    "VARIABLE CREATED": {"variable.created": (53, 31)},
-    "VARIABLE UPDATED": {"variable.updated": (6, 0)},
-    "MESSAGE PUBLISHED": {"message.published": (3, 2)},
-    "MESSAGE EXPIRED": {"message.expired": (2, 0)},
-    "PROCESS_MESSAGE_SUBSCRIPTION CREATED": {"message-subscription.created": (1, 1)},
+    "INCIDENT CREATED": {"incident.created": (8, 3, 2)},
+    "INCIDENT RESOLVED": {"incident.resolved": (4, 2, 1)},
+    "JOB CREATED": {"job.created": (9, 6, 3), "": (1, 10, 7)},  # of listeners
+    "JOB COMPLETED": {"job.completed": (4, 4, 3), "": (1, 10, 7)},
+    "JOB FAILED": {"job.failed": (5, 2, 2)},
+    "JOB TIMED_OUT": {"job.timed-out": (1, 1, 0)},
+    "JOB ERROR_THROWN": {"job.error-thrown": (2, 2, 0)},
+    "JOB CANCELED": {"job.canceled": (1, 0, 0)},
+    "JOB RETRIES_UPDATED": {"job.retries-updated": (2, 2, 1)},
+    "JOB UPDATED": {"job.updated": (1, 0, 0)},
+    "VARIABLE CREATED": {"variable.created": (53, 31, 27)},
+    "VARIABLE UPDATED": {"variable.updated": (6, 0, 0)},
+    "MESSAGE PUBLISHED": {"message.published": (3, 2, 0)},
+    "MESSAGE EXPIRED": {"message.expired": (2, 0, 0)},
+    "PROCESS_MESSAGE_SUBSCRIPTION CREATED": {"message-subscription.created": (1, 1, 0)},
     "PROCESS_MESSAGE_SUBSCRIPTION CORRELATED": {
-        "message-subscription.correlated": (1, 1)
+        "message-subscription.correlated": (1, 1, 0)
     },
-    "SIGNAL BROADCASTED": {"signal.broadcasted": (1, 1)},
-    "TIMER CREATED": {"timer.created": (3, 3)},
-    "TIMER TRIGGERED": {"timer.triggered": (3, 3)},
-    "TIMER CANCELED": {"timer.canceled": (1, 0)},
-    "DECISION_EVALUATION EVALUATED": {"decision.evaluated": (2, 1)},
-    "DECISION_EVALUATION FAILED": {"decision.failed": (1, 0)},
-    "ESCALATION ESCALATED": {"escalation.escalated": (1, 0)},
-    "ESCALATION NOT_ESCALATED": {"escalation.not-escalated": (1, 1)},
-    "PROCESS CREATED": {"process.deployed": (14, 16)},
+    "SIGNAL BROADCASTED": {"signal.broadcasted": (1, 1, 0)},
+    "TIMER CREATED": {"timer.created": (3, 3, 0)},
+    "TIMER TRIGGERED": {"timer.triggered": (3, 3, 0)},
+    "TIMER CANCELED": {"timer.canceled": (1, 0, 0)},
+    "DECISION_EVALUATION EVALUATED": {"decision.evaluated": (2, 1, 1)},
+    "DECISION_EVALUATION FAILED": {"decision.failed": (1, 0, 0)},
+    "ESCALATION ESCALATED": {"escalation.escalated": (1, 0, 0)},
+    "ESCALATION NOT_ESCALATED": {"escalation.not-escalated": (1, 1, 1)},
+    "PROCESS CREATED": {"process.deployed": (14, 16, 10)},
 }
 
 
