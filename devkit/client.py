@@ -1,0 +1,115 @@
+"""
+A client of an engine's REST API (version 2).
+
+Keys come back as the engine sends them: numbers up to 8.7, strings from 8.8 on.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Self
+
+import aiohttp
+
+Key = int | str
+
+# An engine that has too much to do answers one of these, and is asked again.
+BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+ATTEMPTS = 200
+PAUSE_SECONDS = 0.05
+
+
+class CommandError(Exception):
+    """The engine refused a command."""
+
+    def __init__(self, status: int, command: str, answer: str) -> None:
+        """Keep the *status*: 404 may only mean that somebody else was faster."""
+        super().__init__(f"The engine answered {status} to {command}: {answer}")
+        self.status = status
+
+
+class Client:
+    """The commands that we need of an engine; `async with` opens connections."""
+
+    def __init__(self, rest_url: str) -> None:
+        """Talk to the engine whose REST API is at *rest_url*."""
+        self._url = f"{rest_url}/v2"
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        """Connect as soon as there is a command."""
+        self._session = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def topology(self) -> dict[str, Any]:
+        """Return the brokers of the cluster, and what each of them leads."""
+        return await self.ask("GET", "topology")
+
+    async def has_leader(self) -> bool:
+        """Return whether some partition takes commands; False while nobody answers."""
+        try:
+            brokers = (await self.topology())["brokers"]
+        except (aiohttp.ClientError, CommandError, ValueError, LookupError, OSError):
+            return False
+        states = [(x["role"], x["health"]) for b in brokers for x in b["partitions"]]
+        return ("leader", "healthy") in states
+
+    async def deploy(self, resources: Mapping[str, bytes]) -> dict[str, Any]:
+        """Deploy *resources*, by file name; return the keys and versions they got."""
+        form = aiohttp.FormData(default_to_multipart=True)
+        for name, content in resources.items():
+            form.add_field("resources", content, filename=name)
+        return await self.ask("POST", "deployments", data=form)
+
+    async def create_instance(
+        self, process: str, variables: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Start an instance of the latest version of the process with this id."""
+        body = {"processDefinitionId": process, "variables": variables or {}}
+        return await self.ask("POST", "process-instances", json=body)
+
+    async def cancel_instance(self, instance: Key) -> None:
+        """Cancel an instance, and with it what is open in it."""
+        await self.ask("POST", f"process-instances/{instance}/cancellation", json={})
+
+    async def assign(self, task: Key, assignee: str, *, override: bool = True) -> None:
+        """Give a user task to *assignee*; without *override* the task is claimed."""
+        body = {"assignee": assignee, "allowOverride": override}
+        await self.ask("POST", f"user-tasks/{task}/assignment", json=body)
+
+    async def unassign(self, task: Key) -> None:
+        """Take a user task from its assignee."""
+        await self.ask("DELETE", f"user-tasks/{task}/assignee")
+
+    async def update(self, task: Key, changes: Mapping[str, Any]) -> None:
+        """Change the dates, the candidates or the priority of a user task."""
+        await self.ask("PATCH", f"user-tasks/{task}", json={"changeset": changes})
+
+    async def complete(
+        self, task: Key, variables: Mapping[str, Any] | None = None
+    ) -> None:
+        """Complete a user task."""
+        body = {"variables": variables or {}}
+        await self.ask("POST", f"user-tasks/{task}/completion", json=body)
+
+    async def ask(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        """Send the command at *path*, below `/v2`; return the engine's answer."""
+        for _ in range(ATTEMPTS):
+            status, answer = await self._try(method, path, **content)
+            if status not in BUSY:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise CommandError(status, f"{method} {path}", answer)
+        found: dict[str, Any] = json.loads(answer) if answer else {}
+        return found
+
+    async def _try(self, method: str, path: str, **content: Any) -> tuple[int, str]:
+        url = f"{self._url}/{path}"
+        async with self._session.request(method, url, **content) as answer:
+            return answer.status, await answer.text()
