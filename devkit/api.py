@@ -1,0 +1,265 @@
+"""The REST API (version 2) of the recorded engine, as far as recordings go."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from devkit.commands import Commands
+from devkit.engine import Engine, RefusedError
+from devkit.playing import Said
+from devkit.stories import Part, Record
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MOST_BYTES = 64 * 1024 * 1024
+
+# What the API calls the fields of a user task, and the records.
+CHANGES = {
+    "candidateGroups": "candidateGroupsList",
+    "candidateUsers": "candidateUsersList",
+    "dueDate": "dueDate",
+    "followUpDate": "followUpDate",
+    "priority": "priority",
+}
+DEPLOYED = {
+    "PROCESS": ("processDefinition", "bpmnProcessId", "processDefinitionId"),
+    "FORM": ("form", "formId", "formId"),
+    "DECISION": ("decisionDefinition", "decisionId", "decisionDefinitionId"),
+    "DECISION_REQUIREMENTS": (
+        "decisionRequirements",
+        "decisionRequirementsId",
+        "decisionRequirementsId",
+    ),
+}
+
+
+@web.middleware
+async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer what can't be done as the engine does: a problem, with its reason."""
+    try:
+        return await handler(request)
+    except RefusedError as error:
+        problem = {"title": "REFUSED", "status": error.status, "detail": str(error)}
+        return web.json_response(problem, status=error.status)
+
+
+class Api:
+    """The commands of one engine, over HTTP."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Give every command to *engine*."""
+        self._commands = Commands(engine)
+        self._numbers = engine.version.split(".")[:2] < ["8", "8"]
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes below `/v2`."""
+        routes = {
+            "POST deployments": self._deploy,
+            "POST process-instances": self._create,
+            "POST process-instances/{key}/cancellation": self._cancel,
+            "POST process-instances/{key}/migration": self._migrate,
+            "PUT element-instances/{key}/variables": self._set_variables,
+            "POST user-tasks/search": self._search,
+            "GET user-tasks/{key}": self._user_task,
+            "POST user-tasks/{key}/assignment": self._assign,
+            "DELETE user-tasks/{key}/assignee": self._unassign,
+            "PATCH user-tasks/{key}": self._update,
+            "POST user-tasks/{key}/completion": self._complete,
+            "POST jobs/activation": self._activate,
+            "POST jobs/{key}/completion": self._complete_job,
+            "POST jobs/{key}/failure": self._fail_job,
+            "POST jobs/{key}/error": self._throw_error,
+            "PATCH jobs/{key}": self._update_job,
+            "POST incidents/{key}/resolution": self._resolve,
+            "POST messages/publication": self._publish,
+            "POST signals/broadcast": self._broadcast,
+        }
+        return [
+            web.route(verb, f"/v2/{path}", handler)
+            for (verb, path), handler in ((x.split(" "), h) for x, h in routes.items())
+        ]
+
+    def _key(self, key: int) -> int | str:
+        """Spell a key as this version does."""
+        return key if self._numbers else str(key)
+
+    async def _deploy(self, request: web.Request) -> web.Response:
+        # The files hold what was recorded: a name is enough to know them.
+        form = await request.post()
+        names = [x.filename for x in form.values() if isinstance(x, web.FileField)]
+        records = self._commands.deploy(names)
+        deployed = [self._deployed(each) for each in records]
+        answer = {
+            "deploymentKey": self._key(records[-1]["key"]),
+            "tenantId": "<default>",
+            "deployments": [each for each in deployed if each],
+        }
+        return web.json_response(answer)
+
+    def _deployed(self, record: Record) -> dict[str, Any] | None:
+        if record["valueType"] not in DEPLOYED:
+            return None
+        name, of_record, of_api = DEPLOYED[record["valueType"]]
+        value = record["value"]
+        return {
+            name: {
+                of_api: value[of_record],
+                f"{name}Key": self._key(record["key"]),
+                f"{name}Version": value.get("version", 1),
+                "resourceName": value.get("resourceName", "").rpartition("/")[2],
+                "tenantId": value["tenantId"],
+            }
+        }
+
+    async def _create(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        model = said.get("processDefinitionId") or self._commands.model_of(
+            int(said["processDefinitionKey"])
+        )
+        instance = self._commands.create(model, said)
+        answer = {
+            "processInstanceKey": self._key(instance.key),
+            "processDefinitionId": model,
+            "tenantId": said.get("tenantId") or "<default>",
+        }
+        return web.json_response(answer)
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        return self._command(request, "cancel", {})
+
+    async def _migrate(self, request: web.Request) -> web.Response:
+        return self._command(request, "migrate", {})
+
+    async def _set_variables(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        return self._command(request, "set variables", said)
+
+    async def _user_task(self, request: web.Request) -> web.Response:
+        return web.json_response(self._task(int(request.match_info["key"])))
+
+    async def _search(self, request: web.Request) -> web.Response:
+        asked = (await request.json()).get("filter", {})
+        key = int(asked.get("userTaskKey") or asked.get("processInstanceKey") or 0)
+        _, instance, _ = self._commands.find(key)
+        opened = {instance.keys[x] for x in instance.opened if x.kind == "USER_TASK"}
+        items = [self._task(each) for each in sorted(opened)]
+        return web.json_response({"items": items})
+
+    def _task(self, key: int) -> dict[str, Any]:
+        _, instance, _ = self._commands.find(key)
+        if key not in instance.tasks:
+            raise RefusedError(404, f"{key} is not a user task")
+        value = instance.tasks[key]
+        return {
+            "userTaskKey": self._key(key),
+            "processInstanceKey": self._key(value["processInstanceKey"]),
+            "elementId": value["elementId"],
+            "assignee": value["assignee"] or None,
+            "state": "CREATED",
+            **{name: value.get(field) for name, field in CHANGES.items()},
+        }
+
+    async def _assign(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        changes = {"assignee": said["assignee"]}
+        # Without permission to override, an assignment is a claim.
+        claims = said.get("allowOverride") is False
+
+        def suits(part: Part) -> bool:
+            value = part.event["value"]
+            is_claim = "CLAIM" in part.event["intent"] or value["action"] == "claim"
+            return bool(value["assignee"]) and is_claim is claims
+
+        return self._command(request, "assign", said | {"changes": changes}, suits)
+
+    async def _unassign(self, request: web.Request) -> web.Response:
+        said = {"changes": {"assignee": ""}, "action": "unassign"}
+        return self._command(
+            request, "assign", said, lambda part: not part.event["value"]["assignee"]
+        )
+
+    async def _update(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        changes = {CHANGES[name]: each for name, each in said["changeset"].items()}
+        return self._command(
+            request,
+            "update",
+            {"action": "update"} | said | {"changes": changes},
+            lambda part: set(part.event["value"]["changedAttributes"]) == set(changes),
+        )
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        said = {"action": "complete"} | await _content(request)
+        return self._command(request, "complete", said)
+
+    async def _activate(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        jobs = self._commands.activate(
+            said["type"], said["maxJobsToActivate"], said["timeout"]
+        )
+        return web.json_response({"jobs": [self._job(each) for each in jobs]})
+
+    def _job(self, record: Record) -> dict[str, Any]:
+        value = record["value"]
+        keys = ("processInstanceKey", "processDefinitionKey", "elementInstanceKey")
+        names = ("type", "elementId", "retries", "customHeaders", "tenantId")
+        return {
+            "jobKey": self._key(record["key"]),
+            **{name: self._key(value[name]) for name in keys},
+            **{name: value[name] for name in names},
+        }
+
+    async def _complete_job(self, request: web.Request) -> web.Response:
+        return self._command(request, "complete job", await _content(request))
+
+    async def _fail_job(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        left = said.get("retries", 0) > 0
+        return self._command(
+            request,
+            "fail job",
+            said,
+            lambda part: (part.event["value"]["retries"] > 0) is left,
+        )
+
+    async def _throw_error(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        return self._command(
+            request,
+            "throw error",
+            said,
+            lambda part: part.event["value"]["errorCode"] == said["errorCode"],
+        )
+
+    async def _update_job(self, request: web.Request) -> web.Response:
+        changes = (await request.json())["changeset"]
+        verb = "set retries" if "retries" in changes else "set timeout"
+        return self._command(request, verb, {})
+
+    async def _resolve(self, request: web.Request) -> web.Response:
+        return self._command(request, "resolve", {})
+
+    async def _publish(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        self._commands.publish("message", said["name"], said)
+        return web.json_response({"tenantId": "<default>"})
+
+    async def _broadcast(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        self._commands.publish("signal", said["signalName"], said)
+        return web.json_response({"tenantId": "<default>"})
+
+    def _command(
+        self,
+        request: web.Request,
+        verb: str,
+        said: Said,
+        suits: Callable[[Part], bool] = lambda _: True,
+    ) -> web.Response:
+        self._commands.command(verb, int(request.match_info["key"]), said, suits)
+        return web.Response(status=204)
+
+
+async def _content(request: web.Request) -> dict[str, Any]:
+    return dict(await request.json()) if request.can_read_body else {}

@@ -1,0 +1,180 @@
+"""One broker of the recorded engine: its partitions, its exporters and its ports."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import web
+
+from devkit import management
+from devkit.api import MOST_BYTES, Api, refusals
+from devkit.arguments import exporters, physical_tenants
+from devkit.cluster import Cluster, variable
+from devkit.engine import Engine, Partition, recorded_version
+from devkit.exporting import Exporting
+
+LOOPBACK = "127.0.0.1"
+
+# So many records are exported between two snapshots that nobody asked for.
+SNAPSHOT_RECORDS = 1000
+TICK_SECONDS = 0.05
+
+
+class Broker:
+    """A broker in this process; it runs within `async with`."""
+
+    def __init__(  # noqa: PLR0913 -- where a broker is, and what it keeps
+        self,
+        version: str = "8.9.0",
+        environ: Mapping[str, str] | None = None,
+        *,
+        data: Path | None = None,
+        host: str = LOOPBACK,
+        rest_port: int = 0,
+        management_port: int = 0,
+        recordings: Path | None = None,
+    ) -> None:
+        """Be of *version*, configured by *environ*; remember in *data*, if given."""
+        self.version = version
+        environ = environ or {}
+        self._environ = environ
+        self._data = data
+        if data:
+            data.mkdir(parents=True, exist_ok=True)
+        self._host = host
+        self._rest_port, self._management_port = rest_port, management_port
+        self.base_path = environ.get("MANAGEMENT_SERVER_BASEPATH", "").rstrip("/")
+        self.partitions_count = int(variable(environ, "PARTITIONSCOUNT", "1"))
+        self.clock_offset_ms = 0
+        self.clock_pinned_ms: int | None = None
+        tenants = physical_tenants(environ, version)
+        # Raises what keeps a broker from starting.
+        self.exporters = {each: exporters(environ, version, each) for each in tenants}
+        self.engine = Engine(
+            version,
+            partitions=self.partitions_count,
+            tenants=tenants,
+            recordings=recordings,
+            journal=data / "journal.jsonl" if data else None,
+            now_ms=self.now_ms,
+        )
+        self.exporting: dict[tuple[str, int], Exporting] = {}
+        self.cluster = Cluster(self, environ)
+        self.rest_url = self.management_url = ""
+
+    @property
+    def recorded(self) -> str:
+        """The version whose recording is played."""
+        return recorded_version(self.version)
+
+    def now_ms(self) -> int:
+        """Return the engine's time, in milliseconds since 1970."""
+        if self.clock_pinned_ms is not None:
+            return self.clock_pinned_ms
+        return int(time.time() * 1000) + self.clock_offset_ms
+
+    async def __aenter__(self) -> Self:
+        """Take commands and export."""
+        self._stack = AsyncExitStack()
+        api = web.Application(
+            client_max_size=MOST_BYTES,
+            middlewares=[self.cluster.at_the_leader, refusals],
+        )
+        api.add_routes(Api(self.engine).routes())
+        api.router.add_get("/v2/topology", self._topology)
+        self.rest_url = await self._listen(api, self._rest_port)
+        manage = management.app(self)
+        manage.middlewares.append(self.cluster.at_the_leader)
+        self.management_url = await self._listen(manage, self._management_port)
+        self._tasks = asyncio.TaskGroup()
+        await self._stack.enter_async_context(self.cluster)
+        self._ticking = asyncio.create_task(self._tick())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop; nothing is kept that a snapshot doesn't hold."""
+        self._ticking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._ticking
+        await self.follow()
+        await self._stack.aclose()
+
+    async def lead(self) -> None:
+        """Begin to export what the latest snapshot doesn't cover."""
+        snapshot = self.read_snapshot()
+        for (tenant, number), partition in self.engine.partitions.items():
+            self.exporting[tenant, number] = Exporting(
+                partition,
+                self.exporters[tenant],
+                self.version,
+                snapshot=snapshot.get(f"{tenant}/{number}"),
+            )
+        self._running = [
+            asyncio.create_task(each.run()) for each in self.exporting.values()
+        ]
+
+    async def follow(self) -> None:
+        """Export no more."""
+        for task in getattr(self, "_running", []):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._running = []
+
+    def take_snapshot(self) -> None:
+        """Remember how far every exporter is."""
+        snapshot = {
+            f"{tenant}/{number}": each.snapshot()
+            for (tenant, number), each in self.exporting.items()
+        }
+        self.write_snapshot(snapshot)
+
+    def read_snapshot(self) -> dict[str, Any]:
+        """Return the latest snapshot, {} when there is none."""
+        if self._data and (path := self._data / "snapshot.json").exists():
+            return dict(json.loads(path.read_text("utf-8")))
+        return getattr(self, "_snapshot", {})
+
+    def write_snapshot(self, snapshot: dict[str, Any]) -> None:
+        """Keep *snapshot* as the latest one."""
+        self._snapshot = snapshot
+        if self._data:
+            new = self._data / "snapshot.new"
+            new.write_text(json.dumps(snapshot), "utf-8")
+            new.rename(self._data / "snapshot.json")
+        self.cluster.share(snapshot)
+
+    def partition(self, number: int, tenant: str = "default") -> Partition:
+        """Return one partition."""
+        return self.engine.partitions[tenant, number]
+
+    async def _tick(self) -> None:
+        """Play what is due, and take a snapshot now and then."""
+        taken = 0
+        while True:
+            if self.cluster.leads:
+                self.engine.tick()
+                await self.cluster.commit()
+                exported = sum(
+                    max(each.positions.values(), default=0)
+                    for each in self.exporting.values()
+                )
+                if exported - taken >= SNAPSHOT_RECORDS:
+                    self.take_snapshot()
+                    taken = exported
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _topology(self, _: web.Request) -> web.Response:
+        return web.json_response(self.cluster.topology())
+
+    async def _listen(self, app: web.Application, port: int) -> str:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, self._host, port).start()
+        return f"http://{LOOPBACK}:{runner.addresses[0][1]}"

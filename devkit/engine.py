@@ -1,0 +1,251 @@
+"""
+The partitions of the recorded engine, which grow as recorded parts are played.
+
+Every play is an entry of the journal, and the same journal makes the same logs again:
+so an engine that was killed goes on where it was.
+"""
+
+import asyncio
+import heapq
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from devkit.playing import Instance, Play, Said
+from devkit.stories import (
+    PARTITION_BITS,
+    RECORDINGS,
+    VERSIONS,
+    Part,
+    Record,
+    Role,
+    recording,
+)
+
+DEFAULT = "default"
+
+# A command may be about these, by their keys.
+NAMED = frozenset({"PROCESS_INSTANCE", "USER_TASK", "JOB", "INCIDENT"})
+
+
+class RefusedError(Exception):
+    """A command that can't be carried out, with the status of its answer."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        """Answer *status*, and give the *reason*."""
+        super().__init__(reason)
+        self.status = status
+
+
+class WrongVersionError(Exception):
+    """There is no recording of a version."""
+
+
+def recorded_version(version: str) -> str:
+    """Return the version whose recording plays *version*: for 8.10 the one of 8.9."""
+    minor = ".".join(version.split(".")[:2])
+    for each in VERSIONS:
+        if each.startswith(f"{'8.9' if minor == '8.10' else minor}."):
+            return each
+    raise WrongVersionError(
+        f"There is no recording of {version}: name 8.6, 8.8, 8.9 or 8.10 (played by "
+        "the records of 8.9), or give a directory with other recordings"
+    )
+
+
+class Log:
+    """The records of one partition, oldest first."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.records: list[Record] = []
+        self._written: list[Record] = []
+        self._grew = asyncio.Event()
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Add *records*; exporters see them after `commit`."""
+        self._written.extend(records)
+
+    def commit(self) -> None:
+        """Show what was added."""
+        if self._written:
+            self.records += self._written
+            self._written.clear()
+            self._grew.set()
+
+    async def longer_than(self, number: int) -> None:
+        """Wait until there are more than *number* records."""
+        while len(self.records) <= number:
+            self._grew.clear()
+            await self._grew.wait()
+
+
+@dataclass
+class Partition:
+    """One partition of a (physical) tenant: its log, and the instances in it."""
+
+    number: int
+    tenant: str = DEFAULT
+    log: Log = field(default_factory=Log)
+    instances: dict[int, Instance] = field(default_factory=dict)
+    """By every key in them that a command may name."""
+    position: int = 0
+    counter: int = 0
+    timers: list[tuple[int, int, Instance, Role, str]] = field(default_factory=list)
+    """When it is due, the entry that set it, and what is to be played then."""
+    workers: dict[int, int] = field(default_factory=dict)
+    """Until when a worker has a job, by the job's key."""
+
+    def new_key(self) -> int:
+        """Return a key that nothing has yet."""
+        self.counter += 1
+        return (self.number << PARTITION_BITS) + self.counter
+
+    def running(self) -> list[Instance]:
+        """Return the running instances, oldest first."""
+        return list({id(each): each for each in self.instances.values()}.values())
+
+
+class Engine:
+    """All partitions of all physical tenants."""
+
+    def __init__(  # noqa: PLR0913 -- what an engine is made of
+        self,
+        version: str,
+        *,
+        partitions: int = 1,
+        tenants: Iterable[str] = (DEFAULT,),
+        recordings: Path | None = None,
+        journal: Path | None = None,
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Play *version*, and first what *journal* holds of an earlier life."""
+        self.version = version
+        self.now_ms = now_ms
+        self.recording = recording(recordings or RECORDINGS / recorded_version(version))
+        self._tenants, self._count, self._path = list(tenants), partitions, journal
+        self._numbers = count()
+        self._begin()
+        if journal and journal.exists():
+            for line in journal.read_text("utf-8").splitlines():
+                self._replay(json.loads(line))
+
+    def forget(self) -> None:
+        """Begin anew, with empty logs and an empty journal."""
+        if self._path:
+            self._path.unlink(missing_ok=True)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.journal: list[Mapping[str, Any]] = []
+        self.definitions: dict[str, dict[int, int]] = {x: {} for x in self._tenants}
+        self.partitions = {
+            (tenant, number): Partition(number, tenant)
+            for tenant in self._tenants
+            for number in range(1, self._count + 1)
+        }
+
+    def of(self, tenant: str) -> list[Partition]:
+        """Return the partitions of *tenant*."""
+        return [each for each in self.partitions.values() if each.tenant == tenant]
+
+    def commit(self) -> None:
+        """Show the exporters what was written."""
+        for partition in self.partitions.values():
+            partition.log.commit()
+
+    def play(
+        self, partition: Partition, part: Part, instance: Instance | None, said: Said
+    ) -> Instance:
+        """Play *part* in *instance*, or in a new one, and return that."""
+        entry = {
+            "at": [partition.tenant, partition.number],
+            "part": part.number,
+            "instance": instance.key if instance else 0,
+            "said": said,
+            "now": self.now_ms(),
+        }
+        return self.keep(entry)
+
+    def keep(self, entry: Mapping[str, Any]) -> Instance:
+        """Write *entry* into the journal, and play it."""
+        if self._path:
+            with self._path.open("a", encoding="utf-8") as journal:
+                journal.write(json.dumps(entry) + "\n")
+        return self._replay(entry)
+
+    def _replay(self, entry: Mapping[str, Any]) -> Instance:
+        self.journal.append(entry)
+        tenant, number = entry["at"]
+        partition = self.partitions[tenant, number]
+        part = self.recording.parts[entry["part"]]
+        definitions = self.definitions[tenant]
+        if part.verb == "deploy":
+            for record in part.records:
+                if record["key"] in self.recording.definitions:
+                    definitions.setdefault(record["key"], partition.new_key())
+        said = entry["said"]
+        known = partition.instances.get(entry["instance"])
+        instance = known or Instance(0, part.model, said)
+        position = partition.position + 1
+        play = Play(part, instance, said, entry["now"], number, position, definitions)
+        records = list(play.records(partition.new_key))
+        partition.position = records[-1]["position"]
+        self._name(partition, instance, part)
+        for record in records:
+            if (record["valueType"], record["intent"]) == ("TIMER", "CREATED"):
+                due = record["value"]["dueDate"]
+                self.later(partition, due, instance, record["key"], "timer")
+        if part.subject in instance.keys and part.verb.endswith(("job", "error")):
+            partition.workers.pop(instance.keys[part.subject], None)
+        partition.log.append(records)
+        return instance
+
+    def _name(self, partition: Partition, instance: Instance, part: Part) -> None:
+        """Let commands find *instance* by what *part* opened in it, while it runs."""
+        root = Role("PROCESS_INSTANCE", instance.model, 0)
+        instance.key = instance.keys.get(root, 0)
+        for role in part.born:
+            if role.kind in NAMED:
+                partition.instances[instance.keys[role]] = instance
+        if not instance.opened:
+            for key in instance.keys.values():
+                partition.instances.pop(key, None)
+
+    def later(
+        self, partition: Partition, due: int, instance: Instance, key: int, verb: str
+    ) -> None:
+        """Play *verb* about *key* when the clock says *due*."""
+        role = instance.role(key)
+        if role:
+            timer = due, next(self._numbers), instance, role, verb
+            heapq.heappush(partition.timers, timer)
+
+    def tick(self) -> None:
+        """Play what is due."""
+        for partition in self.partitions.values():
+            while partition.timers and partition.timers[0][0] <= self.now_ms():
+                due, _, instance, role, verb = heapq.heappop(partition.timers)
+                key = instance.keys[role]
+                given_back = verb != "timer" and partition.workers.get(key) != due
+                if role not in instance.opened or given_back:
+                    continue
+                partition.workers.pop(key, None)
+                for part in self.parts(instance, verb, role)[:1]:
+                    self.play(partition, part, instance, {})
+
+    def parts(
+        self, instance: Instance, verb: str, subject: Role | None = None
+    ) -> list[Part]:
+        """Return the parts that *verb* may play in *instance* now, the next one first."""
+        found = [
+            part
+            for part in self.recording.parts
+            if part.verb == verb
+            and instance.fits(part)
+            and subject in (None, part.subject)
+        ]
+        return sorted(found, key=lambda each: each.number <= instance.last)

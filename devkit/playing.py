@@ -1,0 +1,186 @@
+"""
+One process instance of the recorded engine, and how a part of a story is played in it.
+
+Nothing in a record is invented. Keys, positions and times are new; the tenant, the
+variables and what is true of a user task are as the commands have said so far.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from devkit.stories import Part, Record, Role, follow, is_key
+
+Said = Mapping[str, Any]
+"""What a command says: `variables`, `assignee`, `action`, `changes`, `tenantId` ..."""
+
+# These move with the time; the second group stays as it was at first.
+TIMES = frozenset({"deadline", "recurringTime"})
+KEPT_TIMES = frozenset({"creationTimestamp", "dueDate"})
+
+# What commands change in a user task, and later records repeat.
+TASK_FIELDS = (
+    "assignee",
+    "candidateGroupsList",
+    "candidateUsersList",
+    "dueDate",
+    "followUpDate",
+    "priority",
+)
+# What the command that creates an instance says of all its records.
+INSTANCE_FIELDS = ("tenantId", "tags", "businessId")
+
+# Names that come from variables: where these change, so do the names.
+WORDS = frozenset({"assignee", "correlationKey"})
+
+
+@dataclass(slots=True)
+class Instance:
+    """A process instance: what its keys stand for, and what is open in it."""
+
+    key: int
+    model: str
+    said: Said = field(default_factory=dict)
+    """What the command said that created it."""
+    keys: dict[Role, int] = field(default_factory=dict)
+    opened: set[Role] = field(default_factory=set)
+    words: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The latest value of each user task, by its key."""
+    jobs: dict[int, Record] = field(default_factory=dict)
+    times: dict[tuple[int, str], int] = field(default_factory=dict)
+    last: int = -1
+    """The number of the part that was played last."""
+
+    def fits(self, part: Part) -> bool:
+        """Tell whether *part* was recorded in the state of now."""
+        return part.model == self.model and part.before == self.opened
+
+    def role(self, key: int) -> Role | None:
+        """Return what *key* stands for."""
+        return next((role for role, each in self.keys.items() if each == key), None)
+
+
+@dataclass(slots=True)
+class Play:
+    """One part played in one instance."""
+
+    part: Part
+    instance: Instance
+    said: Said
+    now: int
+    """Milliseconds since 1970."""
+    partition: int
+    position: int
+    """Where the log goes on."""
+    definitions: Mapping[int, int]
+    """The keys of what was deployed, by their recorded ones."""
+    keys: dict[int, int] = field(default_factory=dict)
+    replaced: dict[str, str] = field(default_factory=dict)
+    """Values of variables, as JSON, by their recorded ones."""
+    tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The user tasks as they were before."""
+
+    def records(self, new_key: Callable[[], int]) -> Iterator[Record]:
+        """Yield the records, and change the instance as they say."""
+        for role in self.part.born:
+            self.instance.keys[role] = new_key()
+        self.tasks = dict(self.instance.tasks)
+        self.keys |= self.definitions
+        for key, role in self.part.roles.items():
+            if role in self.instance.keys:
+                self.keys[key] = self.instance.keys[role]
+        self._replace_variables()
+        for recorded in self.part.records:
+            record = self._record(recorded)
+            follow(recorded, self.instance.opened, self.part.roles)
+            yield record
+        self.instance.last = self.part.number
+
+    def _replace_variables(self) -> None:
+        """Find out what else changes where the command changes a variable."""
+        variables = self.said.get("variables") or {}
+        for record in self.part.records:
+            name = record["value"].get("name")
+            if record["valueType"] == "VARIABLE" and name in variables:
+                before, now = record["value"]["value"], _json(variables[name])
+                self.replaced[before] = now
+                if self.part.verb == "create" and isinstance(json.loads(before), str):
+                    self.instance.words[json.loads(before)] = variables[name]
+
+    def _record(self, recorded: Record) -> Record:
+        key = recorded["key"]
+        value = recorded["value"]
+        record = recorded | {
+            "partitionId": self.partition,
+            "position": self.position + recorded["position"] - self.part.first,
+            "timestamp": self.now
+            + max(0, recorded["timestamp"] - self.part.event["timestamp"]),
+            "key": self.keys[key] if is_key(key) else key,
+            "value": {name: self._field(name, each) for name, each in value.items()},
+        }
+        source = recorded["sourceRecordPosition"]
+        if source > 0:
+            record["sourceRecordPosition"] = self.position + source - self.part.first
+        self._as_said(recorded, record["value"])
+        for name in KEPT_TIMES & value.keys():
+            if isinstance(record["value"][name], int):
+                about = record["key"], name
+                kept = self.instance.times.setdefault(about, record["value"][name])
+                record["value"][name] = kept
+        if recorded["recordType"] == "EVENT" and recorded["valueType"] == "USER_TASK":
+            self.instance.tasks[record["key"]] = record["value"]
+        if recorded["recordType"] == "EVENT" and recorded["valueType"] == "JOB":
+            self.instance.jobs[record["key"]] = record
+        return record
+
+    def _field(self, name: str, value: Any) -> Any:
+        """Return a field of a record as it is in this play."""
+        if isinstance(value, dict):
+            return {each: self._field(each, within) for each, within in value.items()}
+        if isinstance(value, list):
+            return [self._field(name, each) for each in value]
+        if isinstance(value, str):
+            if value.isdecimal() and is_key(int(value)):
+                return str(self.keys.get(int(value), value))
+            return self.instance.words.get(value, value) if name in WORDS else value
+        if is_key(value):
+            return self.keys.get(value, value)
+        is_time = name in TIMES | KEPT_TIMES and value > 0
+        return value + self.now - self.part.event["timestamp"] if is_time else value
+
+    def _as_said(self, recorded: Record, value: dict[str, Any]) -> None:
+        """Change a record's *value* as this command and earlier ones say."""
+        for name in INSTANCE_FIELDS:
+            if self.instance.said.get(name) is not None and name in value:
+                value[name] = self.instance.said[name]
+        variables = self.said.get("variables") or {}
+        if recorded["valueType"] == "VARIABLE":
+            value["value"] = self.replaced.get(value["value"], value["value"])
+        if value.get("variables"):
+            both = value["variables"].keys() & variables.keys()
+            value["variables"] |= {name: variables[name] for name in both}
+        if recorded["valueType"] == "USER_TASK":
+            self._as_the_task(recorded, value)
+
+    def _as_the_task(self, recorded: Record, value: dict[str, Any]) -> None:
+        """Let a user task be as it was, but for what the part changes."""
+        before = self.part.tasks.get(recorded["key"], {})
+        now = self.tasks.get(self.keys[recorded["key"]], {})
+        changes = self.said.get("changes") or {}
+        for name in TASK_FIELDS:
+            if name not in value:
+                continue
+            if recorded["value"][name] != before.get(name):
+                value[name] = changes.get(name, value[name])
+            elif name in changes and not recorded["intent"].endswith("DENIED"):
+                value[name] = changes[name]
+            elif name in now:
+                value[name] = now[name]
+        if value["action"] and self.said.get("action"):
+            value["action"] = self.said["action"]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,326 @@
+"""
+Recorded process instances, cut into parts where the engine waited for somebody.
+
+A part is what one command made the engine write. Every key of a recording gets a role
+("the user task `approve`, the first one"), so that a part can be played in any instance
+of the model that is in the state in which the part was recorded. Pure, but for reading.
+"""
+
+import base64
+import json
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+Record = dict[str, Any]
+
+RECORDINGS = Path(__file__).parent / "recordings"
+VERSIONS = ("8.6.0", "8.8.21", "8.9.0")
+
+# A key is a partition's number in the upper bits and a counter in the lower 51.
+PARTITION_BITS = 51
+MOST_PARTITIONS = 1000
+
+# These records are of commands that were refused, or of runs with gaps in them.
+NOT_PLAYED = frozenset({"rejections.jsonl", "tenants.jsonl"})
+
+# What tells the command of a part: the first of these that the part has.
+VERBS = {
+    "DEPLOYMENT CREATED": "deploy",
+    "PROCESS_INSTANCE_CREATION CREATED": "create",
+    "PROCESS_INSTANCE_MIGRATION MIGRATED": "migrate",
+    "PROCESS_INSTANCE_MODIFICATION MODIFIED": "modify",
+    "VARIABLE_DOCUMENT UPDATED": "set variables",
+    "MESSAGE PUBLISHED": "message",
+    "SIGNAL BROADCASTED": "signal",
+    "TIMER TRIGGERED": "timer",
+    "JOB_BATCH ACTIVATED": "activate",
+    "JOB COMPLETED": "complete job",
+    "JOB FAILED": "fail job",
+    "JOB ERROR_THROWN": "throw error",
+    "JOB TIMED_OUT": "time out job",
+    "JOB RETRIES_UPDATED": "set retries",
+    "JOB TIMEOUT_UPDATED": "set timeout",
+    "USER_TASK COMPLETING": "complete",
+    "USER_TASK ASSIGNING": "assign",
+    "USER_TASK CLAIMING": "assign",
+    "USER_TASK UPDATING": "update",
+    "PROCESS_INSTANCE ELEMENT_TERMINATING": "cancel",
+    "INCIDENT RESOLVED": "resolve",
+    # By a command that wasn't recorded: it only shows what is open afterwards.
+    "PROCESS_INSTANCE ELEMENT_ACTIVATING": "start",
+}
+DEFINITIONS = {"DEPLOYMENT", "PROCESS", "FORM", "DECISION", "DECISION_REQUIREMENTS"}
+
+# What an event opens until another one of the same key closes it.
+OPENS = """
+    PROCESS_INSTANCE ELEMENT_ACTIVATED, USER_TASK CREATING, JOB CREATED, TIMER CREATED,
+    INCIDENT CREATED, PROCESS_MESSAGE_SUBSCRIPTION CREATED, SIGNAL_SUBSCRIPTION CREATED,
+    VARIABLE_DOCUMENT UPDATED"""
+CLOSES = """
+    PROCESS_INSTANCE ELEMENT_COMPLETED, PROCESS_INSTANCE ELEMENT_TERMINATED,
+    USER_TASK COMPLETED, USER_TASK CANCELED, JOB COMPLETED, JOB ERROR_THROWN,
+    JOB CANCELED, INCIDENT RESOLVED, TIMER TRIGGERED, TIMER CANCELED,
+    PROCESS_MESSAGE_SUBSCRIPTION CORRELATED, SIGNAL_SUBSCRIPTION DELETED"""
+CHANGES = {
+    about.strip(): opens
+    for opens, listed in ((True, OPENS), (False, CLOSES))
+    for about in listed.split(",")
+}
+
+
+class Role(NamedTuple):
+    """What a key stands for, in every instance of a model."""
+
+    kind: str
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the engine wrote for one command."""
+
+    number: int
+    """Its place among all parts of a recording."""
+    model: str
+    verb: str
+    subject: Role | None
+    """What the command was about: a user task, a job, an incident, a timer."""
+    name: str
+    """The name of the message or signal, or the job's type; else the element's id."""
+    before: frozenset[Role]
+    """What was open in the instance."""
+    first: int
+    """The position of the command, which isn't always recorded."""
+    records: tuple[Record, ...]
+    roles: Mapping[int, Role]
+    born: tuple[Role, ...]
+    """Roles that no earlier part of the story has."""
+    event: Record
+    """The event that tells the command."""
+    tasks: Mapping[int, dict[str, Any]]
+    """The value of each user task before, by its key."""
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """The names of all variables in it."""
+        values = [each["value"] for each in self.records]
+        names = {v["name"] for v in values if "scopeKey" in v and "name" in v}
+        return frozenset(names.union(*(v.get("variables") or () for v in values)))
+
+
+def is_key(value: object) -> bool:
+    """Tell whether *value* is a key: larger than any time, and of a partition."""
+    return isinstance(value, int) and 0 < value >> PARTITION_BITS < MOST_PARTITIONS
+
+
+def keys_of(value: object) -> Iterator[int]:
+    """Yield every key in a record, however deep."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if name != "sequence":
+                yield from keys_of(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from keys_of(each)
+    elif is_key(value):
+        yield value  # type: ignore[misc]  # an int
+
+
+class Recording:
+    """All that was recorded of one version."""
+
+    def __init__(self, directory: Path) -> None:
+        """Read the JSON lines in *directory*."""
+        found: dict[tuple[int, str], Record] = {}
+        for path in sorted(directory.glob("*.jsonl")):
+            if path.name not in NOT_PLAYED:
+                for line in path.read_bytes().splitlines():
+                    record = json.loads(line)
+                    found[record["position"], record["recordType"]] = record
+        self.records = [found[each] for each in sorted(found)]
+        self.parts: list[Part] = []
+        self.definitions = {
+            r["key"] for r in self.records if _is(r) and r["valueType"] in DEFINITIONS
+        }
+        self.models = {
+            r["key"]: r["value"]["bpmnProcessId"]
+            for r in self.records
+            if _is(r, "PROCESS")
+        }
+        self._roots = _roots(self.records)
+        self._jobs = {r["key"]: _instance(r) for r in self.records if _is(r, "JOB")}
+        for root, groups in self._stories().items():
+            self._cut(root, groups)
+
+    @cached_property
+    def deployments(self) -> dict[str, dict[str, bytes]]:
+        """The resources that were deployed together with each model, by file name."""
+        return {
+            each["value"]["bpmnProcessId"]: _resources(part)
+            for part in self.parts
+            if part.verb == "deploy"
+            for each in part.records
+            if _is(each, "PROCESS")
+        }
+
+    def _stories(self) -> dict[int, list[list[Record]]]:
+        """Group records by their command, and the groups by the root instance."""
+        groups: dict[int, list[Record]] = defaultdict(list)
+        for record in self.records:
+            source = record["sourceRecordPosition"]
+            groups[source if source > 0 else record["position"]].append(record)
+        stories: dict[int, list[list[Record]]] = defaultdict(list)
+        for source in sorted(groups):
+            group = groups[source]
+            if _told(group)[0]:
+                stories[self._root(group)].append(group)
+        return stories
+
+    def _root(self, group: Iterable[Record]) -> int:
+        """Find the root instance that *group* belongs to; 0 stands for none."""
+        instances = {_instance(record) for record in group if _is(record)}
+        for record in group:
+            if _is(record, "JOB_BATCH"):
+                instances |= {self._jobs.get(x, 0) for x in record["value"]["jobKeys"]}
+        roots = {self._roots.get(each, each) for each in instances if each}
+        return roots.pop() if len(roots) == 1 else 0
+
+    def _cut(self, root: int, groups: list[list[Record]]) -> None:
+        """Make parts of the *groups* of one story."""
+        roles: dict[int, Role] = {}
+        counts: dict[tuple[str, str], int] = defaultdict(int)
+        opened: set[Role] = set()
+        tasks: dict[int, dict[str, Any]] = {}
+        model = _model(groups[0])
+        for group in groups:
+            verb, told = _told(group)
+            if root == 0 and verb != "deploy":
+                continue
+            known = set(roles.values())
+            for record in group:
+                _name_keys(record, roles, counts, self.definitions)
+            about = told["value"]["jobKeys"][0] if verb == "activate" else told["key"]
+            self.parts.append(
+                Part(
+                    number=len(self.parts),
+                    model=model,
+                    verb=verb,
+                    subject=roles.get(about),
+                    name=name_of(told),
+                    before=frozenset(opened),
+                    first=max(group[0]["sourceRecordPosition"], 0)
+                    or group[0]["position"],
+                    records=tuple(group),
+                    roles=dict(roles),
+                    born=tuple(x for x in roles.values() if x not in known),
+                    event=told,
+                    tasks=dict(tasks),
+                )
+            )
+            for record in group:
+                follow(record, opened, roles)
+                if _is(record, "USER_TASK"):
+                    tasks[record["key"]] = record["value"]
+
+
+def follow(record: Record, opened: set[Role], roles: Mapping[int, Role]) -> None:
+    """Change what is *opened* as *record* says; *roles* are those of its keys."""
+    role = roles.get(record["key"])
+    if role is None or not _is(record):
+        return
+    about, opens = _about(record), CHANGES.get(_about(record))
+    without_retries = role._replace(kind="JOB WITHOUT RETRIES")
+    if opens:
+        opened.add(role)
+    elif about == "JOB FAILED" and not record["value"]["retries"]:
+        opened.add(without_retries)
+    elif opens is False:
+        opened -= {role, without_retries}
+    elif about == "JOB RETRIES_UPDATED":
+        opened.discard(without_retries)
+
+
+@lru_cache
+def recording(directory: Path) -> Recording:
+    """Read the recording in *directory*, once."""
+    return Recording(directory)
+
+
+def name_of(record: Record) -> str:
+    """Name what *record* is about, as its role does."""
+    value = record["value"]
+    if record["valueType"] == "JOB":
+        return f"{value['elementId']}/{value['type']}"
+    for name in ("elementId", "name", "targetElementId", "messageName", "signalName"):
+        if value.get(name):
+            return str(value[name])
+    return str(value.get("bpmnProcessId", ""))
+
+
+def _name_keys(
+    record: Record,
+    roles: dict[int, Role],
+    counts: dict[tuple[str, str], int],
+    definitions: Container[int],
+) -> None:
+    """Give roles to the keys in *record*, but not to those of *definitions*."""
+    keys = [(record["valueType"], name_of(record), record["key"])]
+    keys += [("", "", key) for key in keys_of(record["value"])]
+    for kind, name, key in keys:
+        if not is_key(key) or key in definitions:
+            continue
+        if key not in roles or (kind and not roles[key].kind):
+            roles[key] = Role(kind, name, counts[kind, name])
+            counts[kind, name] += 1
+
+
+def _told(group: Iterable[Record]) -> tuple[str, Record]:
+    """Find the command of *group*, and the event that tells it."""
+    events: dict[str, Record] = {}
+    for record in group:
+        if _is(record):
+            events.setdefault(_about(record), record)
+    return next(((v, events[x]) for x, v in VERBS.items() if x in events), ("", {}))
+
+
+def _about(record: Record) -> str:
+    return f"{record['valueType']} {record['intent']}"
+
+
+def _is(record: Record, value_type: str = "") -> bool:
+    event = record["recordType"] == "EVENT"
+    return event and value_type in ("", record["valueType"])
+
+
+def _instance(record: Record) -> int:
+    return max(int(record["value"].get("processInstanceKey", 0) or 0), 0)
+
+
+def _roots(records: Iterable[Record]) -> dict[int, int]:
+    """Find the root of every instance that another one called."""
+    roots: dict[int, int] = {}
+    for record in records:
+        parent = record["value"].get("parentProcessInstanceKey", -1)
+        if _is(record, "PROCESS_INSTANCE") and parent > 0:
+            roots[_instance(record)] = roots.get(parent, parent)
+    return roots
+
+
+def _model(group: Iterable[Record]) -> str:
+    """Return the process that *group* is of; of several, the caller."""
+    models = (each["value"].get("bpmnProcessId") for each in group)
+    return next(filter(None, models), "")
+
+
+def _resources(part: Part) -> dict[str, bytes]:
+    """Return the content of the files that *part* deployed."""
+    return {
+        each["value"]["resourceName"]: base64.b64decode(each["value"]["resource"])
+        for each in part.records
+        if _is(each) and each["value"].get("resource")
+    }

@@ -1,0 +1,247 @@
+"""What the recorded engine plays is what was recorded, with new keys and new times."""
+
+import pytest
+
+from devkit.commands import Commands
+from devkit.engine import Engine, RefusedError, WrongVersionError
+from devkit.stories import VERSIONS, is_key
+
+NOON = 1_795_435_200_000
+MOVED = {"position", "sourceRecordPosition", "timestamp", "creationTimestamp"}
+MOVED |= {"deadline", "dueDate", "recurringTime"}
+
+
+class Played:
+    """An engine without exporters, whose clock stands still until it is moved."""
+
+    def __init__(self, version, **more):
+        """Deploy everything."""
+        self.now = NOON
+        self.engine = Engine(version, now_ms=lambda: self.now, **more)
+        self.commands = Commands(self.engine)
+        for files in self.engine.recording.deployments.values():
+            self.commands.deploy(files)
+
+    def events(self, value_type="USER_TASK"):
+        """Return the events of a type, oldest first, of all partitions."""
+        self.engine.commit()
+        return [
+            record
+            for partition in self.engine.partitions.values()
+            for record in partition.log.records
+            if (record["recordType"], record["valueType"]) == ("EVENT", value_type)
+        ]
+
+    def task(self):
+        """Return the key of the newest user task."""
+        return self.events()[-1]["key"]
+
+    def life(self):
+        """Return intent and assignee of all events of user tasks."""
+        return [(each["intent"], each["value"]["assignee"]) for each in self.events()]
+
+
+@pytest.fixture(params=VERSIONS)
+def played(request):
+    """Return an engine of each version that was recorded."""
+    return Played(request.param)
+
+
+def differences(recorded, now, name=""):
+    """Yield what is neither the same nor a key, a position or a time."""
+    if isinstance(recorded, dict):
+        assert list(recorded) == list(now)
+        for each in recorded:
+            yield from differences(recorded[each], now[each], each)
+    elif isinstance(recorded, list):
+        for before, after in zip(recorded, now, strict=True):
+            yield from differences(before, after, name)
+    elif recorded != now and name not in MOVED and not _keys(recorded, now):
+        yield name, recorded, now
+
+
+def _keys(*values):
+    return all(str(each).isdecimal() and is_key(int(each)) for each in values)
+
+
+def test_every_story(played):
+    """Each recorded story, played again, is the same field by field."""
+    engine = played.engine
+    (partition,) = engine.partitions.values()
+    instance = None
+    stories = [x for x in engine.recording.parts if x.verb not in ("deploy", "start")]
+    for part in stories:
+        if part.before and not instance:
+            continue  # its beginning wasn't recorded
+        engine.commit()
+        before = len(partition.log.records)
+        assert not part.before or instance.fits(part)
+        instance = engine.play(partition, part, instance if part.before else None, {})
+        engine.commit()
+        records = partition.log.records[before:]
+        for recorded, now in zip(part.records, records, strict=True):
+            assert list(differences(recorded, now)) == []
+        if not instance.opened:
+            instance = None
+
+
+def test_gaps(played):
+    """Positions grow by what the recorded ones grew, and sources move with them."""
+    instance = played.commands.create("fx-ext", {})
+    played.commands.command("complete", played.task(), {})
+    played.engine.commit()
+
+    (partition,) = played.engine.partitions.values()
+    positions = [each["position"] for each in partition.log.records]
+    assert positions == sorted(set(positions))
+    assert len(positions) < positions[-1]
+    assert not instance.opened
+    (completed,) = [x for x in played.events() if x["intent"] == "COMPLETED"]
+    assert 0 < completed["sourceRecordPosition"] < completed["position"]
+
+
+def test_the_life_of_a_task(played):
+    """A task goes through the commands that it gets, in any order that was recorded."""
+    played.commands.create("fx-ext", {"tenantId": "acme"})
+    task = played.task()
+    assigned = {"changes": {"assignee": "zoë"}}
+    played.commands.command("assign", task, assigned)
+    played.commands.command("complete", task, {"action": "done"})
+
+    life = [each for each in played.life() if each[0] in ("CREATED", "COMPLETED")]
+    assert life == [("CREATED", ""), ("COMPLETED", "zoë")]
+    completed = played.events()[-1]["value"]
+    assert (completed["action"], completed["tenantId"]) == ("done", "acme")
+    assert {each["key"] for each in played.events()} == {task}
+    assert len({each["value"]["creationTimestamp"] for each in played.events()}) == 1
+
+
+def test_variables(played):
+    """Variables are as the command says, wherever they come from."""
+    played.commands.create("fx-invoice", {"variables": {"assignee": "zoë"}})
+    (told,) = [x for x in played.events("VARIABLE") if x["value"]["name"] == "assignee"]
+
+    assert told["value"]["value"] == '"zoë"'
+    assert played.events()[0]["value"]["assignee"] == "zoë"
+
+
+@pytest.mark.parametrize(
+    "verb, said, word",
+    [
+        ("migrate", {}, "complete extForm"),
+        ("complete", {"variables": {"unheard": 1}}, "assign extForm"),
+    ],
+)
+def test_refusals(played, verb, said, word):
+    """What wasn't recorded is refused with what there is, and changes nothing."""
+    played.commands.create("fx-ext", {})
+    task = played.task()
+    before = len(played.engine.journal)
+
+    with pytest.raises(RefusedError, match=word):
+        played.commands.command(verb, task, said)
+    assert len(played.engine.journal) == before
+
+
+def test_unknown_keys(played):
+    """Nothing can be done to what doesn't exist, or has ended."""
+    played.commands.create("fx-ext", {})
+    task = played.task()
+    played.commands.command("complete", task, {})
+
+    for key in (task, 1 << 51):
+        with pytest.raises(RefusedError) as refused:
+            played.commands.command("complete", key, {})
+        assert refused.value.status == 404
+
+
+def test_partitions():
+    """Instances take turns on the partitions, and keys name theirs."""
+    played = Played("8.9.0", partitions=3)
+    keys = [played.commands.create("fx-ext", {}).key for _ in range(6)]
+
+    assert [key >> 51 for key in keys] == [1, 2, 3, 1, 2, 3]
+    assert {each["partitionId"] for each in played.events()} == {1, 2, 3}
+
+
+def test_tenants_share_keys_and_positions():
+    """Every physical tenant has a first partition, with keys and positions of its own."""
+    played = Played("8.10.9", tenants=["default", "other"])
+    other = Commands(played.engine, "other")
+    for files in played.engine.recording.deployments.values():
+        other.deploy(files)
+    first, second = (x.create("fx-ext", {}).key for x in (played.commands, other))
+
+    assert first == second
+    with pytest.raises(RefusedError, match="No process fx-ext is deployed"):
+        Commands(Engine("8.9.0", now_ms=lambda: NOON)).create("fx-ext", {})
+
+
+def test_timers():
+    """What is due is played when the clock says so, and not before."""
+    played = Played("8.6.0")
+    played.commands.create("fx-timer", {})
+    due = [each["value"]["dueDate"] for each in played.events("TIMER")]
+    played.now = min(due) - 1
+    played.engine.tick()
+    assert [each["intent"] for each in played.events("TIMER")] == ["CREATED"] * 2
+    played.now = max(due)
+    played.engine.tick()
+
+    assert [x["intent"] for x in played.events("TIMER")][2:] == ["TRIGGERED"] * 2
+    assert played.life()[-1][0] == "CANCELED"
+    assert {each["value"]["dueDate"] for each in played.events("TIMER")} == set(due)
+
+
+def test_jobs():
+    """A worker gets a job once; when it takes too long, the job is there again."""
+    played = Played("8.6.0")
+    played.commands.create("fx-invoice", {})
+    played.commands.command("complete", played.task(), {})
+    (job,) = played.commands.activate("book-invoice", 9, 1000)
+    assert played.commands.activate("book-invoice", 9, 1000) == []
+    played.now += 1000
+    played.engine.tick()
+    (again,) = played.commands.activate("book-invoice", 9, 1000)
+    played.commands.command("complete job", job["key"], {})
+
+    assert again["key"] == job["key"]
+    told = ["CREATED", "TIMED_OUT", "COMPLETED"]
+    assert [each["intent"] for each in played.events("JOB")] == told
+
+
+def test_messages_and_signals():
+    """A message goes to the instance that waits for it; others start one."""
+    played = Played("8.6.0")
+    waiting = played.commands.create("fx-msg", {})
+    assert not played.commands.publish(
+        "message", "payment", {"correlationKey": "another"}
+    )
+    assert played.commands.publish("message", "payment", {}) == [waiting]
+    (started,) = played.commands.publish("message", "new-order", {})
+    played.now += 60_000
+    played.engine.tick()
+    assert played.commands.publish("signal", "release", {}) == [waiting]
+
+    assert started is not waiting
+    assert not waiting.opened
+
+
+def test_a_journal_is_enough(tmp_path):
+    """An engine that was killed has the same log again, and goes on."""
+    journal = tmp_path / "journal"
+    first = Played("8.8.21", journal=journal)
+    first.commands.create("fx-ext", {"tenantId": "acme"})
+    first.events()
+    second = Engine("8.8.21", journal=journal, now_ms=lambda: 0)
+    second.commit()
+    before, after = (each.partitions["default", 1] for each in (first.engine, second))
+    assert after.log.records == before.log.records
+
+    Commands(second).command("complete", first.task(), {})
+
+
+def test_unknown_versions():
+    """What was never recorded isn't played, and it's said what is."""
+    with pytest.raises(WrongVersionError, match=r"8\.6, 8\.8, 8\.9 or 8\.10"):
+        Engine("8.7.0", now_ms=lambda: NOON)
