@@ -13,8 +13,8 @@ from devkit.engine import WrongVersionError
 
 DESCRIPTION = """\
 Play what real engines recorded, and export it as the bundled exporter of that version
-does. It reads the variables that a broker reads: SERVER_PORT, MANAGEMENT_SERVER_PORT,
-ZEEBE_BROKER_EXPORTERS_* or CAMUNDA_DATA_EXPORTERS_*, ZEEBE_BROKER_CLUSTER_* and so on."""
+does. It reads the variables that a broker reads, such as SERVER_PORT,
+MANAGEMENT_SERVER_PORT, ZEEBE_BROKER_EXPORTERS_* and CAMUNDA_DATA_EXPORTERS_*."""
 
 
 async def run(options: argparse.Namespace) -> None:

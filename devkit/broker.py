@@ -13,7 +13,7 @@ from aiohttp import web
 
 from devkit import management
 from devkit.api import MOST_BYTES, Api, refusals
-from devkit.arguments import exporters, physical_tenants
+from devkit.arguments import exporters, tenants
 from devkit.cluster import Cluster, variable
 from devkit.engine import Engine, Partition, recorded_version
 from devkit.exporting import Exporting
@@ -52,13 +52,13 @@ class Broker:
         self.partitions_count = int(variable(environ, "PARTITIONSCOUNT", "1"))
         self.clock_offset_ms = 0
         self.clock_pinned_ms: int | None = None
-        tenants = physical_tenants(environ, version)
+        names = tenants(environ, version)
         # Raises what keeps a broker from starting.
-        self.exporters = {each: exporters(environ, version, each) for each in tenants}
+        self.exporters = {each: exporters(environ, version, each) for each in names}
         self.engine = Engine(
             version,
             partitions=self.partitions_count,
-            tenants=tenants,
+            tenants=names,
             recordings=recordings,
             journal=data / "journal.jsonl" if data else None,
             now_ms=self.now_ms,

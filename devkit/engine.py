@@ -240,7 +240,7 @@ class Engine:
     def parts(
         self, instance: Instance, verb: str, subject: Role | None = None
     ) -> list[Part]:
-        """Return the parts that *verb* may play in *instance* now, the next one first."""
+        """Return the parts that *verb* may play in *instance*, the next one first."""
         found = [
             part
             for part in self.recording.parts

@@ -165,7 +165,7 @@ def test_partitions():
 
 
 def test_tenants_share_keys_and_positions():
-    """Every physical tenant has a first partition, with keys and positions of its own."""
+    """Every physical tenant has a first partition, whose keys begin anew."""
     played = Played("8.10.9", tenants=["default", "other"])
     other = Commands(played.engine, "other")
     for files in played.engine.recording.deployments.values():
