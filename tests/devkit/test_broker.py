@@ -1,0 +1,158 @@
+"""A broker of the recorded engine, over its own ports, and several of them together."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+
+from devkit.arguments import WrongConfigurationError
+from devkit.broker import Broker
+from devkit.client import Client, CommandError
+from devkit.processes import ROOT, free_port
+from devkit.recorder import Recorder
+from devkit.stories import RECORDINGS, recording
+from exporter.distribution.broker_environment import broker_environment
+from tests.conftest import eventually
+
+FILES = recording(RECORDINGS / "8.9.0").deployments["fx-ext"]
+
+
+@pytest.fixture
+async def recorder():
+    """Accept what a broker exports."""
+    async with Recorder() as recorder:
+        yield recorder
+
+
+async def lived(rest_url):
+    """Let a user task live; return the key of its instance."""
+    async with Client(rest_url) as client:
+        await client.deploy(FILES)
+        started = await client.create_instance("fx-ext")
+        instance = started["processInstanceKey"]
+        found = {"filter": {"processInstanceKey": instance}}
+        (task,) = (await client.ask("POST", "user-tasks/search", json=found))["items"]
+        await client.complete(task["userTaskKey"])
+        return str(instance)
+
+
+@pytest.mark.parametrize("version", ["8.6.0", "8.8.21", "8.9.0", "8.10.9"])
+async def test_commands_are_exported(version, recorder):
+    """What is done over the REST API reaches the exporter that the variables name."""
+    variables = broker_environment(version, recorder.url)
+    if version in ("8.9.0", "8.10.9"):
+        (name,) = (x for x in variables if x.endswith("_CLASSNAME"))
+        start = name.removesuffix("CLASSNAME")
+        variables[f"{start}ARGS_INDEX_OPTIMIZEMODEENABLED"] = "false"
+    async with Broker(version, variables) as broker:
+        instance = await lived(broker.rest_url)
+        await eventually(lambda: recorder.of(instance, "COMPLETED"))
+
+    records = recorder.of(instance)
+    assert {each["valueType"] for each in records} == {"USER_TASK"}
+    intents = [each["intent"] for each in records]
+    assert intents == ["CREATING", "CREATED", "COMPLETING", "COMPLETED"]
+
+
+async def test_refusals_are_answers():
+    """What wasn't recorded is answered with the reason, as a problem."""
+    async with Broker() as broker, Client(broker.rest_url) as client:
+        with pytest.raises(CommandError, match="No process fx-ext is deployed"):
+            await client.create_instance("fx-ext")
+        with pytest.raises(CommandError, match="deploys these together"):
+            await client.deploy({"own.bpmn": b""})
+
+
+async def test_a_snapshot_is_where_a_restart_begins(recorder, tmp_path):
+    """What was exported after the last snapshot is exported again, the same."""
+    variables = broker_environment("8.6.0", recorder.url)
+    async with Broker("8.6.0", variables, data=tmp_path) as broker:
+        first = await lived(broker.rest_url)
+        await eventually(lambda: recorder.of(first, "COMPLETED"))
+        await eventually(lambda: _positions(broker)[0] == _positions(broker)[1])
+        broker.take_snapshot()
+        second = await lived(broker.rest_url)
+        await eventually(lambda: recorder.of(second, "COMPLETED"))
+    async with Broker("8.6.0", variables, data=tmp_path):
+        await eventually(lambda: len(recorder.of(second, "COMPLETED")) == 2)
+
+    assert len(recorder.of(first, "COMPLETED")) == 1
+    counts = Counter(each["position"] for each in recorder.of(second))
+    assert set(counts.values()) == {2}
+
+
+def _positions(broker):
+    (exporting,) = broker.exporting.values()
+    return exporting.positions["appintspool"], broker.partition(1).position
+
+
+async def test_a_wrong_configuration():
+    """8.10 doesn't start with an argument that it doesn't know."""
+    variables = broker_environment("8.10.9", "http://127.0.0.1:1")
+    (name,) = (x for x in variables if x.endswith("_CLASSNAME"))
+    wrong = name.replace("CLASSNAME", "ARGS_UNHEARD")
+
+    with pytest.raises(WrongConfigurationError, match="(?i)unheard"):
+        Broker("8.10.9", variables | {wrong: "1"})
+
+
+async def test_a_leader_is_replaced(recorder, tmp_path):
+    """Where the leader is gone, another broker goes on with all that was answered."""
+    ports = [free_port() for _ in range(3)]
+    contacts = ",".join(f"127.0.0.1:{each}" for each in ports)
+    async with AsyncExitStack() as stack:
+        brokers = []
+        for number in range(3):
+            variables = broker_environment("8.6.0", recorder.url) | {
+                "ZEEBE_BROKER_CLUSTER_NODEID": str(number),
+                "ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS": contacts,
+            }
+            own = AsyncExitStack()
+            broker = Broker("8.6.0", variables, data=tmp_path / str(number))
+            brokers.append((await own.enter_async_context(broker), own))
+            stack.push_async_exit(own)
+        await eventually(lambda: any(each.cluster.leads for each, _ in brokers))
+        (leader,) = (x for x in brokers if x[0].cluster.leads)
+        followers = [x for x in brokers if x is not leader]
+        before = await lived(followers[0][0].rest_url)
+        await leader[1].aclose()
+        await eventually(lambda: any(each.cluster.leads for each, _ in followers))
+        after = await lived(followers[1][0].rest_url)
+        await eventually(lambda: recorder.of(after, "COMPLETED"))
+
+    assert before != after
+    positions = {x["position"] for x in recorder.of(before)}
+    assert positions.isdisjoint(x["position"] for x in recorder.of(after))
+    assert recorder.of(before, "COMPLETED")
+
+
+async def test_below_a_context_path(recorder):
+    """The actuator is where the context path says."""
+    variables = broker_environment("8.9.0", recorder.url)
+    variables["MANAGEMENT_SERVER_BASEPATH"] = "/orchestration"
+    async with Broker("8.9.0", variables) as broker, aiohttp.ClientSession() as session:
+        url = f"{broker.management_url}/orchestration/actuator/exporters"
+        async with session.get(url) as answer:
+            assert [x["exporterId"] for x in await answer.json()] == ["appintspool"]
+        async with session.get(f"{broker.management_url}/actuator/exporters") as answer:
+            assert answer.status == 404
+
+
+async def test_the_process():
+    """`python -m devkit` says what it plays, and ends when it is asked to."""
+    ports = {"SERVER_PORT": "0", "MANAGEMENT_SERVER_PORT": "0"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "devkit", "--version", "8.10.9"),
+        cwd=ROOT,
+        env=os.environ | ports,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said = await asyncio.wait_for(process.stdout.readline(), 20)
+    process.terminate()
+
+    assert b"plays records of 8.9.0 as 8.10.9 exports them" in said
+    assert await process.wait() == 0
