@@ -83,7 +83,16 @@ def test_only_user_tasks_are_on(version):
 @pytest.mark.parametrize("version", ["8.8.0", "8.9.0", "8.10.0", "8.11.0", "SNAPSHOT"])
 def test_flags_that_every_version_knows(version):
     """From 8.8 on only the seven flags are touched that exist everywhere."""
-    assert set(flags_of(version)) == SEVEN
+    assert set(flags_of(version)) - {"OPTIMIZEMODEENABLED"} == SEVEN
+
+
+@pytest.mark.parametrize(
+    "version, mode",
+    [("8.8.21", None), ("8.9.0", "false"), ("8.10.9", "false"), ("SNAPSHOT", "false")],
+)
+def test_optimize_mode(version, mode):
+    """Every version that has the Optimize mode has it off, else it drops CREATED."""
+    assert flags_of(version).get("OPTIMIZEMODEENABLED") == mode
 
 
 def test_flags_of_the_older_brokers():
