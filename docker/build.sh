@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Build both images, say on stderr what they are made from, and print their names: distribution, then standalone.
-#   CAMUNDA_IMAGE, BASE_IMAGE   what they are made from
-#   STAND_INS=no                fail where BASE_IMAGE can't be pulled, instead of making a Debian
+#   CAMUNDA_IMAGE, BASE_IMAGE   what they are made from; a stand-in replaces what can't be pulled (STAND_INS=no: an error)
 #   IMAGE                       their name without a tag
 #   PLATFORMS, PUSH=yes         with buildx: build for several platforms, and push what was built
 set -euo pipefail
@@ -28,14 +27,23 @@ pull() { # fails when the registry doesn't answer within seconds; what it then s
     fi
 }
 
-obtain() { # print $1 if it's here or can be pulled, else the stand-in $2, if there is one
-    if docker image inspect "$1" >/dev/null 2>&1 || pull "$1"; then
+obtain() { # print $1 if it's here or can be pulled, else the stand-in $2:$3, which is made now
+    case $1 in
+        camunda/* | */camunda/*) local owner=", Camunda's image, under Camunda's own terms: these are no open-source licence" ;;
+    esac
+    if docker image inspect "$1" >/dev/null 2>&1; then
         echo "$1"
-    elif [ -z "${2:-}" ] || [ "${STAND_INS:-yes}" = no ]; then
-        echo "$1 is neither here nor can it be pulled: check the name and the way to its registry." >&2
+        return
+    fi
+    echo "==> pulling $1${owner:-}" >&2
+    if pull "$1"; then
+        echo "$1"
+    elif [ "${STAND_INS:-yes}" = no ]; then
+        echo "$1 can't be pulled: check its name and the way to its registry." >&2
         exit 1
     else
-        MAKEFLAGS='' make --silent base-images >&2 || exit
+        echo "==> $1 can't be pulled: $2 stands in for it" >&2
+        docker/base-images.sh "$3" >&2 || exit
         echo "$2"
     fi
 }
@@ -74,8 +82,8 @@ find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} docker/certs/ \;
 if [ -n "${PLATFORMS:-}" ]; then # buildx pulls for itself
     base=$BASE_IMAGE camunda=$CAMUNDA_IMAGE
 else
-    base=$(obtain "$BASE_IMAGE" app-integrations-standin/debian:12)
-    camunda=$(obtain "$CAMUNDA_IMAGE") # Camunda's, under Camunda's own terms: nothing stands in for it
+    base=$(obtain "$BASE_IMAGE" app-integrations-standin/debian:12 debian)
+    camunda=$(obtain "$CAMUNDA_IMAGE" "app-integrations-standin/camunda:${CAMUNDA_IMAGE##*:}" "${CAMUNDA_IMAGE##*:}")
 fi
 echo "==> images from $camunda and $base" >&2
 distribution=$IMAGE:$version-$(tag "$camunda")
