@@ -79,7 +79,6 @@ class Version(NamedTuple):
 
 OLDEST = Version(8, 5)
 UNIFIED = Version(8, 8)
-FILTERING = Version(8, 9)
 OPTIMIZING = Version(8, 9)
 NEWEST = Version(8, 10)
 
@@ -149,14 +148,11 @@ def _selection(broker: Version, wanted: AbstractSet[str]) -> Iterator[tuple[str,
     known = flags(broker)
     for flag in known:
         yield f"INDEX_{flag}", _yes_or_no(flag in wanted)
-    if broker >= FILTERING:
-        # On by default from 8.10: it drops every CREATED and UPDATED of user tasks, all
-        # jobs, and whatever else the flags switch on.
-        yield "INDEX_OPTIMIZEMODEENABLED", "false"
     if broker >= UNIFIED and not wanted <= set(known):
         yield "INCLUDEENABLEDRECORDS", "true"
     if broker >= OPTIMIZING:
-        # On by default from 8.10 on. It overrides all flags, and drops CREATED.
+        # On by default from 8.10 on. It overrides all flags: user tasks' CREATED and
+        # UPDATED, all jobs and much else would be missing.
         yield "INDEX_OPTIMIZEMODEENABLED", "false"
 
 
