@@ -8,6 +8,7 @@ reports to the guardian before it does anything else.
 
 import atexit
 import functools
+import itertools
 import json
 import os
 import random
@@ -31,8 +32,9 @@ TAIL_LINES = 15
 PREFIX = "APP_INTEGRATIONS_"
 
 # Below the ports that systems take for outgoing connections: while a server is away,
-# its port must not become the far end of another connection.
-RANDOM_PORTS = range(20_000, 32_000)
+# its port must not become the far end of another connection. None comes twice, because
+# a server may be given its port long before it listens.
+PORTS = itertools.cycle(random.sample(range(20_000, 32_000), 12_000))
 
 # Standard output is the guardian until the command begins, and the log from then on.
 REPORTING = ["/bin/sh", "-c", 'echo "+$$" && exec "$@" >&2', "sh"]
@@ -101,7 +103,7 @@ class Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._begins = log.tell()
-            self._popen = subprocess.Popen(  # noqa: S603 -- commands of our own
+            self._popen = subprocess.Popen(
                 [*REPORTING, *self._command],
                 stdin=stdin,
                 stdout=_guardian(),
@@ -229,9 +231,9 @@ class Exporter(Process):
 
 def free_port(preferred: int = 0) -> int:
     """Return *preferred* if the port is free, else a random one."""
-    port = preferred or random.choice(RANDOM_PORTS)  # noqa: S311 -- no secret
+    port = preferred or next(PORTS)
     while not _is_free(port):
-        port = random.choice(RANDOM_PORTS)  # noqa: S311 -- no secret
+        port = next(PORTS)
     return port
 
 
@@ -250,7 +252,7 @@ def _is_free(port: int) -> bool:
 def _guardian() -> int:
     """Return the pipe of the guardian, which starts with the first process."""
     read, write = os.pipe()
-    started = subprocess.Popen(  # noqa: S603 -- our own script
+    started = subprocess.Popen(
         [sys.executable, "-I", "-S", guardian.__file__],
         stdin=read,
         stdout=subprocess.DEVNULL,
