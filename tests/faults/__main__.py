@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import scenarios
-from tests.faults.figures import figures
 from tests.faults.mutations import MUTATIONS
 from tests.faults.mutations import run as mutated
 from tests.faults.rig import a_seed
@@ -26,32 +25,12 @@ OF_A_MUTANT = 3
 """Kills or faults."""
 
 
-async def kills(directory: Path, args: argparse.Namespace) -> Result:
-    """Kill the exporter under load, amid faults of every kind."""
-    return judged(await scenarios.kills(directory, args.seed, args.kills))
-
-
-async def outages(directory: Path, args: argparse.Namespace) -> Result:
-    """Let the backend be away, or the setup wrong."""
-    return judged(await scenarios.outages(directory, args.seed))
-
-
-async def bad_events(directory: Path, args: argparse.Namespace) -> Result:
-    """Send events that the backend never takes, amid faults and kills."""
-    return judged(await scenarios.bad_events(directory, args.seed, 10))
-
-
-async def patience(directory: Path, args: argparse.Namespace) -> Result:
-    """Ask for silence in each way, while much waits to be sent."""
-    return judged(await scenarios.patience(directory, args.seed, 10))
-
-
 async def mutations(directory: Path, args: argparse.Namespace) -> Result:
     """Break the code on purpose, once per promise, and see the oracle notice."""
     caught, missed = {}, []
     for number, mutation in enumerate(MUTATIONS):
         run = await mutated(mutation, directory / f"{number}", args.seed, OF_A_MUTANT)
-        caught[mutation.name] = found = figures(run)["violations"]
+        caught[mutation.name] = found = run.figures()["violations"]
         if mutation.breaks.name not in found:
             missed.append(mutation.name)
         print(f"  {mutation.name}: {found}", flush=True)
@@ -63,39 +42,39 @@ async def mutations(directory: Path, args: argparse.Namespace) -> Result:
 async def long_soak(directory: Path, args: argparse.Namespace) -> Result:
     """Send at an even rate amid faults, for as long as --minutes says."""
     run, samples = await soak(directory, args.seed, args.minutes)
-    found, verdict = judged(run)
-    grew = growth(samples)
-    verdict = "\n".join(filter(None, (verdict, *grew)))
-    return {**found, "minutes": args.minutes, **summary(samples)}, verdict
+    verdict = "\n".join(filter(None, (run.verdict(), *growth(samples))))
+    figures = {**run.figures(), "minutes": args.minutes, **summary(samples)}
+    return figures, verdict
 
 
-def judged(run: Run) -> Result:
-    """Return figures and verdict of *run*."""
-    return figures(run), run.verdict()
+async def judged(run: Awaitable[Run]) -> Result:
+    """Return the figures of *run*, and what was wrong."""
+    over = await run
+    return over.figures(), over.verdict()
 
 
 PARTS: dict[str, Callable[[Path, argparse.Namespace], Awaitable[Result]]] = {
-    "kills": kills,
-    "outages": outages,
-    "bad-events": bad_events,
-    "patience": patience,
+    "kills": lambda at, args: judged(scenarios.kills(at, args.seed, args.kills)),
+    "outages": lambda at, args: judged(scenarios.outages(at, args.seed)),
+    "bad-events": lambda at, args: judged(scenarios.bad_events(at, args.seed, 10)),
+    "patience": lambda at, args: judged(scenarios.patience(at, args.seed, 10)),
     "mutations": mutations,
     "soak": long_soak,
 }
 
 
 async def main(args: argparse.Namespace) -> int:
-    """Run what was asked for, one after the other; return the exit status."""
+    """Run the chosen parts, one after the other; return the exit status."""
     results, verdicts = [], []
     for name in args.parts or PARTS:
         print(f"==> {name}, seed {args.seed}", flush=True)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-            found, verdict = await PARTS[name](Path(directory), args)
-        found["seconds"] = round(time.monotonic() - began, 1)
-        results.append(found)
+            figures, verdict = await PARTS[name](Path(directory), args)
+        figures["seconds"] = round(time.monotonic() - began, 1)
+        results.append(figures)
         verdicts += [verdict] if verdict else []
-        print(json.dumps(found, indent=2), flush=True)
+        print(json.dumps(figures, indent=2), flush=True)
     if args.json:
         args.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print("\n".join(verdicts) or "every promise was kept", file=sys.stderr)
@@ -103,7 +82,7 @@ async def main(args: argparse.Namespace) -> int:
 
 
 def arguments() -> argparse.Namespace:
-    """Return what the command line asks for."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser("python -m tests.faults", description=__doc__)
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}"
@@ -112,7 +91,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", default=a_seed(any_seed), help="of all faults")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=30.0, help="of the soak")
-    parser.add_argument("--json", type=Path, help="where the figures go, too")
+    parser.add_argument("--json", type=Path, help="a file for the figures")
     args = parser.parse_args()
     if unknown := set(args.parts) - set(PARTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}")

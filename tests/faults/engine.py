@@ -1,8 +1,8 @@
 """
-What an engine's log holds: wanted records, others, and some that can't be mapped.
+An engine's log: wanted records, others, and some that can't be mapped.
 
-Drawn from a seed. A few instances are hot, some events have none, and some are such as
-the backend will never take.
+Drawn from a seed. A few instances are hot, some events have none, and some events are
+always refused by the backend.
 """
 
 import random
@@ -16,24 +16,26 @@ from tests.records import KEY, NOON, a_record, action, line
 
 MAPPER = Mapper()
 INTENTS = ("CREATED", "ASSIGNED", "COMPLETED", "CANCELED")
-OTHER_TYPES = ("process-instance", "job", "variable")
+OTHER_TYPES = ("process-instance", "job", "variable", "user-task", "user-task")
+OTHERS = ({"intent": "CREATING"}, {"intent": "CREATED", "recordType": "COMMAND"})
 ASSIGNEES = ("demo", "", "Zoë 🚀", 'quoted "and" \\ more', "</script>", "\u2028")
 TEAMS = ("sales", "ops", "Käse", "a" * 200)
+
+INSTANCES = 40
+HOT = 0.4
+"""The share of all events that belong to three instances."""
+UNWANTED = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What the log is made of."""
+    """What the log is made of, in shares."""
 
-    instances: int = 40
-    hot: float = 0.4
-    """How many of all events belong to three instances."""
-    unwanted: float = 0.2
     unmappable: float = 0.01
     bad: float = 0.0
-    """How many events the backend refuses whenever it sees them."""
+    """Events that the backend always refuses."""
     step_ms: int = 1
-    """How much engine time passes from record to record."""
+    """The engine time from position to position."""
 
 
 class Sent(NamedTuple):
@@ -41,9 +43,9 @@ class Sent(NamedTuple):
 
     data: bytes
     event: str = ""
-    """Its identity, when it is to become an event."""
+    """Its identity, if the record becomes an event."""
     unmappable: str = ""
-    """Its id, when it is to become a dead letter."""
+    """Its id, if the record becomes a dead letter."""
 
 
 class Log:
@@ -52,7 +54,7 @@ class Log:
     def __init__(
         self, partition: int, seed: str, history: History, contents: Contents
     ) -> None:
-        """Note in *history* what is issued."""
+        """Note every issued event in *history*."""
         self._partition = partition
         self._chance = random.Random(f"{seed}/{partition}")  # noqa: S311 - no secret
         self._history = history
@@ -63,12 +65,10 @@ class Log:
     def next(self) -> Sent:
         """Return the next record."""
         self._position += self._chance.randint(1, 3)  # the engine's log has gaps
-        chance = self._chance.random()
-        if chance < self._contents.unmappable:
+        chance = self._chance.random() - self._contents.unmappable
+        if chance < 0:
             return self._unmappable()
-        if chance < self._contents.unmappable + self._contents.unwanted:
-            return self._unwanted()
-        return self._wanted()
+        return self._unwanted() if chance < UNWANTED else self._wanted()
 
     def _wanted(self) -> Sent:
         instance = self._instance()
@@ -80,43 +80,35 @@ class Log:
                 "candidateGroupsList": self._chance.sample(TEAMS, 2),
             },
         )
-        document = line(record)
-        event = MAPPER.event(document)
+        event = MAPPER.event(line(record))
         assert event
         lane = instance if instance > 0 else -self._partition
-        place = self._places.get(lane, 0)
-        self._places[lane] = place + 1
-        self._history.issued[event.identity] = Issued(
-            lane, place, digest_of(event.body)
-        )
+        place = self._places[lane] = self._places.get(lane, -1) + 1
+        issued = Issued(lane, place, digest_of(event.body))
+        self._history.issued[event.identity] = issued
         bad = self._chance.random() < self._contents.bad
         if bad and not self._history.peace:
             self._history.bad.add(event.identity)
-        return Sent(b"%b\n%b\n" % (action(record), document), event=event.identity)
+        return Sent(_lines(record, line(record)), event=event.identity)
 
     def _unwanted(self) -> Sent:
-        kind = self._chance.choice((*OTHER_TYPES, "user-task", "user-task"))
+        kind = self._chance.choice(OTHER_TYPES)
         record = self._record(
-            valueType=kind.upper().replace("-", "_"),
-            **self._chance.choice(
-                ({"intent": "CREATING"}, {"intent": "CREATED", "recordType": "COMMAND"})
-            ),
+            valueType=kind.upper().replace("-", "_"), **self._chance.choice(OTHERS)
         )
-        return Sent(b"%b\n%b\n" % (action(record, kind), line(record)))
+        return Sent(_lines(record, line(record), kind))
 
     def _unmappable(self) -> Sent:
-        whole = line(self._record())
-        document = self._chance.choice(
-            (
-                whole[: len(whole) // 2],
-                line(self._record(value={"assignee": 7})),
-                line(self._record(without=("timestamp",))),
-                b"[%b]" % whole,
-            )
+        record = self._record()
+        whole = line(record)
+        documents = (
+            whole[: len(whole) // 2],
+            line(self._record(value={"assignee": 7})),
+            line(self._record(without=("timestamp",))),
+            b"[%b]" % whole,
         )
         name = f"{self._partition}-{self._position}"
-        data = b"%b\n%b\n" % (action(self._record()), document)
-        return Sent(data, unmappable=name)
+        return Sent(_lines(record, self._chance.choice(documents)), unmappable=name)
 
     def _record(self, **changes) -> dict:
         return a_record(
@@ -128,8 +120,10 @@ class Log:
 
     def _instance(self) -> int:
         """Return an instance of this partition, or -1 for an event without one."""
-        if self._chance.random() < self._contents.hot:
-            number = self._chance.randint(0, 2)
-        else:
-            number = self._chance.randint(0, self._contents.instances)
+        most = 2 if self._chance.random() < HOT else INSTANCES
+        number = self._chance.randint(0, most)
         return KEY + self._partition * 1000 + number if number else -1
+
+
+def _lines(record: dict, document: bytes, kind: str = "user-task") -> bytes:
+    return b"%b\n%b\n" % (action(record, kind), document)

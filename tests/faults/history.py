@@ -1,8 +1,8 @@
 """
 What happened in a run, as its parts saw it: the oracle's only evidence.
 
-Everything here is written by the test's own broker, backend and proxies, never by the
-exporter, except for the number of its dead letters.
+The test's own broker, backend and proxies write everything here. The exporter only
+contributes the number of its dead letters.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 
 class Issued(NamedTuple):
-    """An event that the engine's log holds."""
+    """An event in the engine's log."""
 
     lane: int
     """Its process instance, or the negative partition when it has none."""
     place: int
-    """Which one of its lane it is, from 0."""
+    """Its number in its lane, from 0."""
     digest: int
     """Of the body that the backend is owed."""
 
@@ -31,10 +31,8 @@ class Post:
     digests: tuple[int, ...]
     arrived: float = 0.0
     fault: str = ""
-    status: int | None = None
-    """None when no whole head of an answer went out."""
     recorded: bool = False
-    """Whether the backend has taken the events, whatever it answered."""
+    """Whether the backend took the events, whatever it answered."""
     certain: bool = False
     """Whether its success was read: another request came over the same connection."""
     answered: float = 0.0
@@ -47,12 +45,12 @@ class Life:
 
     killed: bool = False
     status: int | None = None
-    """With which it ended by itself, when nobody had asked it to."""
+    """The exit status of a process that ended unasked, or not as asked."""
 
 
 @dataclass
 class History:
-    """Grows while a run lasts; afterwards it is read only."""
+    """Grows during a run, and is only read afterwards."""
 
     issued: dict[str, Issued] = field(default_factory=dict)
     owed: set[str] = field(default_factory=set)
@@ -60,11 +58,11 @@ class History:
     unmappable: set[str] = field(default_factory=set)
     """Records of such requests that can't become events."""
     bad: set[str] = field(default_factory=set)
-    """Events that the backend refuses whenever it sees them."""
+    """Events that the backend always refuses."""
     posts: list[Post] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
     dead: int = 0
-    """How many dead letters the exporter shows in the end."""
+    """The number of dead letters that the exporter shows in the end."""
     bulks: int = 0
     """Bulk requests answered with success."""
     repeats: int = 0
@@ -72,36 +70,35 @@ class History:
     cuts: int = 0
     """Connections broken off on purpose."""
     missing: set[str] = field(default_factory=set)
-    """What is owed and hasn't been delivered so far."""
+    """Events that are owed and aren't delivered yet."""
     peace: bool = False
     """Whether the faults are over: then no more bad events are issued."""
     watch: Callable[[str], None] = lambda _: None
-    """Learns of each moment: tried, answered, arrived, recorded."""
+    """Is called at each moment: tried, answered, arrived, recorded."""
     _taken: set[str] = field(default_factory=set)
 
     def answer(self, events: Iterable[str], unmappable: Iterable[str]) -> None:
         """Note a bulk request that was answered with success."""
-        for identity in events:
-            self.owed.add(identity)
-            if identity not in self._taken and identity not in self.bad:
-                self.missing.add(identity)
+        new = set(events)
+        self.owed |= new
+        self.missing |= new - self._taken - self.bad
         self.unmappable.update(unmappable)
         self.bulks += 1
         self.watch("answered")
 
     def record(self, post: Post) -> None:
-        """Note that the backend has taken *post*."""
+        """Note that the backend took the events of *post*."""
         post.recorded = True
         self._taken.update(post.identities)
         self.missing.difference_update(post.identities)
         self.watch("recorded")
 
     def arrive(self, post: Post) -> None:
-        """Note that *post* has arrived, whatever becomes of it."""
+        """Note that *post* has arrived."""
         self.posts.append(post)
         self.watch("arrived")
 
     @property
     def recorded(self) -> list[Post]:
-        """The posts that the backend took, in the order of their arrival."""
+        """The posts whose events the backend took, in the order of their arrival."""
         return [post for post in self.posts if post.recorded]

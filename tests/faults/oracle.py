@@ -1,8 +1,8 @@
 """
-Was every promise kept? Judges a history, and nothing but the history.
+Was every promise kept? The oracle judges a history, and nothing else.
 
-Pure: no clock, no I/O. What it can't know for certain it holds against nobody: an event
-may come twice when its answer may have been lost, or its process was killed.
+Pure: no clock, no I/O. A doubtful case is no violation: an event may come twice when
+its answer may have been lost, or its process was killed.
 """
 
 import enum
@@ -14,7 +14,7 @@ from tests.faults.history import History
 
 
 class Promise(enum.StrEnum):
-    """What can be broken."""
+    """The promises of the exporter, and one of the run."""
 
     KEPT = "nothing accepted is lost"
     ORDERED = "events of one lane arrive in engine order"
@@ -41,32 +41,32 @@ class Violation:
     detail: str
 
     def __str__(self) -> str:
-        """Name the promise and the culprit."""
+        """Name the promise and the event."""
         return f"{self.promise}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much happened in a run; as needs, how much has to have happened at least."""
+    """How much happened in a run, or as needs: how much must happen at least."""
 
     delivered: int = 0
     """Different events that the backend took."""
     duplicates: int = 0
-    """Events that it took once more."""
+    """Events that it took again."""
     faults: int = 0
     """Posts that were answered wrongly, late or not at all."""
     kills: int = 0
     cuts: int = 0
     """Connections broken off between broker, exporter and backend."""
     repeats: int = 0
-    """Wanted records that the broker sent once more."""
+    """Wanted records that the broker sent again."""
     unmappable: int = 0
     bad: int = 0
-    """Events that were accepted, and that the backend never takes."""
+    """Accepted events that the backend never takes."""
 
 
 def counts(history: History) -> Counts:
-    """Return how much happened in *history*."""
+    """Count what happened in *history*."""
     recorded = history.recorded
     delivered = {each for post in recorded for each in post.identities}
     return Counts(
@@ -83,9 +83,9 @@ def counts(history: History) -> Counts:
 
 def judge(history: History, needs: Counts, *, in_flight: int) -> list[Violation]:
     """
-    Return all that is wrong with *history*.
+    Return every violation in *history*.
 
-    A process that is killed may leave *in_flight* events delivered and not settled.
+    A killed process may leave *in_flight* events that are delivered and not settled.
     """
     return [
         *(each for rule in RULES for each in rule(history)),
@@ -95,7 +95,7 @@ def judge(history: History, needs: Counts, *, in_flight: int) -> list[Violation]
 
 
 def lost(history: History) -> Iterator[Violation]:
-    """Yield what was accepted, and is neither delivered nor owed as a dead letter."""
+    """Yield accepted events that are neither delivered nor owed as dead letters."""
     delivered = {each for post in history.recorded for each in post.identities}
     for identity in sorted(history.owed - delivered - history.bad):
         yield Violation(Promise.KEPT, f"{identity} was accepted and never delivered")
@@ -103,10 +103,10 @@ def lost(history: History) -> Iterator[Violation]:
 
 def disordered(history: History) -> Iterator[Violation]:
     """
-    Yield what overtook another event of its lane.
+    Yield events that overtook another event of their lane.
 
-    Behind an event comes its successor, or one that came before: a repeat may go back,
-    but then everything comes again, in order, up to where the lane had been.
+    After an event comes its successor, or one that came before: a repeat may go back,
+    but then all events come again, in order, up to where the lane had been.
     """
     issued = history.issued
     bad = {issued[identity][:2] for identity in history.bad}
@@ -127,7 +127,7 @@ def disordered(history: History) -> Iterator[Violation]:
 
 
 def foreign(history: History) -> Iterator[Violation]:
-    """Yield what no engine ever issued."""
+    """Yield events that the engine never issued."""
     for post in history.recorded:
         for identity in post.identities:
             if identity not in history.issued:
@@ -135,7 +135,7 @@ def foreign(history: History) -> Iterator[Violation]:
 
 
 def changed(history: History) -> Iterator[Violation]:
-    """Yield what arrived with another body than its own."""
+    """Yield events that arrived with the body of another."""
     for post in history.recorded:
         if len(post.identities) != len(post.digests):
             detail = f"{len(post.digests)} bodies for {len(post.identities)} identities"
@@ -148,9 +148,9 @@ def changed(history: History) -> Iterator[Violation]:
 
 def repeated(history: History, in_flight: int) -> Iterator[Violation]:
     """
-    Yield what came again although its success had been read.
+    Yield events that came again although their success had been read.
 
-    A process remembers what it knows; one that is killed forgets *in_flight* at most.
+    A process remembers delivered events; a killed one forgets at most *in_flight*.
     """
     known: dict[str, int] = {}
     forgotten: dict[int, set[str]] = defaultdict(set)
@@ -171,14 +171,14 @@ def repeated(history: History, in_flight: int) -> Iterator[Violation]:
 
 
 def dead(history: History) -> Iterator[Violation]:
-    """Yield the difference between the dead letters that are owed and those shown."""
+    """Yield a difference between the dead letters that are owed and shown."""
     owed = len(history.unmappable) + len(history.owed & history.bad)
     if history.dead != owed:
         yield Violation(Promise.SHOWN, f"{history.dead} dead letters, {owed} owed")
 
 
 def hasty(history: History) -> Iterator[Violation]:
-    """Yield what was sent while the backend had asked for silence."""
+    """Yield posts that were sent while the backend had asked for silence."""
     until: dict[int, tuple[float, float]] = {}
     for post in sorted(history.posts, key=lambda post: post.arrived):
         since, end = until.get(post.life, (0.0, 0.0))
@@ -190,7 +190,7 @@ def hasty(history: History) -> Iterator[Violation]:
 
 
 def ended(history: History) -> Iterator[Violation]:
-    """Yield each process that ended by itself."""
+    """Yield processes that ended by themselves."""
     for number, life in enumerate(history.lives, start=1):
         if life.status is not None:
             detail = f"life {number} ended by itself with status {life.status}"
@@ -198,7 +198,7 @@ def ended(history: History) -> Iterator[Violation]:
 
 
 def meaningless(history: History, needs: Counts) -> Iterator[Violation]:
-    """Yield what happened less often than it *needs* to."""
+    """Yield what happened less often than *needs* says."""
     happened = asdict(counts(history))
     for what, least in asdict(needs).items():
         if happened[what] < least:
@@ -206,19 +206,12 @@ def meaningless(history: History, needs: Counts) -> Iterator[Violation]:
             yield Violation(Promise.MEANT, detail)
 
 
-RULES: tuple[Callable[[History], Iterator[Violation]], ...] = (
-    lost,
-    disordered,
-    foreign,
-    changed,
-    dead,
-    hasty,
-    ended,
-)
+RULES: list[Callable[[History], Iterator[Violation]]] = [lost, disordered, foreign]
+RULES += [changed, dead, hasty, ended]
 
 
 def _deliveries(history: History) -> Iterator[str]:
-    """Yield what the backend took and the engine had issued, as it arrived."""
+    """Yield issued events that the backend took, in the order of their arrival."""
     for post in history.recorded:
         for identity in post.identities:
             if identity in history.issued:

@@ -1,8 +1,8 @@
 """
-Which fault hits which request: drawn from a seed, so that a run can be had again.
+Which fault hits which request: drawn from a seed, so that a run can be repeated.
 
-Pure: the n-th request of a plan has the same fault whenever it's asked for. What the
-processes make of it still depends on their timing.
+Pure: the n-th request of a plan always has the same fault. The effects still depend on
+the timing of the processes.
 """
 
 import enum
@@ -10,6 +10,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from devkit.proxy import Cut
 
 
 class Kind(enum.StrEnum):
@@ -24,7 +26,7 @@ class Kind(enum.StrEnum):
     HANG = "hang before the headers"
     HANG_BODY = "hang after the headers"
     LATE = "late"
-    """It hangs until the client has gone, and takes the events after that."""
+    """The backend hangs until the client has gone, and takes the events after that."""
     HALF_HEAD = "half a head"
     HALF_BODY = "half a body"
     DRIP = "slow drip"
@@ -32,7 +34,7 @@ class Kind(enum.StrEnum):
 
 
 class RetryAfter(enum.StrEnum):
-    """How an answer says when to come again."""
+    """The form in which an answer asks for silence."""
 
     NEVER = ""
     SECONDS = "seconds"
@@ -41,7 +43,7 @@ class RetryAfter(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What becomes of one request."""
+    """What happens to one request."""
 
     kind: Kind
     status: int = 503
@@ -50,7 +52,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """What figures call it."""
+        """The name in figures."""
         if self.kind is not Kind.STATUS:
             return str(self.kind)
         after = f", Retry-After as {self.retry_after}" if self.retry_after else ""
@@ -58,7 +60,7 @@ class Fault:
 
 
 class Weighted(NamedTuple):
-    """Faults of one sort, and how often they come beside others."""
+    """Faults of one sort, and how often they come compared with others."""
 
     weight: float
     faults: Sequence[Fault]
@@ -67,17 +69,14 @@ class Weighted(NamedTuple):
 POSTPONED_STATUSES = (500, 502, 503, 408, 425, 429)
 BLOCKED_STATUSES = (401, 403, 404, 302)
 
-POSTPONED = tuple(Fault(Kind.STATUS, each) for each in POSTPONED_STATUSES)
-BLOCKED = tuple(Fault(Kind.STATUS, each) for each in BLOCKED_STATUSES)
 
-
-def timed(seconds: float) -> tuple[Fault, ...]:
+def timed(seconds: float) -> list[Fault]:
     """Return the postponed statuses that ask for *seconds* of silence."""
-    return tuple(
+    return [
         Fault(Kind.STATUS, status, retry_after, seconds)
         for status in POSTPONED_STATUSES
         for retry_after in (RetryAfter.SECONDS, RetryAfter.DATE)
-    )
+    ]
 
 
 ALL = (
@@ -89,13 +88,14 @@ ALL = (
     Weighted(2, [Fault(Kind.HALF_HEAD)]),
     Weighted(2, [Fault(Kind.HALF_BODY, each) for each in (200, 503)]),
     Weighted(1, [Fault(Kind.DRIP, 200)]),
-    Weighted(6, POSTPONED),
+    Weighted(6, [Fault(Kind.STATUS, each) for each in POSTPONED_STATUSES]),
     Weighted(1, timed(1.0)),
-    Weighted(1, BLOCKED),
+    Weighted(1, [Fault(Kind.STATUS, each) for each in BLOCKED_STATUSES]),
 )
-"""Everything at random, in a mixture that lets a healthy exporter get on."""
+"""Everything at random, in a mixture that leaves a healthy exporter time to deliver."""
 
 STORM_OF = Fault(Kind.STATUS, 429)
+LONGEST_STORM = 5
 
 
 class Plan:
@@ -108,19 +108,16 @@ class Plan:
         mixture: Sequence[Weighted] = ALL,
         *,
         storms: float = 0.0,
-        longest_storm: int = 5,
     ) -> None:
         """
         Let *share* of all requests meet a fault of *mixture*.
 
-        A storm begins at one request in `1 / storms`: then up to *longest_storm* meet
-        429 in a row.
+        A storm begins at one request in `1 / storms`: several in a row meet 429.
         """
         self._seed = seed
         self._mixture = mixture
         self._weights = [each.weight for each in mixture]
         self._storms = storms
-        self._longest_storm = longest_storm
         self._number = 0
         self._storm = 0
         self.share = share
@@ -129,7 +126,7 @@ class Plan:
         """From then on there are no faults."""
 
     def next(self) -> Fault | None:
-        """Return what becomes of the next request; None is success."""
+        """Return the fault of the next request; None means success."""
         self._number += 1
         if self.healed:
             return None
@@ -138,7 +135,7 @@ class Plan:
             self._storm -= 1
             return STORM_OF
         if chance.random() < self._storms:
-            self._storm = chance.randint(1, self._longest_storm - 1)
+            self._storm = chance.randint(1, LONGEST_STORM - 1)
             return STORM_OF
         if chance.random() >= self.share:
             return None
@@ -146,19 +143,11 @@ class Plan:
         return chance.choice(sort.faults)
 
 
-class Cut(NamedTuple):
-    """Where a connection breaks off: behind so many bytes in one direction."""
-
-    upwards: bool
-    """Whether it's the client's bytes that are counted, or the server's."""
-    after: int
-
-
 class Cuts:
     """How long each connection through a proxy lasts."""
 
     def __init__(self, seed: str, mean_bytes: int) -> None:
-        """Let *mean_bytes* go through a connection on average; 0 never cuts."""
+        """Let *mean_bytes* pass through a connection on average; 0 never cuts."""
         self._seed = seed
         self._mean = mean_bytes
         self._number = 0

@@ -1,30 +1,29 @@
-"""What is done to the exporter, and what has to have happened before it counts."""
+"""What is done to the exporter, and how much has to happen for a run to count."""
 
+import asyncio
+import ssl
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import trustme
+
+from devkit.processes import LOOPBACK, ROOT
+from devkit.proxy import NONSENSE
 from tests.faults.broker import Load
-from tests.faults.certificates import certificates
 from tests.faults.engine import Contents
-from tests.faults.exporter import ROOT
 from tests.faults.history import History
-from tests.faults.oracle import Counts, Violation, judge
-from tests.faults.plan import (
-    BLOCKED_STATUSES,
-    Plan,
-    Weighted,
-    timed,
-)
-from tests.faults.rig import IN_FLIGHT, Rig, Setup, Trouble
+from tests.faults.oracle import Counts, Promise, Violation, counts, judge
+from tests.faults.plan import BLOCKED_STATUSES, Plan, Weighted, timed
+from tests.faults.rig import IN_FLIGHT, Rig, Setup
 from tests.faults.stub import StubBackend
 
 MOMENTS = ("tried", "answered", "arrived", "recorded")
 LONGEST_LIFE = 1.0
 SETTLE_SECONDS = 60.0
 ENOUGH_SECONDS = 30.0
-SHARE = 0.2
-"""Of all requests to the backend that meet a fault."""
 
 
 @dataclass(frozen=True)
@@ -37,36 +36,41 @@ class Run:
     needs: Counts
 
     def violations(self) -> list[Violation]:
-        """Return what was wrong."""
+        """Return every broken promise."""
         return judge(self.history, self.needs, in_flight=IN_FLIGHT)
 
     def verdict(self) -> str:
-        """Return what was wrong in words, and how to have it again; "" is nothing."""
+        """Describe the violations, and how to repeat the run; "" means none."""
         found = self.violations()
         if not found:
             return ""
         shown = "\n".join(map(str, found[:10]))
         return f"{self.name}: {len(found)} violations, FAULT_SEED={self.seed}\n{shown}"
 
+    def figures(self) -> dict[str, Any]:
+        """Return the figures of this run, fit for JSON."""
+        broken = Counter(violation.promise for violation in self.violations())
+        faults = Counter(post.fault for post in self.history.posts if post.fault)
+        return {
+            "run": self.name,
+            "seed": self.seed,
+            "bulk requests": self.history.bulks,
+            "events accepted": len(self.history.owed),
+            **asdict(counts(self.history)),
+            "posts": len(self.history.posts),
+            "lost": broken[Promise.KEPT],
+            "out of order": broken[Promise.ORDERED],
+            "violations": {promise.name: broken[promise] for promise in broken},
+            "faults by kind": dict(faults.most_common()),
+        }
 
-def faulty(seed: str, share: float = SHARE) -> Trouble:
-    """Return trouble of every kind, on either side."""
-    return Trouble(
-        seed,
-        Plan(f"{seed}/backend", share, storms=share / 50),
-        before_bytes=200_000,
-        behind_bytes=100_000,
-    )
+
+def faults(seed: str, share: float) -> Plan:
+    """Let *share* of all requests to the backend meet a fault of any kind."""
+    return Plan(f"{seed}/backend", share, storms=share / 50)
 
 
-async def kills(
-    directory: Path,
-    seed: str,
-    count: int,
-    *,
-    source: Path = ROOT,
-    settle_seconds: float = SETTLE_SECONDS,
-) -> Run:
+async def kills(directory: Path, seed: str, count: int, **how: Any) -> Run:
     """Kill the exporter *count* times under load, amid faults of every kind."""
     needs = Counts(
         delivered=50 * count,
@@ -79,113 +83,107 @@ async def kills(
         bad=count // 2,
     )
     load = Load(contents=Contents(bad=0.002))
-    async with Rig(Setup(directory, load, source), faulty(seed)) as rig:
-        for _ in range(count):
-            await a_life(rig)
-        await rig.begin()
-        await rig.enough(needs, within=ENOUGH_SECONDS)
+    setup = Setup(directory, seed, faults(seed, 0.2), load, cuts=True)
+    return await _run("kills", setup, needs, **how)
+
+
+async def bad_events(directory: Path, seed: str, count: int, **how: Any) -> Run:
+    """Send many events that the backend always refuses, amid few faults and kills."""
+    needs = Counts(delivered=200, bad=5, kills=count, faults=count)
+    load = Load(events_per_second=1000, contents=Contents(bad=0.02))
+    setup = Setup(directory, seed, faults(seed, 0.05), load, cuts=True)
+    return await _run("bad events", setup, needs, **how)
+
+
+async def patience(directory: Path, seed: str, count: int, **how: Any) -> Run:
+    """Ask for silence *count* times, in each way, while many events wait."""
+    plan = Plan(seed, 0.2, [Weighted(1, timed(2.0))])
+    setup = Setup(directory, seed, plan, Load(events_per_second=1000))
+    within = count * ENOUGH_SECONDS
+    return await _run("patience", setup, Counts(faults=count), within, **how)
+
+
+async def _run(  # noqa: PLR0913 -- all that a run depends on
+    name: str,
+    setup: Setup,
+    needs: Counts,
+    within: float = ENOUGH_SECONDS,
+    *,
+    source: Path = ROOT,
+    settle_seconds: float = SETTLE_SECONDS,
+) -> Run:
+    """Kill the exporter in *source* as needed; its last life delivers everything."""
+    async with Rig(replace(setup, source=source)) as rig:
+        for _ in range(needs.kills):
+            await _life(rig)
+        await rig.exporter.begin()
+        await rig.enough(needs, within)
         await rig.settle(settle_seconds)
-    return Run("kills", seed, rig.history, needs)
+    return Run(name, setup.seed, rig.history, needs)
 
 
-async def a_life(rig: Rig) -> None:
+async def _life(rig: Rig) -> None:
     """Start the exporter and kill it, mostly while it works, sometimes before that."""
     chance = rig.chance
     if chance.random() < 0.1:
         rig.exporter.spawn()
         await rig.kill_at("tried", chance.randint(1, 60), LONGEST_LIFE)
         return
-    await rig.begin()
+    await rig.exporter.begin()
     if chance.random() < 0.2:
-        await rig.behind.away(chance.uniform(0.05, 0.2))
+        await rig.behind.down()
+        await asyncio.sleep(chance.uniform(0.05, 0.2))
+        await rig.behind.up()
     await rig.kill_at(chance.choice(MOMENTS), chance.randint(1, 60), LONGEST_LIFE)
 
 
 async def outages(
     directory: Path, seed: str, statuses: Sequence[int] = BLOCKED_STATUSES
 ) -> Run:
-    """Let the backend be away, or the setup wrong with each of *statuses*, a while."""
-    needs = Counts(delivered=200)
-    right, wrong = certificates(directory)
+    """Let the backend be away, or the setup be wrong in several ways, for a while."""
     setup = Setup(
         directory,
+        seed,
+        Plan(seed, 0.0),
         Load(events_per_second=500),
-        variables={"SSL_CERT_FILE": str(right.authority)},
-        tls=right.context,
+        settings={"TLS_CA_PATH": directory / "right.pem"},
+        tls=_certificate(directory / "right.pem"),
     )
-    trouble = Trouble(seed, Plan(seed, 0.0))
-    impostor = StubBackend(History(), Plan(seed, 0.0), wrong.context)
-    async with Rig(setup, trouble) as rig, impostor:
-        await rig.begin()
+    other = _certificate(directory / "wrong.pem")
+    impostor = StubBackend(History(), Plan(seed, 0.0), other)
+    async with Rig(setup) as rig, impostor:
+        await rig.exporter.begin()
         for status in statuses:
-            rig.backend.status = status
+            rig.backend.answer = status
             await rig.fails("blocked")
-            rig.backend.status = 200
+            rig.backend.answer = 200
             await rig.recovers()
-        await _behind_another_certificate(rig, impostor)
-        await _without_tls(rig)
-        await _refused(rig)
+
+        rig.behind.target = impostor.port
+        await rig.behind.drop()
+        await rig.fails("blocked")
+        rig.behind.target = rig.backend.port
+        await rig.recovers()
+
+        rig.behind.answer = NONSENSE
+        await rig.behind.drop()
+        await rig.fails("postponed")
+        rig.behind.answer = None
+        await rig.recovers()
+
+        await rig.behind.down()
+        await rig.fails("postponed")
+        await rig.behind.up()
+        await rig.recovers()
+
         await rig.settle(SETTLE_SECONDS)
-    return Run("outages", seed, rig.history, needs)
+    return Run("outages", seed, rig.history, Counts(delivered=200))
 
 
-async def _behind_another_certificate(rig: Rig, impostor: StubBackend) -> None:
-    rig.behind.target = impostor.port
-    await rig.behind.drop()
-    await rig.fails("blocked")
-    rig.behind.target = rig.backend.port
-    await rig.recovers()
-
-
-async def _without_tls(rig: Rig) -> None:
-    rig.behind.nonsense = True
-    await rig.behind.drop()
-    await rig.fails("postponed")
-    rig.behind.nonsense = False
-    await rig.recovers()
-
-
-async def _refused(rig: Rig) -> None:
-    await rig.behind.refuse()
-    await rig.fails("postponed")
-    await rig.behind.listen()
-    await rig.recovers()
-
-
-async def bad_events(
-    directory: Path,
-    seed: str,
-    count: int,
-    *,
-    source: Path = ROOT,
-    settle_seconds: float = SETTLE_SECONDS,
-) -> Run:
-    """Let many events be such as the backend never takes, amid few faults and kills."""
-    needs = Counts(delivered=200, bad=5, kills=count, faults=count)
-    load = Load(events_per_second=1000, contents=Contents(bad=0.02))
-    async with Rig(Setup(directory, load, source), faulty(seed, 0.05)) as rig:
-        for _ in range(count):
-            await a_life(rig)
-        await rig.begin()
-        await rig.enough(needs, within=ENOUGH_SECONDS)
-        await rig.settle(settle_seconds)
-    return Run("bad events", seed, rig.history, needs)
-
-
-async def patience(
-    directory: Path,
-    seed: str,
-    count: int,
-    *,
-    source: Path = ROOT,
-    settle_seconds: float = SETTLE_SECONDS,
-) -> Run:
-    """Ask for silence *count* times, in each way, while much waits to be sent."""
-    needs = Counts(faults=count)
-    trouble = Trouble(seed, Plan(seed, 0.2, [Weighted(1, timed(2.0))]))
-    load = Load(events_per_second=1000)
-    async with Rig(Setup(directory, load, source), trouble) as rig:
-        await rig.begin()
-        await rig.enough(needs, within=count * ENOUGH_SECONDS)
-        await rig.settle(settle_seconds)
-    return Run("patience", seed, rig.history, needs)
+def _certificate(authority_path: Path) -> ssl.SSLContext:
+    """Return a server's side of TLS; clients that read *authority_path* trust it."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(authority_path))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(LOOPBACK).configure_cert(context)
+    return context

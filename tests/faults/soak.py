@@ -1,14 +1,14 @@
 """
-Half an hour at an even rate amid faults: nothing may grow that isn't given back.
+Half an hour at an even rate amid faults: nothing may grow without end.
 
-The memory of identities grows to 100,000 per partition by design, so it's filled first,
-as fast as it goes; engine time runs so fast that it holds no more than these.
+The memory of identities grows to 100,000 per partition by design, so it is filled
+first. Engine time runs so fast that the memory holds no more than these.
 """
 
 import asyncio
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,18 @@ from tests.faults.broker import Load
 from tests.faults.engine import Contents
 from tests.faults.oracle import Counts
 from tests.faults.plan import Plan
-from tests.faults.rig import Rig, Setup, Trouble
+from tests.faults.rig import Rig, Setup
 from tests.faults.scenarios import SETTLE_SECONDS, Run
 
 EVENTS_PER_SECOND = 300.0
 SHARE = 0.05
 REMEMBERED = 110_000
-"""More identities than have to be kept."""
+"""More identities than must be kept."""
 FILLING_PER_SECOND = 20_000.0
 FILLING_SECONDS = 300.0
 SAMPLE_SECONDS = 5.0
 WARM = 0.1
-"""How much of the time, at the begin and at the end, is compared."""
+"""The share of the time, at the beginning and at the end, that is compared."""
 TOLERANCE = 0.10
 SPARE_HANDLES = 8
 """Connections that may be open at one time and not at another."""
@@ -40,7 +40,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the process holds at one time."""
+    """What the process and its spool hold at one time."""
 
     rss_mib: float
     file_mib: float
@@ -53,7 +53,7 @@ class Sample:
 
 
 async def soak(directory: Path, seed: str, minutes: float) -> tuple[Run, list[Sample]]:
-    """Run for *minutes* behind the filling, and return what was seen all along."""
+    """Run for *minutes* after the filling, and return samples of that time."""
     needs = Counts(
         delivered=REMEMBERED + int(0.9 * EVENTS_PER_SECOND * 60 * minutes),
         duplicates=1,
@@ -66,19 +66,18 @@ async def soak(directory: Path, seed: str, minutes: float) -> tuple[Run, list[Sa
         restarts=0.001,
         contents=Contents(step_ms=STEP_MS, unmappable=0.0001),
     )
-    trouble = Trouble(seed, Plan(seed, 0.0))
-    async with Rig(Setup(directory, load), trouble) as rig:
-        await rig.begin()
+    async with Rig(Setup(directory, seed, Plan(seed, 0.0), load)) as rig:
+        await rig.exporter.begin()
         await rig.enough(Counts(delivered=REMEMBERED), within=FILLING_SECONDS)
         rig.broker.events_per_second = EVENTS_PER_SECOND
-        trouble.plan.share = SHARE
+        rig.plan.share = SHARE
         samples = await sampled(rig, directory / "spool", minutes * 60)
         await rig.settle(SETTLE_SECONDS)
     return Run("soak", seed, rig.history, needs), samples
 
 
 async def sampled(rig: Rig, spool: Path, seconds: float) -> list[Sample]:
-    """Return samples of the next *seconds*; fewer when something ends before."""
+    """Take samples for *seconds*, or until something ends."""
     samples = []
     end = time.monotonic() + seconds
     while time.monotonic() < end and not rig.exporter.has_ended:
@@ -90,7 +89,7 @@ async def sampled(rig: Rig, spool: Path, seconds: float) -> list[Sample]:
 
 
 def a_sample(process: psutil.Process, spool: Path, waiting: float) -> Sample:
-    """Return what *process* holds now."""
+    """Measure what *process* holds now."""
     with process.oneshot():
         return Sample(
             rss_mib=process.memory_info().rss / MIB,
@@ -104,42 +103,36 @@ def a_sample(process: psutil.Process, spool: Path, waiting: float) -> Sample:
 def medians(samples: list[Sample]) -> tuple[dict[str, float], dict[str, float]]:
     """Return the medians of the first and of the last samples."""
     few = max(1, int(len(samples) * WARM))
-    first, last = samples[:few], samples[-few:]
-    return _median(first), _median(last)
+    return _median(samples[:few]), _median(samples[-few:])
 
 
 def growth(samples: list[Sample]) -> list[str]:
-    """Return what has grown that should be flat."""
+    """Name the values that have grown and should be flat."""
     before, after = medians(samples)
-    found = [
-        f"{name} grew from {before[name]:.1f} to {after[name]:.1f}"
-        for name in ("rss_mib", "file_mib")
-        if after[name] > before[name] * (1 + TOLERANCE)
-    ]
-    found += [
+    limits = {name: before[name] * (1 + TOLERANCE) for name in ("rss_mib", "file_mib")}
+    limits |= {name: before[name] + SPARE_HANDLES for name in ("handles", "threads")}
+    return [
         f"{name} grew from {before[name]:g} to {after[name]:g}"
-        for name in ("handles", "threads")
-        if after[name] > before[name] + SPARE_HANDLES
+        for name, limit in limits.items()
+        if after[name] > limit
     ]
-    return found
 
 
 def summary(samples: list[Sample]) -> dict[str, Any]:
     """Return the figures of *samples*, fit for JSON."""
-    before, after = medians(samples)
+    first, last = medians(samples)
+    most = {each: max(getattr(sample, each) for sample in samples) for each in first}
     return {
         "samples": len(samples),
-        "first": before,
-        "last": after,
-        "most": {
-            name: max(asdict(sample)[name] for sample in samples) for name in before
-        },
+        "first": first,
+        "last": last,
+        "most": most,
         "grew": growth(samples),
     }
 
 
 def _median(samples: list[Sample]) -> dict[str, float]:
-    rows = [asdict(sample) for sample in samples]
     return {
-        name: round(statistics.median(row[name] for row in rows), 2) for name in rows[0]
+        name: round(statistics.median(getattr(each, name) for each in samples), 2)
+        for name in Sample.__slots__
     }

@@ -27,7 +27,7 @@ def a_history(*posts, lives=1, **changes):
 
 def a_post(names, **changes):
     """Return a post with the events *names* that the backend took."""
-    post = Post(1, tuple(names), tuple(map(ord, names)), status=200, recorded=True)
+    post = Post(1, tuple(names), tuple(map(ord, names)), recorded=True)
     return dataclasses.replace(post, **changes)
 
 
@@ -62,7 +62,7 @@ def test_what_was_not_accepted_is_not_owed():
 
 def test_a_post_that_was_not_taken_is_no_delivery():
     """A request that the backend refused delivers nothing."""
-    refused = a_post("c", recorded=False, status=503)
+    refused = a_post("c", recorded=False)
 
     assert broken(a_history(a_post("ab"), refused)) == {Promise.KEPT}
 
@@ -148,9 +148,7 @@ def test_a_killed_process_forgets_what_was_in_flight():
 @pytest.mark.parametrize("arrived, early", [(10.1, False), (11, True), (12.0, False)])
 def test_haste(arrived, early):
     """Retry-After holds for whatever wasn't under way already."""
-    asked = a_post(
-        "a", recorded=False, status=429, arrived=9.9, answered=10.0, retry_after=2.0
-    )
+    asked = a_post("a", recorded=False, arrived=9.9, answered=10.0, retry_after=2.0)
     history = a_history(asked, a_post("abc", arrived=arrived))
 
     assert broken(history) == ({Promise.PATIENT} if early else set())
@@ -158,9 +156,7 @@ def test_haste(arrived, early):
 
 def test_another_process_knows_of_no_retry_after():
     """Who is new hasn't heard what the backend asked of another one."""
-    asked = a_post(
-        "a", recorded=False, status=429, arrived=9.9, answered=10.0, retry_after=2.0
-    )
+    asked = a_post("a", recorded=False, arrived=9.9, answered=10.0, retry_after=2.0)
     history = a_history(asked, a_post("abc", life=2, arrived=11.0), lives=2)
 
     assert broken(history) == set()

@@ -9,3 +9,10 @@ async def test_kills_amid_faults(tmp_path):
     run = await scenarios.kills(tmp_path, a_seed(), 10)
 
     assert not run.verdict()
+
+
+async def test_outages(tmp_path):
+    """A wrong key, a wrong certificate, no TLS, no listener: events arrive later."""
+    run = await scenarios.outages(tmp_path, a_seed(), statuses=[401])
+
+    assert not run.verdict()
