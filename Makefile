@@ -14,8 +14,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 ##@ Try it
 .PHONY: demo run
-demo: $(VENV)/.demo ## replay recorded traffic of a real broker through the exporter, and watch events arrive (ARGS=--help)
-	@$(BIN)/python -m exporter.demo $(ARGS)
+demo: $(VENV)/.demo ## watch events arrive from a recorded engine, or a real one in Docker (ENGINE=camunda/camunda:8.10.9, ARGS=--keep)
+	@$(BIN)/python -m devkit.demo $(if $(ENGINE),--engine "$(ENGINE)") $(ARGS)
 
 run: $(VENV)/.dev ## run the exporter itself with the APP_INTEGRATIONS_* variables of this shell
 	@$(BIN)/python -m exporter run

@@ -1,0 +1,292 @@
+"""`make demo`: people complete tasks, and each event is shown as it arrives."""
+
+import argparse
+import asyncio
+import json
+import math
+import os
+import re
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.text import Text
+
+from devkit.backend import Answer, Arrival, Backend, Request
+from devkit.broker import Broker
+from devkit.client import Client, CommandError
+from devkit.image import HOST, LICENCE, engine_in_docker, version_of
+from devkit.processes import LOOPBACK, ROOT, Exporter, StartError, free_port
+from devkit.stories import RECORDINGS, VERSIONS, recording
+from exporter.distribution.broker_environment import broker_environment
+from exporter.errors import ExporterError
+
+NEWEST = VERSIONS[-1]
+MODEL, INSTANCES, PAUSE_SECONDS = "fx-ext", 12, 0.25
+LIFE = {"CREATED": "cyan", "ASSIGNED": "yellow", "COMPLETED": "green"}
+PEOPLE = ("ann", "ben", "cleo", "dana")
+PATIENCE_SECONDS = 20.0
+"""After so long without an event, the rest is missing."""
+PERFECT = "Every event arrived, exactly once and in order."
+FAILURES = (ExporterError, StartError, CommandError, aiohttp.ClientError)
+
+DESCRIPTION = """\
+Run an engine, the exporter and a backend on this machine, and show every event. Exit
+status: 0 all events arrived once and in order, 1 not so or failed, 130 stopped."""
+RECORDED = f"""
+The engine is recorded: it plays what a real Camunda {NEWEST} wrote and sends it as that
+did. The exporter, its files and all requests are real; the backend is a stub."""
+REAL = """
+The engine is real, and so are the exporter, its files and all requests. Nothing is
+recorded; the backend is a stub."""
+FLOW = """
+  engine    {demo.rest}/v2
+  exporter  {demo.exporter.ingest_url}, metrics and health: {demo.exporter.admin_url}
+  backend   {demo.backend.url}
+
+Four people take and complete each task that the backend hears of. A line is an event at
+its arrival, with the time since the engine wrote it.
+"""
+YOUR_TURN = """
+Everything runs until Ctrl-C. Complete a task that nobody has, such as this one:
+  curl {demo.rest}/v2/user-tasks/{task}/completion \\
+    -H 'Content-Type: application/json' -d '{{}}'
+Let the backend fail, and heal it; until then, events wait:
+  curl -X PUT http://{loopback}:{demo.backend.port}/answer/503
+  curl -X PUT http://{loopback}:{demo.backend.port}/answer/200
+Ask the exporter whether it delivers:
+  cd {root} && APP_INTEGRATIONS_SPOOL_DIR={demo.work}/spool \\
+    APP_INTEGRATIONS_ADMIN_PORT={demo.exporter.admin_port} {python} -m exporter status
+"""
+
+
+def summarize(
+    engine: str, instances: Iterable[str], arrivals: Sequence[Arrival]
+) -> dict[str, Any]:
+    """Compare *arrivals* with the life of the one task in each of *instances*."""
+    due = Counter((each, intent) for each in instances for intent in LIFE)
+    came = Counter((each.instance, each.intent) for each in arrivals)
+    took = sorted((each.at - each.written) * 1000 for each in arrivals)
+    newest: dict[str, int] = {}
+    disordered = 0
+    for each in arrivals:
+        disordered += each.position < newest.get(each.instance, -1)
+        newest[each.instance] = max(each.position, newest.get(each.instance, -1))
+    return {
+        "engine": engine,
+        "expected": due.total(),
+        "received": len(arrivals),
+        "missing": (due - came).total(),
+        "duplicates": (came - due).total(),
+        "order_violations": disordered,
+        "p50_ms": percentile(took, 0.5),
+        "p95_ms": percentile(took, 0.95),
+        "max_ms": percentile(took, 1),
+    }
+
+
+def faults(summary: dict[str, Any]) -> str:
+    """Return what is wrong in a *summary*, "" if nothing is."""
+    names = ("missing", "duplicates", "order_violations")
+    wrong = [f"{summary[each]} {each}" for each in names if summary[each]]
+    return ", ".join(wrong).replace("_", " ")
+
+
+def percentile(ascending: Sequence[float], share: float) -> float | None:
+    """Return the value that *share* of all values don't exceed."""
+    index = math.ceil(share * len(ascending)) - 1
+    return round(ascending[index], 1) if ascending else None
+
+
+class DemoBackend(Backend):
+    """A backend whose answer is changed by `PUT /answer/<status>`."""
+
+    async def respond(self, request: Request) -> Answer:
+        """Change the answer, or give it."""
+        found = re.fullmatch("/answer/([2-5][0-9][0-9])", request.path)
+        if found is None or request.method != "PUT":
+            return await super().respond(request)
+        self.answer = int(found[1])
+        return Answer(body=b"The backend answers %d from now on.\n" % self.answer)
+
+
+class Demo:
+    """Engine, exporter and backend, on the ports that users know if they are free."""
+
+    def __init__(self, image: str, console: Console, work: Path) -> None:
+        """Keep files in *work*; without an *image*, the engine is the recorded one."""
+        self._image, self._console, self.work = image, console, work
+        self.backend = DemoBackend(port=self._port(9290))
+        password = secrets.token_hex()
+        self.exporter = Exporter(
+            work,
+            self.backend.url,
+            ingest_port=self._port(9280),
+            admin_port=self._port(9281),
+            # A container doesn't reach the loopback of its host.
+            INGEST_HOST="0.0.0.0" if image else LOOPBACK,  # noqa: S104
+            INGEST_USERNAME="demo",
+            INGEST_PASSWORD=password,
+            LOG_FORMAT="text",
+        )
+        self._variables = broker_environment(
+            version_of(image) or NEWEST,
+            f"http://{HOST if image else LOOPBACK}:{self.exporter.ingest_port}",
+            username="demo",
+            password=password,
+        )
+        self._ports = self._port(8080), self._port(9600)
+        self.rest = f"http://{LOOPBACK}:{self._ports[0]}"
+        self._client = Client(self.rest)
+
+    def _port(self, usual: int) -> int:
+        port = free_port(usual)
+        if port != usual:
+            self._console.print(f"Port {usual} is taken, so {port} is used instead.")
+        return port
+
+    def _engine(self) -> AbstractAsyncContextManager[object]:
+        if self._image:
+            self._console.print(LICENCE.format(self._image))
+            return engine_in_docker(
+                self._image, self._variables, self.work, *self._ports
+            )
+        rest, management = self._ports
+        return Broker(
+            NEWEST, self._variables, rest_port=rest, management_port=management
+        )
+
+    async def run(self, *, keep: bool) -> dict[str, Any]:
+        """Let people work, and return the summary; with *keep*, once cancelled."""
+        async with self.backend, self.exporter:
+            async with self._engine(), self._client:
+                await self.exporter.run()
+                self._console.print(REAL if self._image else RECORDED)
+                self._console.print(FLOW.format(demo=self))
+                instances = await self._walk()
+                if keep:
+                    summary = self._summary(instances)
+                    with suppress(asyncio.CancelledError):  # there is no other end
+                        await self._stay()
+                    return summary
+            # It delivers what it holds, so nothing can come after it has ended.
+            await self.exporter.stop()
+            return self._summary(instances)
+
+    async def _walk(self) -> list[str]:
+        """Start instances, complete their tasks, and return the instances' keys."""
+        await self._client.deploy(recording(RECORDINGS / NEWEST).deployments[MODEL])
+        instances: list[str] = []
+        people, seen = cycle(PEOPLE), set[str]()
+
+        async def start() -> None:
+            for _ in range(INSTANCES):
+                answer = await self._client.create_instance(MODEL)
+                instances.append(str(answer["processInstanceKey"]))
+                await asyncio.sleep(PAUSE_SECONDS)
+
+        async def work() -> None:
+            while len(seen) < INSTANCES * len(LIFE):
+                arrival = await asyncio.wait_for(self._next(), PATIENCE_SECONDS)
+                if arrival.identity not in seen and arrival.intent == "CREATED":
+                    await self._client.assign(
+                        arrival.task, next(people), override=False
+                    )
+                elif arrival.identity not in seen and arrival.intent == "ASSIGNED":
+                    await self._client.complete(arrival.task)
+                seen.add(arrival.identity)
+
+        with suppress(TimeoutError):
+            await asyncio.gather(start(), work())
+        return instances
+
+    async def _next(self) -> Arrival:
+        """Show the next event, and return it."""
+        arrival = await self.backend.news.get()
+        at = time.strftime("%H:%M:%S", time.localtime(arrival.at))
+        milliseconds = (arrival.at - arrival.written) * 1000
+        self._console.print(
+            Text.assemble(
+                (at, "dim"),
+                f" {milliseconds:8.1f} ms  ",
+                (f"{arrival.intent:9}", LIFE.get(arrival.intent, "magenta")),
+                f"  task {arrival.task}  {arrival.event['assignee'] or ''}",
+            )
+        )
+        return arrival
+
+    async def _stay(self) -> None:
+        """Keep a task open that the reader may complete; never return."""
+        await self._client.create_instance(MODEL)
+        task = (await self._next()).task
+        more = {"loopback": LOOPBACK, "root": ROOT, "python": sys.executable}
+        self._console.print(YOUR_TURN.format(demo=self, task=task, **more))
+        while True:
+            if (await self._next()).intent == "COMPLETED":
+                await self._client.create_instance(MODEL)
+
+    def _summary(self, instances: list[str]) -> dict[str, Any]:
+        """Show the summary, and return it."""
+        engine = self._image or f"recorded {NEWEST}"
+        summary = summarize(engine, instances, self.backend.arrivals)
+        for name, value in summary.items():
+            words, unit, _ = name.replace("_", " ").partition(" ms")
+            self._console.print(f"  {words:16} {value}{unit}")
+        wrong = faults(summary)
+        if wrong:
+            self._console.print(
+                f"The exporter's log ends:\n{self.exporter.text[-2000:]}"
+            )
+        verdict = f"Not as promised: {wrong}." if wrong else PERFECT
+        self._console.print(verdict, style="red" if wrong else "green")
+        return summary
+
+
+def main() -> int:
+    """Run the demo; the exit status tells whether every event arrived as promised."""
+    parser = argparse.ArgumentParser(prog="make demo", description=DESCRIPTION)
+    parser.add_argument("--engine", default="", metavar="IMAGE", help="use this image")
+    parser.add_argument("--keep", action="store_true", help="run on until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    options = parser.parse_args()
+    console = Console(
+        stderr=options.json, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
+    try:
+        summary = asyncio.run(run(options, console))
+        if options.json:
+            print(json.dumps(summary), flush=True)
+        return 1 if faults(summary) else 0
+    except FAILURES as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except asyncio.CancelledError:
+        with suppress(OSError):  # the terminal may be gone
+            console.print("Stopped.")
+    except (BrokenPipeError, SystemExit):  # Console exits when its reader is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 130
+
+
+async def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Run the demo until it ends, or a signal comes."""
+    with tempfile.TemporaryDirectory(prefix="app-integrations-demo-") as work:
+        demo = Demo(options.engine, console, Path(work))
+        running = asyncio.create_task(demo.run(keep=options.keep))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+        return await running
+
+
+if __name__ == "__main__":
+    sys.exit(main())

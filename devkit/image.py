@@ -1,0 +1,100 @@
+"""
+A real engine in Docker, from an image that the user names.
+
+Camunda's images are under Camunda's licence: nothing here names one, and `LICENCE` says
+so before one is pulled.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from devkit.client import Client
+from devkit.processes import LOOPBACK, Process, StartError
+from devkit.waiting import eventually
+from exporter.distribution.broker_environment import parse_version
+
+LICENCE = (
+    "{} is Camunda's image, under Camunda's licence and not open source: running it is "
+    "your choice."
+)
+HOST = "host.docker.internal"
+"""This machine, as a container sees it."""
+# A registry that is silent for so long doesn't answer; a download may take longer.
+SILENT_SECONDS, PULL_SECONDS, START_SECONDS = 20.0, 1800.0, 180.0
+
+
+def version_of(image: str) -> str:
+    """Return the version of the engine in *image*, which is its tag."""
+    return image.rpartition(":")[2]
+
+
+def alone(version: str) -> dict[str, str]:
+    """Return the variables of an engine without a database and without users."""
+    parsed = parse_version(version)
+    if parsed < (8, 8):
+        return {}
+    return {
+        "SPRING_PROFILES_ACTIVE": "broker",
+        "CAMUNDA_DATA_SECONDARYSTORAGE_TYPE": "none",
+        **({"CAMUNDA_DATABASE_TYPE": "none"} if parsed == (8, 8) else {}),
+        "CAMUNDA_SECURITY_AUTHENTICATION_UNPROTECTEDAPI": "true",
+        "CAMUNDA_SECURITY_AUTHORIZATIONS_ENABLED": "false",
+    }
+
+
+@asynccontextmanager
+async def engine_in_docker(
+    image: str,
+    variables: Mapping[str, str],
+    work: Path,
+    rest_port: int,
+    management_port: int,
+) -> AsyncIterator[None]:
+    """Run *image* with its ports on the loopback; *work* is for logs."""
+    if not shutil.which("docker"):
+        raise StartError(f"{image} runs in Docker, which isn't installed here.")
+    if await _failure(work, "image", "inspect", image):
+        failure = await _failure(work, "pull", image)
+        if failure:
+            raise StartError(f"{image} can't be pulled: {failure}")
+    name = f"app-integrations-{os.getpid()}-{rest_port}"
+    variables = alone(version_of(image)) | dict(variables)
+    options = [
+        *("--rm", "--name", name, "--add-host", f"{HOST}:host-gateway"),
+        *("--publish", f"{LOOPBACK}:{rest_port}:8080"),
+        *("--publish", f"{LOOPBACK}:{management_port}:9600"),
+        *(f"--env={each}" for each in variables),  # not their values, which are secret
+    ]
+    run = Process(
+        ["docker", "run", *options, image],
+        log=work / "engine.log",
+        environment=os.environ | variables,
+    )
+    try:
+        ready = f"http://{LOOPBACK}:{management_port}/actuator/health/readiness"
+        await run.start(ready, within=START_SECONDS)
+        async with Client(f"http://{LOOPBACK}:{rest_port}") as client:
+            # Ready means that it listens; only a leader takes commands.
+            await eventually(client.has_leader, within=START_SECONDS)
+        yield
+    finally:
+        await run.stop()
+        await _failure(work, "rm", "--force", name)  # if it didn't end in time
+
+
+async def _failure(work: Path, *command: str) -> str:
+    """Return why a command of Docker failed, "" when it didn't."""
+    async with Process(["docker", *command], log=work / "docker.log") as docker:
+        docker.spawn()
+        try:
+            await eventually(
+                lambda: docker.text or docker.status is not None, within=SILENT_SECONDS
+            )
+            await docker.ended(within=PULL_SECONDS)
+        except AssertionError:
+            return "there is no answer."
+        said = docker.text.strip().splitlines()
+        return (said or ["it failed."])[-1] if docker.status else ""
