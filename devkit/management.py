@@ -19,7 +19,7 @@ from devkit.exporting import REMEMBERS, Exporting
 if TYPE_CHECKING:
     from devkit.broker import Broker
 
-MOMENT_SECONDS = 0.2
+MOMENT_SECONDS = 0.1
 STATES = {"disable": "DISABLING", "enable": "ENABLING", "delete": "CONFIG_NOT_FOUND"}
 
 
