@@ -32,13 +32,13 @@ from exporter.distribution.broker_environment import broker_environment
 from exporter.errors import ExporterError
 
 NEWEST = VERSIONS[-1]
-MODEL, INSTANCES, PAUSE_SECONDS = "fx-ext", 12, 0.25
+MODEL, INSTANCES, PAUSE_SECONDS = "fx-ext", 12, 0.2
 LIFE = {"CREATED": "cyan", "ASSIGNED": "yellow", "COMPLETED": "green"}
 PEOPLE = ("ann", "ben", "cleo", "dana")
 PATIENCE_SECONDS = 20.0
 """After so long without an event, the rest is missing."""
 PERFECT = "Every event arrived, exactly once and in order."
-FAILURES = (ExporterError, StartError, CommandError, aiohttp.ClientError)
+FAILURES = (ExporterError, StartError, CommandError, aiohttp.ClientError, OSError)
 
 DESCRIPTION = """\
 Run an engine, the exporter and a backend on this machine, and show every event. Exit
@@ -267,14 +267,14 @@ def main() -> int:
         if options.json:
             print(json.dumps(summary), flush=True)
         return 1 if faults(summary) else 0
-    except FAILURES as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 1
     except asyncio.CancelledError:
         with suppress(OSError):  # the terminal may be gone
             console.print("Stopped.")
-    except (BrokenPipeError, SystemExit):  # Console exits when its reader is gone
+    except (BrokenPipeError, SystemExit):  # rich exits where nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except FAILURES as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
     return 130
 
 
