@@ -151,8 +151,6 @@ class Exporting:
         if name in self._running:
             return
         records = self._log.records
-        if not self._running:
-            self._next = len(records)
         kept = {"position": records[-1]["position"] if records else NOTHING}
         new = Exporter(self._arguments[name], kept, self._connect)
         new.flush_at = self._seconds() + new.arguments.bulk_delay

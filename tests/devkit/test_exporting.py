@@ -136,6 +136,20 @@ async def test_bulk_size():
     assert exported.exporting.positions == {"x": 4}
 
 
+async def test_refused_flush():
+    """A periodic flush that fails acknowledges nothing, and is repeated."""
+    async with Exported(BULK_SIZE=3, BULK_DELAY=5) as exported:
+        exported.server.status = 503
+        await exported.write(1)
+        await exported.until(5)
+        refused = dict(exported.exporting.positions)
+        exported.server.status = 200
+        await exported.until(10)
+
+    assert (refused, exported.exporting.positions) == ({"x": -1}, {"x": 1})
+    assert exported.server.times == [5, 10]
+
+
 @pytest.mark.parametrize(
     "version, bulks", [("8.8.0", [[1, 2, 3]]), ("8.9.0", [[1, 2], [3]])]
 )
