@@ -1,73 +1,33 @@
-"""The backend, as a pod: it prints what it's told, and the log of the pod remembers."""
+"""The backend as a pod, `stub-backend`, whose log remembers all events."""
 
 import json
 
-from exporter.demo.backend import Arrival
+from devkit.backend import Arrival
 
 NAME = "backend"
-PORT = 8080
-URL = f"http://{NAME}:{PORT}/events"
+URL = f"http://{NAME}:8080/events"
 
 
 class Backend:
-    """A stub that accepts every event."""
+    """A backend that accepts every event."""
 
     def __init__(self, namespace, image):
-        """Be in *namespace*, from `up` on, as a container of *image*."""
+        """Run in *namespace*, after `up`, as a container of *image*."""
         self._namespace = namespace
         self._image = image
 
     def up(self):
-        """Answer, again after `down`, and with nothing to remember."""
-        self._namespace.apply(_pod(self._image), SERVICE)
+        """Start, also after `down`, with an empty log."""
+        self._namespace.apply("backend.yaml", image=self._image)
         self._namespace.wait(NAME, "condition=Ready")
 
     def down(self):
-        """End, and refuse connections."""
+        """Stop, so that connections are refused."""
         self._namespace.kubectl("delete", "pod", NAME)
 
     @property
     def arrivals(self):
-        """Every event that it was told of, in the order in which they came."""
-        printed = self._namespace.kubectl("logs", NAME)
-        told = [json.loads(line) for line in printed.splitlines() if line[0] == "{"]
-        return [Arrival(0, each["id"], each["event"]) for each in told]
-
-
-SERVICE = {
-    "apiVersion": "v1",
-    "kind": "Service",
-    "metadata": {"name": NAME},
-    "spec": {"selector": {"app": NAME}, "ports": [{"port": PORT}]},
-}
-
-
-def _pod(image):
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": NAME, "labels": {"app": NAME}},
-        "spec": {
-            "containers": [
-                {
-                    "name": NAME,
-                    "image": image,
-                    "imagePullPolicy": "IfNotPresent",
-                    "args": ["stub-backend", "--host=0.0.0.0", f"--port={PORT}"],
-                    "readinessProbe": {
-                        "httpGet": {"path": "/", "port": PORT},
-                        "periodSeconds": 1,
-                    },
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                        "readOnlyRootFilesystem": True,
-                        "runAsNonRoot": True,
-                        "runAsUser": 1001,
-                        "seccompProfile": {"type": "RuntimeDefault"},
-                    },
-                }
-            ],
-            "terminationGracePeriodSeconds": 1,
-        },
-    }
+        """All events since `up`, in the order of arrival; the time isn't known."""
+        lines = self._namespace.kubectl("logs", NAME).splitlines()
+        printed = [json.loads(line) for line in lines if line.startswith("{")]
+        return [Arrival(0, each["id"], each["event"]) for each in printed]

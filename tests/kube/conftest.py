@@ -1,4 +1,4 @@
-"""Images that the cluster knows, and an installation in each mode."""
+"""The images in the cluster, and an installation for each mode of the chart."""
 
 import os
 import shlex
@@ -7,47 +7,58 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.containers.brokers import version_of
+from devkit.image import version_of
 from tests.image.docker import BASE_NAME, built, inspected
-from tests.kube import claims
 from tests.kube.cluster import missing, namespace, run
 from tests.kube.installation import Installation
 
 STUB = Path(__file__).parents[1] / "chart" / "camunda-platform"
 
 
+# StatefulSets use claims that exist under these names. The last is of mode `service`.
+VOLUMES = ("data-camunda-zeebe-0", "spool-app-integrations-exporter-0")
+
+
 class Images(NamedTuple):
-    """What runs in the cluster, and the version of the broker in the first two."""
+    """The images that run in the cluster."""
 
     distribution: str
     stock: str
     standalone: str
-    version: str
+
+    @property
+    def version(self):
+        """The version of the engine in the first two."""
+        return version_of(self.stock)
 
 
 def pytest_configure():
-    """Say in one sentence what is missing, before anything takes time."""
-    if what := missing():
-        raise pytest.UsageError(what)
+    """Stop with one sentence when something is missing, before anything takes time."""
+    if sentence := missing():
+        raise pytest.UsageError(sentence)
 
 
 @pytest.fixture(scope="session")
 def images():
-    """Return the images; LOAD is a command that makes them known to the cluster."""
+    """Return the images, which the command in LOAD has loaded into the cluster."""
     distribution, standalone = built()
     stock = inspected(distribution)["Config"]["Labels"][BASE_NAME]
+    images = Images(distribution, stock, standalone)
     if load := shlex.split(os.environ.get("LOAD", "")):
-        run(*load, distribution, stock, standalone)
-    return Images(distribution, stock, standalone, version_of(stock))
+        run(*load, *images)
+    return images
 
 
 @pytest.fixture(scope="module", params=["embedded", "sidecar", "service"])
 def installation(request, images, tmp_path_factory):
-    """Return a namespace where nothing but the backend is installed yet."""
+    """Return a namespace where nothing but the backend is installed."""
     mode = request.param
     chart = os.environ.get("CAMUNDA_CHART") or STUB
     with namespace(mode) as place:
-        ours = [claims.OURS] if mode == "service" else []
-        claims.claim(place, images.standalone, claims.BROKER, *ours)
-        place.enforce("restricted")
+        for name in VOLUMES:
+            place.apply("volume.yaml", name=name, image=images.standalone)
+            place.wait(name, "jsonpath={.status.phase}=Succeeded")
+            place.kubectl("delete", "pod", name)
+        restricted = "pod-security.kubernetes.io/enforce=restricted"
+        place.kubectl("label", "namespace", place.name, restricted)
         yield Installation(place, mode, images, chart, tmp_path_factory.mktemp(mode))

@@ -1,75 +1,52 @@
-"""Camunda in a namespace, and the exporter's release beside it."""
+"""Camunda in a namespace, and the exporter's release next to it."""
 
+import json
 import re
-from contextlib import asynccontextmanager
 
-import aiohttp
 import yaml
 
-from exporter.demo.child import until
-from exporter.demo.engine import Engine
-from exporter.demo.errors import EngineError
+from devkit.client import Client
+from devkit.processes import LOOPBACK, Process, free_port
+from devkit.stories import RECORDINGS, VERSIONS, recording
+from devkit.waiting import eventually
 from scripts.chart import CHART
-from tests.containers.brokers import PROCESSES
-from tests.integration.office import Office
 from tests.kube import backend
-from tests.kube.cluster import command
+from tests.kube.cluster import HERE, PATIENCE, command
 
 CAMUNDA, EXPORTER = "camunda", "app-integrations"
 POD, CONTAINER = "camunda-zeebe-0", "orchestration"
-OWN_POD = "app-integrations-exporter-0"
+EXPORTER_POD = "app-integrations-exporter-0"
 REST, MANAGEMENT = 8080, 9600
 
-# The official chart, or the stub of it, with one broker that starts fast and needs no
-# database. The last is what the restricted profile asks for, and the chart doesn't do.
-ALONE = {
-    "global": {"image": {"pullPolicy": "IfNotPresent"}, "noSecondaryStorage": True},
-    "connectors": {"enabled": False},
-    "orchestration": {
-        "clusterSize": "1",
-        "partitionCount": "1",
-        "replicationFactor": "1",
-        "pvcSize": "1Gi",
-        "javaOpts": "-Xmx512m -XX:TieredStopAtLevel=1",
-        "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": None},
-        "readinessProbe": {
-            "initialDelaySeconds": 1,
-            "periodSeconds": 1,
-            "failureThreshold": 240,
-        },
-        "security": {
-            "authentication": {"unprotectedApi": True},
-            "authorizations": {"enabled": False},
-        },
-        "containerSecurityContext": {"capabilities": {"drop": ["ALL"]}},
-    },
-}
+# On a loaded machine with two cores; what is lost would not come in an hour.
+SECONDS = 90
+
+# A process with one user task, which every version can run.
+MODEL = "fx-ext"
+FILES = recording(RECORDINGS / VERSIONS[0]).deployments[MODEL]
 
 
 class Installation:
-    """Both releases; what is told to one reaches the other as the notes say."""
+    """Both releases, wired as the notes of the exporter's chart say."""
 
     def __init__(self, namespace, mode, images, chart, directory):
-        """Install nothing yet; files are written to *directory*."""
+        """Install nothing but the backend; values go to files in *directory*."""
         self.namespace = namespace
         self.mode = mode
+        self.pod = EXPORTER_POD if mode == "service" else POD
+        """The pod in which the exporter runs."""
         self.backend = backend.Backend(namespace, images.standalone)
         self.backend.up()
+        self.is_on = False
         self._images = images
         self._chart = chart
         self._directory = directory
         stock = {"orchestration": {"image": image_values(images.stock)}}
-        self._camunda = [self._file("alone", ALONE), self._file("stock", stock)]
+        self._camunda = [HERE / "alone.yaml", self._file("stock", stock)]
         self._wiring = None
-        self.is_on = False
 
     def apply(self, values):
-        """Give *values* to the exporter's release, then upgrade Camunda."""
-        self.configure(values)
-        self.upgrade_camunda()
-
-    def configure(self, values):
-        """Give *values* to the exporter's release, with the mode and the image."""
+        """Install or upgrade the exporter's release with *values*, then Camunda's."""
         embedded = self.mode == "embedded"
         image = self._images.distribution if embedded else self._images.standalone
         values = {
@@ -79,11 +56,13 @@ class Installation:
         } | values
         self.namespace.release(EXPORTER, CHART, self._file("exporter", values))
         self.is_on = values["enabled"]
-        kept = self.namespace.get("configmap", "app-integrations-exporter-wiring")
-        self._wiring = self._file("wiring", yaml.safe_load(kept["data"]["values.yaml"]))
+        wiring = self.namespace.get("configmap", "app-integrations-exporter-wiring")
+        content = yaml.safe_load(wiring["data"]["values.yaml"])
+        self._wiring = self._file("wiring", content)
+        self.upgrade_camunda()
 
     def upgrade_camunda(self):
-        """Upgrade the release of Camunda with the wiring that was last said."""
+        """Install or upgrade Camunda's release with the latest wiring."""
         self.namespace.release(CAMUNDA, self._chart, *self._camunda, self._wiring)
 
     def uninstall(self):
@@ -92,7 +71,7 @@ class Installation:
         self.is_on = False
 
     def noted(self, words):
-        """Return the command in the notes of the exporter's release with *words*."""
+        """Return the command with *words* in the notes of the exporter's release."""
         notes = self.namespace.helm("get", "notes", EXPORTER)
         (line,) = {
             line.strip()
@@ -101,65 +80,66 @@ class Installation:
         }
         return re.sub(r"^kubectl", command("kubectl"), line)
 
+    def ready(self):
+        """Wait for the brokers after a restart."""
+        name = POD.removesuffix("-0")
+        timeout = f"--timeout={PATIENCE}"
+        self.namespace.kubectl("rollout", "status", f"statefulset/{name}", timeout)
+
     def uids(self):
-        """Return what tells a pod from the one that comes in its place."""
-        return {name: pod["metadata"]["uid"] for name, pod in self._pods().items()}
+        """Return the identity of each pod, by name; a restarted pod has a new one."""
+        pods = self.namespace.get("pods", f"--selector=app!={backend.NAME}")
+        return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in pods}
 
     def restarts(self):
-        """Return how often a container had to be started again."""
-        statuses = [pod["status"] for pod in self._pods().values()]
-        return sum(
-            each["restartCount"]
-            for status in statuses
-            for kind in ("initContainerStatuses", "containerStatuses")
-            for each in status.get(kind, [])
-        )
+        """Return how often any container had to be started again."""
+        path = "--output=jsonpath={.items[*].status..restartCount}"
+        counts = self.namespace.kubectl("get", "pods", path)
+        return sum(map(int, counts.split()))
 
-    def is_ready(self, name, *, other_than=None):
-        """Return whether a pod of this *name* is ready, and isn't that other one."""
-        pod = self._pods().get(name)
-        if pod is None or pod["metadata"]["uid"] == other_than:
-            return False
-        conditions = pod["status"].get("conditions", [])
-        return {"Ready": "True"} in [
-            {each["type"]: each["status"]} for each in conditions
-        ]
-
-    def _pods(self):
-        pods = self.namespace.get("pods", f"--selector=app!={backend.NAME}")
-        return {pod["metadata"]["name"]: pod for pod in pods}
-
-    def exporters(self):
-        """Return the exporters that the broker knows, by id."""
-        known = self.namespace.ask(POD, MANAGEMENT, "actuator/exporters")
-        return {each["exporterId"]: each["status"] for each in known}
+    def is_exporting(self):
+        """Return whether any exporter in the broker is enabled."""
+        pod = f"/api/v1/namespaces/{self.namespace.name}/pods/{POD}:{MANAGEMENT}"
+        path = f"{pod}/proxy/actuator/exporters"
+        exporters = json.loads(self.namespace.kubectl("get", "--raw", path))
+        return "ENABLED" in [each["status"] for each in exporters]
 
     def processes(self):
-        """Return the command line of every process in the broker's container, by id."""
-        printed = self.execute("bash", "-c", PROCESSES)
-        return dict(line.partition(" ")[::2] for line in printed.splitlines())
+        """Return all command lines in the broker's container."""
+        return self._shell("cat /proc/[0-9]*/cmdline 2>/dev/null || true")
 
     def variables(self):
-        """Return the environment of the broker itself."""
-        lines = self.processes().items()
-        (pid,) = [
-            pid for pid, line in lines if "camunda.application.Standalone" in line
+        """Return the names of the variables that the broker's container runs with."""
+        environment = self._shell("cat /proc/1/environ")
+        return {each.partition("=")[0] for each in environment.split("\0")}
+
+    async def start_instance(self):
+        """Start an instance with a user task, and return its key."""
+        port = free_port()
+        forward = [
+            *(command("kubectl"), f"--namespace={self.namespace.name}"),
+            *("port-forward", f"pod/{POD}", f"{port}:{REST}"),
         ]
-        told = self.execute("cat", f"/proc/{pid}/environ")
-        return dict(each.split("=", 1) for each in told.split("\0") if "=" in each)
+        forwarding = Process(forward, log=self._directory / "port-forward.log")
+        async with forwarding, Client(f"http://{LOOPBACK}:{port}") as client:
+            forwarding.spawn()
+            await eventually(client.has_leader, within=SECONDS)
+            await client.deploy(FILES)
+            started = await client.create_instance(MODEL)
+        return str(started["processInstanceKey"])
 
-    def execute(self, *arguments):
-        """Return what a command in the broker's container prints."""
-        place = (POD, f"--container={CONTAINER}")
-        return self.namespace.kubectl("exec", *place, "--", *arguments)
+    async def ids_of(self, instance):
+        """Return the ids of the events of *instance*, once there are any."""
 
-    @asynccontextmanager
-    async def office(self):
-        """Yield people who tell the broker what to do, once a partition is led."""
-        with self.namespace.forwarded(POD, REST) as url:
-            async with Engine(url) as engine:
-                await until(lambda: leads(engine))
-                yield Office(engine, self.backend)
+        def ids():
+            arrivals = self.backend.arrivals
+            return [each.identity for each in arrivals if each.instance == instance]
+
+        return await eventually(ids, within=SECONDS)
+
+    def _shell(self, line):
+        container = (POD, f"--container={CONTAINER}")
+        return self.namespace.kubectl("exec", *container, "--", "bash", "-c", line)
 
     def _file(self, name, values):
         file = self._directory / f"{name}.yaml"
@@ -167,17 +147,7 @@ class Installation:
         return file
 
 
-async def leads(engine):
-    """Return whether a partition has a healthy leader."""
-    try:
-        topology = await engine.topology()
-        (partition,) = topology["brokers"][0]["partitions"]
-    except (aiohttp.ClientError, EngineError, LookupError, ValueError):
-        return False
-    return (partition["role"], partition["health"]) == ("leader", "healthy")
-
-
 def image_values(name):
-    """Return the image *name* as charts are told of it."""
+    """Return the values that set the image *name* in a chart."""
     repository, _, tag = name.rpartition(":")
     return {"repository": repository, "tag": tag}

@@ -1,58 +1,56 @@
 """
-The chart with a real broker in a real cluster, in every mode.
+The chart in a real cluster, in every mode, with a real engine or a recorded one.
 
-A broker takes ten seconds to restart, so the tests of a mode share one, and each leaves
-it as the next one likes to find it. Alone, a test makes what it needs.
+The tests of a mode share one installation, because a broker takes long to restart, and
+each test leaves it as the next one needs it. Alone, a test installs what it needs.
 """
 
 import json
 
 import pytest
 
-from tests.conftest import eventually
-from tests.containers.brokers import START_SECONDS
-from tests.integration.office import PATIENCE
-from tests.kube import backend
+from devkit.waiting import eventually
+from tests.kube.backend import URL
 from tests.kube.cluster import typed
-from tests.kube.installation import EXPORTER, OWN_POD, POD
+from tests.kube.installation import EXPORTER, POD, SECONDS
 
 OFF = {"enabled": False}
 ON = {
     "enabled": True,
-    "backend": {"url": backend.URL},
-    # Mode `service` needs it, and every mode takes it.
+    "backend": {"url": URL},
+    # Mode `service` needs it, and every mode accepts it.
     "ingest": {"secret": {"inlineSecret": "made up"}},
 }
 OURS = ("APP_INTEGRATIONS_", "ZEEBE_BROKER_EXPORTERS_", "CAMUNDA_DATA_EXPORTERS_")
-# The wiring takes it from the user's own Secret, which nobody removes.
+# The wiring reads it from the user's own Secret, which nobody removes.
 OF_THE_USER = "APP_INTEGRATIONS_INGEST_PASSWORD"
-CREATED = ["CREATED"]
 
 
 @pytest.fixture
 def switched_on(installation):
-    """Return the installation with the exporter on, however it's configured."""
+    """Return the installation with the exporter on, with any settings, and ready."""
     if not installation.is_on:
         installation.apply(ON)
+    installation.ready()
     return installation
 
 
 async def test_off(installation):
-    """A Camunda that is wired starts as a stock one while the flag is off."""
+    """A wired Camunda starts as a stock one while the flag is off."""
     installation.apply(OFF)
 
     await assert_stock(installation)
 
 
 async def test_on(installation):
-    """With the flag on, and Camunda upgraded, the backend is told of a user task."""
+    """With the flag on, and Camunda upgraded, user tasks reach the backend."""
     installation.apply(OFF)
     before = installation.uids()
 
     installation.apply(ON)
 
     assert installation.uids()[POD] != before[POD]
-    assert await told(installation)
+    assert await delivered(installation)
     assert installation.restarts() == 0
 
 
@@ -76,26 +74,23 @@ def test_notes(switched_on):
 
 
 async def test_what_waits(switched_on):
-    """What waits for the backend outlasts the pod with the exporter."""
+    """Events that wait for the backend outlast the exporter's pod."""
     switched_on.backend.down()
+    instance = await switched_on.start_instance()
+    await eventually(lambda: waiting(switched_on), within=SECONDS)
 
-    async with switched_on.office() as office:
-        (instance,) = await office.review(1)
-        await eventually(lambda: waiting(switched_on), within=PATIENCE)
-    pod = pod_with_exporter(switched_on)
-    switched_on.namespace.kubectl("delete", "pod", pod)
+    switched_on.namespace.kubectl("delete", "pod", switched_on.pod)
     switched_on.backend.up()
-    await eventually(lambda: switched_on.is_ready(pod), within=START_SECONDS)
 
-    await office.all_told([instance], CREATED)
+    assert await switched_on.ids_of(instance)
 
 
 async def test_off_and_on_again(switched_on):
     """
     Switched off as the notes say, Camunda is a stock one.
 
-    Switched on again, the exporter has to be enabled in the broker, too, which `check`
-    says. As it's the only one here, the broker begins with it when it starts again.
+    Switched on again, the exporter must also be enabled in the broker, as `check` says.
+    As the broker's only exporter, it begins when the broker starts again.
     """
     typed(switched_on.noted("exporter uninstall"))
     switched_on.apply(OFF)
@@ -105,14 +100,15 @@ async def test_off_and_on_again(switched_on):
     check = typed(switched_on.noted("exporter check") + " || true")
     assert "Enable it" in check
     typed(switched_on.noted("exporter uninstall").replace("uninstall", "enable"))
-    await eventually(lambda: is_exporting(switched_on), within=PATIENCE)
-    await restart(switched_on)
+    await eventually(switched_on.is_exporting, within=SECONDS)
+    typed(switched_on.noted("rollout restart"))
+    switched_on.ready()
 
-    assert await told(switched_on)
+    assert await delivered(switched_on)
 
 
 async def test_changed_setting(installation):
-    """A setting that is changed restarts the pod with the exporter, and no other."""
+    """A changed setting restarts the exporter's pod, and no other pod."""
     installation.apply(ON)
     before = installation.uids()
 
@@ -120,95 +116,59 @@ async def test_changed_setting(installation):
 
     after = installation.uids()
     changed = [name for name in after if after[name] != before[name]]
-    assert changed == [pod_with_exporter(installation)]
-    (identity,) = await told(installation)
+    assert changed == [installation.pod]
+    (identity,) = await delivered(installation)
     assert identity.startswith("renamed-")
 
 
 async def test_existing_secrets(installation):
-    """Where everything secret lies in a Secret of the user's own, it's read there."""
-    installation.namespace.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "teams-own"},
-            "stringData": {"where": backend.URL, "key": "k", "words": "between us"},
-        }
-    )
+    """All secrets can be read from a Secret of the user's own."""
+    values = {"backend": URL, "apiKey": "k", "ingest": "between us"}
+    literals = [f"--from-literal={name}={value}" for name, value in values.items()]
+    secret = ("create", "secret", "generic", "teams-own")
+    installation.namespace.kubectl(*secret, *literals)
 
-    installation.apply(
-        {
-            "enabled": True,
-            "backend": secret("where"),
-            "apiKey": secret("key"),
-            "ingest": secret("words"),
-        }
-    )
+    references = {
+        name: {"secret": {"existingSecret": "teams-own", "existingSecretKey": name}}
+        for name in values
+    }
+    installation.apply({"enabled": True} | references)
 
-    assert await told(installation)
-    assert backend.URL not in json.dumps(installation.namespace.get("configmaps"))
+    assert await delivered(installation)
+    assert URL not in json.dumps(installation.namespace.get("configmaps"))
 
 
 async def test_uninstalled(switched_on):
-    """What is uninstalled leaves nothing, and Camunda goes on without it."""
+    """An uninstalled release leaves nothing, and Camunda runs without it."""
     kinds = "all,configmaps,secrets,networkpolicies"
-    ours = f"--selector=app.kubernetes.io/instance={EXPORTER}"
-    assert switched_on.namespace.get(kinds, ours)
+    selector = f"--selector=app.kubernetes.io/instance={EXPORTER}"
+    assert switched_on.namespace.get(kinds, selector)
 
     switched_on.uninstall()
     await eventually(
-        lambda: not switched_on.namespace.get(kinds, ours), within=PATIENCE
+        lambda: not switched_on.namespace.get(kinds, selector), within=SECONDS
     )
     switched_on.upgrade_camunda()
 
     await assert_stock(switched_on)
 
 
-async def told(installation):
-    """Start an instance; return the ids of what the backend is told of its task."""
-    async with installation.office() as office:
-        instances = await office.review(1)
-        await office.all_told(instances, CREATED)
-        return office.identities(instances)
-
-
-async def restart(installation):
-    """Restart the brokers as the notes say."""
-    before = installation.uids()[POD]
-    typed(installation.noted("rollout restart"))
-    await eventually(
-        lambda: installation.is_ready(POD, other_than=before), within=START_SECONDS
-    )
+async def delivered(installation):
+    """Start an instance; return the ids of its events at the backend."""
+    return await installation.ids_of(await installation.start_instance())
 
 
 async def assert_stock(installation):
-    """Broker and pods are as if nobody had thought of an exporter."""
+    """Assert that broker and pods show no trace of the exporter."""
     names = {name for name in installation.variables() if name.startswith(OURS)}
-    processes = " ".join(installation.processes().values())
-    assert names - {OF_THE_USER} == set()
-    assert "app-integrations" not in processes
+    assert names <= {OF_THE_USER}
+    assert "app-integrations" not in installation.processes()
     assert list(installation.uids()) == [POD]
-    # It remembers those it had, and finds out soon that one isn't there any more.
-    await eventually(lambda: not is_exporting(installation), within=PATIENCE)
-
-
-def is_exporting(installation):
-    """Return whether the broker has an exporter that it exports to."""
-    return "ENABLED" in installation.exporters().values()
-
-
-def pod_with_exporter(installation):
-    """Return the name of the pod that the exporter runs in."""
-    return OWN_POD if installation.mode == "service" else POD
-
-
-def secret(key):
-    """Return the values of a secret that is a *key* of the user's own Secret."""
-    place = {"existingSecret": "teams-own", "existingSecretKey": key}
-    return {"secret": place}
+    # The broker remembers its exporters, and soon finds that one is gone.
+    await eventually(lambda: not installation.is_exporting(), within=SECONDS)
 
 
 def waiting(installation):
-    """Return how many events the exporter holds."""
+    """Return the number of events in the exporter's spool."""
     status = typed(installation.noted("exporter status") + " --json || true")
     return json.loads(status)["spool"]["events"]
