@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from devkit.arguments import version_of
 from devkit.commands import Commands
 from devkit.engine import Engine, RefusedError
 from devkit.playing import Said
@@ -50,7 +51,7 @@ class Api:
     def __init__(self, engine: Engine) -> None:
         """Give every command to *engine*."""
         self._commands = Commands(engine)
-        self._numbers = engine.version.split(".")[:2] < ["8", "8"]
+        self._numbers = version_of(engine.version) < (8, 8)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes below `/v2`."""
