@@ -1,0 +1,105 @@
+"""The official client for Java, which brokers from 8.9 on use, gets what it needs."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from devkit.arguments import exporters
+from devkit.backend import Backend
+from devkit.requests import Client
+from devkit.stories import RECORDINGS
+from devkit.waiting import eventually
+from exporter.distribution.broker_environment import broker_environment
+from tests.configured import configured
+from tests.service.running import running
+
+JAVA = Path(__file__).parent / "java"
+CLASSPATH = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath"
+SECONDS = 240  # to fetch what Maven has not fetched yet
+SENT = {"CREATED", "ASSIGNED", "COMPLETED", "CANCELED"}
+VERSION = "8.9.0"
+
+pytestmark = [
+    pytest.mark.skipif(
+        not all(map(shutil.which, ("java", "javac", "mvn"))),
+        reason="the client for Java needs a JDK (17 or later) and Maven",
+    ),
+    pytest.mark.timeout(SECONDS + 60),
+]
+
+
+async def output(*command, given="", seconds=60):
+    """Return what *command* prints; it must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=JAVA,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            out, err = await process.communicate(given.encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, (out + err).decode()[-3000:]
+    return out.decode()
+
+
+async def classpath(version, directory):
+    """Return the jars of the client of *version*, fetched if they have to be."""
+    target = directory / "classpath"
+    options = (f"-Dclient.version={version}", f"-Dmdep.outputFile={target}")
+    await output("mvn", "-q", "-B", *options, CLASSPATH, seconds=SECONDS)
+    return target.read_text("utf-8")
+
+
+def recorded():
+    """Return the recorded user tasks, and the lines that our variables make of them."""
+    path = RECORDINGS / VERSION / "user-task.jsonl"
+    records = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    given = broker_environment(VERSION, "http://127.0.0.1:9280")
+    (arguments,) = exporters(given, VERSION).values()
+    pairs = [Client(arguments).lines(record, 1) for record in records]
+    return records, [
+        "\t".join([about["_id"], about["_index"], document])
+        for about, document in ((json.loads(x)["index"], y) for x, y in pairs)
+    ]
+
+
+@pytest.mark.parametrize("version", ["8.19.24", "9.5.6"])
+async def test_official_client(tmp_path, version):
+    """Templates, settings and a bulk are accepted, and every event is delivered."""
+    jars = await classpath(version, tmp_path)
+    records, lines = recorded()
+    async with Backend() as backend:
+        settings = configured(
+            url=backend.url, spool_dir=tmp_path / "spool", ingest_port=0, admin_port=0
+        )
+        async with running(settings) as ours:
+            printed = await output(
+                *(
+                    "java",
+                    "-XX:TieredStopAtLevel=1",
+                    "-cp",
+                    jars,
+                    "Calls.java",
+                    f"http://{ours.ingest}",
+                ),
+                given="\n".join(lines),
+            )
+            expected = {
+                record["position"]
+                for record in records
+                if (record["recordType"], record["intent"] in SENT) == ("EVENT", True)
+            }
+            await eventually(lambda: len(backend.positions) >= len(expected))
+
+    assert printed.split()[-1] == str(len(records))
+    assert set(backend.positions) == expected
+    assert len(backend.positions) == len(expected)
