@@ -31,10 +31,10 @@ def variables(version, kind, url):
     """Return our own variables, for either class of exporter and with templates."""
     given = broker_environment(version, url, **SECRET)
     (start,) = [name.removesuffix("CLASSNAME") for name in given if "CLASS" in name]
-    given |= {f"{start}CLASSNAME": kind, f"{start}ARGS_INDEX_CREATETEMPLATE": "true"}
-    if version >= "8.9" or version.startswith("8.10"):
-        given[f"{start}ARGS_INDEX_OPTIMIZEMODEENABLED"] = "false"
-    return given
+    return given | {
+        f"{start}CLASSNAME": kind,
+        f"{start}ARGS_INDEX_CREATETEMPLATE": "true",
+    }
 
 
 @pytest.mark.parametrize("version", ["8.6.0", "8.8.21", "8.9.0", "8.10.0"])
