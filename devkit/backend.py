@@ -25,6 +25,8 @@ PATH = "/events"
 LARGEST_BODY = 1 << 30
 NO_LINGER = struct.pack("ii", 1, 0)
 FOREVER = 3600.0
+TURNS = 5
+"""Of the loop, until tasks that were cancelled have ended."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +51,8 @@ class Request:
     @property
     def ids(self) -> list[str]:
         """The identities of the events, in the order of the header."""
-        return self.headers["X-Event-Ids"].split(",")
+        ids = self.headers.get("X-Event-Ids")
+        return ids.split(",") if ids else []
 
     @property
     def positions(self) -> list[int]:
@@ -58,8 +61,10 @@ class Request:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events, in the order of the body."""
-        events: list[dict[str, Any]] = self.json["events"]
+        """The events of a batch, or of a list of CloudEvents, in their order."""
+        batch = self.json
+        events: list[dict[str, Any]]
+        events = batch if isinstance(batch, list) else batch["events"]
         return events
 
 
@@ -139,6 +144,19 @@ class Stub:
         if self._runner:
             await self._runner.cleanup()
         self._runner = None
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+
+    def hold(self, answer: int | Answer = 200) -> asyncio.Event:
+        """Let requests wait for the returned event, and get *answer* after it."""
+        gate = asyncio.Event()
+
+        async def wait(_: Request) -> int | Answer:
+            await gate.wait()
+            return answer
+
+        self.answer = wait
+        return gate
 
     async def respond(self, request: Request) -> Answer:
         """Note *request* and return the planned answer."""

@@ -123,6 +123,19 @@ async def test_a_backend_comes_back(client):
     assert backend.positions == [2]
 
 
+async def test_requests_are_held(client):
+    """A backend that holds requests answers them when the event is set."""
+    async with Backend() as backend:
+        gate = backend.hold(202)
+        held = asyncio.create_task(post(client, backend.url, 1, status=202))
+        await eventually(lambda: backend.requests)
+        early = held.done()
+        gate.set()
+        await held
+
+    assert not early
+
+
 async def test_strays(client):
     """A request for anything but events is answered with 404, and is visible."""
     async with Backend() as backend:
@@ -170,7 +183,7 @@ async def test_an_exporter(tmp_path, client):
             assert await exporter.metrics() == {}
             await exporter.run()
 
-        assert (await exporter.metrics())["delivery_events_total"] == 0
+        assert (await exporter.metrics())["spool_dead_letters"] == 0
         assert len(exporter.saying("ready")) == 1
         assert await exporter.stop() == 0
 

@@ -4,13 +4,15 @@ import json
 import re
 import ssl
 import subprocess
+from asyncio import to_thread
 
 import pytest
 
 import exporter
+from devkit.backend import Backend
 from tests.conftest import eventually
 from tests.image.docker import BASE_NAME, ROOT, docker, inspected, moment, our_layers
-from tests.service.certificates import authority_in, tls_backend
+from tests.service.certificates import authority_in, proof
 
 MEGABYTE = 1_000_000
 KINDS = ["distribution", "standalone"]
@@ -113,16 +115,17 @@ def test_the_authorities(added):
 @pytest.mark.parametrize(
     "place", ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
 )
-def test_an_image_has_its_own_authorities(images, tmp_path, place):
+async def test_an_image_has_its_own_authorities(images, tmp_path, place):
     """Whom the image trusts, wherever it says so, the exporter trusts."""
     authority, settings = authority_in(tmp_path)
-    with tls_backend(authority) as backend:
-        url = {"APP_INTEGRATIONS_URL": backend.url_for("/events")}
+    async with Backend(tls=proof(authority)) as backend:
+        url = {"APP_INTEGRATIONS_URL": backend.url}
         known = {"--volume": f"{settings['tls_ca_path']}:{place}:ro"}
         command = ("app-integrations-exporter", "check")
 
-        trusting = run(images.standalone, *command, env=url, options=known)
-        refused = run(images.standalone, *command, env=url, status=1)
+        image = images.standalone
+        trusting = await to_thread(run, image, *command, env=url, options=known)
+        refused = await to_thread(run, image, *command, env=url, status=1)
 
     assert "problem" not in trusting.stdout
     assert "certificate" in refused.stdout

@@ -1,10 +1,8 @@
-"""Certificates of every kind, as files, and a backend that speaks TLS."""
+"""Certificates of every kind, as files, and what a backend proves itself with."""
 
 import ssl
-from contextlib import contextmanager
 
 import trustme
-from pytest_httpserver import HTTPServer
 
 
 def write(certificate, directory, name="client"):
@@ -16,17 +14,15 @@ def write(certificate, directory, name="client"):
     return {"tls_cert_path": str(cert), "tls_key_path": str(key)}
 
 
-@contextmanager
-def tls_backend(authority, *, clients=None):
-    """Yield a backend that *authority* vouches for, and that wants one of *clients*."""
+def proof(authority, name="127.0.0.1", *, clients=None, until=None):
+    """Return the TLS context of a server that may want certificates of *clients*."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    certificate = authority.issue_cert(name, not_before=until, not_after=until)
+    certificate.configure_cert(context)
     if clients:
         clients.configure_trust(context)
         context.verify_mode = ssl.CERT_REQUIRED
-    with HTTPServer(host="127.0.0.1", ssl_context=context) as server:
-        server.expect_request("/events").respond_with_data()
-        yield server
+    return context
 
 
 def authority_in(directory):

@@ -1,35 +1,27 @@
 """The whole exporter, between requests like a broker's and a stub backend."""
 
+import itertools
 import sqlite3
 import threading
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 import aiohttp
 import pytest
-from pytest_httpserver import HTTPServer
 
+from devkit.backend import Backend
+from devkit.processes import Exporter
 from exporter.connecting import connecting
 from exporter.spool.store import Store
 from tests.configured import configured, only_backend
-from tests.service.processes import processes
 from tests.service.running import running
-from tests.service.stub import Stub
-
-
-@pytest.fixture(scope="session")
-def make_httpserver():
-    """Return a server that answers several requests at once."""
-    with HTTPServer(host="127.0.0.1", threaded=True) as server:
-        yield server
 
 
 @pytest.fixture
-def backend(httpserver):
-    """Return the backend; it gets nothing but what it expects."""
-    stub = Stub(httpserver)
-    yield stub
-    stub.open_gates()
-    httpserver.check()
+async def backend():
+    """Return the backend; it gets nothing but batches."""
+    async with Backend() as backend:
+        yield backend
+    assert backend.strays == []
 
 
 @pytest.fixture(autouse=True)
@@ -82,22 +74,18 @@ async def start(settings):
 
 @pytest.fixture
 def launch(backend, tmp_path):
-    """Return a function that starts an exporter as a process: options, settings."""
-    with processes(tmp_path) as begin:
+    """Return a function that makes an exporter of its own process, with one spool."""
+    with ExitStack() as stack:
+        numbers = itertools.count()
 
-        def start(*options, **changes):
-            return begin(
-                *options,
-                **{
-                    "URL": backend.url,
-                    "SPOOL_DIR": str(tmp_path / "spool"),
-                    "INGEST_PORT": "0",
-                    "ADMIN_PORT": "0",
-                }
-                | changes,
-            )
+        def make(*options, **changes):
+            settings = {"URL": backend.url, "SPOOL_DIR": tmp_path / "spool"} | changes
+            directory = tmp_path / f"run-{next(numbers)}"
+            exporter = Exporter(directory, settings.pop("URL"), *options, **settings)
+            stack.callback(exporter.kill)
+            return exporter
 
-        yield start
+        yield make
 
 
 @pytest.fixture

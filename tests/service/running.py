@@ -5,18 +5,14 @@ import io
 import json
 import logging
 import signal
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
-from prometheus_client.parser import text_string_to_metric_families
 
+from devkit import metrics
+from devkit.waiting import eventually
 from exporter import service
-from exporter.events import ONLY_BACKEND
-from tests.conftest import eventually
-
-METRICS = "app_integrations_exporter_"
 
 
 class Lines(logging.Handler):
@@ -83,22 +79,8 @@ class Exporter:
         return await self._ask(method, url, headers=headers, **more)
 
     async def metrics(self):
-        """
-        Return what is scraped: value by name without our prefix, and labels.
-
-        A backend that has no name isn't named.
-        """
-        text = (await self.look("/metrics")).body.decode()
-        return {
-            sample.name.removeprefix(METRICS)
-            + "".join(
-                f" {value}"
-                for label, value in sample.labels.items()
-                if (label, value) != ("backend", ONLY_BACKEND)
-            ): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
+        """Return what is scraped, as `devkit.metrics` reads it."""
+        return metrics.read((await self.look("/metrics")).body.decode())
 
     async def stop(self):
         """Ask it to stop, as the system does, and return when it has."""
@@ -117,10 +99,19 @@ class Exporter:
 
 async def eventually_metrics(exporter, **expected):
     """Return what is scraped once it is as *expected*."""
-    deadline = time.monotonic() + 5
-    while not expected.items() <= (metrics := await exporter.metrics()).items():
-        assert time.monotonic() < deadline, metrics
-    return metrics
+
+    async def scraped():
+        found = await exporter.metrics()
+        return found if expected.items() <= found.items() else None
+
+    return await eventually(scraped)
+
+
+async def send(client, url, body):
+    """Send a bulk request to the ingest port at *url*; return the status."""
+    async with client.post(f"{url}/_bulk", data=body) as response:
+        await response.read()
+        return response.status
 
 
 @asynccontextmanager

@@ -4,24 +4,23 @@ import asyncio
 
 import pytest
 
-from tests.conftest import eventually
+from devkit.waiting import eventually
 from tests.records import NOON, a_record, bulk, instance, tasks
 
 
 async def test_what_waits_becomes_the_next_batch(start, backend):
     """While a request is under way events gather, and the next one takes them all."""
-    gate = backend.gate()
-    backend.answer = lambda _: gate.wait(10) and 200
+    gate = backend.hold()
     exporter = await start(max_batches_in_flight=1)
 
     await exporter.bulk(tasks(1))
-    await eventually(lambda: len(backend.posts) == 1)
+    await eventually(lambda: len(backend.requests) == 1)
     for position in range(2, 8):
         await exporter.bulk(tasks(position, value=instance(position)))
     gate.set()
     await eventually(lambda: len(backend.positions) == 7)
 
-    assert [post.positions for post in backend.posts] == [[1], [2, 3, 4, 5, 6, 7]]
+    assert [post.positions for post in backend.requests] == [[1], [2, 3, 4, 5, 6, 7]]
 
 
 async def test_batches_of_at_most_batch_size(start, backend):
@@ -31,7 +30,7 @@ async def test_batches_of_at_most_batch_size(start, backend):
     await exporter.bulk(tasks(*range(1, 11)))
     await eventually(lambda: len(backend.positions) == 10)
 
-    assert [post.positions for post in backend.posts] == [
+    assert [post.positions for post in backend.requests] == [
         [1, 2, 3],
         [4, 5, 6],
         [7, 8, 9],
@@ -49,10 +48,10 @@ async def test_batches_of_at_most_batch_max_bytes(start, backend):
     await eventually(lambda: len(backend.positions) == 20)
 
     assert backend.positions == list(range(1, 21))
-    for post in backend.posts:
+    for post in backend.requests:
         assert len(post.body) <= 3000 or post.positions == [10]
         assert post.headers["Content-Length"] == str(len(post.body))
-    fullest = max(backend.posts, key=lambda post: len(post.events))
+    fullest = max(backend.requests, key=lambda post: len(post.events))
     spare = 3000 - len(fullest.body)
     assert 0 <= spare < len(fullest.body) / len(fullest.events)
 
@@ -67,11 +66,11 @@ async def test_batches_whose_header_fits(start, backend, cluster_id):
     await exporter.bulk(tasks(*range(1, 501)))
     await eventually(lambda: len(backend.positions) == 500)
 
-    sizes = [len(post.headers["X-Event-Ids"]) for post in backend.posts]
+    sizes = [len(post.headers["X-Event-Ids"]) for post in backend.requests]
     assert max(sizes) <= 4096
     assert max(sizes) > 4096 - 100
     prefix = f"{cluster_id}-" if cluster_id else ""
-    assert [identity for post in backend.posts for identity in post.ids] == [
+    assert [identity for post in backend.requests for identity in post.ids] == [
         f"{prefix}1-{position}-{NOON + position}" for position in range(1, 501)
     ]
 
@@ -84,7 +83,7 @@ async def test_a_batch_may_wait_to_become_full(start, backend):
         await exporter.bulk(tasks(position))
     await eventually(lambda: backend.positions == [1, 2, 3])
 
-    assert len(backend.posts) == 1
+    assert len(backend.requests) == 1
 
 
 async def test_a_batch_does_not_wait_for_ever(start, backend):
@@ -97,4 +96,4 @@ async def test_a_batch_does_not_wait_for_ever(start, backend):
     await eventually(lambda: backend.positions == [1, 2])
 
     assert loop.time() - begun >= 0.05
-    assert len(backend.posts) == 1
+    assert len(backend.requests) == 1

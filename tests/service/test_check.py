@@ -3,21 +3,22 @@
 import asyncio
 import datetime as dt
 import json
-import os
 import socket
-import ssl
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 
 import pytest
 import trustme
-from pytest_httpserver import HTTPServer
 
+from devkit.backend import Answer, Stub
+from devkit.processes import free_port
+from devkit.proxy import Proxy
 from exporter import cli
 from exporter.operations import check as checks
 from exporter.operations import leftovers
 from exporter.spool import open_spool
-from tests.service.proxy import proxying
+from tests.service.certificates import authority_in, proof
 from tests.service.tokens import TokenStub
 
 PAST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -49,40 +50,39 @@ async def last():
 
 
 @pytest.fixture
-def certified(configure, monkeypatch, tmp_path):
+async def certified(configure, monkeypatch, tmp_path):
     """Return a function that starts a backend with a certificate for an identity."""
-    trusted = trustme.CA()
-    trusted.cert_pem.write_to_path(tmp_path / "ca.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    servers = []
+    trusted, trusting = authority_in(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", trusting["tls_ca_path"])
+    async with AsyncExitStack() as stack:
 
-    def serve(identity, *, authority=trusted, until=None):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        certificate = authority.issue_cert(identity, not_before=until, not_after=until)
-        certificate.configure_cert(context)
-        server = HTTPServer(host="127.0.0.1", ssl_context=context)
-        server.expect_request("/events").respond_with_data(status=204)
-        server.start()
-        servers.append(server)
-        configure(URL=f"https://localhost:{server.port}/events")
+        async def serve(identity, *, authority=trusted, until=None):
+            tls = proof(authority, identity, until=until)
+            server = await stack.enter_async_context(Stub(204, tls=tls))
+            configure(URL=f"https://localhost:{server.port}/events")
 
-    yield serve
-    for server in servers:
-        server.stop()
+        yield serve
 
 
-async def test_all_is_well(configure, httpserver, tmp_path):
+@pytest.fixture
+async def server(configure):
+    """Return a backend that is configured, and whose answers are the point."""
+    async with Stub(204) as server:
+        configure(URL=f"{server.url}/events")
+        yield server
+
+
+async def test_all_is_well(configure, server, tmp_path):
     """A batch without events reaches the backend with the credentials."""
-    httpserver.expect_request(
-        "/events",
-        method="POST",
-        headers={"X-API-KEY": "k", "X-Cluster-Id": "prod"},
-        json={"events": []},
-    ).respond_with_data(status=204)
-    configure(URL=httpserver.url_for("/events"), API_KEY="k", CLUSTER_ID="prod")
+    configure(API_KEY="k", CLUSTER_ID="prod")
 
     findings = await found()
 
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/events")
+    assert request.headers["X-API-KEY"] == "k"
+    assert request.headers["X-Cluster-Id"] == "prod"
+    assert request.json == {"events": []}
     assert {finding.level for finding in findings} == {checks.Level.OK}
     assert findings[-1].text.startswith("The backend answers 204")
     assert not (tmp_path / "new").exists(), "check leaves nothing behind"
@@ -105,10 +105,9 @@ async def test_all_is_well(configure, httpserver, tmp_path):
         (503, "problem", "Look at the backend: it has trouble"),
     ],
 )
-async def test_what_the_backend_answers(configure, httpserver, status, level, advice):
+async def test_what_the_backend_answers(server, status, level, advice):
     """Every status has its meaning for the setup, and its advice."""
-    httpserver.expect_request("/events").respond_with_data(status=status)
-    configure(URL=httpserver.url_for("/events"))
+    server.answer = status
 
     found_level, text, remedy = await last()
 
@@ -117,18 +116,15 @@ async def test_what_the_backend_answers(configure, httpserver, status, level, ad
     assert remedy.startswith(advice)
 
 
-async def test_a_redirect_is_shown_and_not_followed(configure, httpserver):
+async def test_a_redirect_is_shown_and_not_followed(server):
     """The new location is told; nobody is asked there."""
-    httpserver.expect_request("/old").respond_with_data(
-        status=308, headers={"Location": httpserver.url_for("/new")}
-    )
-    configure(URL=httpserver.url_for("/old"))
+    server.answer = Answer(308, {"Location": f"{server.url}/new"})
 
     level, text, _ = await last()
 
     assert level == "problem"
-    assert httpserver.url_for("/new") in text
-    assert [request.path for request, _ in httpserver.log] == ["/old"]
+    assert f"{server.url}/new" in text
+    assert [request.path for request in server.requests] == ["/events"]
 
 
 async def test_a_name_that_does_not_exist(configure):
@@ -144,8 +140,7 @@ async def test_a_name_that_does_not_exist(configure):
 
 async def test_nobody_listens(configure):
     """A refused connection is told with host and port."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     configure(URL=f"http://127.0.0.1:{port}/events")
 
     level, text, remedy = await last()
@@ -174,42 +169,30 @@ async def test_a_silent_peer(configure, scheme, said):
     assert text.endswith(said)
 
 
-async def test_https_where_http_is_spoken(configure):
+async def test_https_where_http_is_spoken(configure, server):
     """A port without TLS is told as that."""
+    configure(URL=f"https://127.0.0.1:{server.port}/")
 
-    async def answer(reader, writer):
-        await reader.read(1)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        configure(URL=f"https://127.0.0.1:{port}/")
-
-        level, text, remedy = await last()
+    level, text, remedy = await last()
 
     assert level == "problem"
-    assert f"127.0.0.1:{port} doesn't speak TLS" in text
+    assert f"127.0.0.1:{server.port} doesn't speak TLS" in text
     assert remedy.endswith("or use http://")
 
 
-def test_a_trusted_certificate(certified):
+async def test_a_trusted_certificate(certified):
     """With the authority in SSL_CERT_FILE the service's own client is content."""
-    certified("localhost")
+    await certified("localhost")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "exporter", "check", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ,
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "exporter", "check", "--json", stdout=subprocess.PIPE
     )
+    out, _ = await process.communicate()
 
-    texts = [finding["text"] for finding in json.loads(done.stdout)]
+    texts = [finding["text"] for finding in json.loads(out)]
     assert "The certificate of localhost verifies" in texts
     assert texts[-1].startswith("The backend answers 204")
-    assert done.returncode == 0
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -222,7 +205,7 @@ def test_a_trusted_certificate(certified):
 )
 async def test_a_bad_certificate(certified, identity, until, remedy):
     """What is wrong with a certificate is said, with what to do about that."""
-    certified(identity, until=until)
+    await certified(identity, until=until)
 
     level, text, advice = await last()
 
@@ -233,7 +216,7 @@ async def test_a_bad_certificate(certified, identity, until, remedy):
 
 async def test_a_stranger_signed_it(certified):
     """An authority nobody here trusts can be named in a setting."""
-    certified("localhost", authority=trustme.CA())
+    await certified("localhost", authority=trustme.CA())
 
     level, _, advice = await last()
 
@@ -242,15 +225,14 @@ async def test_a_stranger_signed_it(certified):
 
 
 @pytest.fixture
-def tokens(configure, httpserver):
+async def tokens(configure, server):
     """Return a token endpoint that is configured, and a backend beside it."""
-    tokens = TokenStub(httpserver)
-    httpserver.expect_request(
-        "/events", headers={"Authorization": "Bearer token-1"}
-    ).respond_with_data(status=204)
-    configure(URL=httpserver.url_for("/events"))
-    configure(**{name.upper(): text for name, text in tokens.settings.items()})
-    return tokens
+    server.answer = lambda request: (
+        204 if request.headers["Authorization"] == "Bearer token-1" else 500
+    )
+    async with TokenStub() as tokens:
+        configure(**{name.upper(): text for name, text in tokens.settings.items()})
+        yield tokens
 
 
 @pytest.mark.usefixtures("tokens")
@@ -266,7 +248,7 @@ async def test_the_token_endpoint():
 
 async def test_a_client_nobody_knows(tokens):
     """A refusal by the token endpoint is told as its own, with no secret in it."""
-    tokens.status, tokens.answer = 401, {"error": "invalid_client"}
+    tokens.status, tokens.fields = 401, {"error": "invalid_client"}
 
     level, text, remedy = await last()
 
@@ -288,10 +270,10 @@ async def test_a_token_endpoint_that_does_not_exist(configure):
     assert "APP_INTEGRATIONS_OAUTH_AUTHORIZATION_SERVER_URL" in remedy
 
 
-async def test_through_a_proxy(configure, httpserver, monkeypatch):
+async def test_through_a_proxy(configure, server, monkeypatch):
     """It is the proxy that has to be reached, and the backend through it."""
-    httpserver.expect_request("/events").respond_with_data(status=204)
-    async with proxying(httpserver.port) as (stub, address):
+    async with Proxy(server.port, http=True) as proxy:
+        address = f"127.0.0.1:{proxy.port}"
         monkeypatch.setenv("HTTP_PROXY", f"http://ann:hunter2@{address}")
         configure(URL="http://backend.example/events")
         findings = await found()
@@ -299,7 +281,7 @@ async def test_through_a_proxy(configure, httpserver, monkeypatch):
     texts = [finding.text for finding in findings]
     assert f"{address} can be connected to" in texts
     assert texts[-1].startswith("The backend answers 204")
-    assert stub.authorizations()[-1] == "ann:hunter2"
+    assert "Basic YW5uOmh1bnRlcjI=" in proxy.heads[-1]
     assert "hunter2" not in str(findings)
 
 

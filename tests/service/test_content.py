@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tests.conftest import eventually
+from devkit.waiting import eventually
 from tests.records import a_record, action, bulk, line, tasks
 from tests.service.replies import bulk_answer, explains_itself
 from tests.service.wire import POST, chunked, connected
@@ -68,7 +68,7 @@ async def test_a_chunk_that_is_none(start, backend):
     await eventually(lambda: exporter.lines.saying("request refused"))
 
     assert await nothing_is_kept(exporter)
-    assert backend.posts == []
+    assert backend.requests == []
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
@@ -92,7 +92,7 @@ async def test_a_body_compressed_by_its_framing(start, backend):
         reply = await wire.ask(POST + head, *chunked(BODY), b"0\r\n\r\n")
 
     assert explains_itself(reply, 415, "not taken", "without Content-Encoding")
-    assert backend.posts == []
+    assert backend.requests == []
 
 
 async def test_a_body_that_is_not_compressed(start):
@@ -128,8 +128,8 @@ async def test_lines_of_5_mb(start, backend):
     await eventually(lambda: len(backend.positions) == 3)
 
     assert reply.status == 200
-    assert [post.positions for post in backend.posts] == [[1], [2], [3]]
-    (event,) = backend.posts[1].events
+    assert [post.positions for post in backend.requests] == [[1], [2], [3]]
+    (event,) = backend.requests[1].events
     assert len(event["customHeaders"]["large"]) == 5 * MIB
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from devkit.waiting import eventually
 from exporter import cli
-from tests.conftest import eventually
 from tests.records import KEY, tasks
 from tests.service.running import running
 from tests.unit.damage import overwrite, page_of
@@ -29,7 +29,7 @@ async def file(settings, backend):
         for position in range(1, 301):
             assert (await exporter.bulk(tasks(position))).status == 200
     backend.answer = 200
-    backend.posts.clear()
+    backend.requests.clear()
     return settings().spool_dir / "spool.sqlite"
 
 
@@ -64,10 +64,10 @@ async def test_damage_found_while_running(launch, file, backend):
     """The service ends, so that it's restarted; then it salvages what can be read."""
     overwrite_task(file, 150)
 
-    first = launch()
+    first, second = launch(), launch()
+    first.spawn()
     ended = await first.ended()
-    second = launch()
-    await second.ready()
+    await second.run()
     await eventually(lambda: backend.positions[-1:] == [300])
 
     (shout,) = second.saying(SHOUT)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from devkit.backend import Answer
+from devkit.waiting import eventually
 from exporter import cli
 from exporter.operations import guard
-from tests.conftest import eventually
 from tests.records import KEY, NOON, a_record, action, instance, tasks
 
 NASTY = b'{"error":"\x1b[2J no such user \xc2\x9b"}'
@@ -59,9 +60,10 @@ def ask(settings):
     return demand
 
 
-def refusing(*bad, status=422):
+def refusing(*bad, status=422, body=b""):
     """Return the answers of a backend that doesn't like events at *bad* positions."""
-    return lambda post: status if set(bad) & set(post.positions) else 200
+    no = Answer(status, body=body)
+    return lambda post: no if set(bad) & set(post.positions) else 200
 
 
 async def kept(exporter, count):
@@ -74,8 +76,7 @@ async def kept(exporter, count):
 
 async def given_up(exporter, backend, *positions, bad, answer=NASTY):
     """Let the *bad* ones of *positions* become dead letters."""
-    backend.body = answer
-    backend.answer = refusing(*bad)
+    backend.answer = refusing(*bad, body=answer)
     delivered = len(backend.positions) + len(positions) - len(bad)
     await exporter.bulk(tasks(*positions))
     await eventually(lambda: len(backend.positions) == delivered)
@@ -97,7 +98,7 @@ async def test_a_bad_event_among_good_ones(start, backend, run):
     head, row = listed.out.splitlines()
     assert head.split("  ")[0] == "id"
     assert f"prod-1-2-{NOON + 2}" in row
-    assert "refused: 422 UNPROCESSABLE ENTITY" in row
+    assert "refused: 422 Unprocessable Entity" in row
     assert shown.status == 0
     assert '"error": "\\u001b[2J no such user \\x9b"' in shown.out
     assert '"assignee": "demo"' in shown.out
@@ -121,7 +122,7 @@ async def test_machines_read_the_same(start, backend, run):
     about = {
         "id": 1,
         "event": f"1-2-{NOON + 2}",
-        "reason": "refused: 422 UNPROCESSABLE ENTITY",
+        "reason": "refused: 422 Unprocessable Entity",
         "status": 422,
         "answer": NASTY.decode(),
         "backend": "default",
@@ -151,11 +152,10 @@ async def test_behind_what_waits_for_its_instance(start, backend, run):
     """Sent again, an event doesn't overtake what its instance did meanwhile."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
-    gate = backend.gate()
-    backend.answer = lambda _: gate.wait(10) and 200
+    gate = backend.hold()
 
     await exporter.bulk(tasks(4))
-    await eventually(lambda: [4] in [post.positions for post in backend.posts])
+    await eventually(lambda: [4] in [post.positions for post in backend.requests])
     await exporter.bulk(tasks(5))
     await run(exporter, "retry", "1")
     gate.set()
@@ -236,7 +236,7 @@ async def test_what_never_was_an_event(start, run, backend):
         ("base64", "//4="),
         ("json", [1]),
     ]
-    assert backend.posts == []
+    assert backend.requests == []
 
 
 async def test_an_answer_that_is_no_json(start, backend, run):
@@ -332,11 +332,11 @@ async def test_what_is_refused_again_is_a_dead_letter_again(start, backend, run)
     """A backend that wasn't mended gets it once more, and it has a new number."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
-    before = len(backend.refused)
+    backend.requests.clear()
 
     retried = await run(exporter, "retry", "--all")
     # Only a success that began after the refusal is a proof.
-    await eventually(lambda: len(backend.refused) > before)
+    await eventually(lambda: 422 in [each.status for each in backend.requests])
     await exporter.bulk(tasks(4, value=instance(4)))
     await kept(exporter, 1)
     listed = await run(exporter, "list", "--json")

@@ -1,18 +1,17 @@
 """What is accepted reaches the backend: in order, once, and as the engine has it."""
 
-import asyncio
 import json
-import ssl
 from collections import defaultdict
 
 import pytest
 import trustme
-from pytest_httpserver import HTTPServer
 
+from devkit.backend import Answer, Backend
+from devkit.waiting import eventually
 from tests import recorded
-from tests.conftest import eventually
 from tests.records import KEY, NOON, a_record, action, instance, line, tasks
-from tests.service.processes import send
+from tests.service.certificates import authority_in, proof
+from tests.service.running import send
 
 
 async def test_an_event_arrives(start, backend):
@@ -23,7 +22,7 @@ async def test_an_event_arrives(start, backend):
     await eventually(lambda: backend.positions == [7])
 
     assert reply.status == 200
-    assert [post.events[0]["assignee"] for post in backend.posts] == ["demo"]
+    assert [post.events[0]["assignee"] for post in backend.requests] == ["demo"]
     assert exporter.lines.saying("batch not delivered") == []
 
 
@@ -82,7 +81,7 @@ async def test_order_and_exactly_once(start, backend):
         for position, event in zip(post.positions, post.events, strict=True):
             arrived[event["processInstanceKey"]].append(position)
     assert arrived == expected
-    assert len(backend.posts) > len(backend.accepted)
+    assert len(backend.requests) > len(backend.accepted)
 
 
 async def test_events_without_an_instance(start, backend):
@@ -102,10 +101,10 @@ async def test_texts_survive(start, backend):
 
     record = a_record(1, value={"assignee": text})
     await exporter.bulk(b"%b\n%b\n" % (action(record), line(record)))
-    await eventually(lambda: backend.posts)
+    await eventually(lambda: backend.requests)
 
-    assert backend.posts[0].events[0]["assignee"] == text
-    assert "größte Gruppe/ключ ✅ 🚀".encode() in backend.posts[0].body
+    assert backend.requests[0].events[0]["assignee"] == text
+    assert "größte Gruppe/ключ ✅ 🚀".encode() in backend.requests[0].body
 
 
 async def test_credentials(start, backend):
@@ -115,7 +114,7 @@ async def test_credentials(start, backend):
     await exporter.bulk(tasks(1, 2))
     await eventually(lambda: backend.positions == [1, 2])
 
-    (post,) = backend.posts
+    (post,) = backend.requests
     assert post.headers["X-Api-Key"] == "s3cret"
     assert post.headers["X-Cluster-Id"] == "eu-1"
     assert post.headers["Content-Type"] == "application/json"
@@ -127,9 +126,9 @@ async def test_more_headers(start, backend):
     exporter = await start(headers="X-Team: a, X-Env:prod", organization_id="org-7")
 
     await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.posts)
+    await eventually(lambda: backend.requests)
 
-    (post,) = backend.posts
+    (post,) = backend.requests
     assert post.headers["X-Team"] == "a"
     assert post.headers["X-Env"] == "prod"
     assert post.headers["X-Org-Id"] == "org-7"
@@ -140,9 +139,9 @@ async def test_credentials_in_another_header(start, backend):
     exporter = await start(api_key="s3cret", api_key_header="Authorization")
 
     await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.posts)
+    await eventually(lambda: backend.requests)
 
-    (post,) = backend.posts
+    (post,) = backend.requests
     assert post.headers["Authorization"] == "s3cret"
     assert "X-Api-Key" not in post.headers
     assert "X-Cluster-Id" not in post.headers
@@ -155,14 +154,14 @@ async def test_no_credentials(start, backend):
     exporter = await start()
 
     await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.posts)
+    await eventually(lambda: backend.requests)
 
-    assert "X-Api-Key" not in backend.posts[0].headers
+    assert "X-Api-Key" not in backend.requests[0].headers
 
 
 async def test_cookies_are_not_kept(start, backend):
     """A backend that sets a cookie doesn't get it back: requests know no past."""
-    backend.headers["Set-Cookie"] = "session=7"
+    backend.answer = Answer(200, {"Set-Cookie": "session=7"})
     exporter = await start()
 
     await exporter.bulk(tasks(1))
@@ -170,16 +169,13 @@ async def test_cookies_are_not_kept(start, backend):
     await exporter.bulk(tasks(2))
     await eventually(lambda: backend.positions == [1, 2])
 
-    assert not any("Cookie" in post.headers for post in backend.posts)
+    assert not any("Cookie" in post.headers for post in backend.requests)
 
 
 async def test_a_certificate_that_does_not_verify(start):
     """A backend that can't prove who it is gets nothing, and the log has the remedy."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    with HTTPServer(host="127.0.0.1", ssl_context=context) as server:
-        server.expect_request("/events").respond_with_data()
-        exporter = await start(url=server.url_for("/events"))
+    async with Backend(tls=proof(trustme.CA())) as backend:
+        exporter = await start(url=backend.url)
 
         await exporter.bulk(tasks(1))
         (trouble,) = await eventually(
@@ -191,23 +187,16 @@ async def test_a_certificate_that_does_not_verify(start):
         assert "APP_INTEGRATIONS_TLS_CA_PATH" in trouble.remedy
         assert (await exporter.metrics())["spool_events"] == 1
         await exporter.stop()
-        assert server.log == []
+        assert backend.requests == []
 
 
-async def test_a_peer_that_speaks_no_http(start):
+async def test_a_peer_that_speaks_no_http(start, backend):
     """What isn't HTTP is told as that, without the URL, which may hold a token."""
+    backend.answer = Answer(503, raw=[b"220 mail.example ready\r\n"], end="close")
+    exporter = await start(url=f"{backend.url}?code=hunter2")
 
-    async def greet(_, writer):
-        writer.write(b"220 mail.example ready\r\n")
-        writer.close()
-
-    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        exporter = await start(url=f"http://127.0.0.1:{port}/events?code=hunter2")
-
-        await exporter.bulk(tasks(1))
-        (line,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
-        await exporter.stop()
+    await exporter.bulk(tasks(1))
+    (line,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
 
     assert line.outcome == "postponed"
     assert line.reason == "the answer is no HTTP"
@@ -216,16 +205,15 @@ async def test_a_peer_that_speaks_no_http(start):
 
 async def test_a_certificate_of_our_own(launch, client, monkeypatch, tmp_path):
     """An authority that SSL_CERT_FILE names is trusted like any other."""
-    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    with HTTPServer(host="127.0.0.1", ssl_context=context) as server:
-        server.expect_request("/events").respond_with_data()
-        process = launch(URL=server.url_for("/events"))
-        ready = await process.ready()
+    authority, trusting = authority_in(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", trusting["tls_ca_path"])
+    async with Backend(tls=proof(authority)) as backend:
+        process = launch(URL=backend.url)
+        await process.run()
 
-        assert await send(client, ready["ingest"], tasks(1)) == 200
-        await eventually(lambda: server.log or process.saying("batch not delivered"))
+        assert await send(client, process.ingest_url, tasks(1)) == 200
+        await eventually(
+            lambda: backend.requests or process.saying("batch not delivered")
+        )
 
     assert process.saying("batch not delivered") == []

@@ -5,10 +5,10 @@ from functools import partial
 
 import pytest
 
+from devkit.waiting import eventually
 from exporter.errors import ExporterError
 from exporter.spool import database
 from exporter.spool import disk as disks
-from tests.conftest import eventually
 from tests.records import tasks
 from tests.service.running import running
 
@@ -143,10 +143,9 @@ async def test_a_disk_that_becomes_read_only(start, backend, connections):
     """Nothing is taken, and nothing forgotten, while SQLite must not write."""
     exporter = await start()
     (connection,) = connections
-    gate = backend.gate()
-    backend.answer = lambda _: gate.wait(10) and 200
+    gate = backend.hold()
     assert (await exporter.bulk(tasks(1))).status == 200
-    await eventually(lambda: backend.posts)
+    await eventually(lambda: backend.requests)
 
     connection.execute("PRAGMA query_only = on")
     gate.set()

@@ -13,11 +13,12 @@ import time
 import psutil
 import pytest
 
+from devkit.processes import LOOPBACK
+from devkit.waiting import eventually
 from exporter.distribution.takeover import OFFICIAL
-from tests.conftest import eventually
 from tests.records import tasks
 from tests.service.containers import Container
-from tests.service.processes import send
+from tests.service.running import send
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def container(tmp_path, backend):
     """Return a container that isn't started yet."""
     container = Container(tmp_path, backend.url)
     yield container
-    container.end()
+    container.kill()
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def container(tmp_path, backend):
 )
 async def test_off(container, off):
     """Without a backend, or switched off, the broker is the only process."""
-    container.start(**off)
+    container.begin(**off)
     broker = await container.broker()
 
     assert broker == container.pid
@@ -43,7 +44,7 @@ async def test_off(container, off):
 
 async def test_off_by_a_misspelt_name(container):
     """Who misspells the URL is told so: else nothing would say why nothing arrives."""
-    container.start(APP_INTEGRATIONS_URL="", APP_INTEGRATIONS_URI="http://b")
+    container.begin(APP_INTEGRATIONS_URL="", APP_INTEGRATIONS_URI="http://b")
     await container.broker()
 
     assert container.messages == ["the exporter is off"]
@@ -55,7 +56,7 @@ async def test_off_by_a_misspelt_name(container):
 async def test_off_and_official(container):
     """Switched off, it still keeps a class from the broker that its image lacks."""
     name = "ZEEBE_BROKER_EXPORTERS_OLD_CLASSNAME"
-    container.start(**{"APP_INTEGRATIONS_ENABLED": "false", name: OFFICIAL})
+    container.begin(**{"APP_INTEGRATIONS_ENABLED": "false", name: OFFICIAL})
     await container.broker()
 
     assert name not in container.told()
@@ -66,12 +67,12 @@ async def test_off_and_official(container):
 
 async def test_side_by_side(container, backend, client):
     """The broker starts behind a ready exporter, which takes what it sends."""
-    container.start()
+    container.begin()
     await container.broker()
 
     prefix = "ZEEBE_BROKER_EXPORTERS_APPINTSPOOL"
-    assert container.told()[f"{prefix}_ARGS_URL"] == f"http://{container.ingest}"
-    assert await send(client, container.ingest, tasks(1)) == 200
+    assert container.told()[f"{prefix}_ARGS_URL"] == container.ingest_url
+    assert await send(client, container.ingest_url, tasks(1)) == 200
     await eventually(lambda: backend.positions == [1])
     assert (container.path / "home" / "data" / "app-integrations").is_dir()
 
@@ -82,7 +83,7 @@ async def test_side_by_side(container, backend, client):
 )
 async def test_status(container, script, status):
     """The broker's exit status is ours, in the way shells tell it."""
-    container.start("/bin/sh", "-c", script)
+    container.begin("/bin/sh", "-c", script)
 
     assert await container.ended() == status
 
@@ -93,7 +94,7 @@ async def test_status(container, script, status):
 @pytest.mark.parametrize("url", [{}, {"APP_INTEGRATIONS_URL": ""}])
 async def test_no_such_command(container, command, status, url):
     """A command that can't be started ends the container as it would a shell."""
-    container.start(command, **url)
+    container.begin(command, **url)
 
     assert await container.ended() == status
     assert "command can't be started" in container.messages
@@ -101,12 +102,11 @@ async def test_no_such_command(container, command, status, url):
 
 async def test_ends_in_order(container, backend, client):
     """TERM reaches the broker first; what it still sent is delivered behind it."""
-    gate = backend.gate()
-    backend.answer = lambda _: gate.wait(10) and 200
-    container.start()
+    gate = backend.hold()
+    container.begin()
     await container.broker()
 
-    assert await send(client, container.ingest, tasks(1, 2, 3)) == 200
+    assert await send(client, container.ingest_url, tasks(1, 2, 3)) == 200
     container.signal(signal.SIGTERM)
     await eventually(lambda: "stopping" in container.messages)
     gate.set()
@@ -125,7 +125,7 @@ async def test_ends_in_order(container, backend, client):
 
 async def test_signals_passed_on(container):
     """What asks a broker for something, as QUIT for its threads, reaches it alone."""
-    container.start()
+    container.begin()
     await container.broker()
     (exporter,) = container.exporters()
 
@@ -140,7 +140,7 @@ async def test_signals_passed_on(container):
 
 async def test_exporter_killed(container, backend, client):
     """An exporter that dies is back within five seconds; the broker isn't touched."""
-    container.start()
+    container.begin()
     broker = await container.broker()
     (before,) = container.exporters()
 
@@ -150,7 +150,7 @@ async def test_exporter_killed(container, backend, client):
     took = time.monotonic() - killed
 
     assert took < 5
-    assert await send(client, container.ingest, tasks(1)) == 200
+    assert await send(client, container.ingest_url, tasks(1)) == 200
     await eventually(lambda: backend.positions == [1])
     assert psutil.Process(broker).is_running()
     assert container.said() == []
@@ -158,9 +158,8 @@ async def test_exporter_killed(container, backend, client):
 
 async def test_exporter_that_never_starts(container):
     """When the exporter can't start the broker does, and the log says what follows."""
-    host, port = container.ingest.split(":")
-    with socket.create_server((host, int(port))):
-        container.start(bounds={"READY_SECONDS": 2.0})
+    with socket.create_server((LOOPBACK, container.ingest_port)):
+        container.begin(bounds={"READY_SECONDS": 2.0})
         await container.broker()
         died = "exporter died: it is restarted, and the broker keeps its records"
         await eventually(lambda: container.messages.count(died) > 1, within=10)
@@ -171,16 +170,15 @@ async def test_exporter_that_never_starts(container):
 
 async def test_no_such_admin_host(container):
     """A name that no resolver takes keeps the exporter from running, not the broker."""
-    container.start(bounds={"READY_SECONDS": 0.5}, APP_INTEGRATIONS_ADMIN_HOST="xn--a")
+    container.begin(bounds={"READY_SECONDS": 0.5}, APP_INTEGRATIONS_ADMIN_HOST="xn--a")
 
     await container.broker()
 
 
 async def test_stopped_before_the_broker(container):
     """Who is stopped while it waits for the exporter never starts the broker."""
-    host, port = container.ingest.split(":")
-    with socket.create_server((host, int(port))):
-        container.start()
+    with socket.create_server((LOOPBACK, container.ingest_port)):
+        container.begin()
         await eventually(lambda: container.messages)
         container.signal(signal.SIGTERM)
 
@@ -190,25 +188,24 @@ async def test_stopped_before_the_broker(container):
 
 async def test_drain_too_long(container, backend, client):
     """What can't be delivered in time stays on disk, and the end comes in time."""
-    gate = backend.gate()
-    backend.answer = lambda _: gate.wait(20) and 200
-    container.start(bounds={"STOP_SECONDS": 0.5})
+    gate = backend.hold()
+    container.begin(bounds={"STOP_SECONDS": 0.5})
     await container.broker()
-    assert await send(client, container.ingest, tasks(1)) == 200
+    assert await send(client, container.ingest_url, tasks(1)) == 200
 
     container.signal(signal.SIGTERM)
 
     assert await container.ended() == 7
     assert "exporter still draining: killed, the rest is on disk" in container.messages
     gate.set()
-    container.start("/bin/sh", "-c", "exit 0")
+    container.begin("/bin/sh", "-c", "exit 0")
     assert await container.ended() == 0
     assert backend.accepted[-1].positions == [1]
 
 
 async def test_drain_after_a_signal_that_the_broker_survived(container):
     """What a broker didn't end at takes nothing from the drain behind its real end."""
-    container.start(bounds={"STOP_SECONDS": 1.0})
+    container.begin(bounds={"STOP_SECONDS": 1.0})
     broker = await container.broker()
     container.signal(signal.SIGINT)
     over = time.monotonic() + 1.1
@@ -223,12 +220,11 @@ async def test_drain_after_a_signal_that_the_broker_survived(container):
 
 async def test_end_within_the_time_of_a_slow_broker(container, backend, client):
     """The time counts from the signal: what the broker takes, the drain hasn't."""
-    gate = backend.gate()
-    backend.answer = lambda _: gate.wait(20) and 200
+    gate = backend.hold()
     slow = "trap 'sleep 2; exit 0' TERM; echo $$ >pid; while :; do sleep 0.05; done"
-    container.start("/bin/sh", "-c", slow, bounds={"STOP_SECONDS": 3.0})
+    container.begin("/bin/sh", "-c", slow, bounds={"STOP_SECONDS": 3.0})
     await container.broker()
-    assert await send(client, container.ingest, tasks(1)) == 200
+    assert await send(client, container.ingest_url, tasks(1)) == 200
 
     signalled = time.monotonic()
     container.signal(signal.SIGTERM)
@@ -241,7 +237,7 @@ async def test_end_within_the_time_of_a_slow_broker(container, backend, client):
 @pytest.mark.parametrize("url", [{}, {"APP_INTEGRATIONS_URL": ""}])
 async def test_signals_are_the_brokers_own(container, url):
     """A broker begins with no signal blocked or ignored, as it would without us."""
-    container.start("/bin/sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status", **url)
+    container.begin("/bin/sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status", **url)
 
     assert await container.ended() == 0
     blocked, ignored = (
@@ -256,7 +252,7 @@ async def test_signals_are_the_brokers_own(container, url):
 @pytest.mark.parametrize("url", [{}, {"APP_INTEGRATIONS_URL": ""}])
 async def test_no_streams_and_no_news_of_children(container, url):
     """Whoever starts us with streams closed and SIGCHLD ignored gets a broker."""
-    container.start("/bin/sh", "-c", "exit 3", bare=True, **url)
+    container.begin("/bin/sh", "-c", "exit 3", bare=True, **url)
 
     assert await container.ended() == 3
 
@@ -266,7 +262,7 @@ WRONG = {"APP_INTEGRATIONS_BATCH_SIZE": "many", "APP_INTEGRATIONS_LOG_LEVEL": "l
 
 async def test_wrong_configuration(container):
     """The broker starts without us, behind an error that names every mistake."""
-    container.start(**WRONG)
+    container.begin(**WRONG)
     broker = await container.broker()
 
     assert broker == container.pid
@@ -278,7 +274,7 @@ async def test_wrong_configuration(container):
 @pytest.mark.parametrize("required", ["true", "True"])
 async def test_wrong_configuration_where_it_is_required(container, required):
     """Who can't do without the exporter gets the error, and no broker."""
-    container.start(**WRONG, APP_INTEGRATIONS_REQUIRED=required)
+    container.begin(**WRONG, APP_INTEGRATIONS_REQUIRED=required)
 
     assert await container.ended() == 2
     assert not (container.path / "pid").exists()
@@ -288,7 +284,7 @@ async def test_wrong_configuration_where_it_is_required(container, required):
 async def test_terminal(container):
     """Ctrl-C reaches the broker once, and the exporter not at all."""
     keyboard, terminal = pty.openpty()
-    container.start(terminal=terminal)
+    container.begin(terminal=terminal)
     await container.broker()
     (exporter,) = container.exporters()
 

@@ -3,14 +3,14 @@
 import base64
 import contextlib
 import resource
-import signal
 
 import pytest
 
+from devkit.backend import Answer
+from devkit.waiting import eventually
 from exporter import __version__
-from tests.conftest import eventually
 from tests.records import tasks
-from tests.service.processes import send
+from tests.service.running import send
 
 MIB = 1024 * 1024
 
@@ -147,20 +147,18 @@ async def test_a_disk_that_is_really_full(launch, backend, client):
     """A file that can't grow costs the broker an attempt, and us nothing at all."""
     backend.answer = 503
     process = launch()
-    ready = await process.ready()
-    ingest, admin = ready["ingest"], ready["admin"]
-    assert await send(client, ingest, tasks(1)) == 200
+    await process.run()
+    assert await send(client, process.ingest_url, tasks(1)) == 200
 
     with files_of_at_most(1, process.pid):
-        failed = await send(client, ingest, tasks(2))
-        async with client.get(f"http://{admin}/readyz") as response:
+        failed = await send(client, process.ingest_url, tasks(2))
+        async with client.get(f"{process.admin_url}/readyz") as response:
             unready = response.status
-    mended = await send(client, ingest, tasks(2))
+    mended = await send(client, process.ingest_url, tasks(2))
     backend.answer = 200
-    process.signal(signal.SIGTERM)
 
     assert (failed, unready, mended) == (503, 503, 200)
-    assert await process.ended() == 0
+    assert await process.stop() == 0
     assert backend.positions == [1, 2]
 
 
@@ -171,38 +169,39 @@ async def test_no_secret_is_ever_shown(launch, backend, client, tmp_path):
         "INGEST_USERNAME": "broker",
         "INGEST_PASSWORD": "s3cret-of-broker",
     }
-    backend.answer = 302
-    backend.headers["Location"] = f"{backend.url}?token=s3cret-of-url"
+    location = {"Location": f"{backend.url}?token=s3cret-of-url"}
+    backend.answer = Answer(302, location)
     process = launch(
         **secrets, LOG_LEVEL="DEBUG", URL=f"{backend.url}?token=s3cret-of-url"
     )
-    ready = await process.ready()
-    ingest, admin = f"http://{ready['ingest']}", f"http://{ready['admin']}"
+    await process.run()
     shown = []
 
     for path in ("/_bulk", "/unknown?token=s3cret-of-url"):
         for password in (b"s3cret-of-broker", b"s3cret-of-another"):
             encoded = base64.b64encode(b"broker:" + password).decode()
             headers = {"Authorization": f"Basic {encoded}"}
-            asked = client.post(ingest + path, headers=headers, data=tasks(1))
+            asked = client.post(
+                process.ingest_url + path, headers=headers, data=tasks(1)
+            )
             async with asked as response:
                 shown.append(await response.text())
     await eventually(lambda: process.saying("batch not delivered"))
     for path in ("/metrics", "/status", "/readyz", "/healthz"):
-        async with client.get(admin + path) as response:
+        async with client.get(process.admin_url + path) as response:
             shown.append(await response.text())
     for changes in (
         {"URL": "http://user:s3cret-of-user@127.0.0.1/"},
         {"URL": f"{backend.url}?token=s3cret-of-url"},
     ):
         second = launch(**secrets | changes)
+        second.spawn()
         assert await second.ended() in (1, 2)
         shown.append(second.text)
-    process.signal(signal.SIGTERM)
-    assert await process.ended() == 0
+    assert await process.stop() == 0
     shown.append(process.text)
 
-    assert len(backend.posts) >= 1
+    assert len(backend.requests) >= 1
     assert all(shown)
     assert [text for text in shown if "s3cret" in text] == []
     database = (tmp_path / "spool" / "spool.sqlite").read_bytes()

@@ -5,7 +5,7 @@ import base64
 
 import pytest
 
-from tests.conftest import eventually
+from devkit.waiting import eventually
 from tests.records import KEY, a_record, action, bulk, instance, tasks
 from tests.service.replies import explains_itself
 from tests.service.wire import POST, connected
@@ -23,7 +23,7 @@ async def test_the_answer_comes_after_the_commit(start, backend, disk):
     await eventually(disk.asked.is_set)
     for _ in range(5):  # the port goes on answering others meanwhile
         await exporter.ask("GET", "/")
-    early = request.done(), list(backend.posts)
+    early = request.done(), list(backend.requests)
     disk.quick.set()
     reply = await request
 
@@ -235,11 +235,10 @@ async def test_a_failing_disk(start, backend, disk):
 
 async def test_a_disk_that_fails_after_a_delivery(start, backend, disk):
     """What was delivered is settled once the disk can write, and not sent again."""
-    gate = backend.gate()
-    backend.answer = lambda _: gate.wait(10) and 200
+    gate = backend.hold()
     exporter = await start()
     await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.posts)
+    await eventually(lambda: backend.requests)
 
     disk.failing = True
     gate.set()

@@ -8,13 +8,12 @@ import socket
 import aiohttp
 import pytest
 
+from devkit.waiting import eventually
 from exporter.errors import ExporterError
 from exporter.listening import PortError
 from exporter.spool.errors import SpoolUnusableError
-from tests.conftest import eventually
 from tests.records import KEY, a_record, bulk, tasks
-from tests.service.processes import send
-from tests.service.running import running
+from tests.service.running import running, send
 from tests.service.wire import refuses
 
 
@@ -34,14 +33,14 @@ async def test_a_failing_part_ends_the_service(start, backend, monkeypatch):
 
     assert raised.value.subgroup(ZeroDivisionError)
     assert await refuses(again_at)
-    assert backend.posts == []
+    assert backend.requests == []
 
 
 async def test_sigkill_loses_nothing(launch, backend, client):
     """What was answered before a kill is delivered after the next start, in order."""
     backend.answer = 503
     process = launch()
-    address = (await process.ready())["ingest"]
+    await process.run()
     answered = []
 
     async def feed(partition):
@@ -49,7 +48,7 @@ async def test_sigkill_loses_nothing(launch, backend, client):
             value = {"processInstanceKey": KEY + position % 5}
             record = a_record(position, partitionId=partition, value=value)
             try:
-                status = await send(client, address, bulk(record))
+                status = await send(client, process.ingest_url, bulk(record))
             except aiohttp.ClientError:
                 return
             assert status == 200
@@ -62,11 +61,9 @@ async def test_sigkill_loses_nothing(launch, backend, client):
         process.signal(signal.SIGKILL)
     assert await process.ended() == -signal.SIGKILL
     backend.answer = 200
-    second = launch()
-    await second.ready()
+    await process.run()
     await eventually(lambda: len(backend.positions) >= len(answered))
-    second.signal(signal.SIGTERM)
-    await second.ended()
+    await process.stop()
 
     arrived = [
         tuple(map(int, identity.split("-")[:2]))
@@ -88,6 +85,7 @@ async def test_a_second_service_on_one_spool(start, launch, backend):
     exporter = await start()
 
     second = launch()
+    second.spawn()
     status = await second.ended()
     await exporter.bulk(tasks(1))
     await eventually(lambda: backend.positions == [1])

@@ -2,7 +2,7 @@
 
 import socket
 
-from tests.conftest import eventually
+from devkit.waiting import eventually
 from tests.records import tasks
 
 HOST = "backend.invalid"

@@ -1,48 +1,38 @@
 """Requests carry a token, which is fetched once, in time, and by nobody's waiting."""
 
 import asyncio
-import threading
 
 import pytest
 
+from devkit.backend import Answer
+from devkit.clock import Clock
+from devkit.waiting import eventually
 from exporter.delivery import empty
 from exporter.delivery.outcome import Failure
-from tests.conftest import eventually
 from tests.records import instance, tasks
 from tests.service.tokens import TokenStub
 
 NONE = (Failure.TOKEN_REFUSED, "the answer holds none")
 
 
-class NowStub:
-    """A monotonic clock that a test moves."""
-
-    def __init__(self):
-        """Begin somewhere."""
-        self.seconds = 5000.0
-
-    def __call__(self):
-        """Return what time it is."""
-        return self.seconds
-
-
 @pytest.fixture
-def tokens(httpserver):
+async def tokens():
     """Return the token endpoint."""
-    return TokenStub(httpserver)
+    async with TokenStub() as tokens:
+        yield tokens
 
 
 @pytest.fixture
 def now(monkeypatch):
     """Return the clock that tokens end by."""
-    now = NowStub()
+    now = Clock(5000.0)
     monkeypatch.setattr("exporter.connecting.clock", now)
     return now
 
 
 def sent(backend):
     """Return the credentials of every post, oldest first."""
-    return [post.headers.get("Authorization") for post in backend.posts]
+    return [post.headers.get("Authorization") for post in backend.requests]
 
 
 async def test_a_token(start, backend, tokens):
@@ -73,19 +63,18 @@ async def test_what_is_not_set_is_not_asked_for(connect, backend, tokens):
         await there.post(empty())
 
     assert sorted(tokens.forms[0]) == ["client_id", "client_secret", "grant_type"]
-    assert len(backend.posts) == 1
+    assert len(backend.requests) == 1
 
 
 async def test_one_fetch_for_all_slots(start, backend, tokens):
     """However many requests wait for the first token, one fetch serves them all."""
-    everybody = backend.gate()
-    tokens.before = lambda: everybody.wait(5)
+    tokens.gate = asyncio.Event()
     exporter = await start(**tokens.settings, max_batches_in_flight=8, batch_size=1)
 
     for number in range(1, 9):
         await exporter.bulk(tasks(number, value=instance(number)))
     await eventually(lambda: tokens.forms)
-    everybody.set()
+    tokens.gate.set()
     await eventually(lambda: len(backend.positions) == 8)
 
     assert len(tokens.forms) == 1
@@ -106,7 +95,7 @@ async def test_one_fetch_for_all_slots(start, backend, tokens):
 )
 async def test_the_life_of_a_token(connect, backend, tokens, now, life):
     """It is used until shortly before its end; its successor is fetched before that."""
-    tokens.answer, refreshed, ended = life
+    tokens.fields, refreshed, ended = life
     begin = now.seconds
     async with connect(**tokens.settings) as there:
         now.seconds = begin
@@ -114,14 +103,13 @@ async def test_the_life_of_a_token(connect, backend, tokens, now, life):
         now.seconds = begin + refreshed - 0.1
         await there.post(empty())
         kept = len(tokens.forms)
-        going = threading.Event()
-        tokens.before = lambda: going.wait(5)
+        tokens.gate = asyncio.Event()
         now.seconds = begin + refreshed
         await there.post(empty())  # isn't held up by the fetch
         await eventually(lambda: len(tokens.forms) == 2)
         now.seconds = begin + ended - 0.1
         await there.post(empty())
-        going.set()
+        tokens.gate.set()
         now.seconds = begin + ended
         await there.post(empty())
 
@@ -199,28 +187,26 @@ async def test_a_backend_that_takes_no_token(connect, backend, tokens):
 )
 async def test_no_token(connect, backend, tokens, said, why):
     """Without a token nothing is sent; why there is none is said without secrets."""
-    tokens.status, tokens.answer = said
+    tokens.status, tokens.fields = said
     failure, reason = why
     tokens.headers["Location"] = backend.url
     async with connect(**tokens.settings) as there:
         answer = await there.post(empty())
 
-    assert backend.posts == []
+    assert backend.requests == []
     assert (answer.status, answer.failure) == (None, failure)
     assert answer.detail == f"no token from 127.0.0.1: {reason}"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'"x"', b"\xff"])
-async def test_an_answer_that_is_no_json(connect, backend, httpserver, body):
+async def test_an_answer_that_is_no_json(connect, backend, tokens, body):
     """What is behind a wrong URL is the setup's fault."""
-    httpserver.expect_request("/login").respond_with_data(body)
-    client = TokenStub(httpserver).settings
-    client["oauth_authorization_server_url"] = httpserver.url_for("/login")
-    async with connect(**client) as there:
+    tokens.answer = Answer(200, body=body)
+    async with connect(**tokens.settings) as there:
         answer = await there.post(empty())
 
     assert answer.failure is Failure.TOKEN_REFUSED
-    assert backend.posts == []
+    assert backend.requests == []
 
 
 async def test_a_token_endpoint_that_is_down(start, backend, tokens):
@@ -240,8 +226,7 @@ async def test_a_token_endpoint_that_is_down(start, backend, tokens):
 
 async def test_a_token_endpoint_that_is_silent(connect, backend, tokens):
     """A fetch takes no longer than its two settings allow."""
-    forever = backend.gate()
-    tokens.before = lambda: forever.wait(30)
+    tokens.gate = asyncio.Event()
     made = connect(
         **tokens.settings, oauth_connect_timeout_ms=30, oauth_read_timeout_ms=30
     )
@@ -249,7 +234,7 @@ async def test_a_token_endpoint_that_is_silent(connect, backend, tokens):
         answer = await there.post(empty())
 
     assert answer.failure is Failure.TOKEN
-    assert backend.posts == []
+    assert backend.requests == []
 
 
 async def test_a_secret_that_was_wrong(start, backend, tokens, tmp_path):
@@ -291,7 +276,7 @@ async def test_a_token_of_another_secret(connect, backend, tokens, tmp_path):
 )
 async def test_types_of_tokens(connect, backend, tokens, kind, sent_as):
     """The type is the server's, Bearer by default and always in this spelling."""
-    tokens.answer = {"token_type": kind}
+    tokens.fields = {"token_type": kind}
     async with connect(**tokens.settings) as there:
         await there.post(empty())
 
@@ -300,8 +285,7 @@ async def test_types_of_tokens(connect, backend, tokens, kind, sent_as):
 
 async def test_an_end_during_a_fetch(connect, backend, tokens):
     """A fetch under way ends with everything else."""
-    forever = backend.gate()
-    tokens.before = lambda: forever.wait(30)
+    tokens.gate = asyncio.Event()
     async with connect(**tokens.settings) as there:
         post = asyncio.create_task(there.post(empty()))
         await eventually(lambda: tokens.forms)
@@ -310,4 +294,4 @@ async def test_an_end_during_a_fetch(connect, backend, tokens):
         await asyncio.gather(post, return_exceptions=True)
 
     assert fetch.cancelled()
-    assert backend.posts == []
+    assert backend.requests == []

@@ -1,38 +1,36 @@
 """A backend that hangs, breaks off or isn't there delays what it gets, and no more."""
 
 import asyncio
+from itertools import chain, repeat
 
-from pytest_httpserver import HTTPServer
-
-from tests.conftest import eventually
+from devkit.backend import HANG, HANG_UP, Answer, begun
+from devkit.waiting import eventually
 from tests.records import KEY, instance, tasks
-from tests.service.peers import (
-    accept,
-    accept_and_close_soon,
-    be_silent,
-    hang_up,
-    never_end,
-    never_stop,
-    peer,
-    stub_dripping,
-)
+from tests.service.running import eventually_metrics
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def in_turn(*answers):
+    """Return the rule that gives each of *answers* once, and the last one again."""
+    answers = chain(answers, repeat(answers[-1]))
+    return lambda _: next(answers)
 
 
 async def test_a_hanging_batch_delays_no_other_instance(start, backend):
     """While one batch hangs, all other instances' events arrive, in their order."""
-    gate = backend.gate()
-    slow = str(KEY + 1)
+    gate, slow = asyncio.Event(), str(KEY + 1)
 
-    def answer(post):
+    async def answer(post):
         if any(event["processInstanceKey"] == slow for event in post.events):
-            gate.wait(10)
+            await gate.wait()
         return 200
 
     backend.answer = answer
     exporter = await start()
 
     await exporter.bulk(tasks(1, value=instance(1)))
-    await eventually(lambda: len(backend.posts) == 1)
+    await eventually(lambda: len(backend.requests) == 1)
     for position in range(2, 32):
         await exporter.bulk(tasks(position, value=instance(position % 3)))
     others = [position for position in range(2, 32) if position % 3 != 1]
@@ -47,29 +45,29 @@ async def test_a_hanging_batch_delays_no_other_instance(start, backend):
     )
 
 
-async def test_idle_connections_that_are_closed(start):
+async def test_idle_connections_that_are_closed(start, backend):
     """A request that crosses with the end of its connection goes out again at once."""
-    async with peer(accept_and_close_soon) as (url, begun):
-        exporter = await start(url=url, batch_size=1)
-        for position in range(1, 101):
-            await exporter.bulk(tasks(position, value=instance(position)))
-        while (await exporter.metrics())["spool_events"]:
-            pass  # until all are delivered
+    backend.answer = Answer(
+        200, raw=[OK + b"Content-Length: 0\r\n\r\n"], pause=0.001, end="close"
+    )
+    exporter = await start(batch_size=1)
 
-        metrics = await exporter.metrics()
-        assert metrics["delivery_events_total"] == 100
-        assert metrics["delivery_attempts_total postponed"] == 0
-        assert len(begun) > 10
+    for position in range(1, 101):
+        await exporter.bulk(tasks(position, value=instance(position)))
+    metrics = await eventually_metrics(exporter, spool_events=0)
+
+    assert metrics["delivery_events_total"] == 100
+    assert metrics["delivery_attempts_total postponed"] == 0
+    assert len({each.connection for each in backend.requests}) > 10
 
 
 async def test_a_batch_that_times_out_delays_no_other(start, backend):
     """A batch that fails while others get through is tried again on its own."""
-    gate = backend.gate()
-    slow = str(KEY + 1)
+    gate, slow = asyncio.Event(), str(KEY + 1)
 
-    def answer(post):
+    async def answer(post):
         if post.events[0]["processInstanceKey"] == slow:
-            gate.wait(10)
+            await gate.wait()
         return 200
 
     backend.answer = answer
@@ -77,7 +75,7 @@ async def test_a_batch_that_times_out_delays_no_other(start, backend):
 
     await exporter.bulk(tasks(1, value=instance(1)))
     position = 1
-    while len([post for post in backend.posts if post.positions == [1]]) < 4:
+    while len([post for post in backend.requests if post.positions == [1]]) < 4:
         position += 1
         await exporter.bulk(tasks(position, value=instance(2)))
     await eventually(lambda: len(set(backend.positions)) == position - 1)
@@ -88,96 +86,94 @@ async def test_a_batch_that_times_out_delays_no_other(start, backend):
     assert [n for n in arrived if n != 1] == list(range(2, position + 1))
 
 
-async def test_a_silent_peer(start):
+async def test_a_silent_peer(start, backend):
     """A peer that says nothing has REQUEST_TIMEOUT_MS, then the batch is repeated."""
-    async with peer(be_silent, be_silent, accept) as (url, begun):
-        loop = asyncio.get_running_loop()
-        exporter = await start(url=url, request_timeout_ms=100)
-        started = loop.time()
+    backend.answer = in_turn(HANG, HANG, 200)
+    loop = asyncio.get_running_loop()
+    exporter = await start(request_timeout_ms=100)
+    started = loop.time()
 
-        await exporter.bulk(tasks(1))
-        await eventually(lambda: len(begun) == 3)
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
 
-        assert 0.2 <= loop.time() - started < 5
-        (trouble,) = exporter.lines.saying("batch not delivered")
-        assert trouble.reason == "no answer within 0.1 s"
-        assert 0.1 <= trouble.seconds < 4
-        await exporter.stop()
+    assert 0.2 <= loop.time() - started < 5
+    assert len(backend.requests) == 3
+    (trouble,) = exporter.lines.saying("batch not delivered")
+    assert trouble.reason == "no answer within 0.1 s"
+    assert 0.1 <= trouble.seconds < 4
 
 
-async def test_a_peer_that_drips(start):
+async def test_a_peer_that_drips(start, backend):
     """A peer that sends a little all the time is bounded by the same timeout."""
-    async with peer(stub_dripping, accept) as (url, begun):
-        exporter = await start(url=url, request_timeout_ms=100)
+    dripping = chain([OK], repeat(b"X-Drip: 1\r\n"))
+    backend.answer = in_turn(Answer(503, raw=dripping, pause=0.01), 200)
+    exporter = await start(request_timeout_ms=100)
 
-        await exporter.bulk(tasks(1))
-        await eventually(lambda: len(begun) == 2)
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
 
-        (trouble,) = exporter.lines.saying("batch not delivered")
-        assert trouble.reason == "no answer within 0.1 s"
-        await exporter.stop()
+    (trouble,) = exporter.lines.saying("batch not delivered")
+    assert trouble.reason == "no answer within 0.1 s"
 
 
-async def test_an_answer_that_never_ends(start, monkeypatch):
+async def test_an_answer_that_never_ends(start, backend, monkeypatch):
     """The head of a success is enough: what follows is neither needed nor awaited."""
     monkeypatch.setattr("exporter.delivery.backend.ANSWER_SECONDS", 0.02)
-    async with peer(never_end) as (url, begun):
-        exporter = await start(url=url, max_batches_in_flight=1)
+    backend.answer = Answer(200, raw=begun(200, b"thank you"))
+    exporter = await start(max_batches_in_flight=1)
 
-        await exporter.bulk(tasks(1))
-        await exporter.bulk(tasks(2, value=instance(2)))
-        await eventually(lambda: len(begun) == 2)
-        await exporter.stop()
+    await exporter.bulk(tasks(1))
+    await exporter.bulk(tasks(2, value=instance(2)))
+    await eventually(lambda: backend.positions == [1, 2])
+    await exporter.stop()
 
-        assert exporter.lines.saying("batch not delivered") == []
-        assert exporter.lines.saying("stopped")[0].waiting_events == 0
-        assert len(begun) == 2
+    assert exporter.lines.saying("batch not delivered") == []
+    assert exporter.lines.saying("stopped")[0].waiting_events == 0
+    assert len(backend.requests) == 2
 
 
-async def test_an_answer_that_is_too_long(start, monkeypatch):
+async def test_an_answer_that_is_too_long(start, backend, monkeypatch):
     """Of a long answer no more is read than it would cost to connect again."""
     monkeypatch.setattr("exporter.delivery.backend.ANSWER_SECONDS", 60)
-    async with peer(never_stop) as (url, begun):
-        exporter = await start(url=url, request_timeout_ms=60_000)
+    endless = chain([OK + b"\r\n"], repeat(bytes(8192)))
+    backend.answer = Answer(200, raw=endless)
+    exporter = await start(request_timeout_ms=60_000)
 
-        await exporter.bulk(tasks(1))
-        await eventually(lambda: len(begun) == 1)
-        async with asyncio.timeout(5):
-            await exporter.stop()
-
-        assert exporter.lines.saying("stopped")[0].waiting_events == 0
-        assert len(begun) == 1
-
-
-async def test_a_peer_that_hangs_up(start):
-    """A connection that breaks is the moment's fault; the batch comes again."""
-    async with peer(hang_up, hang_up, accept) as (url, begun):
-        exporter = await start(url=url)
-
-        await exporter.bulk(tasks(1))
-        await eventually(lambda: len(begun) == 3)
-
-        (trouble,) = exporter.lines.saying("batch not delivered")
-        assert trouble.outcome == "postponed"
-        assert "disconnected" in trouble.reason
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.requests)
+    async with asyncio.timeout(5):
         await exporter.stop()
 
+    assert exporter.lines.saying("stopped")[0].waiting_events == 0
+    assert len(backend.requests) == 1
 
-async def test_nobody_listens(start, backend, unused_tcp_port_factory):
+
+async def test_a_peer_that_hangs_up(start, backend):
+    """A connection that breaks is the moment's fault; the batch comes again."""
+    backend.answer = in_turn(HANG_UP, HANG_UP, 200)
+    exporter = await start()
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
+
+    assert len(backend.requests) == 3
+    (trouble,) = exporter.lines.saying("batch not delivered")
+    assert trouble.outcome == "postponed"
+    assert "disconnected" in trouble.reason
+
+
+async def test_nobody_listens(start, backend):
     """A backend that isn't there yet is waited for, and the log says what is wrong."""
-    port = unused_tcp_port_factory()
-    exporter = await start(url=f"http://127.0.0.1:{port}/events")
+    await backend.down()
+    exporter = await start()
 
     await exporter.bulk(tasks(1))
     (trouble,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
+    await backend.up()
+    await eventually(lambda: backend.positions == [1])
 
     assert trouble.outcome == "postponed"
-    assert f"127.0.0.1:{port}" in trouble.reason
-    with HTTPServer(host="127.0.0.1", port=port) as late:
-        late.expect_request("/events").respond_with_data()
-        await eventually(lambda: late.log)
-        await exporter.stop()
-    assert backend.posts == []
+    assert f"127.0.0.1:{backend.port}" in trouble.reason
 
 
 async def test_a_name_that_does_not_resolve(start):

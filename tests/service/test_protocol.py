@@ -7,8 +7,8 @@ import elasticsearch9.helpers
 import opensearchpy
 import pytest
 
+from devkit.waiting import eventually
 from tests import recorded
-from tests.conftest import eventually
 from tests.records import a_record, tasks
 from tests.service.replies import (
     ACKNOWLEDGED,
@@ -48,7 +48,7 @@ async def test_recorded_requests(start, backend, name):
     ]
     assert all(is_well_formed(reply) for reply in replies)
     assert "Connection" not in replies[-1].headers
-    assert backend.posts == []
+    assert backend.requests == []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.conftest import eventually
+from devkit.backend import Answer
+from devkit.waiting import eventually
 from tests.records import a_record, bulk, instance, tasks
 from tests.service.running import eventually_metrics
 
@@ -20,9 +21,9 @@ async def test_retries_until_accepted(start, backend, status):
     await eventually(lambda: len(backend.positions) == 3)
 
     # After five failures a single event asks whether the backend is back.
-    asked = [post.positions for post in backend.posts]
+    asked = [post.positions for post in backend.requests]
     assert asked == [[1, 2, 3]] * 5 + [[1], [2], [3]]
-    assert [post.status for post in backend.posts] == [status] * 5 + [200] * 3
+    assert [post.status for post in backend.requests] == [status] * 5 + [200] * 3
     (trouble,) = exporter.lines.saying("batch not delivered")
     assert (trouble.outcome, trouble.attempt) == ("postponed", 1)
     await eventually(lambda: exporter.lines.saying("the backend accepts events again"))
@@ -47,7 +48,7 @@ async def test_refused_batches_are_kept(start, backend, status, outcome):
     exporter = await start()
 
     await exporter.bulk(tasks(1, 2))
-    await eventually(lambda: len(backend.posts) >= 3)
+    await eventually(lambda: len(backend.requests) >= 3)
     metrics = await exporter.metrics()
     backend.answer = 200
     await eventually(lambda: backend.accepted)
@@ -66,16 +67,13 @@ async def test_refused_batches_are_kept(start, backend, status, outcome):
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_never_followed(start, backend, status):
     """A redirect is a mistake in the setup: nothing is sent where it leads."""
-    elsewhere = backend.server.expect_request("/elsewhere")
-    elsewhere.respond_with_data("not expected")
-    backend.answer = status
-    backend.headers["Location"] = backend.server.url_for("/elsewhere?token=ours")
+    backend.answer = Answer(status, {"Location": "/elsewhere?token=ours"})
     exporter = await start()
 
     await exporter.bulk(tasks(1))
-    await eventually(lambda: len(backend.posts) >= 3)
+    await eventually(lambda: len(backend.requests) >= 3)
 
-    assert {request.path for request, _ in backend.server.log} == {"/events"}
+    assert backend.strays == []
     (trouble,) = exporter.lines.saying("batch not delivered")
     assert trouble.reason.endswith("/elsewhere")
 
@@ -96,15 +94,15 @@ async def test_five_bad_events_among_500(start, backend):
     assert sorted(backend.positions) == [n for n in range(1, 501) if n not in bad]
     assert metrics["spool_dead_letters"] == 5
     assert metrics["delivery_dead_letters_total"] == 5
-    assert len(backend.posts) <= 10 + 5 * 13
+    assert len(backend.requests) <= 10 + 5 * 13
     told = exporter.lines.saying("events became dead letters")
-    assert {line.reason for line in told} == {"refused: 400 BAD REQUEST"}
+    assert {line.reason for line in told} == {"refused: 400 Bad Request"}
 
 
 async def test_a_backend_that_echoes_the_request(start, backend, settings):
     """Our key, quoted in its answer, is neither in the log nor in the dead letter."""
-    backend.answer = lambda post: 400 if 2 in post.positions else 200
-    backend.body = b"no event, but your key s3cret-key"
+    echo = Answer(400, body=b"no event, but your key s3cret-key")
+    backend.answer = lambda post: echo if 2 in post.positions else 200
     exporter = await start(api_key="s3cret-key")
 
     await exporter.bulk(bulk(*(a_record(n, value=instance(n)) for n in (1, 2, 3))))

@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
+from devkit.waiting import eventually
 from exporter.delivery import empty
-from tests.conftest import eventually
 from tests.records import tasks
 
 
@@ -28,7 +28,10 @@ async def test_an_api_key(start, backend, key):
     await exporter.bulk(tasks(2))
     await eventually(lambda: backend.positions == [1, 2])
 
-    assert [post.headers["X-Api-Key"] for post in backend.posts] == ["first", "second"]
+    assert [post.headers["X-Api-Key"] for post in backend.requests] == [
+        "first",
+        "second",
+    ]
 
 
 async def test_a_key_that_was_wrong(start, backend, key, monkeypatch):

@@ -5,17 +5,16 @@ import json
 from dataclasses import replace
 
 import pytest
-from pytest_httpserver import HTTPServer
 
+from devkit.backend import Backend
+from devkit.waiting import eventually
 from exporter import cli
 from exporter.operations import check as checks
 from exporter.operations import leftovers
 from exporter.settings_backend import BackendSettings
 from exporter.settings_names import prefix_of
-from tests.conftest import eventually
 from tests.records import KEY, NOON, a_record, action, bulk, instance, line, tasks
 from tests.service.running import eventually_metrics, running
-from tests.service.stub import Stub
 
 MIB = 1024 * 1024
 OPENED = "the breaker opened: nothing is sent but probes"
@@ -29,12 +28,10 @@ def teams(backend):
 
 
 @pytest.fixture
-def audit():
+async def audit():
     """Return the backend `audit`, with a server of its own."""
-    with HTTPServer(host="127.0.0.1", threaded=True) as server:
-        stub = Stub(server)
-        yield stub
-        stub.open_gates()
+    async with Backend() as backend:
+        yield backend
 
 
 @pytest.fixture
@@ -98,7 +95,7 @@ async def test_each_gets_its_own(begin, teams, audit):
         await eventually(lambda: (teams.positions, audit.positions) == ([1], [1, 2]))
         metrics = await exporter.metrics()
 
-    (post,), (first, second) = teams.posts, audit.posts
+    (post,), (first, second) = teams.requests, audit.requests
     assert post.headers["X-Api-Key"] == "of-teams"
     assert post.headers["Content-Type"] == "application/json"
     assert "X-Env" not in post.headers
@@ -115,8 +112,7 @@ async def test_each_gets_its_own(begin, teams, audit):
 
 async def test_one_that_hangs(begin, teams, audit):
     """While one doesn't answer at all, the other gets everything, in order."""
-    gate = audit.gate()
-    audit.answer = lambda _: gate.wait(30) and 200
+    gate = audit.hold()
     async with begin() as exporter:
         for position in range(1, 101):
             await exporter.bulk(tasks(position, value=instance(position % 7)))
@@ -178,7 +174,7 @@ async def test_a_restart(begin, teams, audit):
     teams.answer = audit.answer = 503
     async with begin(shutdown_timeout_ms=0) as exporter:
         await exporter.bulk(tasks(1, 2))
-        await eventually(lambda: teams.posts and audit.posts)
+        await eventually(lambda: teams.requests and audit.requests)
         teams.answer = 200
         await eventually(lambda: teams.positions == [1, 2])
         await eventually_metrics(exporter, **{"spool_events teams": 0})
@@ -195,7 +191,7 @@ async def left_behind(begin, audit, *positions):
     async with begin(shutdown_timeout_ms=0) as exporter:
         await exporter.bulk(tasks(*positions))
         await eventually_metrics(exporter, **{"spool_events teams": 0})
-    audit.posts.clear()
+    audit.requests.clear()
     audit.answer = 200
 
 
@@ -225,13 +221,13 @@ async def test_a_backend_of_the_past(begin, teams, audit, command):
     assert f"problem  {said}" in check
     (finding,) = [each for each in json.loads(without) if each["text"] == said]
     assert "app-integrations-exporter backends" in finding["remedy"]
-    assert audit.posts == []
+    assert audit.requests == []
 
 
 async def test_handed_over(begin, teams, audit, command):
     """A running service gives it to the backend that was named, in its order."""
     await left_behind(begin, audit, 1, 2)
-    teams.posts.clear()
+    teams.arrivals.clear()
     async with begin(["teams"]) as exporter:
         done = await command(
             exporter, "backends", "hand-over", "audit", "teams", backends="teams"
@@ -356,8 +352,7 @@ async def test_dead_letters_of_a_backend_of_the_past(begin, audit, command):
 
 async def test_the_fullest_loses(begin, teams, audit):
     """A full spool takes from the backend that holds most; the other loses nothing."""
-    gate = audit.gate()
-    audit.answer = lambda _: 503 if gate.wait() else None
+    audit.hold()
     large = {"assignee": "x" * 100_000}
     slow = {"audit": {"batch_size": 1, "max_batches_in_flight": 1}}
     full = {"spool_when_full": "drop-oldest", "spool_max_bytes": MIB}

@@ -5,7 +5,7 @@ import base64
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.conftest import eventually
+from devkit.waiting import eventually
 from tests.records import tasks
 
 OLD, NEW, FOREIGN = (
@@ -26,7 +26,7 @@ async def test_every_key_signs(start, backend):
     await exporter.bulk(tasks(1, 2))
     await eventually(lambda: backend.positions == [1, 2])
 
-    (post,) = backend.posts
+    (post,) = backend.requests
     assert len(verified(post, OLD)) == len(verified(post, NEW)) == 2
     with pytest.raises(WebhookVerificationError):
         verified(post, FOREIGN)
@@ -43,7 +43,7 @@ async def test_a_retry(start, backend, monkeypatch):
     await exporter.bulk(tasks(1, 2))
     await eventually(lambda: backend.positions == [1, 2])
 
-    first, second = (post.headers for post in backend.posts)
+    first, second = (post.headers for post in backend.requests)
     assert first["Webhook-Id"] == second["Webhook-Id"] == first["Idempotency-Key"]
     assert first["Idempotency-Key"] == second["Idempotency-Key"]
     assert first["Webhook-Timestamp"] == "1800000000"
@@ -63,7 +63,7 @@ async def test_a_rotated_secret(start, backend, tmp_path):
     await exporter.bulk(tasks(2))
     await eventually(lambda: backend.positions == [1, 2])
 
-    first, second = backend.posts
+    first, second = backend.requests
     assert verified(first, OLD)
     assert verified(second, NEW)
     assert verified(second, OLD)
@@ -74,8 +74,8 @@ async def test_without_a_secret(start, backend):
     exporter = await start()
 
     await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.posts)
+    await eventually(lambda: backend.requests)
 
-    (post,) = backend.posts
+    (post,) = backend.requests
     assert len(post.headers["Idempotency-Key"]) == 64
     assert not any(name.startswith("Webhook-") for name in post.headers)

@@ -5,17 +5,17 @@ import signal
 import psutil
 import pytest
 
-from tests.conftest import eventually
+from devkit.waiting import eventually
 from tests.records import tasks
-from tests.service.processes import send
+from tests.service.running import send
 
 STANDING_BY = "standing by"
 
 
 async def told(process):
-    """Return the line that says where it stands by, as soon as it does."""
-    await eventually(lambda: process.saying(STANDING_BY), within=20)
-    (line,) = process.saying(STANDING_BY)
+    """Start *process*; return the line that says that it stands by."""
+    process.spawn()
+    (line,) = await eventually(lambda: process.saying(STANDING_BY), within=20)
     return line
 
 
@@ -29,10 +29,10 @@ async def told(process):
 async def test_off(launch, client, tmp_path, off, reason):
     """Switched off it answers probes, opens nothing else, and says why in a line."""
     process = launch("--standby", **off)
-    admin = (await told(process))["admin"]
+    await told(process)
 
     for path, status in {"/healthz": 200, "/readyz": 200, "/metrics": 404}.items():
-        async with client.get(f"http://{admin}{path}") as answer:
+        async with client.get(process.admin_url + path) as answer:
             assert answer.status == status
     listening = [
         each.laddr.port
@@ -40,7 +40,7 @@ async def test_off(launch, client, tmp_path, off, reason):
         if each.status == psutil.CONN_LISTEN
     ]
 
-    assert listening == [int(admin.rpartition(":")[2])]
+    assert listening == [process.admin_port]
     assert not (tmp_path / "spool").exists()
     (line,) = process.lines
     assert line["reason"] == reason
@@ -60,9 +60,9 @@ async def test_stop(launch, number):
 async def test_on(launch, client, backend):
     """With a backend it is `run`, and delivers."""
     process = launch("--standby")
-    ready = await process.ready()
+    await process.run()
 
-    assert await send(client, ready["ingest"], tasks(1)) == 200
+    assert await send(client, process.ingest_url, tasks(1)) == 200
     await eventually(lambda: backend.positions == [1])
 
 
@@ -70,6 +70,7 @@ async def test_on(launch, client, backend):
 async def test_wanted_and_not_configured(launch, on):
     """Who wants it in so many words is told what is missing, and it doesn't run."""
     process = launch("--standby", URL="", **on)
+    process.spawn()
 
     assert await process.ended() == 2
     assert "APP_INTEGRATIONS_URL is not set" in process.text
@@ -85,6 +86,7 @@ async def test_mistakes_in_other_settings(launch):
 async def test_mistakes_in_the_address(launch):
     """An address it can't listen on ends it, with the name of the setting."""
     process = launch("--standby", URL="", ADMIN_PORT="many")
+    process.spawn()
 
     assert await process.ended() == 2
     assert "APP_INTEGRATIONS_ADMIN_PORT is 'many'" in process.text

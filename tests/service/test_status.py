@@ -5,11 +5,12 @@ import json
 import time
 
 import pytest
-from werkzeug import Response
 
+from devkit.backend import Answer, Stub
+from devkit.processes import free_port
+from devkit.waiting import eventually
 from exporter import cli
 from exporter.spool.lock import locked
-from tests.conftest import eventually
 from tests.records import tasks
 from tests.service.running import eventually_metrics
 
@@ -148,7 +149,7 @@ async def test_no_service(start, backend, status):
     backend.answer = 503
     exporter = await start()
     await exporter.bulk(tasks(1, 2))
-    await eventually(lambda: backend.posts)
+    await eventually(lambda: backend.requests)
     await exporter.stop()
 
     code, out, _ = await status(9281)
@@ -187,38 +188,33 @@ async def test_nothing_at_all(settings, status):
 
 
 @pytest.mark.parametrize("port", ["free", 0, "another"])
-async def test_a_service_that_cannot_be_asked(
-    start, backend, status, port, unused_tcp_port_factory
-):
+async def test_a_service_that_cannot_be_asked(start, status, port):
     """It runs, but not where the settings say: that's told, with which ones."""
-    ports = {"free": unused_tcp_port_factory(), "another": backend.server.port}
     await start()
-    backend.server.expect_request("/status").respond_with_data("[]")
+    async with Stub(Answer(200, body=b"[]")) as another:
+        ports = {"free": free_port(), "another": another.port}
 
-    code, out, err = await status(ports.get(port, port))
+        code, out, err = await status(ports.get(port, port))
 
     assert (code, out) == (1, "")
     assert "is in use, and its service can't be asked: " in err
     assert "Set APP_INTEGRATIONS_ADMIN" in err
 
 
-async def test_the_token(settings, backend, status):
+async def test_the_token(settings, status):
     """The token beside the spool is shown to the service, and to nobody else."""
-    asked = []
-
-    def answer(request):
-        asked.append(request.headers.get("Authorization", ""))
-        return Response(status=401)
-
     directory = settings().spool_dir
     directory.mkdir()
     (directory / "admin.token").write_bytes(b"s3cret\n")
-    backend.server.expect_request("/status").respond_with_handler(answer)
 
-    with locked(directory):
-        code, out, err = await status(backend.server.port)
+    async with Stub(401) as service:
+        with locked(directory):
+            code, out, err = await status(service.port)
 
-    assert (code, out, asked) == (1, "", ["Bearer s3cret"])
+    assert (code, out) == (1, "")
+    assert [each.headers["Authorization"] for each in service.requests] == [
+        "Bearer s3cret"
+    ]
     assert "doesn't take the token" in err
     assert "s3cret" not in err
 

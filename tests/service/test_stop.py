@@ -5,24 +5,23 @@ import signal
 
 import pytest
 
+from devkit.waiting import eventually
 from exporter import service
-from tests.conftest import eventually
 from tests.records import KEY, tasks
-from tests.service.processes import send
+from tests.service.running import send
 from tests.service.wire import connected, refusal, refuses
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_signals(launch, backend, client, number):
     """A process that is told to stop delivers what waits, and exits 0."""
-    gate = backend.gate()
-    backend.answer = lambda _: gate.wait(10) and 200
+    gate = backend.hold()
     process = launch()
-    ready = await process.ready()
+    await process.run()
 
     for position in range(1, 31):
         body = tasks(position, value={"processInstanceKey": KEY + position % 7})
-        assert await send(client, ready["ingest"], body) == 200
+        assert await send(client, process.ingest_url, body) == 200
     process.signal(number)
     await eventually(lambda: process.saying("stopping"))
     gate.set()
@@ -35,8 +34,7 @@ async def test_signals(launch, backend, client, number):
 
 async def test_a_stop_ends_ingest_first(start, backend):
     """While it drains, nothing more is accepted, and readiness says so."""
-    gate = backend.gate()
-    backend.answer = lambda _: gate.wait(10) and 200
+    gate = backend.hold()
     exporter = await start()
     await exporter.bulk(tasks(1))
     before = await exporter.look("/readyz")
@@ -98,11 +96,16 @@ async def test_idle_connections_are_kept(start, monkeypatch, seconds, kept):
 async def test_a_drain_gives_up_at_the_first_failure(start, backend):
     """A backend in trouble isn't waited for; the next start delivers what is left."""
     statuses = iter([200, 503])
-    gate = backend.gate()
+    gate = asyncio.Event()
     exporter = await start(max_batches_in_flight=1, shutdown_timeout_ms=60_000)
-    backend.answer = lambda _: gate.wait(10) and next(statuses)
+
+    async def answer(_):
+        await gate.wait()
+        return next(statuses)
+
+    backend.answer = answer
     await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.posts)
+    await eventually(lambda: backend.requests)
     await exporter.bulk(tasks(2, 3))
 
     stop = asyncio.create_task(exporter.stop())
@@ -110,7 +113,7 @@ async def test_a_drain_gives_up_at_the_first_failure(start, backend):
     gate.set()
     async with asyncio.timeout(5):
         await stop
-    attempts = [post.status for post in backend.posts]
+    attempts = [post.status for post in backend.requests]
     backend.answer = 200
     again = await start()
     await eventually(lambda: len(backend.positions) == 3)
@@ -124,12 +127,12 @@ async def test_a_drain_gives_up_at_the_first_failure(start, backend):
 async def test_what_is_under_way_may_land(start, backend, monkeypatch):
     """A drain that gives up cuts nobody off, and begins nothing any more."""
     monkeypatch.setattr("random.uniform", lambda *_: 0.0)
-    gates = {1: backend.gate(), 2: backend.gate()}
+    gates = {1: asyncio.Event(), 2: asyncio.Event()}
     statuses = {1: 503, 2: 200}
 
-    def answer(post):
+    async def answer(post):
         (position,) = post.positions
-        gates[position].wait(10)
+        await gates[position].wait()
         return statuses[position]
 
     backend.answer = answer
@@ -137,7 +140,7 @@ async def test_what_is_under_way_may_land(start, backend, monkeypatch):
     for position in (1, 2):
         value = {"processInstanceKey": KEY + position}
         await exporter.bulk(tasks(position, value=value))
-        await eventually(lambda sent=position: len(backend.posts) == sent)
+        await eventually(lambda sent=position: len(backend.requests) == sent)
 
     stop = asyncio.create_task(exporter.stop())
     await eventually(lambda: exporter.lines.saying("stopping"))
@@ -148,7 +151,7 @@ async def test_what_is_under_way_may_land(start, backend, monkeypatch):
     gates[2].set()
     await stop
 
-    assert [(post.positions, post.status) for post in backend.posts] == [
+    assert [(post.positions, post.status) for post in backend.requests] == [
         ([1], 503),
         ([2], 200),
     ]
@@ -169,22 +172,20 @@ async def test_a_drain_gives_a_paused_backend_one_chance(start, backend, monkeyp
     async with asyncio.timeout(5):
         await exporter.stop()
 
-    assert [post.status for post in backend.posts] == [503, 200]
+    assert [post.status for post in backend.requests] == [503, 200]
 
 
 async def test_a_drain_gives_up_in_time(start, backend):
     """A backend that hangs is waited for SHUTDOWN_TIMEOUT_MS, and nothing is lost."""
-    gate = backend.gate()
-    backend.answer = lambda _: gate.wait(10) and 503
+    backend.hold()
     exporter = await start(shutdown_timeout_ms=100)
     await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.posts)
+    await eventually(lambda: backend.requests)
 
     loop = asyncio.get_running_loop()
     begun = loop.time()
     await exporter.stop()
     lasted = loop.time() - begun
-    gate.set()
     backend.answer = 200
     await start()
     await eventually(lambda: backend.positions == [1])

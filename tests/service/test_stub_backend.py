@@ -12,7 +12,7 @@ import pytest
 
 from exporter import cli
 from tests.records import tasks
-from tests.service.processes import send
+from tests.service.running import send
 
 BATCH = {"events": [{"intent": "CREATED"}, {"intent": "ASSIGNED", "assignee": "Zoë"}]}
 IDS = {"X-Event-Ids": "1-7-100,1-8-101"}
@@ -72,9 +72,10 @@ def post(client):
 async def test_with_the_exporter(begin, launch, client):
     """What the broker sends is on the stub's stdout a moment later, with its id."""
     stub = begin()
-    exporter = await launch(URL=f"{stub.url}/any/path").ready()
+    exporter = launch(URL=f"{stub.url}/any/path")
+    await exporter.run()
 
-    assert await send(client, exporter["ingest"], tasks(1)) == 200
+    assert await send(client, exporter.ingest_url, tasks(1)) == 200
     shown = stub.shown()
 
     assert shown["id"].startswith("1-1-")

@@ -7,11 +7,12 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
+from devkit.backend import Backend
+from devkit.waiting import eventually
 from exporter.delivery import empty
 from tests.configured import only_backend
-from tests.conftest import eventually
 from tests.records import tasks
-from tests.service.certificates import authority_in, tls_backend, write
+from tests.service.certificates import authority_in, proof, write
 from tests.unit.test_settings import mistakes
 
 NO_KEY = (
@@ -23,12 +24,12 @@ NO_KEY = (
 async def test_an_authority_of_our_own(start, tmp_path):
     """A backend with a certificate of the named authority gets its events."""
     authority, trusting = authority_in(tmp_path)
-    with tls_backend(authority) as server:
-        exporter = await start(url=server.url_for("/events"), **trusting)
+    async with Backend(tls=proof(authority)) as server:
+        exporter = await start(url=server.url, **trusting)
 
         await exporter.bulk(tasks(1))
 
-        await eventually(lambda: server.log)
+        await eventually(lambda: server.requests)
         await exporter.stop()
     assert exporter.lines.saying("batch not delivered") == []
 
@@ -42,10 +43,8 @@ async def test_the_system_is_trusted_as_well(connect, monkeypatch, tmp_path):
 
     answers = []
     for authority in (system, ours):
-        with tls_backend(authority) as server:
-            made = connect(
-                url=server.url_for("/events"), tls_ca_path=str(tmp_path / "ours.pem")
-            )
+        async with Backend(tls=proof(authority)) as server:
+            made = connect(url=server.url, tls_ca_path=str(tmp_path / "ours.pem"))
             async with made as backend:
                 answers.append((await backend.post(empty())).status)
 
@@ -57,14 +56,14 @@ async def test_an_authority_that_was_missing(start, tmp_path):
     authority, other = trustme.CA(), trustme.CA()
     path = tmp_path / "ca.pem"
     other.cert_pem.write_to_path(path)
-    with tls_backend(authority) as server:
-        exporter = await start(url=server.url_for("/events"), tls_ca_path=str(path))
+    async with Backend(tls=proof(authority)) as server:
+        exporter = await start(url=server.url, tls_ca_path=str(path))
         await exporter.bulk(tasks(1))
         (line,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
 
         authority.cert_pem.write_to_path(path, append=True)
 
-        await eventually(lambda: server.log)
+        await eventually(lambda: server.requests)
         await exporter.stop()
     assert line.outcome == "blocked"
 
@@ -75,10 +74,10 @@ async def test_a_client_certificate(connect, tmp_path):
     clients = trustme.CA()
     shown = write(clients.issue_cert("exporter@example.com"), tmp_path)
 
-    with tls_backend(authority, clients=clients) as server:
+    async with Backend(tls=proof(authority, clients=clients)) as server:
         answers = []
         for more in (shown, {}):
-            made = connect(url=server.url_for("/events"), **trusting, **more)
+            made = connect(url=server.url, **trusting, **more)
             async with made as backend:
                 answers.append((await backend.post(empty())).status)
 
@@ -91,8 +90,8 @@ async def test_a_renewed_client_certificate(connect, tmp_path):
     clients = trustme.CA()
     shown = write(trustme.CA().issue_cert("exporter@example.com"), tmp_path)
 
-    with tls_backend(authority, clients=clients) as server:
-        made = connect(url=server.url_for("/events"), **trusting, **shown)
+    async with Backend(tls=proof(authority, clients=clients)) as server:
+        made = connect(url=server.url, **trusting, **shown)
         async with made as backend:
             before = await backend.post(empty())
             write(clients.issue_cert("exporter@example.com"), tmp_path)
@@ -110,8 +109,8 @@ async def test_a_certificate_renewed_halfway(connect, tmp_path):
     clients = trustme.CA()
     shown = write(clients.issue_cert("exporter@example.com"), tmp_path)
 
-    with tls_backend(authority, clients=clients) as server:
-        made = connect(url=server.url_for("/events"), **trusting, **shown)
+    async with Backend(tls=proof(authority, clients=clients)) as server:
+        made = connect(url=server.url, **trusting, **shown)
         async with made as backend:
             await backend.post(empty())
             new = clients.issue_cert("exporter@example.com")

@@ -1,34 +1,32 @@
-"""A token endpoint for tests: it numbers its tokens, and answers as it is told."""
+"""A token endpoint for tests, which numbers its tokens."""
 
 import json
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from pytest_httpserver import HTTPServer
-from werkzeug import Response
+from devkit.backend import Answer, Stub
 
 PATH = "/oauth/token"
 
 
-@dataclass
-class TokenStub:
-    """Gives token-1, token-2, ...; `answer` changes what it says."""
+class TokenStub(Stub):
+    """Gives token-1, token-2, ... to the client that knows the secret."""
 
-    server: HTTPServer
-    status: int = 200
-    answer: dict = field(default_factory=lambda: {"expires_in": 3600})
-    headers: dict = field(default_factory=dict)
-    forms: list = field(default_factory=list)
-    secret: str = "hunter2"
-    """The client's; whoever has another gets 401."""
-    before: object = None
-    """Called before each answer."""
+    def __init__(self):
+        """Begin well."""
+        super().__init__(self._give)
+        self.url += PATH
+        self.status = 200
+        self.fields = {"expires_in": 3600}
+        """The fields of each answer, beside the token."""
+        self.headers = {"Content-Type": "text/plain"}
+        self.secret = "hunter2"
+        self.gate = None
+        """An event that answers wait for."""
 
-    def __post_init__(self):
-        """Begin to serve."""
-        self.url = self.server.url_for(PATH)
-        served = self.server.expect_request(PATH, method="POST")
-        served.respond_with_handler(self._respond)
+    @property
+    def forms(self):
+        """The forms of all requests, oldest first."""
+        return [dict(parse_qsl(each.body.decode())) for each in self.requests]
 
     @property
     def settings(self):
@@ -39,13 +37,10 @@ class TokenStub:
             "oauth_client_secret": "hunter2",
         }
 
-    def _respond(self, request):
-        self.forms.append(dict(parse_qsl(request.get_data(as_text=True))))
-        number = len(self.forms)
-        if self.before:
-            self.before()
-        known = self.forms[-1]["client_secret"] == self.secret
-        status = self.status if known else 401
-        body = {"access_token": f"token-{number}"} if status == 200 else {}
-        said = json.dumps(body | self.answer)
-        return Response(said, status, self.headers, content_type="text/plain")
+    async def _give(self, _):
+        number, form = len(self.requests), self.forms[-1]
+        if self.gate:
+            await self.gate.wait()
+        status = self.status if form["client_secret"] == self.secret else 401
+        token = {"access_token": f"token-{number}"} if status == 200 else {}
+        return Answer(status, self.headers, json.dumps(token | self.fields).encode())
