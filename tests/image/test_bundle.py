@@ -53,7 +53,7 @@ def test_the_demo_stays_out(bundle):
     modules = (bundle / "app-integrations-exporter").read_bytes()
 
     assert b"exporter.service" in modules
-    for stranger in (b"exporter.demo", b"rich.console", b"pytest", b"hypothesis"):
+    for stranger in (b"devkit", b"rich.console", b"pytest", b"hypothesis"):
         assert stranger not in modules
 
 
