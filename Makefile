@@ -114,5 +114,5 @@ $(VENV)/.dev: requirements/dev.lock | $(BIN)/python
 
 $(VENV)/.demo: requirements/demo.lock | $(BIN)/python
 	@echo "==> dependencies of the demo (requirements/demo.lock)"
-	@$(PIP) install --require-hashes --requirement requirements/demo.lock
+	@$(PIP) install --no-deps --no-compile --require-hashes --requirement requirements/demo.lock  # of which few modules run
 	@touch $@
