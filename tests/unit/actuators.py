@@ -1,74 +1,64 @@
-"""An actuator for tests: it lists its exporters, and changes them as it is told."""
+"""An actuator for tests, which lists its exporters and changes them on request."""
 
 import json
-from dataclasses import dataclass, field
 
-from pytest_httpserver import HTTPServer
-from werkzeug import Response
+from devkit.backend import Answer, Stub
 
+PATH = "/actuator/exporters"
+OURS = f"{PATH}/appintspool"
+CHANGES = {
+    ("POST", f"{OURS}/disable"): "DISABLED",
+    ("POST", f"{OURS}/enable"): "ENABLED",
+    ("DELETE", OURS): None,
+}
 REFUSED = {"message": "Expected to do it, but\nwon't"}
 
 
-@dataclass
-class ActuatorStub:
+def of_json(status, body):
+    """Return an answer with *body*."""
+    return Answer(
+        status, {"Content-Type": "application/json"}, json.dumps(body).encode()
+    )
+
+
+class ActuatorStub(Stub):
     """Lists `exporters`; a change takes effect after so many `looks`."""
 
-    server: HTTPServer
-    exporters: dict = field(default_factory=lambda: {"other": "ENABLED"})
-    looks: int = 0
-    answers: dict = field(default_factory=dict)
-    """Statuses to answer with first, by the method; then it does what it is asked."""
-    asked: list = field(default_factory=list)
-    """What was asked for, but for looks."""
-
-    def __post_init__(self):
-        """Begin to answer."""
-        self.url = f"http://127.0.0.1:{self.server.port}"
+    def __init__(self, exporters, *, looks=0):
+        """Begin with nothing to do."""
+        super().__init__(self._act)
+        self.exporters = exporters
+        self.looks = looks
+        self.answers = {}
+        """Statuses to answer with first, by the method."""
+        self.asked = []
+        """The changes that were asked for."""
         self._pending = []
-        self.server.expect_request("/actuator/exporters").respond_with_handler(
-            self._list
-        )
-        self.server.expect_request(
-            "/actuator/exporters/appintspool"
-        ).respond_with_handler(lambda request: self._change(request, "delete", None))
-        self.server.expect_request(
-            "/actuator/exporters/appintspool/disable"
-        ).respond_with_handler(
-            lambda request: self._change(request, "disable", "DISABLED")
-        )
 
-        self.server.expect_request(
-            "/actuator/exporters/appintspool/enable"
-        ).respond_with_handler(
-            lambda request: self._change(request, "enable", "ENABLED")
-        )
+    def _act(self, request):
+        if request.method != "GET":
+            self.asked.append(
+                request.path.removeprefix(f"{OURS}/").replace(OURS, "delete")
+            )
+        if request.method == "POST" and "json" not in request.headers.get(
+            "Content-Type", ""
+        ):
+            return Answer(415)
+        if statuses := self.answers.get(request.method):
+            return of_json(statuses.pop(0), REFUSED)
+        if (request.method, request.path) == ("GET", PATH):
+            return of_json(200, self._listed())
+        self._pending.append([self.looks, CHANGES[request.method, request.path]])
+        return of_json(202, {})
 
-    def _list(self, _):
-        if refused := self._refused("GET"):
-            return refused
+    def _listed(self):
         for change in self._pending[:]:
-            change["looks"] -= 1
-            if change["looks"] < 0:
+            change[0] -= 1
+            if change[0] < 0:
                 self._pending.remove(change)
-                self.exporters["appintspool"] = change["status"]
-        listed = [
+                self.exporters["appintspool"] = change[1]
+        return [
             {"exporterId": name, "status": status}
             for name, statuses in self.exporters.items()
             for status in ([statuses] if isinstance(statuses, str) else statuses or [])
         ]
-        return Response(json.dumps(listed), content_type="application/json")
-
-    def _change(self, request, verb, status):
-        self.asked.append(verb)
-        if verb != "delete" and not request.is_json:
-            return Response(status=415)
-        if refused := self._refused(request.method):
-            return refused
-        self._pending.append({"looks": self.looks, "status": status})
-        return Response("{}", status=202)
-
-    def _refused(self, method):
-        statuses = self.answers.get(method, [])
-        if not statuses:
-            return None
-        return Response(json.dumps(REFUSED), status=statuses.pop(0))

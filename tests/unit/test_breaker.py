@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from devkit.clock import Clock
 from exporter.delivery.breaker import (
     FAILURES_IN_A_ROW,
     UNLIMITED,
@@ -16,22 +17,10 @@ from exporter.delivery.breaker import (
 )
 
 
-class Time:
-    """What a clock shows, moved by hand."""
-
-    def __init__(self):
-        """Begin long after the machine was started."""
-        self.now = 1000.0
-
-    def __call__(self):
-        """Return the time, in seconds."""
-        return self.now
-
-
 @pytest.fixture
 def time():
     """Return the time of the test's clock."""
-    return Time()
+    return Clock()
 
 
 @pytest.fixture
@@ -43,15 +32,15 @@ def breaker(time, monkeypatch):
 
 def fail(breaker, *, after=0.0, **how):
     """Let an attempt begin as soon as it may, and fail *after* so many seconds."""
-    breaker._now.now += breaker.pause
+    breaker._now.seconds += breaker.pause
     ticket = breaker.begin()
-    breaker._now.now += after
+    breaker._now.seconds += after
     breaker.failed(ticket, **how)
 
 
 def succeed(breaker):
     """Let an attempt begin as soon as it may, and succeed."""
-    breaker._now.now += breaker.pause
+    breaker._now.seconds += breaker.pause
     breaker.delivered(breaker.begin())
 
 
@@ -96,9 +85,9 @@ def test_a_failure_pauses_all_slots(breaker, time):
     fail(breaker)
 
     assert (breaker.pause, breaker.begin()) == (1.0, None)
-    time.now += 0.75
+    time.seconds += 0.75
     assert (breaker.pause, breaker.begin()) == (0.25, None)
-    time.now += 0.25
+    time.seconds += 0.25
     assert (breaker.pause, len(at_once(breaker))) == (0, 4)
 
 
@@ -115,7 +104,7 @@ def test_failures_in_a_row_pause_longer(breaker):
 def test_four_slots_failing_at_once(breaker, time):
     """Four slots that learn the same bad news one after another count once."""
     for ticket in at_once(breaker):
-        time.now += 0.125
+        time.seconds += 0.125
         breaker.failed(ticket)
 
     assert breaker.pause == 1.0 - 3 * 0.125
@@ -127,7 +116,7 @@ def test_a_success_resets(breaker, time):
     """A success ends the pause at once, and the next failure's pause is short again."""
     fail(breaker)
     fail(breaker)
-    time.now += breaker.pause
+    time.seconds += breaker.pause
     leftover, failing = breaker.begin(), breaker.begin()
     breaker.failed(failing)
     assert breaker.pause == 4.0
@@ -136,7 +125,7 @@ def test_a_success_resets(breaker, time):
 
     assert breaker.pause == 0
     assert not leftover.probe
-    time.now += 1
+    time.seconds += 1
     fail(breaker)
     assert breaker.pause == 1.0
 
@@ -167,7 +156,7 @@ def test_failures_in_a_row_open(breaker):
 
     assert (breaker.state, breaker.cause) == (State.OPEN, Cause.FAILING)
     assert breaker.begin() is None
-    breaker._now.now += breaker.pause
+    breaker._now.seconds += breaker.pause
     (probe,) = at_once(breaker)
     assert (probe.probe, breaker.state) == (True, State.HALF_OPEN)
 
@@ -180,7 +169,7 @@ def test_a_rate_of_failures_opens(breaker):
             fail(breaker)
         else:
             succeed(breaker)
-            breaker._now.now += 1
+            breaker._now.seconds += 1
 
     assert (breaker.state, breaker.cause) == (State.OPEN, Cause.FAILING)
 
@@ -200,11 +189,11 @@ def test_a_probe_that_fails(breaker):
 def test_slots_open_one_by_one(breaker, time):
     """After a probe that succeeds each success lets one more request go at once."""
     opened(breaker)
-    time.now += breaker.pause
+    time.seconds += breaker.pause
     in_flight = at_once(breaker)
     assert len(in_flight) == 1
     for slots in (1, 2, 3, 4, 4):
-        time.now += 0.01
+        time.seconds += 0.01
         breaker.delivered(in_flight.pop())
         assert breaker.state is State.CLOSED
         in_flight += at_once(breaker)
@@ -214,7 +203,7 @@ def test_slots_open_one_by_one(breaker, time):
 def test_requests_grow_with_success(breaker, time):
     """After a probe of one event requests double with each success, or shrink."""
     opened(breaker)
-    time.now += breaker.pause
+    time.seconds += breaker.pause
     sizes = []
     for _ in range(4):
         ticket = breaker.begin()
@@ -223,17 +212,17 @@ def test_requests_grow_with_success(breaker, time):
     assert sizes == [1, 1, 2, 4]
 
     fail(breaker)
-    time.now += breaker.pause
+    time.seconds += breaker.pause
     assert breaker.begin().events == 4
     for _ in range(30):
-        breaker.delivered(breaker.begin() or Ticket(time.now))
+        breaker.delivered(breaker.begin() or Ticket(time.seconds))
     assert breaker.begin().events == UNLIMITED
 
 
 def test_a_failure_in_good_times_shrinks_nothing(breaker):
     """A batch that was postponed comes again as it was."""
     fail(breaker)
-    breaker._now.now += breaker.pause
+    breaker._now.seconds += breaker.pause
 
     assert breaker.begin().events == UNLIMITED
 
@@ -243,10 +232,10 @@ def test_what_began_before_it_opened(breaker, time):
     leftovers = at_once(breaker)[:2]
     breaker._in_flight = 2  # the other two were never sent
     opened(breaker)
-    time.now += breaker.pause
+    time.seconds += breaker.pause
     (probe,) = at_once(breaker)
 
-    time.now += 1
+    time.seconds += 1
     breaker.failed(leftovers[0])
     assert (breaker.state, breaker.begin()) == (State.HALF_OPEN, None)
     breaker.delivered(leftovers[1])
@@ -259,13 +248,13 @@ def test_what_began_before_it_opened(breaker, time):
 def test_what_a_success_proves(breaker, time):
     """It says that the setup was right when its request began, not when it ended."""
     slow, quick = breaker.begin(), None
-    began = time.now
-    time.now += 5
+    began = time.seconds
+    time.seconds += 5
     quick = breaker.begin()
     breaker.delivered(quick)
     assert breaker.proof == began + 5
 
-    time.now += 5
+    time.seconds += 5
     breaker.delivered(slow)
 
     assert breaker.proof == began + 5
@@ -275,15 +264,15 @@ def test_what_a_success_proves(breaker, time):
 def test_retry_after_binds_everybody(breaker, time):
     """Nothing is sent before the time that the backend asked for, whatever succeeds."""
     ticket, other = breaker.begin(), breaker.begin()
-    time.now += 1
+    time.seconds += 1
     breaker.failed(ticket, retry_after=20.0)
     breaker.delivered(other)
     breaker.hurry()
 
     assert breaker.pause == 20.0
-    time.now += 19.9
+    time.seconds += 19.9
     assert breaker.begin() is None
-    time.now += 0.2
+    time.seconds += 0.2
     assert breaker.begin() is not None
 
 
@@ -314,7 +303,7 @@ def test_a_blocked_backend(breaker):
 def test_an_answer_that_refuses_is_an_answer(breaker, time):
     """A probe that is refused shows that the backend is there, so others may ask."""
     opened(breaker)
-    time.now += breaker.pause
+    time.seconds += breaker.pause
 
     breaker.refused(breaker.begin())
 
@@ -326,7 +315,7 @@ def test_a_backend_that_refuses_everything(breaker, time):
     """Refusals don't close it again, only a success does."""
     breaker.block()
     for _ in range(8):
-        time.now += breaker.pause
+        time.seconds += breaker.pause
         breaker.refused(breaker.begin())
         assert (breaker.state, breaker.cause) == (State.OPEN, Cause.REFUSING)
         assert breaker.begin() is None
@@ -334,7 +323,7 @@ def test_a_backend_that_refuses_everything(breaker, time):
     fail(breaker)
     assert breaker.cause is Cause.REFUSING
 
-    time.now += breaker.pause
+    time.seconds += breaker.pause
     succeed(breaker)
 
     assert (breaker.state, breaker.cause) == (State.CLOSED, None)

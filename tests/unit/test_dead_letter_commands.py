@@ -1,10 +1,11 @@
 """`dead-letters` understands what is meant, and says why it can't do it."""
 
-import socket
+import asyncio
 import stat
 
 import pytest
 
+from devkit.backend import HANG, Answer, Stub
 from exporter import cli
 from exporter.commands.dead_letters import ExportError, counted, named, target
 from exporter.listening import address
@@ -143,36 +144,40 @@ def test_no_token(held, capsys):
     assert "no token" in garbled
 
 
-@pytest.mark.usefixtures("held")
+@pytest.fixture
+async def another(held, monkeypatch):  # noqa: ARG001 -- there has to be a service
+    """Return somebody who answers at the admin port instead of the service."""
+    async with Stub() as stub:
+        monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", str(stub.port))
+        yield stub
+
+
 @pytest.mark.parametrize(
     "answer, why",
     [
-        (("<html>", 200), "answers 200, and not as an exporter does"),
-        (("<html>", 404), "answers 404, and not as an exporter does"),
-        (("[]", 500), "answers 500, and not as an exporter does"),
-        (("", 401), "doesn't take the token"),
-        (('{"error":"disk\\u001b"}', 503), "The service answers 503. disk\\x1b"),
+        ((200, b"<html>"), "answers 200, and not as an exporter does"),
+        ((404, b"<html>"), "answers 404, and not as an exporter does"),
+        ((500, b"[]"), "answers 500, and not as an exporter does"),
+        ((401, b""), "doesn't take the token"),
+        ((503, b'{"error":"disk\\u001b"}'), "The service answers 503. disk\\x1b"),
     ],
 )
-def test_somebody_else_answers(httpserver, monkeypatch, capsys, answer, why):
+async def test_somebody_else_answers(another, capsys, answer, why):
     """Whoever it is that answers, the command says what is wrong."""
-    httpserver.expect_request("/dead-letters").respond_with_data(*answer)
-    monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", str(httpserver.port))
+    status, body = answer
+    another.answer = Answer(status, body=body)
 
-    assert why in failing(capsys, "list")
+    assert why in await asyncio.to_thread(failing, capsys, "list")
 
 
-@pytest.mark.usefixtures("held")
-def test_nobody_comes_back(monkeypatch, capsys):
+async def test_nobody_comes_back(another, monkeypatch, capsys):
     """A service that takes too long is given up; it may have done it all the same."""
     monkeypatch.setattr("exporter.commands.client.ANSWER_SECONDS", 0.05)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", str(port))
+    another.answer = HANG
 
-        said = failing(capsys, "retry", "--all")
+    said = await asyncio.to_thread(failing, capsys, "retry", "--all")
 
-    assert f"127.0.0.1:{port} doesn't answer" in said
+    assert f"127.0.0.1:{another.port} doesn't answer" in said
     assert "may be done all the same" in said
 
 

@@ -9,10 +9,10 @@ from math import ceil, log2
 
 import pytest
 
+from devkit.waiting import eventually
 from exporter.delivery import Answer, Outcome, breaker, delivery
 from exporter.delivery.breaker import Cause, State
 from exporter.spool import SpoolFailedError
-from tests.conftest import eventually
 from tests.unit.deliveries import LATER, NO, YES, make_waits_long, unless
 from tests.unit.spools import ANY, an_event, failing
 

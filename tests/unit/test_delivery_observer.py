@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from devkit.clock import Clock
 from exporter.delivery import Answer, Attempt, Cause, outcome_of
 from exporter.delivery.outcome import Failure
 from exporter.operations.delivery_observer import DeliveryObserver
@@ -16,22 +17,10 @@ OPENED = "the breaker opened: nothing is sent but probes"
 CLOSED = "the breaker closed: events are sent again"
 
 
-class StillClock:
-    """A clock that a test moves."""
-
-    def __init__(self, seconds):
-        """Begin at *seconds*."""
-        self.seconds = seconds
-
-    def __call__(self):
-        """Return the time."""
-        return self.seconds
-
-
 @pytest.fixture
 def clock():
     """Return a monotonic clock that stands still."""
-    return StillClock(1000.0)
+    return Clock(1000.0)
 
 
 @pytest.fixture
@@ -46,7 +35,7 @@ def watching(metrics, clock, caplog):
     caplog.set_level(logging.DEBUG)
 
     def make(name="default", *prefix):
-        wall = StillClock(NOON / 1000 + 2)
+        wall = Clock(NOON / 1000 + 2)
         of = metrics.of[name]
         return DeliveryObserver(of, name, *prefix, now=clock, wall=wall)
 

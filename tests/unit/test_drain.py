@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from devkit.waiting import eventually
 from exporter.delivery import Answer
-from tests.conftest import eventually
 from tests.unit.deliveries import LATER, NO, YES, make_waits_long, unless
 from tests.unit.spools import ANY, only
 

@@ -1,5 +1,6 @@
 """`enable` has the broker export to us again, when it was told not to."""
 
+import asyncio
 import json
 
 import pytest
@@ -16,27 +17,27 @@ def _no_pause(monkeypatch):
 
 
 @pytest.fixture
-def broker(httpserver):
+async def broker():
     """Return an actuator that has us disabled."""
-    return ActuatorStub(
-        httpserver, {"other": "ENABLED", "appintspool": "DISABLED"}, looks=2
-    )
+    exporters = {"other": "ENABLED", "appintspool": "DISABLED"}
+    async with ActuatorStub(exporters, looks=2) as broker:
+        yield broker
 
 
 @pytest.fixture
 def enable(broker, capsys):
     """Return a function that runs the command; it returns status, stdout, stderr."""
 
-    def run(*argv):
-        status = cli.main(["enable", "--broker", broker.url, *argv])
-        return status, *capsys.readouterr()
+    async def run(*argv):
+        argv = ["enable", "--broker", broker.url, *argv]
+        return await asyncio.to_thread(cli.main, argv), *capsys.readouterr()
 
     return run
 
 
-def test_disabled(broker, enable):
+async def test_disabled(broker, enable):
     """It asks once, and returns when it is done."""
-    status, out, err = enable()
+    status, out, err = await enable()
 
     assert (status, out) == (0, "appintspool is enabled\n")
     assert "gets what happens from now on" in err
@@ -44,29 +45,29 @@ def test_disabled(broker, enable):
     assert broker.exporters["appintspool"] == "ENABLED"
 
 
-def test_enabled_already(broker, enable):
+async def test_enabled_already(broker, enable):
     """It may be repeated."""
     broker.exporters["appintspool"] = "ENABLED"
 
-    status, out, _ = enable("--json")
+    status, out, _ = await enable("--json")
 
     assert (status, json.loads(out)) == (0, {"id": "appintspool"})
     assert broker.asked == []
 
 
-def test_any_case(enable):
+async def test_any_case(enable):
     """The id may be written as variables have it."""
-    status, out, _ = enable("--id", "APPINTSPOOL")
+    status, out, _ = await enable("--id", "APPINTSPOOL")
 
     assert (status, out) == (0, "appintspool is enabled\n")
 
 
 @pytest.mark.parametrize("state", [None, "CONFIG_NOT_FOUND"])
-def test_no_variables(broker, enable, state):
+async def test_no_variables(broker, enable, state):
     """Without its variables there is nothing to enable, and it says what to do."""
     broker.exporters["appintspool"] = state
 
-    status, _, err = enable()
+    status, _, err = await enable()
 
     assert status == 1
     assert "The broker has no variables for an exporter appintspool" in err
@@ -74,31 +75,31 @@ def test_no_variables(broker, enable, state):
     assert broker.asked == []
 
 
-def test_refused(broker, enable):
+async def test_refused(broker, enable):
     """What the broker says is told."""
     broker.answers["POST"] = [400]
 
-    status, _, err = enable()
+    status, _, err = await enable()
 
     assert status == 1
     assert "The broker doesn't enable appintspool: 400 Expected to do it" in err
 
 
-def test_busy(broker, enable):
+async def test_busy(broker, enable):
     """While another change is in progress it tries again."""
     broker.answers["POST"] = [409]
 
-    status, _, err = enable()
+    status, _, err = await enable()
 
     assert status == 0
     assert "trying again" in err
 
 
-def test_not_in_time(broker, enable):
+async def test_not_in_time(broker, enable):
     """A cluster that isn't whole can't do it, and it says so."""
     broker.looks = 10**9
 
-    status, _, err = enable("--timeout", "0.01")
+    status, _, err = await enable("--timeout", "0.01")
 
     assert status == 1
     assert "appintspool still is DISABLED after 0.01 s" in err

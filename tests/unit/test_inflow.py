@@ -4,19 +4,10 @@ import math
 
 import pytest
 
+from devkit.clock import Clock
 from exporter.operations.inflow import SLICE_SECONDS, WINDOW_SECONDS, Inflow
 
 HOUR = 3600.0
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    seconds = 5000.0
-
-    def __call__(self):
-        """Return the time."""
-        return self.seconds
 
 
 @pytest.fixture

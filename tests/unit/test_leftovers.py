@@ -1,11 +1,12 @@
 """`check` finds what a broker keeps for an exporter that is gone."""
 
+import asyncio
 import json
-import socket
 import time
 
 import pytest
 
+from devkit.backend import HANG
 from exporter import cli
 from exporter.operations import leftovers
 from tests.unit.actuators import ActuatorStub
@@ -21,19 +22,19 @@ def _spool(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def broker(httpserver, monkeypatch):
+async def broker(monkeypatch):
     """Return an actuator where brokers usually have theirs."""
-    broker = ActuatorStub(httpserver)
-    monkeypatch.setattr(leftovers, "USUAL", broker.url)
-    return broker
+    async with ActuatorStub({"other": "ENABLED"}) as broker:
+        monkeypatch.setattr(leftovers, "USUAL", broker.url)
+        yield broker
 
 
 @pytest.fixture
 def check(capsys):
     """Return a function that runs the command and returns what is said of a broker."""
 
-    def run(*argv):
-        cli.main(["check", "--json", *argv])
+    async def run(*argv):
+        await asyncio.to_thread(cli.main, ["check", "--json", *argv])
         return [
             (each["level"], each["text"], each["remedy"])
             for each in json.loads(capsys.readouterr().out)
@@ -44,24 +45,24 @@ def check(capsys):
 
 
 @pytest.mark.parametrize("url", [None, URL])
-def test_variables_removed_too_early(broker, check, monkeypatch, url):
+async def test_variables_removed_too_early(broker, check, monkeypatch, url):
     """The log is kept for us, who are gone: whether we are configured or not."""
     if url:
         monkeypatch.setenv("APP_INTEGRATIONS_URL", url)
     broker.exporters[NAME] = ["DISABLED", "CONFIG_NOT_FOUND"]
 
-    ((level, text, remedy),) = check()
+    ((level, text, remedy),) = await check()
 
     assert level == "problem"
     assert "keeps its log for the exporter appintspool" in text
     assert "`app-integrations-exporter uninstall`" in remedy
 
 
-def test_nobody_takes_it(broker, check):
+async def test_nobody_takes_it(broker, check):
     """The broker sends, and there is no backend: perhaps we are to go."""
     broker.exporters[NAME] = "ENABLED"
 
-    ((level, text, remedy),) = check("--broker", broker.url)
+    ((level, text, remedy),) = await check("--broker", broker.url)
 
     assert level == "problem"
     assert "nothing is configured here to take it" in text
@@ -69,12 +70,12 @@ def test_nobody_takes_it(broker, check):
     assert "else set APP_INTEGRATIONS_URL" in remedy
 
 
-def test_disabled_and_wanted(broker, check, monkeypatch):
+async def test_disabled_and_wanted(broker, check, monkeypatch):
     """Disabled once, an exporter stays so when its variables are back."""
     monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
     broker.exporters[NAME] = "DISABLED"
 
-    ((level, text, remedy),) = check("--broker", broker.url)
+    ((level, text, remedy),) = await check("--broker", broker.url)
 
     assert level == "problem"
     assert text == "The broker has appintspool disabled: it sends nothing"
@@ -84,81 +85,68 @@ def test_disabled_and_wanted(broker, check, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", ["", "_FILE"])
-def test_in_use(broker, check, monkeypatch, tmp_path, suffix):
+async def test_in_use(broker, check, monkeypatch, tmp_path, suffix):
     """An exporter that is configured on both sides is as it should be."""
     (tmp_path / "url").write_text(URL)
     value = str(tmp_path / "url") if suffix else URL
     monkeypatch.setenv(f"APP_INTEGRATIONS_URL{suffix}", value)
     broker.exporters[NAME] = "ENABLED"
 
-    ((level, _, _),) = check()
+    ((level, _, _),) = await check()
 
     assert level == "ok"
 
 
 @pytest.mark.parametrize("exporters", [{}, {NAME: "DISABLED"}, {"other": "ENABLED"}])
-def test_nothing_left(broker, check, exporters):
+async def test_nothing_left(broker, check, exporters):
     """Where we are not, or let go, nothing is wrong with the broker."""
     broker.exporters = exporters
 
-    ((level, _, _),) = check("--broker", broker.url)
+    ((level, _, _),) = await check("--broker", broker.url)
 
     assert level == "ok"
 
 
-def test_settings_with_mistakes(broker, check, monkeypatch):
+async def test_settings_with_mistakes(broker, check, monkeypatch):
     """Mistakes in the settings don't hide it."""
     monkeypatch.setenv("APP_INTEGRATIONS_BATCH_SIZE", "0")
     broker.exporters[NAME] = "CONFIG_NOT_FOUND"
 
-    ((level, _, _),) = check()
+    ((level, _, _),) = await check()
 
     assert level == "problem"
 
 
-@pytest.fixture
-def nobody():
-    """Return the URL of a port where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
-
-
 @pytest.mark.parametrize("status", [200, 404, 500])
-def test_not_a_broker_by_chance(check, httpserver, monkeypatch, status):
+async def test_not_a_broker_by_chance(broker, check, status):
     """Who listens at the usual place and is no broker isn't spoken of."""
-    httpserver.expect_request("/actuator/exporters").respond_with_data(status=status)
-    url = f"http://127.0.0.1:{httpserver.port}"
-    monkeypatch.setattr(leftovers, "USUAL", url)
+    broker.answer = status
 
-    assert check() == []
-    ((level, text, _),) = check("--broker", url)
+    assert await check() == []
+    ((level, text, _),) = await check("--broker", broker.url)
     assert level == "problem"
     assert f"answers {status}" in text
 
 
-def test_no_broker_at_all(check, nobody, monkeypatch):
+async def test_no_broker_at_all(broker, check):
     """That nobody is at the usual place is no news, and takes no time."""
-    monkeypatch.setattr(leftovers, "USUAL", nobody)
+    await broker.down()
     begin = time.monotonic()
 
-    assert check() == []
+    assert await check() == []
     assert time.monotonic() - begin < 1
-    ((level, text, remedy),) = check("--broker", nobody)
+    ((level, text, remedy),) = await check("--broker", broker.url)
     assert level == "problem"
-    assert f"{nobody} can't be asked" in text
+    assert f"{broker.url} can't be asked" in text
     assert "management port" in remedy
 
 
-def test_silence(check, monkeypatch):
+async def test_silence(broker, check, monkeypatch):
     """A usual place that says nothing costs a moment, and isn't spoken of."""
     monkeypatch.setattr(leftovers, "LOOK_SECONDS", 0.05)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        monkeypatch.setattr(leftovers, "USUAL", url)
+    broker.answer = HANG
 
-        assert check() == []
-        ((level, text, _),) = check("--broker", url)
-
+    assert await check() == []
+    ((level, text, _),) = await check("--broker", broker.url)
     assert level == "problem"
     assert "doesn't answer in time" in text

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
+from devkit.waiting import eventually
 from exporter.cli import loop_factory
 from exporter.delivery.names import look_up, resolver
-from tests.conftest import eventually
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from devkit.clock import Clock
 from exporter.ingest import Received
 from exporter.operations.metrics import Metrics
 from exporter.operations.observer import Observer
@@ -17,20 +18,10 @@ def metrics():
     return Metrics()
 
 
-class StillClock:
-    """A clock that a test moves."""
-
-    seconds = 1000.0
-
-    def __call__(self):
-        """Return the time."""
-        return self.seconds
-
-
 @pytest.fixture
 def clock():
     """Return a clock that stands still."""
-    return StillClock()
+    return Clock()
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from devkit.waiting import eventually
 from exporter.errors import ExporterError
 from exporter.spool import SpoolDamagedError, salvage
 from exporter.spool.database import MIGRATIONS, is_damage
 from exporter.spool.errors import SpoolVersionError
 from exporter.spool.pages import Pages
 from exporter.spool.salvage import mend
-from tests.conftest import eventually
 from tests.unit.damage import kept_aside, large, overwrite, overwrite_event, page_of
 from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken
 

@@ -1,10 +1,11 @@
 """`uninstall` has the broker let go of us, whatever state it has us in."""
 
+import asyncio
 import json
-import socket
 
 import pytest
 
+from devkit.backend import HANG, Answer
 from exporter import cli
 from exporter.distribution import actuator, changing
 from exporter.distribution.actuator import Step, next_step
@@ -20,18 +21,19 @@ def _no_pause(monkeypatch):
 
 
 @pytest.fixture
-def broker(httpserver):
+async def broker():
     """Return an actuator that lists an exporter that isn't ours."""
-    return ActuatorStub(httpserver)
+    async with ActuatorStub({"other": "ENABLED"}) as broker:
+        yield broker
 
 
 @pytest.fixture
 def uninstall(broker, capsys):
     """Return a function that runs the command; it returns status, stdout, stderr."""
 
-    def run(*argv, url=None):
-        status = cli.main(["uninstall", "--broker", url or broker.url, *argv])
-        return status, *capsys.readouterr()
+    async def run(*argv, url=None):
+        argv = ["uninstall", "--broker", url or broker.url, *argv]
+        return await asyncio.to_thread(cli.main, argv), *capsys.readouterr()
 
     return run
 
@@ -69,12 +71,12 @@ def test_next_step(statuses, accepted, deletable, step):
 
 
 @pytest.mark.parametrize("looks", [0, 2])
-def test_disabled(broker, uninstall, looks):
+async def test_disabled(broker, uninstall, looks):
     """An exporter that runs is disabled, and what is left to do is said."""
     broker.exporters[NAME] = "ENABLED"
     broker.looks = looks
 
-    status, out, err = uninstall()
+    status, out, err = await uninstall()
 
     assert (status, out) == (0, "appintspool is disabled\n")
     assert broker.asked == ["disable"]
@@ -85,11 +87,11 @@ def test_disabled(broker, uninstall, looks):
     assert "APP_INTEGRATIONS_ENABLED=false" in advice
 
 
-def test_again(broker, uninstall):
+async def test_again(broker, uninstall):
     """What is disabled is left alone: the command may be repeated."""
     broker.exporters[NAME] = "DISABLED"
 
-    status, out, err = uninstall("--json")
+    status, out, err = await uninstall("--json")
 
     assert status == 0
     assert json.loads(out) == {"id": NAME, "status": "DISABLED", "forgotten": False}
@@ -97,11 +99,11 @@ def test_again(broker, uninstall):
     assert "Now remove its variables" in err
 
 
-def test_forgotten(broker, uninstall):
+async def test_forgotten(broker, uninstall):
     """An exporter whose variables are gone already is deleted, not disabled."""
     broker.exporters[NAME] = "CONFIG_NOT_FOUND"
 
-    status, out, err = uninstall("--json")
+    status, out, err = await uninstall("--json")
 
     assert status == 0
     assert json.loads(out) == {"id": NAME, "status": None, "forgotten": True}
@@ -109,9 +111,9 @@ def test_forgotten(broker, uninstall):
     assert "has forgotten appintspool" in err
 
 
-def test_never_known(broker, uninstall):
+async def test_never_known(broker, uninstall):
     """Where there is nothing to do that is said, with what the broker lists."""
-    status, out, err = uninstall()
+    status, out, err = await uninstall()
 
     assert (status, out) == (0, "appintspool is not known\n")
     assert broker.asked == []
@@ -120,32 +122,32 @@ def test_never_known(broker, uninstall):
     )
 
 
-def test_another_id(broker, uninstall):
+async def test_another_id(broker, uninstall):
     """The id kept from the official exporter is found in any case."""
     broker.exporters[NAME] = "ENABLED"
 
-    status, out, _ = uninstall("--id", "AppIntSpool")
+    status, out, _ = await uninstall("--id", "AppIntSpool")
 
     assert (status, out) == (0, "appintspool is disabled\n")
 
 
-def test_several_tenants(broker, uninstall):
+async def test_several_tenants(broker, uninstall):
     """Listed once for each tenant, it is done when all of them let go."""
     broker.exporters[NAME] = ["DISABLED", "ENABLED"]
 
-    status, _, _ = uninstall()
+    status, _, _ = await uninstall()
 
     assert status == 0
     assert broker.asked == ["disable"]
 
 
 @pytest.mark.parametrize("refusal", [409, 500, 502, 504])
-def test_not_now(broker, uninstall, refusal):
+async def test_not_now(broker, uninstall, refusal):
     """What may be done in a moment is asked for again, and told once."""
     broker.exporters[NAME] = "ENABLED"
     broker.answers = {"GET": [503, 503], "POST": [refusal, refusal]}
 
-    status, out, err = uninstall()
+    status, out, err = await uninstall()
 
     assert (status, out) == (0, "appintspool is disabled\n")
     assert broker.asked == ["disable"] * 3
@@ -153,12 +155,12 @@ def test_not_now(broker, uninstall, refusal):
 
 
 @pytest.mark.parametrize("refusal", [400, 404, 405])
-def test_not_deletable(broker, uninstall, refusal):
+async def test_not_deletable(broker, uninstall, refusal):
     """What can't be deleted is disabled: that, too, lets the log go."""
     broker.exporters[NAME] = "CONFIG_NOT_FOUND"
     broker.answers = {"DELETE": [refusal]}
 
-    status, out, err = uninstall()
+    status, out, err = await uninstall()
 
     assert (status, out) == (0, "appintspool is disabled\n")
     assert broker.asked == ["delete", "disable"]
@@ -166,12 +168,12 @@ def test_not_deletable(broker, uninstall, refusal):
 
 
 @pytest.mark.parametrize("refusal", [400, 404])
-def test_not_to_be_disabled(broker, uninstall, refusal):
+async def test_not_to_be_disabled(broker, uninstall, refusal):
     """A refusal for good ends it, with the reason."""
     broker.exporters[NAME] = "ENABLED"
     broker.answers = {"POST": [refusal]}
 
-    status, out, err = uninstall()
+    status, out, err = await uninstall()
 
     assert (status, out) == (1, "")
     assert f"doesn't disable appintspool: {refusal} Expected to do it, but won't" in err
@@ -187,11 +189,11 @@ def test_not_to_be_disabled(broker, uninstall, refusal):
         ({}, {"GET": [500] * 10_000}, "answers 500 Expected"),
     ],
 )
-def test_not_in_time(broker, uninstall, exporters, answers, why):
+async def test_not_in_time(broker, uninstall, exporters, answers, why):
     """A change that never ends isn't waited for longer than is asked for."""
     broker.exporters, broker.answers, broker.looks = exporters, answers, 10**9
 
-    status, out, err = uninstall("--timeout", "0.05")
+    status, out, err = await uninstall("--timeout", "0.05")
 
     assert (status, out) == (1, "")
     error = err.splitlines()[-1]
@@ -202,79 +204,74 @@ def test_not_in_time(broker, uninstall, exporters, answers, why):
 @pytest.mark.parametrize(
     "status, body",
     [
-        (200, "<html>"),
-        (200, "{}]"),
-        (200, '{"status": "UP"}'),
-        (200, '[{"exporterId": "appintspool"}]'),
-        (200, '["appintspool"]'),
-        (200, "7"),
+        (200, b"<html>"),
+        (200, b"{}]"),
+        (200, b'{"status": "UP"}'),
+        (200, b'[{"exporterId": "appintspool"}]'),
+        (200, b'["appintspool"]'),
+        (200, b"7"),
         (200, b"\xff"),
-        (204, ""),
-        (302, "[]"),
-        (404, "[]"),
-        (404, "not found"),
+        (204, b""),
+        (302, b"[]"),
+        (404, b"[]"),
+        (404, b"not found"),
     ],
 )
-def test_no_actuator(httpserver, uninstall, status, body):
+async def test_no_actuator(broker, uninstall, status, body):
     """Whoever answers in another way is no broker, or an old one."""
-    httpserver.clear()
-    httpserver.expect_request("/actuator/exporters").respond_with_data(
-        body, status=status, headers={"Location": "/"}
-    )
+    broker.answer = Answer(status, {"Location": "/"}, body)
 
-    code, out, err = uninstall()
+    code, out, err = await uninstall()
 
     assert (code, out) == (1, "")
     assert f"answers {status}, and not as the actuator of a broker" in err
     assert "by --broker" in err
 
 
-def test_credentials_wanted(httpserver, uninstall):
+async def test_credentials_wanted(broker, uninstall):
     """An actuator that is protected is told as that."""
-    httpserver.clear()
-    httpserver.expect_request("/actuator/exporters").respond_with_data(status=401)
+    broker.answer = 401
 
-    code, _, err = uninstall()
+    code, _, err = await uninstall()
 
     assert code == 1
     assert "wants credentials: it answers 401. Ask it yourself" in err
 
 
-def test_nobody_there(uninstall):
+async def test_nobody_there(broker, uninstall):
     """A port where nobody listens is named, with where to run the command."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        code, out, err = uninstall(url=url)
+    await broker.down()
+
+    code, out, err = await uninstall()
 
     assert (code, out) == (1, "")
-    assert f"{url} can't be asked: Connection refused. " in err
+    assert f"{broker.url} can't be asked: Connection refused. " in err
     assert "run this where that is reached" in err
 
 
-def test_no_such_host(uninstall):
+async def test_no_such_host(uninstall):
     """A name that doesn't resolve is told as that."""
-    code, _, err = uninstall(url="http://broker.invalid:9600")
+    code, _, err = await uninstall(url="http://broker.invalid:9600")
 
     assert code == 1
     assert "http://broker.invalid:9600 can't be asked: " in err
 
 
-def test_silence(monkeypatch, uninstall):
+async def test_silence(broker, monkeypatch, uninstall):
     """A port that says nothing is given up."""
     monkeypatch.setattr(actuator, "ANSWER_SECONDS", 0.05)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        code, _, err = uninstall(url=url)
+    broker.answer = HANG
+
+    code, _, err = await uninstall()
 
     assert code == 1
-    assert f"{url} doesn't answer in time" in err
+    assert f"{broker.url} doesn't answer in time" in err
 
 
 @pytest.mark.parametrize("behind", ["/", "/actuator", "/actuator/"])
-def test_where_it_is(broker, uninstall, behind):
+async def test_where_it_is(broker, uninstall, behind):
     """However the port is written, the same place is asked."""
-    assert uninstall(url=broker.url + behind)[0] == 0
+    assert (await uninstall(url=broker.url + behind))[0] == 0
 
 
 @pytest.mark.parametrize(
