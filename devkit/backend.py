@@ -113,6 +113,8 @@ class Stub:
         self.answer = answer
         """The plan. It may change at any time."""
         self.requests: list[Request] = []
+        self.host = LOOPBACK
+        """The address to listen at from the next `up` on."""
         self.port = port or free_port()
         self.url = f"{'https' if tls else 'http'}://{LOOPBACK}:{self.port}"
         self._tls = tls
@@ -136,7 +138,7 @@ class Stub:
             app, access_log=None, handler_cancellation=True, shutdown_timeout=0
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, self.port, ssl_context=self._tls)
+        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls)
         await site.start()
 
     async def down(self) -> None:

@@ -1,8 +1,8 @@
 """
 An Elasticsearch that accepts everything: what a second exporter of the broker gets.
 
-`python -m devkit.recorder PORT` runs one that counts: `GET /seen` shows the number of
-records, and when the last one came, in seconds of the monotonic clock.
+`python -m devkit.recorder PORT [ADDRESS]` runs one that counts: `GET /seen` shows the
+number of records, and when the last one came, in seconds of the monotonic clock.
 """
 
 import asyncio
@@ -88,4 +88,6 @@ async def serve(stub: Stub) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Counter(port=int(sys.argv[1]))))
+    counter = Counter(port=int(sys.argv[1]))
+    counter.host = (sys.argv[2:] or [counter.host])[0]
+    asyncio.run(serve(counter))
