@@ -3,11 +3,13 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 
+import aiohttp
 import psutil
 import pytest
 
@@ -127,6 +129,7 @@ async def test_a_whole_run(a_demo, tmp_path):
     demo = a_demo("--json", "--keep")
     story = lines_until(demo.stderr, "status\n")
     processes = psutil.Process(demo.pid).children(recursive=True)
+    await try_what_is_suggested("".join(story), demo.stderr)
     demo.terminate()
     output, errors = demo.communicate(timeout=PATIENCE)
 
@@ -138,6 +141,25 @@ async def test_a_whole_run(a_demo, tmp_path):
     assert faults(summary) == ""
     assert processes
     assert await left_behind(processes, tmp_path) == []
+
+
+def run(command):
+    """Run *command* and keep what it prints."""
+    return subprocess.run(command, stdout=subprocess.PIPE, check=False)
+
+
+async def try_what_is_suggested(story, shown):
+    """Complete the task while the backend fails; its event arrives afterwards."""
+    (url, task) = re.search(r"curl (\S+/(\d+)/completion)", story).groups()
+    fail, heal = re.findall(r"curl -X PUT (\S+)", story)
+    status = ["sh", "-c", story[story.index("  cd ") :]]
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        await session.put(fail)
+        await session.post(url, json={})
+        await eventually(lambda: b"503" in run(status).stdout, within=PATIENCE)
+        await session.put(heal)
+    assert f"COMPLETED  task {task}" in "".join(lines_until(shown, "COMPLETED"))
+    lines_until(shown, "CREATED")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
