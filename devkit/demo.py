@@ -158,6 +158,7 @@ class Demo:
     def _engine(self) -> AbstractAsyncContextManager[object]:
         if self._image:
             self._console.print(LICENCE.format(self._image))
+            self._console.print("Starting it; a download takes minutes.")
             return engine_in_docker(
                 self._image, self._variables, self.work, *self._ports
             )
