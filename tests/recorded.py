@@ -14,20 +14,6 @@ def files(version):
     return sorted(found, key=lambda path: path.name)
 
 
-def name_of(path):
-    """Return version and subject of the recording at *path*."""
-    return f"{path.parent.name}/{path.stem}"
-
-
-OTHERS = [
-    path
-    for version in VERSIONS
-    for path in files(version)
-    if path.stem not in ("user-task", "tenants")
-]
-"""The files without a user task that is sent."""
-
-
 def lines(path):
     """Return the lines of the file at *path*, as bytes."""
     return (RECORDINGS / path).read_bytes().splitlines()

@@ -26,17 +26,19 @@ SOURCES = sorted(
     }
     | {"jobKind"}
 )
+ENVELOPE = sorted(set(a_record()) - {"value"})
 
 
 @given(
     name=st.sampled_from(sorted(TYPE_OF)),
     value=st.dictionaries(st.sampled_from(SOURCES), JSON, max_size=6),
     element_type=st.sampled_from(["PROCESS", "TASK", "EXCLUSIVE_GATEWAY"]),
+    envelope=st.dictionaries(st.sampled_from(ENVELOPE), JSON, max_size=2),
 )
-def test_any_field(name, value, element_type):
+def test_any_field(name, value, element_type, envelope):
     """With anything in any field, it's a whole event, or nothing, or has a reason."""
     each, kind = TYPE_OF[name]
-    record = a_record(valueType=each.value_type, intent=kind.intent)
+    record = a_record(valueType=each.value_type, intent=kind.intent) | envelope
     record["value"] = {"bpmnElementType": element_type} | value
 
     event = outcome_of(json.dumps(record).encode())
@@ -45,6 +47,16 @@ def test_any_field(name, value, element_type):
         each, kind = TYPE_OF[event.kind]
         fields = [field.name for field in each.fields_of(kind)]
         assert list(json.loads(event.body)) == fields
+        assert b"\n" not in event.body
+        assert event.partition > 0
+        assert min(event.position, event.timestamp) >= 0
+        assert all(-(2**63) <= number < 2**63 for number in event[:5])
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_document(document):
+    """Whatever a document holds, it becomes nothing or is refused with a reason."""
+    assert isinstance(outcome_of(document), str | None)
 
 
 def outcome_of(document):

@@ -1,13 +1,9 @@
-"""Whatever a document holds, it becomes an event, or nothing, or a reason."""
-
-import json
+"""A document that can't become an event is refused with a reason."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from exporter.events import Mapper, UnmappableError
-from tests.contract import CONTRACT, RECORD
+from tests.contract import RECORD
 from tests.records import a_record, line
 
 MAPPER = Mapper()
@@ -108,59 +104,3 @@ def test_a_number_that_is_none():
 
     with pytest.raises(UnmappableError):
         MAPPER.event(document)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
-    ),
-    max_leaves=10,
-)
-
-
-ENVELOPE = sorted(set(RECORD) - {"value"})
-
-
-def is_event(event):
-    """Tell whether *event* is as every event is, for whatever record."""
-    assert list(json.loads(event.body)) == [field for field, _, _ in CONTRACT]
-    assert b"\n" not in event.body
-    assert event.partition > 0
-    assert event.position >= 0
-    assert event.timestamp >= 0
-    assert all(-(2**63) <= number < 2**63 for number in event[:5])
-    return True
-
-
-def outcome_of(document):
-    """Return the event, None, or the reason of the refusal, which can be stored."""
-    try:
-        return MAPPER.event(document)
-    except UnmappableError as error:
-        return str(error).encode().decode()
-
-
-@given(st.binary())
-def test_any_bytes(document):
-    """Whatever a document holds, it becomes nothing or is refused with a reason."""
-    assert isinstance(outcome_of(document), str | None)
-
-
-@given(JSON)
-def test_any_json(value):
-    """Whatever JSON a document is, it becomes nothing or is refused with a reason."""
-    assert isinstance(outcome_of(json.dumps(value).encode()), str | None)
-
-
-@given(
-    envelope=st.dictionaries(st.sampled_from(ENVELOPE), JSON, max_size=2),
-    value=st.dictionaries(st.sampled_from(sorted(RECORD["value"])), JSON, max_size=3),
-)
-def test_any_field(envelope, value):
-    """With anything in any field, it's a whole event, or nothing, or refused."""
-    record = RECORD | {"value": RECORD["value"] | value} | envelope
-
-    outcome = outcome_of(json.dumps(record).encode())
-
-    assert isinstance(outcome, str | None) or is_event(outcome)
