@@ -75,17 +75,6 @@ async def test_batches_whose_header_fits(start, backend, cluster_id):
     ]
 
 
-async def test_a_batch_may_wait_to_become_full(start, backend):
-    """With BATCH_INTERVAL_MS a batch waits for more, but not once it is full."""
-    exporter = await start(batch_size=3, batch_interval_ms=60_000)
-
-    for position in (1, 2, 3):
-        await exporter.bulk(tasks(position))
-    await eventually(lambda: backend.positions == [1, 2, 3])
-
-    assert len(backend.requests) == 1
-
-
 async def test_a_batch_does_not_wait_for_ever(start, backend):
     """A batch that doesn't become full is sent when BATCH_INTERVAL_MS is over."""
     loop = asyncio.get_running_loop()

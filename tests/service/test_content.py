@@ -176,26 +176,6 @@ async def test_a_body_without_its_last_line_end(start, backend):
     assert (await exporter.metrics())["ingest_records_total kept_aside"] == 1
 
 
-async def test_content_is_kept_aside_once(start):
-    """What the broker repeats, also after a restart, is kept aside only once."""
-    body = action(a_record(1)) + b"\nbroken\n"
-    exporter = await start()
-
-    for _ in range(3):
-        assert (await exporter.bulk(body)).status == 200
-    before = await exporter.metrics()
-    await exporter.stop()
-    exporter = await start()
-    await exporter.bulk(body)
-    behind = await exporter.metrics()
-
-    assert before["ingest_records_total kept_aside"] == 1
-    assert before["ingest_records_total repeat"] == 2
-    assert before["spool_dead_letters"] == 1
-    assert behind["ingest_records_total kept_aside"] == 0
-    assert behind["spool_dead_letters"] == 1
-
-
 async def test_repeats_are_harmless(start, backend):
     """The broker sends the last minutes again: it's told yes, the backend nothing."""
     exporter = await start()
@@ -212,27 +192,6 @@ async def test_repeats_are_harmless(start, backend):
     assert reply.json == bulk_answer(tasks(1, 2, 3).decode())
     assert backend.positions == [1, 2, 3, 4]
     assert (await exporter.metrics())["ingest_records_total repeat"] == 3
-
-
-async def test_positions_that_start_again(start, backend):
-    """After a purge positions start again at later times: nothing is taken twice."""
-    exporter = await start()
-
-    await exporter.bulk(tasks(1, 2))
-    later = [a_record(n, timestamp=a_record()["timestamp"] + 999) for n in (1, 2)]
-    await exporter.bulk(bulk(*later))
-    await eventually(lambda: len(backend.positions) == 4)
-
-    assert sorted(backend.positions) == [1, 1, 2, 2]
-    assert (await exporter.metrics())["ingest_epochs_total"] == 1
-    assert (
-        len(
-            exporter.lines.saying(
-                "positions started again: was the engine purged or restored?"
-            )
-        )
-        == 1
-    )
 
 
 async def test_an_unnamed_index(start, backend):

@@ -7,7 +7,6 @@ import pytest
 
 from devkit.waiting import eventually
 from exporter.errors import ExporterError
-from exporter.spool import database
 from exporter.spool import disk as disks
 from tests.records import tasks
 from tests.service.running import running
@@ -45,19 +44,6 @@ def small(tmp_path, monkeypatch):
         pytest.skip("only root may mount a small disk")
     yield small
     small.unmount()
-
-
-@pytest.fixture
-def connections(monkeypatch):
-    """Return the connections to SQLite that this test opens, as they come."""
-    opened = []
-
-    def open_database(path):
-        opened.append(database.open_database(path))
-        return opened[-1]
-
-    monkeypatch.setattr("exporter.spool.spool.open_database", open_database)
-    return opened
 
 
 async def no_more(exporter):
@@ -137,25 +123,3 @@ async def test_a_read_only_disk_at_the_start(settings, small, backend):
     backend.answer = 200
     async with running(make()):
         await eventually(lambda: backend.positions == [1, 2])
-
-
-async def test_a_disk_that_becomes_read_only(start, backend, connections):
-    """Nothing is taken, and nothing forgotten, while SQLite must not write."""
-    exporter = await start()
-    (connection,) = connections
-    gate = backend.hold()
-    assert (await exporter.bulk(tasks(1))).status == 200
-    await eventually(lambda: backend.requests)
-
-    connection.execute("PRAGMA query_only = on")
-    gate.set()
-    refused = await exporter.bulk(tasks(2))
-    unready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
-    connection.execute("PRAGMA query_only = off")
-    mended = await exporter.bulk(tasks(2))
-    await eventually(lambda: backend.positions == [1, 2])
-
-    assert (refused.status, mended.status) == (503, 200)
-    assert "readonly" in refused.json["error"]["reason"]
-    assert (unready.status, healthy.status) == (503, 200)
-    assert (await exporter.look("/readyz")).status == 200

@@ -6,7 +6,7 @@ import base64
 import pytest
 
 from devkit.waiting import eventually
-from tests.records import KEY, a_record, action, bulk, instance, tasks
+from tests.records import KEY, a_record, action, bulk, tasks
 from tests.service.replies import explains_itself
 from tests.service.wire import POST, connected
 
@@ -177,40 +177,6 @@ async def test_a_full_spool(start, backend):
     assert (await exporter.metrics())["ingest_refusals_total 429"] == 2
 
 
-async def test_a_full_spool_that_loses_the_oldest(start, backend):
-    """Whoever prefers that is never told to wait; what is lost is counted and told."""
-    backend.answer = 503
-    exporter = await start(
-        spool_max_bytes=MIB, spool_when_full="drop-oldest", batch_size=1
-    )
-    large = {"assignee": "x" * (MIB // 64)}
-
-    replies = [
-        await exporter.bulk(tasks(n, value=large | instance(n))) for n in range(1, 101)
-    ]
-    metrics = await exporter.metrics()
-    backend.answer = 200
-    await eventually(lambda: 100 in backend.positions)
-
-    assert {reply.status for reply in replies} == {200}
-    lost = metrics["spool_lost_events_total"]
-    assert lost + metrics["spool_events"] == 100
-    assert metrics["spool_event_bytes"] <= MIB
-    await eventually(lambda: len(backend.positions) == 100 - lost)
-    (told,) = exporter.lines.saying("the spool is full: the oldest events are lost")
-    assert told.levelname == "ERROR"
-
-
-async def test_a_request_larger_than_the_spool(start, backend):
-    """One request may exceed the limit: refused, it would come again for ever."""
-    exporter = await start(spool_max_bytes=MIB)
-
-    reply = await exporter.bulk(tasks(1, value={"assignee": "x" * 2 * MIB}))
-    await eventually(lambda: backend.positions == [1])
-
-    assert reply.status == 200
-
-
 async def test_a_failing_disk(start, backend, disk):
     """While the disk fails the broker is told so, and afterwards all is as before."""
     exporter = await start()
@@ -219,6 +185,7 @@ async def test_a_failing_disk(start, backend, disk):
 
     disk.failing = True
     replies = [await exporter.bulk(tasks(2)) for _ in range(3)]
+    ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
     disk.failing = False
     mended = await exporter.bulk(tasks(2))
     await eventually(lambda: backend.positions == [1, 2])
@@ -227,7 +194,9 @@ async def test_a_failing_disk(start, backend, disk):
         assert explains_itself(
             reply, 503, "disk I/O error", "APP_INTEGRATIONS_SPOOL_DIR"
         )
-    assert mended.status == 200
+    assert (ready.status, healthy.status, mended.status) == (503, 200, 200)
+    assert "disk I/O error" in ready.json["reason"]
+    assert (await exporter.look("/readyz")).status == 200
     assert len(exporter.lines.saying("request refused")) == 1
     assert len(exporter.lines.saying("bulk requests are accepted again")) == 1
     assert (await exporter.metrics())["ingest_refusals_total 503"] == 3

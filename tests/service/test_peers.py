@@ -1,6 +1,7 @@
 """A backend that hangs, breaks off or isn't there delays what it gets, and no more."""
 
 import asyncio
+import socket
 from itertools import chain, repeat
 
 from devkit.backend import HANG, HANG_UP, Answer, begun
@@ -8,6 +9,7 @@ from devkit.waiting import eventually
 from tests.records import KEY, instance, tasks
 from tests.service.running import eventually_metrics
 
+HOST = "backend.invalid"
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -176,12 +178,31 @@ async def test_nobody_listens(start, backend):
     assert f"127.0.0.1:{backend.port}" in trouble.reason
 
 
-async def test_a_name_that_does_not_resolve(start):
-    """A name nobody knows is the moment's fault: name services fail, too."""
-    exporter = await start(url="http://backend.invalid/events")
+async def test_a_name_that_does_not_resolve(start, backend, monkeypatch):
+    """Events wait until the name leads somewhere again, and arrive in order."""
+    asked = []
+    known = False
+    resolve = socket.getaddrinfo
 
-    await exporter.bulk(tasks(1))
-    (trouble,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
+    def getaddrinfo(host, *args, **more):
+        if host != HOST:
+            return resolve(host, *args, **more)
+        asked.append(host)
+        if not known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve("127.0.0.1", *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    exporter = await start(url=backend.url.replace("127.0.0.1", HOST))
+    await exporter.bulk(tasks(1, 2, 3))
+    await eventually(lambda: len(asked) >= 3)
+    (trouble,) = exporter.lines.saying("batch not delivered")
+    metrics = await exporter.metrics()
+    known = True
+    await eventually(lambda: len(backend.positions) == 3)
 
     assert trouble.outcome == "postponed"
-    assert "backend.invalid" in trouble.reason
+    assert HOST in trouble.reason
+    assert metrics["delivery_attempts_total postponed"] >= 2
+    assert metrics["delivery_attempts_total blocked"] == 0
+    assert backend.positions == [1, 2, 3]

@@ -97,53 +97,6 @@ async def test_a_backend_that_is_down(start, backend, status):
     assert len(exporter.lines.saying(CLOSED)) == 1
 
 
-async def test_a_wrong_key(start, backend, status):
-    """It's blocked from the first answer on, and the remedy is the one of the log."""
-    backend.answer = 401
-    exporter = await start()
-    await exporter.bulk(tasks(1))
-    await eventually(lambda: exporter.lines.saying(OPENED))
-
-    code, out, _ = await status(port_of(exporter))
-    _, printed, _ = await status(port_of(exporter), "--json")
-
-    assert code == 1
-    assert "NO, the setup is wrong" in out
-    (opened,) = exporter.lines.saying(OPENED)
-    assert opened.remedy.startswith("Correct APP_INTEGRATIONS_API_KEY")
-    assert opened.remedy in out
-    trouble = json.loads(printed)["backends"]["default"]["delivery"]["trouble"]
-    assert (trouble["outcome"], trouble["remedy"]) == ("blocked", opened.remedy)
-    (logged,) = exporter.lines.saying("batch not delivered")
-    assert (trouble["reason"], trouble["remedy"]) == (logged.reason, logged.remedy)
-
-
-async def test_a_full_spool(start, backend, status):
-    """That the broker has to wait is said, with what to do about it."""
-    backend.answer = 503
-    exporter = await start(spool_max_bytes=MIB)
-    position = 1
-    while (await exporter.bulk(a_large_task(position))).status == 200:
-        position += 1
-
-    code, out, _ = await status(port_of(exporter))
-    metrics = await exporter.metrics()
-    backend.answer = 200
-    await eventually(lambda: len(backend.positions) == position - 1)
-
-    assert code == 1
-    assert "NONE, the spool is full" in out
-    assert "NO, the spool is full" in out
-    assert "raise APP_INTEGRATIONS_SPOOL_MAX_BYTES" in out
-    assert metrics["spool_full"] == 1
-    assert metrics["ingest_answers_total 429"] == 1
-
-
-def a_large_task(position):
-    """Return a bulk request of some 400 KB."""
-    return tasks(position, value={"assignee": "x" * 400_000})
-
-
 async def test_no_service(start, backend, status):
     """What waits can be seen without one, and it says that there is none."""
     backend.answer = 503

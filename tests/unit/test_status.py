@@ -12,7 +12,7 @@ from exporter.operations.delivery_metrics import Trouble
 from exporter.operations.delivery_observer import DeliveryObserver
 from exporter.operations.metrics import Metrics
 from exporter.operations.status import status_of, status_without_service
-from exporter.spool import Batch
+from exporter.spool import Batch, SpoolFullError
 from tests.unit.spools import ANY, NOON, a_spool, an_event, only
 
 TROUBLE = Trouble(Outcome.BLOCKED, "401 Unauthorized", "Correct it", at=NOON - 12)
@@ -182,9 +182,13 @@ async def test_all_that_waits_waits_aside(story):
 
 async def test_ingest_is_hindered(story):
     """A service that delivers and accepts nothing isn't well."""
+    await story.spool.append([an_event(1)])
+    with pytest.raises(SpoolFullError):
+        await story.spool.append([an_event(2, body=b"x" * (1 << 20))])
+
     status = story.status(hindrance="the spool is full: 9 bytes")
 
-    assert status["ok"] is False
+    assert (status["ok"], status["spool"]["full"]) == (False, True)
     assert status["ingest"]["hindrance"] == "the spool is full: 9 bytes"
 
 
