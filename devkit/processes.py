@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -32,9 +33,11 @@ TAIL_LINES = 15
 PREFIX = "APP_INTEGRATIONS_"
 
 # Below the ports that systems take for outgoing connections: while a server is away,
-# its port must not become the far end of another connection. None comes twice, because
-# a server may be given its port long before it listens.
+# its port must not become the far end of another connection.
 PORTS = itertools.cycle(random.sample(range(20_000, 32_000), 12_000))
+MOST_HELD = 100
+HELD: deque[int] = deque()
+"""Sockets of the newest ports: other runs can't get a port until its server listens."""
 
 # Standard output is the guardian until the command begins, and the log from then on.
 REPORTING = ["/bin/sh", "-c", 'echo "+$$" && exec "$@" >&2', "sh"]
@@ -231,20 +234,27 @@ class Exporter(Process):
 
 def free_port(preferred: int = 0) -> int:
     """Return *preferred* if the port is free, else a random one."""
-    port = preferred or next(PORTS)
-    while not _is_free(port):
-        port = next(PORTS)
+    if preferred and _bound(preferred, reuse=True):
+        return preferred
+    while not _bound(port := next(PORTS), reuse=False):
+        pass
     return port
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # A server may bind although an old connection lingers, so the probe may, too.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
+def _bound(port: int, *, reuse: bool) -> bool:
+    """Tell whether *port* is free, and hold it; servers may listen there still."""
+    probe = socket.socket()
+    # A server may bind although an old connection lingers, so the probe may, too.
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+    try:
+        probe.bind((LOOPBACK, port))
+    except OSError:
+        probe.close()
+        return False
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    HELD.append(probe.detach())
+    if len(HELD) > MOST_HELD:
+        os.close(HELD.popleft())
     return True
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import sys
 
 import aiohttp
@@ -271,6 +272,16 @@ async def test_an_http_proxy(client):
 
     assert [request.path for request in stub.requests] == ["/path"]
     assert proxy.heads[0].startswith("GET http://backend.example/path HTTP/1.1\r\n")
+
+
+async def test_a_port_is_held(client):
+    """A free port is kept from other runs, and a server may listen there."""
+    port = free_port()
+
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    async with Stub(200, port=port) as stub, client.get(stub.url) as answer:
+        assert answer.status == 200
 
 
 def test_a_clock():
