@@ -1,6 +1,5 @@
 """What a million waiting events change: memory, opening, and the rates."""
 
-import asyncio
 import statistics
 import tempfile
 import time
@@ -10,9 +9,9 @@ from exporter.events import ONLY_BACKEND
 from exporter.spool import open_spool
 from tests.benchmarks import records
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.processes import MIB, Backend, Exporter, backend, nowhere
+from tests.benchmarks.processes import MIB, Exporter, Receiver, delivering, nowhere
 from tests.benchmarks.throughput import PER_REQUEST
-from tests.benchmarks.wire import Connection, request
+from tests.benchmarks.wire import connected, request, send
 
 EVENTS, QUICK_EVENTS = 1_000_000, 100_000
 SAMPLE, QUICK_SAMPLE = 40_000, 20_000
@@ -20,75 +19,57 @@ TURNS, QUICK_TURNS = 3, 1
 LIMIT = 4 * 1024 * MIB
 
 
-def measure(*, quick: bool) -> list[Figure]:
+async def measure(*, quick: bool) -> list[Figure]:
     """Do the same with a full and an empty spool, in turns, for machines have moods."""
     events = QUICK_EVENTS if quick else EVENTS
     turns = range(QUICK_TURNS if quick else TURNS)
+    feed = _Feed(QUICK_SAMPLE if quick else SAMPLE)
     with tempfile.TemporaryDirectory() as name:
-        feed = _Feed(QUICK_SAMPLE if quick else SAMPLE)
         full, empty = Path(name) / "full", Path(name) / "empty"
-        with (
-            _exporter(full, nowhere()).running() as filled,
-            _exporter(empty, nowhere()).running() as other,
+        async with (
+            Exporter(full, nowhere(), SPOOL_MAX_BYTES=LIMIT) as filled,
+            Exporter(empty, nowhere(), SPOOL_MAX_BYTES=LIMIT) as other,
         ):
+            await filled.run()
+            await other.run()
             while feed.sent < events:
                 feed.send(filled)
             taking_in = [feed.send(filled) / feed.send(other) for _ in turns]
-            filling = filled.usage
-        size = sum(file.stat().st_size for file in full.rglob("*"))
-        opening = asyncio.run(_opening(full / "spool"))
-        with (
-            backend() as receiver,
-            _exporter(full, receiver.url).running() as drained,
+            filling = filled.peak_mib
+        size = sum(file.stat().st_size for file in full.rglob("*")) / MIB
+        opening = _opening(full / "spool")
+        async with (
+            Receiver(Path(name)) as receiver,
+            Exporter(full, receiver.url, SPOOL_MAX_BYTES=LIMIT) as drained,
         ):
-            draining = feed.arrive(receiver)
-            emptying = drained.usage
+            started = time.monotonic()
+            await drained.run()
+            ready = time.monotonic() - started
+            rate = feed.arrive(receiver)
+            draining = drained.peak_mib
         both = [
-            feed.send_and_arrive(full) / feed.send_and_arrive(Path(name) / f"{turn}")
+            await feed.send_and_arrive(full)
+            / await feed.send_and_arrive(Path(name) / f"{turn}")
             for turn in turns
         ]
+    ratio, both_ratio = statistics.median(taking_in), statistics.median(both)
+    name = f"{events:,} waiting: resident, filling"
     return [
+        Figure(name, filling, "MiB", at_most=120),
+        Figure("... resident, draining", draining, "MiB", at_most=120),
+        Figure("... opening after a kill", opening, "s", at_most=1),
+        Figure("... process start until ready", ready, "s"),
+        Figure("... taking in, to an empty spool's rate", ratio, "x", at_least=0.8),
         Figure(
-            name=f"{events:,} waiting: resident, filling",
-            value=filling.peak_mib,
-            unit="MiB",
-            at_most=120,
+            "... in and out, to an empty spool's rate", both_ratio, "x", at_least=0.8
         ),
-        Figure(
-            name="... resident, draining",
-            value=emptying.peak_mib,
-            unit="MiB",
-            at_most=120,
-        ),
-        Figure(name="... opening after a kill", value=opening, unit="s", at_most=1),
-        Figure(
-            name="... process start until ready",
-            value=drained.seconds_to_start,
-            unit="s",
-        ),
-        Figure(
-            name="... taking in, to an empty spool's rate",
-            value=statistics.median(taking_in),
-            unit="x",
-            at_least=0.8,
-        ),
-        Figure(
-            name="... in and out, to an empty spool's rate",
-            value=statistics.median(both),
-            unit="x",
-            at_least=0.8,
-        ),
-        Figure(name="... draining alone", value=draining, unit="events/s"),
-        Figure(name="... size on disk", value=size / MIB, unit="MiB"),
+        Figure("... draining alone", rate, "events/s"),
+        Figure("... size on disk", size, "MiB"),
     ]
 
 
-def _exporter(directory: Path, url: str) -> Exporter:
-    return Exporter(directory, url, SPOOL_MAX_BYTES=LIMIT)
-
-
-async def _opening(directory: Path) -> float:
-    """Return the seconds it takes to open the spool in *directory*."""
+def _opening(directory: Path) -> float:
+    """Return the seconds that it takes to open the spool in *directory*."""
     started = time.monotonic()
     with open_spool(directory, backends=[ONLY_BACKEND], limit=LIMIT):
         return time.monotonic() - started
@@ -104,29 +85,26 @@ class _Feed:
     def send(self, exporter: Exporter) -> float:
         """Return the rate at which the next sample is taken in."""
         requests = self._next()
-        with Connection(exporter.ingest_port) as connection:
+        with connected(exporter.ingest_port) as connection:
             started = time.monotonic()
-            connection.send_all(requests)
+            send(connection, *requests)
             return self._sample / (time.monotonic() - started)
 
-    def arrive(self, receiver: Backend) -> float:
+    def arrive(self, receiver: Receiver) -> float:
         """Return the rate at which as many events as a sample has arrive."""
         before, started = receiver.seen().events, time.monotonic()
         seen = receiver.seen(before + self._sample)
         return (seen.events - before) / (seen.last - started)
 
-    def send_and_arrive(self, directory: Path) -> float:
+    async def send_and_arrive(self, directory: Path) -> float:
         """Return the rate at which a sample is taken in while as many events arrive."""
         requests = self._next()
-        with (
-            backend() as receiver,
-            _exporter(directory, receiver.url).running() as exporter,
-            Connection(exporter.ingest_port) as connection,
-        ):
-            before, started = receiver.seen().events, time.monotonic()
-            connection.send_all(requests)
-            receiver.seen(before + self._sample)
-            return self._sample / (time.monotonic() - started)
+        async with delivering(directory, SPOOL_MAX_BYTES=LIMIT) as (exporter, receiver):
+            with connected(exporter.ingest_port) as connection:
+                before, started = receiver.seen().events, time.monotonic()
+                send(connection, *requests)
+                receiver.seen(before + self._sample)
+                return self._sample / (time.monotonic() - started)
 
     def _next(self) -> list[bytes]:
         positions = range(self.sent + 1, self.sent + self._sample + 1)

@@ -1,4 +1,4 @@
-"""Where and how a measurement was made: no figure means anything without it."""
+"""Where and how a measurement was made: without that, no figure means anything."""
 
 import os
 import platform
@@ -11,8 +11,7 @@ from pathlib import Path
 
 import psutil
 
-SYNCS = 200
-PAGE = 4096
+SYNCS, PAGE = 200, 4096
 
 
 def conditions() -> dict[str, str]:
@@ -31,20 +30,18 @@ def conditions() -> dict[str, str]:
 
 
 def _processor() -> str:
-    try:
-        about = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        return about.split("model name")[1].split(":")[1].splitlines()[0].strip()
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
 
 
 def _sync_ms() -> float:
-    """Return how long the disk takes to make a page safe: it bounds every reply."""
+    """Return how long the disk takes to store a page safely: it bounds every reply."""
     took = []
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile(buffering=0) as file:
         for _ in range(SYNCS):
             file.write(b"x" * PAGE)
-            file.flush()
             started = time.perf_counter()
             os.fsync(file.fileno())
             took.append((time.perf_counter() - started) * 1000)

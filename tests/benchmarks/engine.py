@@ -1,57 +1,102 @@
-"""A real broker with a process that waits in a user task."""
+"""The engine that is measured: the recorded one, or an image in the variable ENGINE."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from exporter.demo.engine import Engine, Key
+import aiohttp
 
-MODEL = Path(__file__).parent / "data" / "review.bpmn"
+from devkit.client import Client
+from devkit.image import HOST, LICENCE, engine_in_docker, version_of
+from devkit.processes import LOOPBACK, Process, free_port
+from devkit.stories import RECORDINGS, VERSIONS, recording
+from exporter.distribution.broker_environment import broker_environment
+from tests.benchmarks.processes import Exporter
+
+IMAGE = os.environ.get("ENGINE", "")
+VERSION = version_of(IMAGE) if IMAGE else VERSIONS[-1]
+KIND = f"{'Real' if IMAGE else 'Recorded'} engine {VERSION}"
+NAME = LICENCE.format(IMAGE) if IMAGE else f"recorded {VERSION}, not a real one"
+
+MODEL = "fx-ext"
+"""A process with one user task."""
 AT_ONCE = 32
 
+# A container doesn't reach our loopback.
+OUR_ADDRESS = "0.0.0.0" if IMAGE else LOOPBACK  # noqa: S104
+LOGIN = {"username": "engine", "password": "made-up"} if IMAGE else {}
 
-class Running:
-    """A broker that runs, and its engine."""
 
-    def __init__(self, broker: Any, engine: Engine, definition: Key) -> None:
-        """Start instances of the process *definition*."""
-        self.broker = broker
-        self.engine = engine
-        self._definition = definition
+def exporting_to(port: int, name: str = "ours", *, bulk_size: int) -> dict[str, str]:
+    """Return the engine's variables of an exporter to *port*."""
+    return broker_environment(
+        VERSION,
+        f"http://{HOST if IMAGE else LOOPBACK}:{port}",
+        exporter_id=name,
+        bulk_size=bulk_size,
+        **LOGIN,
+    )
 
-    async def start_one(self) -> None:
-        """Start an instance: a user task is created."""
-        await self.engine.create_instance(self._definition)
+
+class Engine(Client):
+    """An engine with a process that waits in a user task."""
+
+    def __init__(self, rest_port: int, management_port: int) -> None:
+        """Send commands to these ports."""
+        super().__init__(f"http://{LOOPBACK}:{rest_port}")
+        self.management_url = f"http://{LOOPBACK}:{management_port}"
 
     async def start(self, number: int) -> None:
-        """Start *number* instances as fast as the broker takes them."""
+        """Start *number* instances as fast as the engine accepts them."""
         free = asyncio.Semaphore(AT_ONCE)
 
         async def one() -> None:
             async with free:
-                await self.start_one()
+                await self.create_instance(MODEL)
 
         await asyncio.gather(*(one() for _ in range(number)))
+
+    async def exporting(self, verb: str) -> None:
+        """Pause or resume exporting."""
+        url = f"{self.management_url}/actuator/exporting/{verb}"
+        async with aiohttp.ClientSession(raise_for_status=True) as session:
+            await session.post(url)
 
 
 @asynccontextmanager
 async def running(
-    directory: Path, environment: Mapping[str, str]
-) -> AsyncIterator[Running]:
-    """Run a broker with *environment* during the block; its data is in *directory*."""
-    broker = new_broker(directory, environment)
-    await broker.start()
-    try:
-        async with Engine(broker.rest_url) as engine:
-            deployed = await engine.deploy({MODEL.name: MODEL.read_bytes()})
-            process = deployed["deployments"][0]["processDefinition"]
-            yield Running(broker, engine, process["processDefinitionKey"])
-    finally:
-        await broker.stop()
+    directory: Path, variables: Mapping[str, str]
+) -> AsyncIterator[Engine]:
+    """Run an engine with *variables* during the block; *directory* is for its log."""
+    rest, management = free_port(), free_port()
+    ports = {"SERVER_PORT": f"{rest}", "MANAGEMENT_SERVER_PORT": f"{management}"}
+    async with AsyncExitStack() as stack, Engine(rest, management) as engine:
+        if IMAGE:
+            real = engine_in_docker(IMAGE, variables, directory, rest, management)
+            await stack.enter_async_context(real)
+        else:
+            recorded = Process(
+                [sys.executable, "-m", "devkit", "--version", VERSION],
+                log=directory / "engine.log",
+                environment={**os.environ, **variables, **ports},
+            )
+            await stack.enter_async_context(recorded)
+            await recorded.start(f"{engine.management_url}/actuator/health/readiness")
+        await engine.deploy(recording(RECORDINGS / VERSIONS[-1]).deployments[MODEL])
+        yield engine
 
 
-def new_broker(directory: Path, environment: Mapping[str, str]) -> Any:
-    """Return a broker; there is none to measure with for now."""
-    raise NotImplementedError(f"no engine for {directory} with {environment}")
+@asynccontextmanager
+async def delivering(
+    directory: Path, url: str, *, bulk_size: int, **others: str
+) -> AsyncIterator[tuple[Engine, Exporter]]:
+    """Run an engine, with an exporter to *url* and the variables of *others*."""
+    login = {f"INGEST_{name.upper()}": value for name, value in LOGIN.items()}
+    async with Exporter(directory, url, INGEST_HOST=OUR_ADDRESS, **login) as exporter:
+        await exporter.run()
+        ours = exporting_to(exporter.ingest_port, bulk_size=bulk_size)
+        async with running(directory, others | ours) as engine:
+            yield engine, exporter

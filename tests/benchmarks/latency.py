@@ -2,16 +2,11 @@
 
 import asyncio
 import tempfile
-from contextlib import AsyncExitStack
 from pathlib import Path
 
-from exporter.demo.backend import Backend
-from exporter.distribution.broker_environment import broker_environment
-from tests.benchmarks import engine
-from tests.benchmarks.engine import Running
+from devkit.backend import Backend
+from tests.benchmarks.engine import MODEL, Engine, delivering
 from tests.benchmarks.figures import Figure, percentile
-from tests.benchmarks.processes import Exporter
-from tests.benchmarks.wire import LOOPBACK
 
 TASKS, QUICK_TASKS = 180, 20
 WARM_UP = 15
@@ -19,51 +14,33 @@ TASKS_PER_SECOND = 3
 EVENTS_OF_A_TASK = 2
 
 
-def measure(*, quick: bool) -> list[Figure]:
+async def measure(*, quick: bool) -> list[Figure]:
     """Create tasks one by one; each is completed when the backend learns of it."""
-    tasks = QUICK_TASKS if quick else TASKS
-    milliseconds = asyncio.run(_milliseconds(tasks))
+    tasks = WARM_UP + (QUICK_TASKS if quick else TASKS)
+    with tempfile.TemporaryDirectory() as name:
+        async with (
+            Backend() as backend,
+            delivering(Path(name), backend.url, bulk_size=1) as (engine, _),
+            asyncio.timeout(tasks / TASKS_PER_SECOND + 30),
+            asyncio.TaskGroup() as group,
+        ):
+            group.create_task(_complete(tasks, engine, backend))
+            for _ in range(tasks):
+                group.create_task(engine.create_instance(MODEL))
+                await asyncio.sleep(1 / TASKS_PER_SECOND)
+    arrivals = backend.arrivals[EVENTS_OF_A_TASK * WARM_UP :]
+    took = [(arrival.at - arrival.written) * 1000 for arrival in arrivals]
     return [
-        Figure(
-            name="engine to arrival, p50",
-            value=percentile(milliseconds, 50),
-            unit="ms",
-            at_most=25,
-        ),
-        Figure(
-            name="engine to arrival, p99",
-            value=percentile(milliseconds, 99),
-            unit="ms",
-            at_most=150,
-        ),
-        Figure(name="engine to arrival, longest", value=max(milliseconds), unit="ms"),
-        Figure(name="events", value=len(milliseconds), unit=""),
+        Figure("engine to arrival, p50", percentile(took, 50), "ms", at_most=25),
+        Figure("engine to arrival, p99", percentile(took, 99), "ms", at_most=150),
+        Figure("engine to arrival, longest", max(took), "ms"),
+        Figure("events", len(took), ""),
     ]
 
 
-async def _milliseconds(tasks: int) -> list[float]:
-    """Return how long each event took; the first few only warm the engine up."""
-    async with AsyncExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        receiver = await stack.enter_async_context(Backend())
-        exporter = stack.enter_context(Exporter(directory, receiver.url).running())
-        url = f"http://{LOOPBACK}:{exporter.ingest_port}"
-        running = await stack.enter_async_context(
-            engine.running(directory, broker_environment("8.6.0", url))
-        )
-        async with asyncio.timeout((WARM_UP + tasks) / TASKS_PER_SECOND + 30):
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_complete_all(running, receiver, WARM_UP + tasks))
-                for _ in range(WARM_UP + tasks):
-                    group.create_task(running.start_one())
-                    await asyncio.sleep(1 / TASKS_PER_SECOND)
-    arrivals = receiver.arrivals[EVENTS_OF_A_TASK * WARM_UP :]
-    return [(arrival.at - arrival.written) * 1000 for arrival in arrivals]
-
-
-async def _complete_all(running: Running, receiver: Backend, tasks: int) -> None:
-    """Complete *tasks* as they are created; return when it was told of all."""
+async def _complete(tasks: int, engine: Engine, backend: Backend) -> None:
+    """Complete *tasks* as they are created; return when all their events arrived."""
     for _ in range(EVENTS_OF_A_TASK * tasks):
-        arrival = await receiver.news.get()
+        arrival = await backend.news.get()
         if arrival.intent == "CREATED":
-            await running.engine.complete(arrival.task)
+            await engine.complete(arrival.task)

@@ -1,23 +1,19 @@
 """
-What the broker's other exporters notice of ours: the rate at which one drains.
+What the engine's other exporters notice of ours: the rate at which one drains.
 
-A partition's exporters wait for each other. The other one is configured as for Operate:
-every value type it exports by default, many records at a time.
+A partition's exporters wait for each other. The other one gets every value type that
+it exports by default, many records at a time.
 """
 
 import asyncio
-import json
 import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import NamedTuple
 
-from exporter.distribution.broker_environment import CLASS_NAME, broker_environment
 from tests.benchmarks import engine
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.processes import Exporter, asked, backend, serving
-from tests.benchmarks.wire import LOOPBACK
+from tests.benchmarks.processes import Receiver, Server
 
 INSTANCES, QUICK_INSTANCES = 2_000, 300
 WARM_UP = 200
@@ -26,27 +22,16 @@ QUIET_SECONDS = 2.5
 WAIT_SECONDS = 120.0
 
 
-class Recorded(NamedTuple):
-    """What the other one has sent."""
-
-    records: int
-    last: float
-    """When the last request came; seconds of the monotonic clock."""
-
-
-def measure(*, quick: bool) -> list[Figure]:
-    """Let records pile up in the engine's log, and look at how they drain."""
+async def measure(*, quick: bool) -> list[Figure]:
+    """Let records pile up in the engine's log, and watch them drain."""
     instances = QUICK_INSTANCES if quick else INSTANCES
-    alone = asyncio.run(_drain_rate(instances, bulk_size=None))
-    rates = {
-        size: asyncio.run(_drain_rate(instances, bulk_size=size))
-        for size in (QUICK_BULK_SIZES if quick else BULK_SIZES)
-    }
-    figures = [Figure(name="alone", value=alone, unit="records/s")]
-    for size, rate in rates.items():
+    alone = await _drain_rate(instances, bulk_size=None)
+    figures = [Figure("alone", alone, "records/s")]
+    for size in QUICK_BULK_SIZES if quick else BULK_SIZES:
+        rate = await _drain_rate(instances, bulk_size=size)
         figures += [
-            Figure(name=f"with ours at bulk size {size}", value=rate, unit="records/s"),
-            Figure(name="... to its rate alone", value=rate / alone, unit="x"),
+            Figure(f"with ours at bulk size {size}", rate, "records/s"),
+            Figure("... to its rate alone", rate / alone, "x"),
         ]
     return figures
 
@@ -55,45 +40,33 @@ async def _drain_rate(instances: int, *, bulk_size: int | None) -> float:
     """Return the other's rate; without a *bulk_size* ours is absent."""
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        recorder = stack.enter_context(serving("tests.benchmarks.recorder"))
-        environment = _other(recorder)
-        if bulk_size is not None:
-            receiver = stack.enter_context(backend())
-            exporter = stack.enter_context(Exporter(directory, receiver.url).running())
-            environment |= broker_environment(
-                "8.6.0",
-                f"http://{LOOPBACK}:{exporter.ingest_port}",
-                bulk_size=bulk_size,
-            )
-        running = await stack.enter_async_context(
-            engine.running(directory, environment)
-        )
+        recorder = Server(directory, "devkit.recorder", engine.OUR_ADDRESS)
+        await stack.enter_async_context(recorder)
+        other = engine.exporting_to(recorder.port, "other", bulk_size=1000)
+        other = {name: each for name, each in other.items() if "_INDEX_" not in name}
+        if bulk_size is None:
+            alone = engine.running(directory, other)
+            running = await stack.enter_async_context(alone)
+        else:
+            url = (await stack.enter_async_context(Receiver(directory))).url
+            both = engine.delivering(directory, url, bulk_size=bulk_size, **other)
+            running, _ = await stack.enter_async_context(both)
         await running.start(WARM_UP)
         before = await _settled(recorder)
-        await running.broker.pause_exporting()
+        await running.exporting("pause")
         await running.start(instances)
         resumed = time.monotonic()
-        await running.broker.resume_exporting()
-        seen = await _settled(recorder, more_than=before.records)
-    return (seen.records - before.records) / (seen.last - resumed)
+        await running.exporting("resume")
+        seen = await _settled(recorder, more_than=before["records"])
+    return (seen["records"] - before["records"]) / (seen["last"] - resumed)
 
 
-async def _settled(port: int, more_than: int = 0) -> Recorded:
-    """Return what the recorder has, once that's enough and nothing came for a while."""
+async def _settled(recorder: Server, more_than: float = 0) -> dict[str, float]:
+    """Return the recorder's count, once it has grown and nothing came for a while."""
     async with asyncio.timeout(WAIT_SECONDS):
         while True:
-            seen = Recorded(**json.loads(asked(port, "/seen")[1]))
-            quiet = time.monotonic() - seen.last > QUIET_SECONDS
-            if seen.records > more_than and quiet:
+            seen = recorder.ask("/seen")
+            quiet = time.monotonic() - seen["last"] > QUIET_SECONDS
+            if seen["records"] > more_than and quiet:
                 return seen
             await asyncio.sleep(0.2)
-
-
-def _other(port: int) -> dict[str, str]:
-    prefix = "ZEEBE_BROKER_EXPORTERS_OTHER"
-    return {
-        f"{prefix}_CLASSNAME": CLASS_NAME,
-        f"{prefix}_ARGS_URL": f"http://{LOOPBACK}:{port}",
-        f"{prefix}_ARGS_BULK_SIZE": "1000",
-        f"{prefix}_ARGS_BULK_DELAY": "1",
-    }

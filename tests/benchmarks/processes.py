@@ -1,211 +1,125 @@
 """
-The processes of a measurement: the exporter as its users run it, and the stub backend.
+The processes of a measurement: the exporter as its users run it, and our servers.
 
-Both end with their block, however that ends.
+All of them end with their block, or with this process.
 """
 
+import contextlib
 import json
 import os
-import re
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from http import HTTPStatus
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import psutil
 
-from exporter.demo.ports import free_port
+from devkit import processes
+from devkit.processes import LOOPBACK, Process, free_port
 from exporter.events import EVERYTHING
-from tests.benchmarks.wire import LOOPBACK
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
-STOP_SECONDS = 30.0
 ARRIVE_SECONDS = 300.0
-POLL_SECONDS = 0.002
 MIB = 1024 * 1024
 
 SELECT_EVERYTHING = "BENCHMARK_EVERYTHING"
-"""The variable that tells the parts so."""
-
-CAN_PIN = hasattr(os, "sched_setaffinity")
+"""The variable that selects every event in all parts."""
 
 
 def selected() -> dict[str, str]:
-    """Return what says that everything is selected, where that was asked for."""
+    """Return the setting that selects every event, if it was asked for."""
     return {"EVENTS": EVERYTHING} if os.environ.get(SELECT_EVERYTHING) else {}
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a process has used since it started."""
-
-    cpu_seconds: float
-    peak_mib: float
-    """Its largest resident size, or the current one where the system keeps no peak."""
-
-
-class Exporter:
-    """`python -m exporter run`, started and ended as often as one likes."""
+class Exporter(processes.Exporter):
+    """`python -m exporter run`; events that wait at the end stay in the spool."""
 
     def __init__(self, directory: Path, url: str, **settings: object) -> None:
-        """Keep spool and log in *directory*; deliver to *url* unless it is empty."""
-        self.ingest_port, self.admin_port = free_port(), free_port()
-        directory.mkdir(exist_ok=True)
-        self._log = directory / "exporter.log"
-        values = {
-            **({"URL": url} if url else {}),
-            "SPOOL_DIR": directory / "spool",
-            "INGEST_PORT": self.ingest_port,
-            "ADMIN_PORT": self.admin_port,
-            **selected(),
-            **settings,
-        }
-        self._environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("APP_INTEGRATIONS_")
-        } | {f"APP_INTEGRATIONS_{name}": str(value) for name, value in values.items()}
-        self._process: subprocess.Popen[bytes] | None = None
-        self.seconds_to_start = 0.0
-        """From its start, the last time, until it accepted records."""
-
-    @contextmanager
-    def running(self, *, on_one_core: bool = False) -> Iterator["Exporter"]:
-        """Run it during the block; what it still holds behind it stays in the spool."""
-        with one_core() if on_one_core else nullcontext():
-            self.start()
-        try:
-            yield self
-        finally:
-            self.kill()
-
-    def start(self) -> None:
-        """Return once it accepts records."""
-        started = time.monotonic()
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "exporter", "run"],
-                cwd=ROOT,
-                env=self._environment,
-                stderr=log,
-            )
-        while not self._ready():
-            if self._process.poll() is not None:
-                raise RuntimeError(f"the exporter ended:\n{self._log.read_text()}")
-            if time.monotonic() > started + START_SECONDS:
-                raise TimeoutError("the exporter doesn't become ready")
-            time.sleep(POLL_SECONDS)
-        self.seconds_to_start = time.monotonic() - started
-
-    def stop(self) -> None:
-        """Ask it to end, and return when it has."""
-        if self._process:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(STOP_SECONDS)
-
-    def kill(self) -> None:
-        """End it at once. Harmless when it has ended."""
-        if self._process and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        """Keep spool and log in *directory*, and deliver to *url*."""
+        super().__init__(directory, url, **{**selected(), **settings})
 
     @property
-    def usage(self) -> Usage:
-        """What the process has used so far."""
-        assert self._process
-        process = psutil.Process(self._process.pid)
-        times = process.cpu_times()
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-            peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
-        except (OSError, IndexError):
-            peak = process.memory_info().rss
-        return Usage(times.user + times.system, peak / MIB)
+    def cpu_seconds(self) -> float:
+        """The processor time of the process so far."""
+        return sum(psutil.Process(self.pid).cpu_times()[:2])
 
     @property
-    def bulks(self) -> tuple[int, float]:
-        """How many bulk requests it has answered, and the seconds it took for all."""
-        metrics = asked(self.admin_port, "/metrics")[1].decode()
-        count, total = (
-            re.search(rf"ingest_bulk_duration_seconds_{what} (\S+)", metrics)
-            for what in ("count", "sum")
+    def peak_mib(self) -> float:
+        """The largest resident size of the process so far."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+class Server(Process):
+    """A module of ours that serves the port in its first argument."""
+
+    def __init__(self, directory: Path, module: str, *arguments: str) -> None:
+        """Keep the log in *directory*."""
+        self.port = free_port()
+        super().__init__(
+            [sys.executable, "-m", module, f"{self.port}", *arguments],
+            log=directory / f"{module}-{self.port}.log",
         )
-        assert count
-        assert total
-        return int(float(count[1])), float(total[1])
 
-    def _ready(self) -> bool:
-        try:
-            return asked(self.admin_port, "/readyz")[0] == HTTPStatus.OK
-        except OSError:
-            return False
+    async def __aenter__(self) -> Self:
+        """Start, and return when it answers."""
+        await self.start(f"http://{LOOPBACK}:{self.port}/")
+        return self
+
+    def ask(self, path: str, *, seconds: float = 5.0) -> dict[str, float]:
+        """Return the JSON at *path*, at the latest after *seconds*."""
+        connection = HTTPConnection(LOOPBACK, self.port, timeout=seconds)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            found: dict[str, float] = json.loads(connection.getresponse().read())
+            return found
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a backend has got."""
+class Seen(NamedTuple):
+    """What arrived at a backend. Times are seconds of the monotonic clock."""
 
-    events: int
-    repeats: int
+    events: float
+    repeats: float
     first: float
-    """When the first request came; seconds of the monotonic clock."""
+    """The arrival of the first request."""
     last: float
-    """When the last one was answered."""
+    """The answer to the last one."""
 
 
-class Backend:
-    """The stub backend, from outside."""
+class Receiver(Server):
+    """A backend that accepts each request after *latency* seconds."""
 
-    def __init__(self, port: int) -> None:
-        """Ask at *port*."""
-        self._port = port
-        self.url = f"http://{LOOPBACK}:{port}/events"
+    def __init__(self, directory: Path, latency: float = 0.0) -> None:
+        """Keep the log in *directory*."""
+        super().__init__(directory, "tests.benchmarks.backend", f"{latency}")
+        self.url = f"http://{LOOPBACK}:{self.port}/events"
 
-    def seen(self, at_least: int = 0) -> Seen:
-        """Return what arrived, once that's *at_least* so many events."""
-        path = f"/seen?events={at_least}"
-        _, body = asked(self._port, path, seconds=ARRIVE_SECONDS)
-        return Seen(**json.loads(body))
+    def seen(self, at_least: float = 0) -> Seen:
+        """Return what arrived, once that is *at_least* so many events."""
+        return Seen(**self.ask(f"/{at_least:.0f}", seconds=ARRIVE_SECONDS))
 
-
-@contextmanager
-def backend(latency: float = 0.0) -> Iterator[Backend]:
-    """Run a backend that accepts each request after *latency* seconds."""
-    with serving("tests.benchmarks.backend", str(latency)) as port:
-        yield Backend(port)
+    def complete(self, number: int) -> Seen:
+        """Return once *number* events arrived; refuse repeats and more events."""
+        seen = self.seen(number)
+        if (seen.events, seen.repeats) != (number, 0):
+            raise RuntimeError(f"{number} events became {seen}")
+        return seen
 
 
-@contextmanager
-def serving(module: str, *arguments: str) -> Iterator[int]:
-    """Run *module*, whose first line of output is its port, and yield that."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=subprocess.PIPE
-    )
-    assert process.stdout
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def asked(port: int, path: str, *, seconds: float = 5.0) -> tuple[int, bytes]:
-    """Return status and body of what *port* answers to GET *path*."""
-    connection = HTTPConnection(LOOPBACK, port, timeout=seconds)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
+@asynccontextmanager
+async def delivering(
+    directory: Path | None = None, latency: float = 0.0, **settings: object
+) -> AsyncIterator[tuple[Exporter, Receiver]]:
+    """Run an exporter with its spool in *directory*, and a backend that it serves."""
+    with tempfile.TemporaryDirectory() as name:
+        async with (
+            Receiver(Path(name), latency) as receiver,
+            Exporter(directory or Path(name), receiver.url, **settings) as exporter,
+        ):
+            await exporter.run()
+            yield exporter, receiver
 
 
 def nowhere() -> str:
@@ -215,10 +129,7 @@ def nowhere() -> str:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Let processes started in the block have one core, and this one the others."""
-    if not CAN_PIN:
-        yield
-        return
+    """Pin processes started in the block to one core, and this one to the others."""
     cores = os.sched_getaffinity(0)
     first = min(cores)
     os.sched_setaffinity(0, {first})

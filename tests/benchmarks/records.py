@@ -1,15 +1,18 @@
 """
 Records like a real broker's, in any number and each with a position of its own.
 
-Both templates were recorded from an 8.6.0 broker. A thousand process instances are open
-at a time, each of them has three events, and engine time passes as the positions do.
+Two records of an 8.6.0 broker are the model. A thousand process instances are open at a
+time, each of them has three events, and engine time passes as the positions do.
 """
 
-import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
-DATA = Path(__file__).parent / "data"
+from devkit.stories import RECORDINGS, recording
+from tests.records import action, line
+
+RECORDED = {each["position"]: each for each in recording(RECORDINGS / "8.6.0").records}
+USER_TASK, PROCESS_INSTANCE = RECORDED[73], RECORDED[61]
 
 FIRST_KEY = 2251799813685250
 START_MS = 1795447395205
@@ -17,60 +20,31 @@ RECORDS_PER_MS = 4
 INTENTS = ("CREATED", "ASSIGNED", "COMPLETED")
 OPEN_INSTANCES = 1000
 
-INDEX = b"zeebe-record_%b_8.6.0_2026-11-23"
-ACTION = b'{"index":{"routing":"1","_index":"' + INDEX + b'","_id":"1-%d"}}'
-
-
-def _template(name: str) -> bytes:
-    """Return the recorded document *name* as a %-template of what distinguishes it."""
-    record = json.loads((DATA / f"{name}.json").read_bytes())
-    value = record["value"]
-    record |= {"position": "@position@", "timestamp": "@timestamp@", "key": "@key@"}
-    value |= {"processInstanceKey": "@instance@"}
-    if name == "user-task":
-        record |= {"intent": "@intent@"}
-        value |= {"userTaskKey": "@key@"}
-    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-    text = text.replace("%", "%%").replace('"@intent@"', '"%(intent)b"')
-    for number in ("position", "timestamp", "key", "instance"):
-        text = text.replace(f'"@{number}@"', f"%({number})d")
-    return text.encode()
-
-
-USER_TASK = _template("user-task")
-PROCESS_INSTANCE = _template("process-instance")
-
 
 def user_task(position: int) -> bytes:
-    """Return two lines: the action and the document of an event everyone wants."""
+    """Return the action and the document of a record that becomes an event."""
     wave, place = divmod(position, OPEN_INSTANCES * len(INTENTS))
     step, instance = divmod(place, OPEN_INSTANCES)
-    number = wave * OPEN_INSTANCES + instance
-    return b"%b\n%b\n" % (
-        ACTION % (b"user-task", position),
-        USER_TASK
-        % {
-            b"intent": INTENTS[step].encode(),
-            b"position": position,
-            b"timestamp": START_MS + position // RECORDS_PER_MS,
-            b"key": FIRST_KEY + 2 * number + 1,
-            b"instance": FIRST_KEY + 2 * number,
-        },
-    )
+    key = FIRST_KEY + 2 * (wave * OPEN_INSTANCES + instance)
+    record = USER_TASK | {"key": key + 1, "intent": INTENTS[step]}
+    value = {"processInstanceKey": key, "userTaskKey": key + 1}
+    return _lines(record, value, position, "user-task")
 
 
 def process_instance(position: int) -> bytes:
-    """Return two lines: the action and the document of a record nobody wants."""
-    return b"%b\n%b\n" % (
-        ACTION % (b"process-instance", position),
-        PROCESS_INSTANCE
-        % {
-            b"position": position,
-            b"timestamp": START_MS + position // RECORDS_PER_MS,
-            b"key": FIRST_KEY + position,
-            b"instance": FIRST_KEY + position,
-        },
-    )
+    """Return the action and the document of a record that becomes none."""
+    key = FIRST_KEY + position
+    record = PROCESS_INSTANCE | {"key": key}
+    return _lines(record, {"processInstanceKey": key}, position, "process-instance")
+
+
+def _lines(
+    record: dict[str, Any], value: dict[str, int], position: int, kind: str
+) -> bytes:
+    record["position"] = position
+    record["timestamp"] = START_MS + position // RECORDS_PER_MS
+    record["value"] = record["value"] | value
+    return b"%b\n%b\n" % (action(record, kind), line(record))
 
 
 def bodies(

@@ -7,16 +7,15 @@ The client is the standard library's, and its own time is part of every figure.
 import tempfile
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
 from http import HTTPStatus
 from http.client import HTTPConnection
 from itertools import count, islice
 from pathlib import Path
 
+from devkit.processes import LOOPBACK
 from tests.benchmarks import records
 from tests.benchmarks.figures import Figure, percentile
-from tests.benchmarks.processes import Exporter, backend, nowhere, serving
-from tests.benchmarks.wire import LOOPBACK
+from tests.benchmarks.processes import Exporter, Server, delivering, nowhere
 
 ROUNDS, QUICK_ROUNDS = 40, 10
 PER_ROUND = 100
@@ -27,56 +26,41 @@ WARM_UP = 1000
 HEADERS = {"Content-Type": "application/x-ndjson"}
 
 
-def measure(*, quick: bool) -> list[Figure]:
-    """Take turns between three servers, so that whatever disturbs disturbs all."""
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        receiver = stack.enter_context(backend())
-        whole = Exporter(directory / "whole", receiver.url)
-        storing = Exporter(directory / "storing", nowhere())
-        clients = {
-            "whole": _client(stack.enter_context(whole.running()).ingest_port),
-            "storing": _client(stack.enter_context(storing.running()).ingest_port),
-            "bare": _client(stack.enter_context(serving("tests.benchmarks.bare"))),
-        }
-        bodies = map(records.user_task, count(1))
-        for client in clients.values():
-            _milliseconds(client, islice(bodies, WARM_UP))
-        taken: dict[str, list[float]] = {name: [] for name in clients}
-        for _ in range(QUICK_ROUNDS if quick else ROUNDS):
-            for name, client in clients.items():
-                taken[name] += _milliseconds(client, islice(bodies, PER_ROUND))
-    p50 = {name: percentile(times, 50) for name, times in taken.items()}
-    p99 = {name: percentile(times, 99) for name, times in taken.items()}
+async def measure(*, quick: bool) -> list[Figure]:
+    """Take turns between three servers, so that a disturbance hits all of them."""
+    with tempfile.TemporaryDirectory() as directory:
+        async with (
+            delivering() as (whole, _),
+            Exporter(Path(directory), nowhere()) as storing,
+            Server(Path(directory), "tests.benchmarks.bare") as bare,
+        ):
+            await storing.run()
+            ports = whole.ingest_port, storing.ingest_port, bare.port
+            taken = _in_turns(ports, QUICK_ROUNDS if quick else ROUNDS)
+    both, stored, without = (percentile(times, 50) for times in taken)
+    both_p99, stored_p99, _ = (percentile(times, 99) for times in taken)
+    ratio = stored / without
     return [
-        Figure(name="stored, p50", value=p50["storing"], unit="ms", at_most=1.0),
-        Figure(name="stored, p99", value=p99["storing"], unit="ms", at_most=10),
-        Figure(
-            name="stored and delivered at once, p50",
-            value=p50["whole"],
-            unit="ms",
-            at_most=1.0,
-        ),
-        Figure(
-            name="stored and delivered at once, p99",
-            value=p99["whole"],
-            unit="ms",
-            at_most=10,
-        ),
-        Figure(
-            name="the same server without storing, p50", value=p50["bare"], unit="ms"
-        ),
-        Figure(
-            name="stored, to without storing, p50",
-            value=p50["storing"] / p50["bare"],
-            unit="x",
-            at_most=2.5,
-        ),
+        Figure("stored, p50", stored, "ms", at_most=1.0),
+        Figure("stored, p99", stored_p99, "ms", at_most=10),
+        Figure("stored and delivered at once, p50", both, "ms", at_most=1.0),
+        Figure("stored and delivered at once, p99", both_p99, "ms", at_most=10),
+        Figure("the same server without storing, p50", without, "ms"),
+        Figure("stored, to without storing, p50", ratio, "x", at_most=2.5),
     ]
 
 
-def _client(port: int) -> HTTPConnection:
-    return HTTPConnection(LOOPBACK, port, timeout=60)
+def _in_turns(ports: Iterable[int], rounds: int) -> list[list[float]]:
+    """Return the milliseconds of all requests to each of *ports*."""
+    clients = [HTTPConnection(LOOPBACK, port, timeout=60) for port in ports]
+    bodies = map(records.user_task, count(1))
+    for client in clients:
+        _milliseconds(client, islice(bodies, WARM_UP))
+    taken: list[list[float]] = [[] for _ in clients]
+    for _ in range(rounds):
+        for client, times in zip(clients, taken, strict=True):
+            times.extend(_milliseconds(client, islice(bodies, PER_ROUND)))
+    return taken
 
 
 def _milliseconds(client: HTTPConnection, bodies: Iterable[bytes]) -> list[float]:
