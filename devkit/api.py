@@ -1,6 +1,7 @@
 """The REST API (version 2) of the recorded engine, as far as recordings go."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -55,12 +56,14 @@ class Api:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes below `/v2`."""
-        routes = {
+        routes: dict[str, Handler] = {
             "POST deployments": self._deploy,
             "POST process-instances": self._create,
-            "POST process-instances/{key}/cancellation": self._cancel,
-            "POST process-instances/{key}/migration": self._migrate,
-            "PUT element-instances/{key}/variables": self._set_variables,
+            "POST process-instances/{key}/cancellation": partial(self._plain, "cancel"),
+            "POST process-instances/{key}/migration": partial(self._plain, "migrate"),
+            "PUT element-instances/{key}/variables": partial(
+                self._plain, "set variables"
+            ),
             "POST user-tasks/search": self._search,
             "GET user-tasks/{key}": self._user_task,
             "POST user-tasks/{key}/assignment": self._assign,
@@ -68,13 +71,13 @@ class Api:
             "PATCH user-tasks/{key}": self._update,
             "POST user-tasks/{key}/completion": self._complete,
             "POST jobs/activation": self._activate,
-            "POST jobs/{key}/completion": self._complete_job,
+            "POST jobs/{key}/completion": partial(self._plain, "complete job"),
             "POST jobs/{key}/failure": self._fail_job,
             "POST jobs/{key}/error": self._throw_error,
             "PATCH jobs/{key}": self._update_job,
-            "POST incidents/{key}/resolution": self._resolve,
-            "POST messages/publication": self._publish,
-            "POST signals/broadcast": self._broadcast,
+            "POST incidents/{key}/resolution": partial(self._plain, "resolve"),
+            "POST messages/publication": partial(self._publish, "message", "name"),
+            "POST signals/broadcast": partial(self._publish, "signal", "signalName"),
         }
         return [
             web.route(verb, f"/v2/{path}", handler)
@@ -126,15 +129,8 @@ class Api:
         }
         return web.json_response(answer)
 
-    async def _cancel(self, request: web.Request) -> web.Response:
-        return self._command(request, "cancel", {})
-
-    async def _migrate(self, request: web.Request) -> web.Response:
-        return self._command(request, "migrate", {})
-
-    async def _set_variables(self, request: web.Request) -> web.Response:
-        said = await request.json()
-        return self._command(request, "set variables", said)
+    async def _plain(self, verb: str, request: web.Request) -> web.Response:
+        return self._command(request, verb, await _content(request))
 
     async def _user_task(self, request: web.Request) -> web.Response:
         return web.json_response(self._task(int(request.match_info["key"])))
@@ -211,9 +207,6 @@ class Api:
             **{name: value[name] for name in names},
         }
 
-    async def _complete_job(self, request: web.Request) -> web.Response:
-        return self._command(request, "complete job", await _content(request))
-
     async def _fail_job(self, request: web.Request) -> web.Response:
         said = await request.json()
         left = said.get("retries", 0) > 0
@@ -238,17 +231,11 @@ class Api:
         verb = "set retries" if "retries" in changes else "set timeout"
         return self._command(request, verb, {})
 
-    async def _resolve(self, request: web.Request) -> web.Response:
-        return self._command(request, "resolve", {})
-
-    async def _publish(self, request: web.Request) -> web.Response:
+    async def _publish(
+        self, verb: str, name: str, request: web.Request
+    ) -> web.Response:
         said = await request.json()
-        self._commands.publish("message", said["name"], said)
-        return web.json_response({"tenantId": "<default>"})
-
-    async def _broadcast(self, request: web.Request) -> web.Response:
-        said = await request.json()
-        self._commands.publish("signal", said["signalName"], said)
+        self._commands.publish(verb, said[name], said)
         return web.json_response({"tenantId": "<default>"})
 
     def _command(

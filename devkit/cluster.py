@@ -83,14 +83,13 @@ class Cluster:
         """Send *snapshot* to the others with the next entries."""
         self._snapshot = snapshot if self.leads else None
 
-    async def commit(self) -> None:
-        """Return when a majority has every entry; exporters see none before."""
-        if self.size > 1:
-            async with self._locked:
-                have = 1 + sum(await asyncio.gather(*map(self._send, self._others)))
-                if have * 2 <= self.size:
-                    return
-        self._broker.engine.commit()
+    async def commit(self) -> bool:
+        """Tell whether a majority has every entry; exporters see none before."""
+        async with self._locked:
+            have = 1 + sum(await asyncio.gather(*map(self._send, self._others)))
+        if have * 2 > self.size:
+            self._broker.engine.commit()
+        return have * 2 > self.size
 
     @web.middleware
     async def at_the_leader(
@@ -103,9 +102,9 @@ class Cluster:
         local = "/health" in path or path.endswith(("/topology", "/prometheus"))
         if self.leads or local:
             answer = await handler(request)
-            if request.method != "GET":
-                await self.commit()
-            return answer
+            if request.method == "GET" or await self.commit():
+                return answer
+            return web.json_response({"detail": "there is no majority"}, status=503)
         leader = self._leader()
         if leader is None:
             return web.json_response({"detail": "there is no leader"}, status=503)
