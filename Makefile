@@ -33,7 +33,7 @@ lint: $(VENV)/.dev ## style and types only
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "make format repairs this" >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/shellcheck .ci/run scripts/find-python docker/*.sh
+	@$(BIN)/shellcheck .ci/run scripts/find-python docker/*.sh docker/standin/start
 
 format: $(VENV)/.dev ## put the code into its form
 	@$(BIN)/ruff format .
@@ -58,18 +58,19 @@ bench: $(VENV)/.dev ## measure: replies, throughput, memory
 image: ## Camunda with the exporter inside, and the exporter alone (CAMUNDA_IMAGE=, BASE_IMAGE=, IMAGE=, PLATFORMS=)
 	@docker/build.sh
 
-base-images: ## a stand-in for Debian's image, where no registry can be reached
+base-images: ## stand-ins for Debian's image and for Camunda's, for tests where no registry can be reached
 	@docker/daemon.sh
 	@docker/base-images.sh
 
-image-test: image $(VENV)/.dev ## build the images, and look what they are made of
-	@echo "==> tests of the images"
-	@$(BIN)/python -m pytest --quiet tests/image
+image-test: $(VENV)/.dev ## build the images, and look what they are made of (CAMUNDA_IMAGE=)
+	@BUILT="$$(docker/build.sh)"; export BUILT; echo "==> tests of the images"; \
+		$(BIN)/python -m pytest --quiet tests/image
 
-integration-test: image-test ## the images with a real broker in containers, faults and a cluster (CAMUNDA_IMAGE=, ARGS=)
-	@echo "==> tests with a real broker in containers"
-	@$(BIN)/python -m pytest --quiet --timeout=240 --durations=0 --durations-min=1 \
-		tests/containers $(ARGS)
+integration-test: $(VENV)/.dev ## all scenarios with a real engine in containers, by default the newest (ENGINE=image, ARGS=)
+	@export CAMUNDA_IMAGE="$(or $(ENGINE),$(CAMUNDA_IMAGE))"; BUILT="$$(docker/build.sh)"; export BUILT; \
+		echo "==> tests of the images, and all scenarios in containers"; \
+		$(BIN)/python -m pytest --quiet --containers --timeout=240 --durations=0 --durations-min=10 \
+		tests/image tests/integration $(ARGS)
 
 ##@ In a cluster
 .PHONY: kube-test

@@ -1,87 +1,140 @@
-"""A real broker for the whole run, and an exporter and a backend for each test."""
+"""
+The place where scenarios run, an engine with the exporter and a backend in it.
 
-import asyncio
+Scenarios run on processes with the recorded engine, or with `--containers` on images:
+CAMUNDA_IMAGE names the broker's, and a stand-in replaces what can't be pulled.
+"""
+
+from collections import Counter
+from contextlib import asynccontextmanager
 
 import pytest
 
-from exporter.demo.backend import Backend
-from exporter.demo.engine import Engine
-from exporter.demo.ports import LOOPBACK, free_port
-from exporter.demo.service import Service
+from devkit.client import Client
 from exporter.distribution.broker_environment import broker_environment
-from tests.integration.office import Office
-from tests.integration.recorder import Recorder
+from tests.integration.brokers import Processes
+from tests.integration.engine import Engine
+
+NEEDS = {
+    "real_engine": "needs a real engine",
+    "images": "needs the images (make integration-test)",
+}
+PLACE = pytest.StashKey()
+PASSWORD = {"username": "broker", "password": "only between the two"}
+
+
+def pytest_addoption(parser):
+    """Choose where scenarios run."""
+    parser.addoption("--containers", action="store_true", help="run them on images")
+
+
+def pytest_configure(config):
+    """Declare what a scenario may need, with the reason."""
+    for name, text in NEEDS.items():
+        config.addinivalue_line("markers", f"{name}(reason): {text}")
+
+
+def place_of(config):
+    """Return the place where scenarios run; it is known once tests are collected."""
+    if PLACE not in config.stash:
+        if config.getoption("--containers", default=False):
+            from tests.integration.images import Containers  # noqa: PLC0415
+
+            config.stash[PLACE] = Containers()
+        else:
+            config.stash[PLACE] = Processes()
+    return config.stash[PLACE]
+
+
+def pytest_generate_tests(metafunc):
+    """Run a scenario once for each version if it asks for that."""
+    if "each_version" in metafunc.fixturenames:
+        versions = place_of(metafunc.config).versions
+        metafunc.parametrize("each_version", versions, scope="session")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Skip what can't run here, and give the reason."""
+    place = place_of(config)
+    missing = {"real_engine": not place.is_real, "images": not place.has_images}
+    for item in items:
+        for name, text in NEEDS.items():
+            marker = item.get_closest_marker(name)
+            if marker and missing[name]:
+                why = f"{text}: {marker.args[0]}"
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Count the scenarios that didn't run, with their reasons."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(each.longrepr[2].removeprefix("Skipped: ") for each in skipped)
+    name = place_of(config).name
+    terminalreporter.write_line(
+        f"Scenarios on {name}: {reasons.total()} didn't run.", bold=True
+    )
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"  {count} {reason}")
 
 
 @pytest.fixture(scope="session")
-def new_broker():
-    """Return what makes a broker: its data in one place, its records to another."""
-    pytest.skip("no engine: the broker that ran here is not fetched any more")
-
-
-@pytest.fixture(scope="session")
-def ingest_port():
-    """Return the port where the broker finds the exporter of every test."""
-    return free_port()
-
-
-@pytest.fixture(scope="session")
-def recorder(broker_and_recorder):
-    """Return what the same broker's other Elasticsearch exporter sent."""
-    return broker_and_recorder[1]
-
-
-@pytest.fixture(scope="session")
-def broker_and_recorder(new_broker, ingest_port, tmp_path_factory):
-    """Start a broker with two exporters: ours, and one that records."""
-    with Recorder() as recorder:
-        broker = new_broker(
-            tmp_path_factory.mktemp("broker"),
-            f"http://{LOOPBACK}:{ingest_port}",
-            **broker_environment("8.6.0", recorder.url, exporter_id="RECORDER"),
-        )
-        asyncio.run(broker.start())
-        yield broker, recorder
-        asyncio.run(broker.stop())
+def place(pytestconfig, tmp_path_factory):
+    """Return the place where scenarios run."""
+    with place_of(pytestconfig).opened(tmp_path_factory.mktemp("place")) as place:
+        yield place
 
 
 @pytest.fixture
-def broker(broker_and_recorder):
-    """Return a running broker; a test may restart it."""
-    return broker_and_recorder[0]
-
-
-@pytest.fixture
-async def backend():
-    """Accept every event."""
-    async with Backend() as backend:
+async def backend(place):
+    """Accept every event, until a test has another plan."""
+    async with place.backend() as backend:
         yield backend
 
 
 @pytest.fixture
-async def service(tmp_path, backend, ingest_port):
-    """Run the exporter, its spool empty at first; it must end well."""
-    service = Service(tmp_path, backend.url, ingest_port=ingest_port)
-    await service.start()
-    yield service
-    assert await service.stop() == 0
+async def log(place):
+    """Take what another exporter of the broker sends."""
+    async with place.recorder() as recorder:
+        yield recorder
 
 
 @pytest.fixture
-async def engine(broker):
-    """Open the REST API of the broker."""
-    async with Engine(broker.rest_url) as engine:
+def version(place):
+    """Return the version of the engine: the newest."""
+    return place.versions[-1]
+
+
+@pytest.fixture
+def start(place, backend, log, version):
+    """Return what starts a broker with two exporters: ours, and the log's."""
+
+    @asynccontextmanager
+    async def started(*, version=version, value_types=("USER_TASK",), **options):
+        ours = {"APP_INTEGRATIONS_URL": backend.url}
+        other = broker_environment(
+            version, log.url, exporter_id="RECORDER", value_types=value_types
+        )
+        environment = ours | other | options.pop("environment", {})
+        async with place.broker(environment, version=version, **options) as broker:
+            await broker.start()
+            async with Client(broker.rest_url) as client:
+                yield Engine(broker, client, backend, log, version)
+
+    return started
+
+
+@pytest.fixture
+async def exporter(place, backend):
+    """Run an exporter apart from the broker; it must end well."""
+    password = {f"INGEST_{name.upper()}": each for name, each in PASSWORD.items()}
+    async with place.exporter(backend.url, **password) as exporter:
+        await exporter.run()
+        yield exporter
+        assert await exporter.stop() == 0
+
+
+@pytest.fixture
+async def engine(start):
+    """Return a running engine with the exporter beside it."""
+    async with start() as engine:
         yield engine
-
-
-@pytest.fixture
-async def office(engine, backend, service):  # noqa: ARG001 -- it must run
-    """Return everything together: broker, exporter and backend."""
-    return Office(engine, backend)
-
-
-@pytest.fixture
-async def workers(office):
-    """Let people complete whatever the backend is told of."""
-    async with office.at_work():
-        yield

@@ -1,78 +1,124 @@
-"""Whatever stops for a while, no event of a real engine is lost."""
+"""Whatever stops or is killed, and in whatever order, no event is lost."""
 
-import time
 from collections import Counter
-from http import HTTPStatus
 
 import pytest
 
+from exporter.distribution.broker_environment import broker_environment
 from tests.conftest import eventually
-from tests.integration.office import LIFE, PATIENCE
+from tests.integration.conftest import PASSWORD
+from tests.integration.engine import CREATED, LIFE, PATIENCE
 
 
-@pytest.mark.usefixtures("workers")
-async def test_exporter_killed(office, service):
-    """An exporter killed in the middle goes on where it was: nothing lost, in order."""
-    instances = await office.review(50)
-    await eventually(lambda: len(office.identities(instances)) >= 50, within=PATIENCE)
-    office.backend.answer = HTTPStatus.SERVICE_UNAVAILABLE
-    told_before = len(office.identities(instances))
-    instances += await office.review(50)
-    service.kill()
-    office.backend.answer = HTTPStatus.OK
-    instances += await office.review(50)
-    await service.start()
-    await office.all_told(instances, LIFE)
+async def test_exporter_killed(engine, backend):
+    """An exporter killed beside its broker comes back, and goes on where it was."""
+    async with engine.at_work():
+        instances = await engine.tasks(30)
+        await eventually(lambda: len(backend.arrivals) >= 30, within=PATIENCE)
+        backend.answer = 503
+        instances += await engine.tasks(30)
+        before = engine.broker.exporter()
+        engine.broker.kill_child(before)
+        backend.answer = 200
+        instances += await engine.tasks(30)
+        await engine.all_told(instances, LIFE)
 
-    assert 50 <= told_before <= 150 < len(instances) * len(LIFE)
-    assert office.histories(instances) == dict.fromkeys(instances, LIFE)
+    assert engine.histories(instances) == dict.fromkeys(instances, LIFE)
+    assert engine.broker.exporter() not in (None, before)
 
 
-async def test_broker_restarted(office, broker, recorder):
-    """A restarted broker sends everything again, and none of it arrives twice."""
-    async with office.at_work():
-        instances = await office.review(20)
-        await office.all_told(instances, LIFE)
-    instances += await office.review(20)
-    await office.all_told(instances[20:], LIFE[:1])
-    await broker.stop()
-    await broker.start()
-    async with office.at_work():
-        await office.all_told(instances, LIFE)
+async def test_stopped_and_started(engine, backend):
+    """What a stopped broker's exporter couldn't deliver waits on its disk."""
+    told = await engine.tasks(20)
+    await engine.all_told(told, CREATED)
+    backend.answer = 503
+    waiting = await engine.tasks(20)
+    await waits(engine.broker, len(waiting))
+    status = await engine.broker.stop()
 
-    records = [record for each in instances for record in recorder.of(each)]
+    assert status in (0, 143)
+    assert engine.identities(waiting) == []
+    backend.answer = 200
+    await go_on(engine, told + waiting)
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["started again", "a new one"])
+async def test_killed(place, start, backend, same):
+    """A broker killed together with its exporter loses nothing that was accepted."""
+    data = place.new_data()
+    backend.answer = 503
+    async with start(data=data) as engine:
+        instances = await engine.tasks(20)
+        await waits(engine.broker, len(instances))
+        await engine.broker.kill()
+        backend.answer = 200
+        if same:
+            await go_on(engine, instances)
+    if not same:
+        async with start(data=data) as engine:
+            await finish(engine, instances)
+
+
+async def test_backend_down_at_start(start, backend):
+    """A backend that isn't there keeps neither broker nor exporter from starting."""
+    await backend.down()
+    async with start() as engine:
+        instances = await engine.tasks(5)
+        await waits(engine.broker, len(instances))
+        await backend.up()
+        await finish(engine, instances)
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+async def test_broker_restarted(start, exporter, version, log, how):
+    """A broker without us sends everything again, and none of it arrives twice."""
+    variables = broker_environment(version, exporter.ingest_url, **PASSWORD)
+    async with start(exporter=False, environment=variables) as engine:
+        async with engine.at_work():
+            instances = await engine.tasks(10)
+            await engine.all_told(instances, LIFE)
+        more = await engine.tasks(10)
+        await engine.all_told(more, CREATED)
+        await getattr(engine.broker, how)()
+        await go_on(engine, instances + more)
+
+    records = [record for each in instances + more for record in log.of(each)]
     sent = Counter(record["position"] for record in records)
     again = {record["key"] for record in records if sent[record["position"]] > 1}
-    assert len(again) == len(instances)
-    assert office.histories(instances) == dict.fromkeys(instances, LIFE)
-    identities = office.identities(instances)
+    assert len(again) == len(instances + more)
+
+
+async def test_without_the_password(start, exporter, version, backend):
+    """A broker without the password gets nothing through, and both logs say so."""
+    variables = broker_environment(version, exporter.ingest_url)
+    async with start(exporter=False, environment=variables) as engine:
+        await engine.tasks(1)
+        await eventually(lambda: "401" in exporter.text, within=PATIENCE)
+        await eventually(lambda: "401" in engine.broker.log, within=PATIENCE)
+
+    assert backend.arrivals == []
+
+
+async def waits(broker, count):
+    """Return when so many events wait for the backend."""
+
+    async def held():
+        return await broker.held() == (count, 0)
+
+    await eventually(held, within=PATIENCE)
+
+
+async def go_on(engine, instances):
+    """Start the broker again, and check that each event arrives once, in order."""
+    await engine.broker.start()
+    await finish(engine, instances)
+
+
+async def finish(engine, instances):
+    """Complete all tasks, and check that each event arrives once, in order."""
+    async with engine.at_work():
+        await engine.all_told(instances, LIFE)
+
+    assert engine.histories(instances) == dict.fromkeys(instances, LIFE)
+    identities = engine.identities(instances)
     assert len(identities) == len(set(identities))
-
-
-async def test_backend_down(office, recorder):
-    """For ten seconds nobody takes events: none is lost, and no one else is delayed."""
-    # Between two tests nobody served the broker, which may still wait for that reason.
-    instances = await office.review(1)
-    await eventually(lambda: recorder.of(instances[0], "CREATED"), within=PATIENCE)
-    await office.all_told(instances, LIFE[:1])
-    await office.backend.down()
-    since = len(recorder.records)
-    instances = []
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        [instance] = await office.review(1)
-        instances.append(instance)
-        # People learn of their tasks from elsewhere: the backend has nothing to tell.
-        [created] = await eventually(
-            lambda: recorder.of(instances[-1], "CREATED"), within=PATIENCE
-        )
-        await office.engine.assign(created["key"], "ann")
-        await office.engine.complete(created["key"])
-    delays = [recorded.delay for recorded in recorder.records[since:]]
-    assert office.identities(instances) == []
-    await office.backend.up()
-    await office.all_told(instances, LIFE)
-
-    assert office.histories(instances) == dict.fromkeys(instances, LIFE)
-    assert len(instances) > 10
-    assert max(delays) < 2  # the first pause of a broker that is refused

@@ -5,67 +5,34 @@ Two engines that did the same have the same positions and even the same keys: on
 time tells them apart, and time may go backwards.
 """
 
-import asyncio
-import shutil
-from contextlib import AsyncExitStack
-
 import pytest
 
-from exporter.demo.backend import Backend
-from exporter.demo.engine import Engine
-from exporter.demo.service import Service
-from tests.integration.office import LIFE, Office
+from exporter.distribution.broker_environment import broker_environment
+from tests.integration.conftest import PASSWORD
+from tests.integration.engine import LIFE
 
 TEN_MINUTES_MS = 10 * 60 * 1000
 
 
-async def reviews(new_broker, work, ingest_port, spool, *, behind_ms=0):
-    """Let a new, empty broker live ten lives; return what was told of them."""
-    async with AsyncExitStack() as running:
-        backend = await running.enter_async_context(Backend())
-        service = Service(
-            work, backend.url, ingest_port=ingest_port, SPOOL_DIR=str(spool)
-        )
-        running.push_async_callback(service.stop)
-        broker = new_broker(
-            work / "broker", service.ingest_url, ZEEBE_CLOCK_CONTROLLED="true"
-        )
-        running.push_async_callback(broker.stop)
-        await asyncio.gather(service.start(), broker.start())
-        await broker.shift_clock(-behind_ms)
-        engine = await running.enter_async_context(Engine(broker.rest_url))
-        office = Office(engine, backend)
-        async with office.at_work():
-            instances = await office.review(10)
-            await office.all_told(instances, LIFE)
-    return office, instances
-
-
-@pytest.fixture(scope="module")
-def first_life(new_broker, ingest_port, tmp_path_factory):
-    """Return the spool that a first broker filled, and what was told then."""
-    work = tmp_path_factory.mktemp("first")
-    spool = work / "spool"
-    office, instances = asyncio.run(reviews(new_broker, work, ingest_port, spool))
-    return spool, office.identities(instances)
-
-
 @pytest.mark.parametrize("behind_ms", [0, TEN_MINUTES_MS])
-async def test_empty_broker(new_broker, ingest_port, tmp_path, first_life, behind_ms):
-    """Nothing a new broker says is taken for a repeat of what the old one said."""
-    old_spool, told_before = first_life
-    spool = tmp_path / "spool"
-    shutil.copytree(old_spool, spool)
-    office, instances = await reviews(
-        new_broker, tmp_path, ingest_port, spool, behind_ms=behind_ms
-    )
+async def test_empty_broker(start, exporter, version, backend, behind_ms):
+    """Nothing a new broker sends is taken for a repeat of what the old one sent."""
+    ours = broker_environment(version, exporter.ingest_url, **PASSWORD)
+    variables = ours | {"ZEEBE_CLOCK_CONTROLLED": "true"}
+    lives = []
+    for offset_ms in (0, -behind_ms):
+        async with start(exporter=False, environment=variables) as engine:
+            if offset_ms:
+                move = {"offsetMilli": offset_ms}
+                await engine.broker.manage("clock/add", "POST", move)
+            async with engine.at_work():
+                instances = await engine.tasks(10)
+                await engine.all_told(instances, LIFE)
+            histories = engine.histories(instances)
+        lives.append(backend.arrivals[:])
+        backend.arrivals.clear()
+    before, after = lives
 
-    assert office.histories(instances) == dict.fromkeys(instances, LIFE)
-    told = office.identities(instances)
-    assert len(told) == len(set(told))
-    assert min(positions(told)) < max(positions(told_before))
-
-
-def positions(identities):
-    """Return the positions in these ids."""
-    return [int(identity.split("-")[1]) for identity in identities]
+    assert histories == dict.fromkeys(instances, LIFE)
+    assert len({each.identity for each in before + after}) == len(before + after)
+    assert min(each.position for each in after) < max(x.position for x in before)

@@ -1,0 +1,94 @@
+"""In a cluster whose leader is killed every event arrives, and repeats are the same."""
+
+import asyncio
+from collections import defaultdict
+from contextlib import AsyncExitStack, suppress
+
+import aiohttp
+import pytest
+
+from devkit.client import Client, CommandError
+from tests.conftest import eventually
+from tests.integration.engine import CREATED, PATIENCE, Engine
+
+NODES = range(3)
+CLUSTER = {
+    "CLUSTERSIZE": "3",
+    "REPLICATIONFACTOR": "3",
+    "PARTITIONSCOUNT": "1",
+    # A leader that is gone is noticed within a second or two.
+    "ELECTIONTIMEOUT": "1s",
+    "HEARTBEATINTERVAL": "100ms",
+    "MEMBERSHIP_PROBEINTERVAL": "200ms",
+    "MEMBERSHIP_FAILURETIMEOUT": "2s",
+}
+
+
+@pytest.fixture
+async def cluster(place, version, backend):
+    """Return three brokers that share one partition, an exporter beside each."""
+    addresses = place.addresses(len(NODES))
+    common = {f"ZEEBE_BROKER_CLUSTER_{name}": each for name, each in CLUSTER.items()}
+    common["ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS"] = ",".join(addresses)
+    common["APP_INTEGRATIONS_URL"] = backend.url
+    async with AsyncExitStack() as stack:
+        brokers = []
+        for node, address in enumerate(addresses):
+            own = {
+                "ZEEBE_BROKER_CLUSTER_NODEID": str(node),
+                "ZEEBE_BROKER_NETWORK_ADVERTISEDHOST": address.partition(":")[0],
+            }
+            member = place.broker(common | own, version=version, address=address)
+            brokers.append(await stack.enter_async_context(member))
+            await brokers[-1].spawn()
+        for broker in brokers:
+            await broker.ready(brokers=len(NODES))
+        yield brokers
+
+
+async def test_leader_killed(cluster, backend, version):
+    """While tasks are created the leader is killed: nothing is lost or renamed."""
+    leader = await leader_of(cluster[0])
+    other = cluster[next(node for node in NODES if node != leader)]
+    async with Client(other.rest_url) as client:
+        engine = Engine(other, client, backend, None, version)
+        creating = asyncio.create_task(created(engine, 60))
+        await eventually(lambda: len(backend.arrivals) > 15, within=PATIENCE)
+        await cluster[leader].kill()
+        told_before = len(backend.arrivals)
+        instances = await creating
+        await engine.all_told(instances, CREATED)
+        new_leader = await leader_of(other)
+
+    assert told_before < len(instances)
+    assert engine.histories(instances) == dict.fromkeys(instances, CREATED)
+    assert new_leader != leader
+    # The new leader sends again what the old one had sent, from another spool.
+    identities = defaultdict(list)
+    for arrival in backend.arrivals:
+        identities[arrival.task, arrival.intent].append(arrival.identity)
+    assert max(map(len, identities.values())) > 1
+    assert all(len(set(each)) == 1 for each in identities.values())
+
+
+async def created(engine, count):
+    """Create instances until the engine has confirmed *count*; return their keys."""
+    instances = []
+    while len(instances) < count:
+        # For a while there is no leader.
+        with suppress(CommandError, aiohttp.ClientError):
+            instances += await engine.tasks(1)
+    return instances
+
+
+async def leader_of(broker):
+    """Return the node that leads the partition, as *broker* sees it."""
+    async with Client(broker.rest_url) as client:
+        topology = await client.topology()
+    leaders = [
+        each["nodeId"]
+        for each in topology["brokers"]
+        for partition in each["partitions"]
+        if partition["role"] == "leader"
+    ]
+    return int(leaders[0])

@@ -1,0 +1,122 @@
+"""Broker and exporter in one image, however that is run."""
+
+import json
+import os
+import subprocess
+from uuid import uuid4
+
+import pytest
+
+from devkit.client import Client
+from devkit.processes import LOOPBACK, free_port
+from tests.conftest import eventually
+from tests.image.docker import ROOT, docker, inspected
+from tests.integration.brokers import START_SECONDS
+from tests.integration.engine import LIFE, PATIENCE, Engine
+from tests.integration.images import data_of
+
+pytestmark = pytest.mark.images("it is about how a container is run")
+
+# What the official chart has in its script, for the images of every version.
+SCRIPT = """
+if [ -x /usr/local/bin/startup.sh ]; then exec bash /usr/local/bin/startup.sh; fi
+exec camunda
+"""
+
+
+async def test_as_the_official_chart_runs_it(start, place):
+    """In front of a script, as any user, on a read-only root, without capabilities."""
+    restricted = {
+        "entrypoint": ["app-integrations-entrypoint", "bash", "-c", SCRIPT],
+        "user": "12345:0",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+    }
+    async with start(data=place.new_data(), **restricted) as engine, engine.at_work():
+        instances = await engine.tasks(3)
+        await engine.all_told(instances, LIFE)
+
+        assert engine.histories(instances) == dict.fromkeys(instances, LIFE)
+
+
+async def test_orphans(engine):
+    """What the broker's scripts leave behind is reaped: it would pile up for months."""
+    engine.broker.shell("for _ in 1 2 3; do (sleep 0.1 &); done")
+
+    names = "cat /proc/[0-9]*/comm 2>/dev/null || true"
+    await eventually(lambda: "sleep" not in engine.broker.shell(names))
+
+
+class Composition:
+    """The containers of docs/install/compose.yaml, called as nothing else is."""
+
+    def __init__(self, command, variables):
+        """Call *command*, with what the file asks for in *variables*."""
+        project = f"compose-{uuid4().hex[:8]}"
+        file = ROOT / "docs" / "install" / "compose.yaml"
+        self._command = [*command, "--project-name", project, "--file", str(file)]
+        self._environment = os.environ | variables
+
+    def __call__(self, *arguments):
+        """Return what Compose prints; it must succeed."""
+        done = subprocess.run(
+            [*self._command, *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def container(self, service):
+        """Return everything Docker knows about the container of *service*."""
+        return inspected(self("ps", "--quiet", service).strip())
+
+    def is_healthy(self, service):
+        """Return whether *service* is as its health check wants it."""
+        return self.container(service)["State"]["Health"]["Status"] == "healthy"
+
+    def printed(self, service):
+        """Return the objects that *service* has printed to stdout, a line each."""
+        lines = docker("logs", self.container(service)["Id"]).stdout.splitlines()
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def compose(place):
+    """Return the composition of both images; nothing of it is left behind the test."""
+    done = subprocess.run(
+        [ROOT / "docker" / "compose.sh"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(done.stderr.strip())
+    variables = {
+        "DISTRIBUTION_IMAGE": place.images.distribution,
+        "STANDALONE_IMAGE": place.images.standalone,
+        "DATA_DIRECTORY": data_of(place.images.distribution),
+    }
+    ports = ("REST_PORT", "GRPC_PORT", "MANAGEMENT_PORT")
+    variables |= {name: str(free_port()) for name in ports}
+    compose = Composition(done.stdout.split(), variables)
+    yield compose, f"http://{LOOPBACK}:{variables['REST_PORT']}"
+    compose("down", "--volumes")
+
+
+async def test_compose(compose, version):
+    """Started as docs/install/docker-compose.md says, it prints a task's event."""
+    compose, rest_url = compose
+    compose("up", "--detach")
+    await eventually(lambda: compose.is_healthy("camunda"), within=START_SECONDS)
+
+    async with Client(rest_url) as client:
+        (instance,) = await Engine(None, client, None, None, version).tasks(1)
+    (line,) = await eventually(lambda: compose.printed("stub-backend"), within=PATIENCE)
+
+    assert line["event"]["processInstanceKey"] == instance
+    assert line["event"]["intent"] == "CREATED"
+    assert line["id"].startswith("1-")
+    published = compose.container("camunda")["NetworkSettings"]["Ports"].values()
+    hosts = {bound["HostIp"] for each in published for bound in each or ()}
+    assert hosts == {LOOPBACK}

@@ -1,0 +1,69 @@
+"""Each version of the broker takes the variables that the entrypoint gives it."""
+
+from exporter.distribution.broker_environment import broker_environment
+from exporter.distribution.takeover import OFFICIAL
+from tests.conftest import eventually
+from tests.integration.brokers import START_SECONDS
+from tests.integration.engine import LIFE, PATIENCE
+
+ID = "APPINTEXPORTER"
+OURS = ("APP_INTEGRATIONS_", "LD_LIBRARY_PATH", "_PYI_")
+
+
+async def test_accepted(start, each_version):
+    """The broker starts with them, exports, and sees no setting of the exporter."""
+    async with start(version=each_version) as engine:
+        async with engine.at_work():
+            instances = await engine.tasks(3)
+            await engine.all_told(instances, LIFE)
+        exporters = await engine.broker.exporters()
+        variables = engine.broker.variables(engine.broker.broker())
+
+    assert exporters == {"appintspool": "ENABLED", "recorder": "ENABLED"}
+    assert [name for name in variables if name.startswith(OURS)] == []
+
+
+async def test_unknown_argument(place, each_version, log):
+    """An argument that a broker doesn't know keeps 8.10 from starting, no other."""
+    known = broker_environment(each_version, log.url, exporter_id="RECORDER")
+    name = next(each for each in known if each.endswith("_ARGS_URL"))
+    variables = known | {name.replace("_URL", "_NOSUCHARGUMENT"): "1"}
+    async with place.broker(variables, version=each_version, exporter=False) as broker:
+        await broker.spawn()
+        if each_version.startswith("8.10."):
+            assert await eventually(lambda: broker.ended, within=START_SECONDS)
+        else:
+            await broker.ready()
+
+
+async def test_takeover(place, start, version, backend, log):
+    """With the variables of the official exporter ours goes on where it stopped."""
+    data = place.new_data()
+    # In the broker the official exporter has an id, and a position that grows.
+    official = broker_environment(version, log.url, exporter_id=ID)
+    async with start(exporter=False, environment=official, data=data) as engine:
+        for instance in await engine.tasks(3):
+            await eventually(lambda i=instance: log.of(i, "CREATED"), within=PATIENCE)
+        await engine.broker.snapshot()
+        await engine.broker.stop()
+    prefix = f"ZEEBE_BROKER_EXPORTERS_{ID}"
+    as_it_was = {
+        "APP_INTEGRATIONS_URL": "",
+        f"{prefix}_CLASSNAME": OFFICIAL,
+        f"{prefix}_ARGS_URL": backend.url,
+        f"{prefix}_ARGS_APIKEY": "secret",
+        f"{prefix}_ARGS_MAXRETRIES": "2",
+    }
+    async with start(environment=as_it_was, data=data) as engine:
+        async with engine.at_work():
+            instances = await engine.tasks(3)
+            await engine.all_told(instances, LIFE)
+        exporters = await engine.broker.exporters()
+        variables = engine.broker.variables(engine.broker.broker())
+        text = engine.broker.log
+
+    assert {each.instance for each in backend.arrivals} == set(instances)
+    assert exporters == {ID.lower(): "ENABLED", "recorder": "ENABLED"}
+    assert backend.requests[-1].headers["X-API-KEY"] == "secret"
+    assert OFFICIAL not in variables.values()
+    assert "MAXRETRIES" in text
