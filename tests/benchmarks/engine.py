@@ -18,7 +18,7 @@ from tests.benchmarks.processes import Exporter
 
 IMAGE = os.environ.get("ENGINE", "")
 VERSION = version_of(IMAGE) if IMAGE else VERSIONS[-1]
-KIND = f"{'Real' if IMAGE else 'Recorded'} engine {VERSION}"
+KIND = IMAGE or f"Recorded engine {VERSION}"
 NAME = LICENCE.format(IMAGE) if IMAGE else f"recorded {VERSION}, not a real one"
 
 MODEL = "fx-ext"

@@ -99,6 +99,11 @@ class History:
         self.watch("arrived")
 
     @property
+    def delivered(self) -> int:
+        """The number of different events that the backend took."""
+        return len(self._taken)
+
+    @property
     def recorded(self) -> list[Post]:
         """The posts whose events the backend took, in the order of their arrival."""
         return [post for post in self.posts if post.recorded]

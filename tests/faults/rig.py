@@ -149,6 +149,10 @@ class Rig:
 
         await self._perhaps(happened, within)
 
+    async def delivers(self, number: int, within: float) -> None:
+        """Return once *number* events are delivered, or when time is up."""
+        await self._perhaps(lambda: self.history.delivered >= number, within)
+
     async def settle(self, within: float) -> None:
         """End all faults; return when nothing is missing any more, or time is up."""
         assert self.exporting

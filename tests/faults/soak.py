@@ -68,7 +68,7 @@ async def soak(directory: Path, seed: str, minutes: float) -> tuple[Run, list[Sa
     )
     async with Rig(Setup(directory, seed, Plan(seed, 0.0), load)) as rig:
         await rig.exporter.begin()
-        await rig.enough(Counts(delivered=REMEMBERED), within=FILLING_SECONDS)
+        await rig.delivers(REMEMBERED, within=FILLING_SECONDS)
         rig.broker.events_per_second = EVENTS_PER_SECOND
         rig.plan.share = SHARE
         samples = await sampled(rig, directory / "spool", minutes * 60)
