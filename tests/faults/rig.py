@@ -127,6 +127,13 @@ class Rig:
         finally:
             self.history.watch = _ignore
 
+    async def away(self, seconds: float) -> None:
+        """Refuse connections to the backend for *seconds*."""
+        assert self.exporting
+        await self.behind.down()
+        await asyncio.wait([self.exporting], timeout=seconds)
+        await self.behind.up()
+
     async def fails(self, outcome: str) -> None:
         """Return when one more attempt has had *outcome*."""
         metric = f"{ATTEMPTS} {outcome}"

@@ -1,6 +1,5 @@
 """What is done to the exporter, and how much has to happen for a run to count."""
 
-import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Sequence
@@ -131,9 +130,7 @@ async def _life(rig: Rig) -> None:
         return
     await rig.exporter.begin()
     if chance.random() < 0.2:
-        await rig.behind.down()
-        await asyncio.sleep(chance.uniform(0.05, 0.2))
-        await rig.behind.up()
+        await rig.away(chance.uniform(0.05, 0.2))
     await rig.kill_at(chance.choice(MOMENTS), chance.randint(1, 60), LONGEST_LIFE)
 
 
