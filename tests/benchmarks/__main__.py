@@ -28,11 +28,7 @@ from tests.benchmarks.figures import Figure, shown
 from tests.benchmarks.processes import SELECT_EVERYTHING
 
 COLOURS = {"met": "green", "missed": "red"}
-LOOK_SECONDS = 0.2
-
-
-LIMIT_SECONDS = 400.0
-"""After so long a part is broken."""
+LOOK_SECONDS, LIMIT_SECONDS = 0.2, 400.0
 
 PARTS = {
     "replies": "Reply to the broker, one record per request",

@@ -18,8 +18,7 @@ from tests.benchmarks.processes import Receiver, Server
 INSTANCES, QUICK_INSTANCES = 2_000, 300
 WARM_UP = 200
 BULK_SIZES, QUICK_BULK_SIZES = (1, 50), (1,)
-QUIET_SECONDS = 2.5
-WAIT_SECONDS = 120.0
+QUIET_SECONDS, WAIT_SECONDS = 2.5, 120.0
 
 
 async def measure(*, quick: bool) -> list[Figure]:
