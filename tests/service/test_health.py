@@ -114,11 +114,14 @@ async def test_health_of_a_hanging_disk(start, disk, monkeypatch):
     disk.quick.clear()
     ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
     disk.quick.set()
-    await eventually(disk.asked.is_set)
 
+    async def is_healthy():
+        return (await exporter.look("/healthz")).status == 200
+
+    await eventually(is_healthy)
+    assert disk.asked.is_set()
     assert (ready.status, healthy.status) == (503, 503)
     assert "didn't answer within 0.05 s" in healthy.json["reason"]
-    assert (await exporter.look("/healthz")).status == 200
 
 
 @contextlib.contextmanager
