@@ -123,9 +123,7 @@ def test_only_settings_read_the_environment():
     }
 
     assert {
-        name
-        for name in readers
-        if not name.startswith(("exporter/demo/", "exporter/distribution/"))
+        name for name in readers if not name.startswith("exporter/distribution/")
     } == {"exporter/reading.py", "exporter/settings_names.py", "exporter/variables.py"}
 
 

@@ -1,1 +1,0 @@
-"""Recorded traffic of a real broker, and a stub backend (extra `demo`)."""
