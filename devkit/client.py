@@ -73,10 +73,6 @@ class Client:
         body = {"processDefinitionId": process, "variables": variables or {}}
         return await self.ask("POST", "process-instances", json=body)
 
-    async def cancel_instance(self, instance: Key) -> None:
-        """Cancel an instance, and with it what is open in it."""
-        await self.ask("POST", f"process-instances/{instance}/cancellation", json={})
-
     async def assign(self, task: Key, assignee: str, *, override: bool = True) -> None:
         """Give a user task to *assignee*; without *override* the task is claimed."""
         body = {"assignee": assignee, "allowOverride": override}

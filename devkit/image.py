@@ -79,6 +79,9 @@ async def engine_in_docker(
         async with Client(f"http://{LOOPBACK}:{rest_port}") as client:
             # Ready means that it listens; only a leader takes commands.
             await eventually(client.has_leader, within=START_SECONDS)
+    except AssertionError:
+        raise StartError(f"The engine in {image} takes no commands.") from None
+    else:
         yield
     finally:
         await run.stop()
