@@ -1,10 +1,9 @@
-"""A broker of any kind, and brokers of the recorded engine as processes."""
+"""Brokers, and the place where they are processes of the recorded engine."""
 
 import asyncio
 import os
 import sys
-from abc import ABC, abstractmethod
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -28,64 +27,24 @@ ENTRYPOINT = Path(sys.executable).with_name("app-integrations-entrypoint")
 COMMAND = "from exporter.distribution.entrypoint import exporter; exit(exporter())"
 
 
-class Broker(ABC):
-    """A broker with its data, and beside it the exporter unless it's a stock broker."""
+class Broker:
+    """
+    A process or container with a broker, and the exporter unless it's a stock broker.
 
-    rest_url: str
-    management_url: str
-    inner_management_url: str
-    """Where a command beside the broker finds its management port."""
-    admin_url: str
+    It has `rest_url`, `management_url`, the same `inside` it, and `admin_url`.
+    """
 
-    @abstractmethod
-    async def spawn(self):
-        """Start without waiting for anything."""
+    async def run(self, *, brokers=1):
+        """Start, and return when this broker and so many in all take commands."""
+        self.spawn()
+        await self.takes_commands(brokers)
 
-    @abstractmethod
-    async def stop(self):
-        """Stop in order, and return the exit status. The data stay."""
+    async def takes_commands(self, brokers=1):
+        """Return when a partition has a leader among so many *brokers*."""
+        await eventually(lambda: self._takes_commands(brokers), within=START_SECONDS)
 
-    @abstractmethod
-    async def kill(self):
-        """Kill broker and exporter at once. The data stay."""
-
-    @property
-    @abstractmethod
-    def ended(self):
-        """Whether the broker runs no more."""
-
-    @property
-    @abstractmethod
-    def log(self):
-        """All that broker and exporter have written."""
-
-    @abstractmethod
-    async def run(self, *arguments):
-        """Return the status and the output of the exporter's own command line."""
-
-    @abstractmethod
-    def children(self):
-        """Return the command line of every child of the entrypoint, by process id."""
-
-    @abstractmethod
-    def kill_child(self, pid):
-        """Kill one of them at once."""
-
-    @abstractmethod
-    def variables(self, pid):
-        """Return the environment of a process."""
-
-    async def start(self, *, brokers=1):
-        """Start, and return when the broker takes commands."""
-        await self.spawn()
-        await self.ready(brokers=brokers)
-
-    async def ready(self, *, brokers=1):
-        """Return when a partition has a leader and so many *brokers* are there."""
-        await eventually(lambda: self._leads(brokers), within=START_SECONDS)
-
-    async def _leads(self, brokers):
-        assert not self.ended, self.log[-3000:]
+    async def _takes_commands(self, brokers):
+        assert self.status is None, self.text[-3000:]
         try:
             async with Client(self.rest_url) as client:
                 found = (await client.topology())["brokers"]
@@ -122,104 +81,70 @@ class Broker(ABC):
         await self.manage("partitions/takeSnapshot", "POST", {})
         return False
 
-    def exporter(self):
-        """Return the process id of the exporter, None while there is none."""
-        found = self.children().items()
-        return next((pid for pid, line in found if _is_ours(line)), None)
+    async def holds(self, events, dead_letters=0):
+        """Return when so many events wait and so many are dead letters."""
 
-    def broker(self):
-        """Return the process id of the broker beside the exporter."""
-        (pid,) = (pid for pid, line in self.children().items() if not _is_ours(line))
-        return pid
+        async def held():
+            found = await scrape(self.admin_url)
+            numbers = found["spool_events"], found["spool_dead_letters"]
+            return numbers == (events, dead_letters)
 
-    async def held(self):
-        """Return how many events wait, and how many are dead letters."""
-        metrics = await scrape(self.admin_url)
-        return metrics["spool_events"], metrics["spool_dead_letters"]
+        await eventually(held, within=40)
 
 
-def _is_ours(line):
-    return line.endswith("exporter run")
-
-
-class RecordedBroker(Broker):
-    """`python -m devkit`, where wanted behind the entrypoint of the image."""
+class RecordedBroker(Broker, Process):
+    """`python -m devkit`, behind the entrypoint of the image where that is wanted."""
 
     def __init__(self, work, version, environment, *, exporter):
         """Keep everything in the directory *work*."""
         (work / "lib").mkdir(exist_ok=True)
         (work / "lib" / f"zeebe-broker-{version}.jar").touch()
-        rest, management, ingest, admin = (free_port() for _ in range(4))
+        names = "SERVER", "MANAGEMENT_SERVER", "APP_INTEGRATIONS_INGEST"
+        names += ("APP_INTEGRATIONS_ADMIN",)
+        ports = {f"{name}_PORT": str(free_port()) for name in names}
+        rest, management, _, admin = (f"http://{LOOPBACK}:{x}" for x in ports.values())
         base = environment.get("MANAGEMENT_SERVER_BASEPATH", "")
-        self.rest_url = f"http://{LOOPBACK}:{rest}"
-        self.management_url = f"http://{LOOPBACK}:{management}{base}"
-        self.inner_management_url = self.management_url
-        self.admin_url = f"http://{LOOPBACK}:{admin}"
-        inherited = {
+        self.rest_url, self.admin_url = rest, admin
+        self.management_url = self.inside = management + base
+        self._variables = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(OF_BROKERS)
         }
-        self._environment = inherited | {
-            "CAMUNDA_HOME": str(work),
-            "SERVER_PORT": str(rest),
-            "MANAGEMENT_SERVER_PORT": str(management),
-            "APP_INTEGRATIONS_INGEST_PORT": str(ingest),
-            "APP_INTEGRATIONS_ADMIN_PORT": str(admin),
-            **environment,
-        }
-        data = str(work / "data")
-        command = [sys.executable, "-m", "devkit", "--version", version, "--data", data]
-        if exporter:
-            command = [str(ENTRYPOINT), *command]
-        self._process = Process(
-            command, log=work / "log", environment=self._environment
+        self._variables |= {"CAMUNDA_HOME": str(work)} | ports | environment
+        command = [sys.executable, "-m", "devkit"]
+        command += ["--version", version, "--data", str(work / "data")]
+        super().__init__(
+            [str(ENTRYPOINT), *command] if exporter else command,
+            log=work / "log",
+            environment=self._variables,
         )
 
-    async def spawn(self):
-        """Start without waiting for anything."""
-        self._process.spawn()
-
-    async def stop(self):
-        """Stop in order, and return the exit status."""
-        return await self._process.stop()
-
-    async def kill(self):
-        """Kill broker and exporter at once."""
-        self._process.kill()
-
-    @property
-    def ended(self):
-        """Whether the process has ended."""
-        return self._process.status is not None
-
-    @property
-    def log(self):
-        """All that was written, by all runs."""
-        return self._process.log.read_text("utf-8", errors="replace")
-
-    async def run(self, *arguments):
-        """Run the exporter's command line with the same environment."""
+    async def command(self, *arguments):
+        """Return the status and the output of the exporter's command line beside it."""
         running = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", COMMAND, *arguments),
-            env=self._environment,
+            env=self._variables,
             stdout=asyncio.subprocess.PIPE,
         )
         output, _ = await running.communicate()
         return running.returncode, output.decode()
 
-    def children(self):
-        """Return the children of the entrypoint."""
-        found = psutil.Process(self._process.pid).children()
-        return {each.pid: " ".join(each.cmdline()) for each in found}
+    def variables(self):
+        """Return the environment of the broker behind the entrypoint."""
+        return self._child("devkit").environ()
 
-    def kill_child(self, pid):
-        """Kill one of them at once."""
-        psutil.Process(pid).kill()
+    def exporter(self):
+        """Return the process id of the exporter."""
+        return getattr(self._child("exporter"), "pid", None)
 
-    def variables(self, pid):
-        """Return the environment of a process."""
-        return psutil.Process(pid).environ()
+    def kill_exporter(self):
+        """Kill the exporter alone."""
+        self._child("exporter").kill()
+
+    def _child(self, module):
+        children = psutil.Process(self.pid).children()
+        return next((x for x in children if x.cmdline()[2:3] == [module]), None)
 
 
 class Processes:
@@ -245,15 +170,10 @@ class Processes:
         """Return where the members of a cluster find each other."""
         return [f"{LOOPBACK}:{free_port()}" for _ in range(count)]
 
-    @asynccontextmanager
-    async def broker(self, environment, *, version, exporter=True, data=None, **_):
-        """Yield a broker that isn't started; nothing of it is left in the end."""
+    def broker(self, environment, *, version, exporter=True, data=None, address=""):  # noqa: ARG002
+        """Return a broker for `async with`; it isn't started."""
         work = data or self.new_data()
-        broker = RecordedBroker(work, version, environment, exporter=exporter)
-        try:
-            yield broker
-        finally:
-            await broker.kill()
+        return RecordedBroker(work, version, environment, exporter=exporter)
 
     def exporter(self, url, **settings):
         """Return an exporter of its own for `async with`; it isn't started."""

@@ -23,17 +23,6 @@ PLACE = pytest.StashKey()
 PASSWORD = {"username": "broker", "password": "only between the two"}
 
 
-def pytest_addoption(parser):
-    """Choose where scenarios run."""
-    parser.addoption("--containers", action="store_true", help="run them on images")
-
-
-def pytest_configure(config):
-    """Declare what a scenario may need, with the reason."""
-    for name, text in NEEDS.items():
-        config.addinivalue_line("markers", f"{name}(reason): {text}")
-
-
 def place_of(config):
     """Return the place where scenarios run; it is known once tests are collected."""
     if PLACE not in config.stash:
@@ -46,11 +35,21 @@ def place_of(config):
     return config.stash[PLACE]
 
 
+def pytest_addoption(parser):
+    """Choose where scenarios run."""
+    parser.addoption("--containers", action="store_true", help="run them on images")
+
+
+def pytest_configure(config):
+    """Declare what a scenario may need, with the reason."""
+    for name, text in NEEDS.items():
+        config.addinivalue_line("markers", f"{name}(reason): {text}")
+
+
 def pytest_generate_tests(metafunc):
     """Run a scenario once for each version if it asks for that."""
     if "each_version" in metafunc.fixturenames:
-        versions = place_of(metafunc.config).versions
-        metafunc.parametrize("each_version", versions, scope="session")
+        metafunc.parametrize("each_version", place_of(metafunc.config).versions)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -69,10 +68,8 @@ def pytest_terminal_summary(terminalreporter, config):
     """Count the scenarios that didn't run, with their reasons."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(each.longrepr[2].removeprefix("Skipped: ") for each in skipped)
-    name = place_of(config).name
-    terminalreporter.write_line(
-        f"Scenarios on {name}: {reasons.total()} didn't run.", bold=True
-    )
+    said = f"Scenarios on {place_of(config).name}: {reasons.total()} didn't run."
+    terminalreporter.write_line(said, bold=True)
     for reason, count in reasons.items():
         terminalreporter.write_line(f"  {count} {reason}")
 
@@ -116,11 +113,18 @@ def start(place, backend, log, version):
         )
         environment = ours | other | options.pop("environment", {})
         async with place.broker(environment, version=version, **options) as broker:
-            await broker.start()
+            await broker.run()
             async with Client(broker.rest_url) as client:
                 yield Engine(broker, client, backend, log, version)
 
     return started
+
+
+@pytest.fixture
+async def engine(start):
+    """Return a running engine with the exporter beside it."""
+    async with start() as engine:
+        yield engine
 
 
 @pytest.fixture
@@ -131,10 +135,3 @@ async def exporter(place, backend):
         await exporter.run()
         yield exporter
         assert await exporter.stop() == 0
-
-
-@pytest.fixture
-async def engine(start):
-    """Return a running engine with the exporter beside it."""
-    async with start() as engine:
-        yield engine

@@ -23,6 +23,11 @@ MODELS = {
     process: {Path(name).name: content for name, content in files.items()}
     for process, files in recording(RECORDINGS / "8.8.21").deployments.items()
 }
+MODELS["everything"] = {
+    path.name: path.read_bytes()
+    for path in Path(__file__).with_name("models").iterdir()
+}
+"""A process of this repository: no recording has it."""
 
 
 class Engine:
@@ -30,18 +35,21 @@ class Engine:
 
     def __init__(self, broker, client, backend, log, version):
         """Keep what belongs together; *log* is what another exporter gets."""
-        self.broker = broker
-        self.client = client
-        self.backend = backend
-        self.log = log
+        self.broker, self.client = broker, client
+        self.backend, self.log = backend, log
         self.version = tuple(map(int, version.split(".")[:2]))
+        self.definitions = {}
+        """The key of every deployed process, by its id."""
 
     async def deploy(self, process):
-        """Deploy the recorded files of *process*; return the answer, by their names."""
+        """Deploy the files of *process*; return the engine's answer for each."""
         answer = await self.client.deploy(MODELS[process])
         parts = [part or {} for each in answer["deployments"] for part in each.values()]
-        # A decision names no file: the requirements that it comes with do.
-        return {part["resourceName"]: part for part in parts if "resourceName" in part}
+        for part in parts:
+            if "processDefinitionKey" in part:
+                key = part["processDefinitionKey"]
+                self.definitions[part["processDefinitionId"]] = key
+        return {each["resourceName"]: each for each in parts if "resourceName" in each}
 
     async def create(self, process, variables=None):
         """Start an instance of the deployed *process*; return its key."""
@@ -55,7 +63,7 @@ class Engine:
 
     @asynccontextmanager
     async def at_work(self):
-        """Let somebody work on tasks during the block; a failure fails the test."""
+        """Let somebody work on these tasks during the block."""
         work = asyncio.create_task(self._work())
         try:
             yield
@@ -69,26 +77,21 @@ class Engine:
         done = set()
         while True:
             arrival = await self.backend.news.get()
-            if arrival.identity in done:
-                continue
-            done.add(arrival.identity)
-            try:
-                await self.go_on(arrival.task, arrival.intent)
-            except CommandError as error:
-                # A repeat of an event may come after the task is completed.
-                if error.status != 404:
-                    raise
+            # A repeat of an event may come after the task is completed.
+            if arrival.identity not in done:
+                done.add(arrival.identity)
+                await self._go_on(arrival.task, arrival.intent)
 
-    async def go_on(self, task, intent):
-        """Take the step of a task's life that follows *intent*."""
-        if intent == "CREATED":
-            await self.assign(task)
-        elif intent == "ASSIGNED":
-            await self.client.complete(task)
-
-    async def assign(self, task):
-        """Assign a task of `tasks` as it was recorded: claimed from 8.8 on."""
-        await self.client.assign(task, "ann", override=self.version < (8, 8))
+    async def _go_on(self, task, intent):
+        try:
+            if intent == "CREATED":
+                # As it was recorded: claimed from 8.8 on.
+                await self.client.assign(task, "ann", override=self.version < (8, 8))
+            elif intent == "ASSIGNED":
+                await self.client.complete(task)
+        except CommandError as error:
+            if error.status != 404:
+                raise
 
     def told(self, instance):
         """Return the arrivals of one instance, without repeats."""
@@ -99,10 +102,10 @@ class Engine:
         """Return the intents that arrived of each instance."""
         return {key: [each.intent for each in self.told(key)] for key in instances}
 
-    def identities(self, instances):
-        """Return the identities of all events of *instances*, with repeats."""
+    def repeats(self):
+        """Return how many events arrived that had arrived before."""
         arrivals = self.backend.arrivals
-        return [each.identity for each in arrivals if each.instance in instances]
+        return len(arrivals) - len({each.identity for each in arrivals})
 
     async def event(self, instance, intent):
         """Wait for the first event with *intent* of the instance, and return it."""
@@ -116,8 +119,8 @@ class Engine:
         """Return when as many events of each instance arrived as *history* has."""
 
         def arrived():
-            all_ = {(each.instance, each.identity) for each in self.backend.arrivals}
-            counts = Counter(instance for instance, _ in all_)
+            events = {(each.instance, each.identity) for each in self.backend.arrivals}
+            counts = Counter(instance for instance, _ in events)
             return all(counts[each] == len(history) for each in instances)
 
         await eventually(arrived, within=PATIENCE)

@@ -1,5 +1,5 @@
 """
-Brokers and exporters in containers, and stubs that containers reach.
+The place where brokers and exporters are containers, and stubs that these reach.
 
 Nothing is left behind, however a run ends: a process of its own waits for that.
 """
@@ -9,7 +9,7 @@ import itertools
 import os
 import re
 import subprocess
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 
 from pytest_httpserver import HTTPServer
 from testcontainers.core.config import testcontainers_config
@@ -32,18 +32,16 @@ REST, MANAGEMENT, INGEST, ADMIN = 8080, 9600, 9280, 9281
 STANDIN = "app-integrations-standin/camunda"
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 -- containers come from networks of their own
 
-# A broker of minutes gains more from a fast start than from the best code.
-QUICK = {"JAVA_TOOL_OPTIONS": "-Xmx512m -XX:TieredStopAtLevel=1"}
+OF_BROKERS = {
+    "APP_INTEGRATIONS_ADMIN_HOST": ANY_ADDRESS,
+    # A broker of minutes gains more from a fast start than from the best code.
+    "JAVA_TOOL_OPTIONS": "-Xmx512m -XX:TieredStopAtLevel=1",
+}
 
-# Parent and command line of every process, without `ps`, which small images lack.
-PROCESSES = r"""
-for each in /proc/[0-9]*; do
-    parent=$(sed -n 's/^PPid:\t//p' $each/status 2>/dev/null)
-    line=$(tr '\0\n' '  ' < $each/cmdline 2>/dev/null)
-    [ -n "$line" ] && echo "${each#/proc/} ${parent:-0} $line"
-done
-true
-"""
+# Process ids, without `ps`, which small images lack. No pattern matches itself.
+FIND = "grep -l '{}' /proc/[0-9]*/cmdline 2>/dev/null | cut -d / -f 3"
+OURS = FIND.format("app-integrations-e[x]porter")
+THEIRS = FIND.format(r"io.camunda.application.Standal[o]ne\|-m.devki[t]")
 
 # Testcontainers has an image for this, which not everybody can pull.
 testcontainers_config.ryuk_disabled = True
@@ -56,20 +54,9 @@ docker network ls --quiet --filter {LABEL} | xargs -r docker network rm
 """
 
 
-def sweep_at_the_end():
-    """Start what removes all containers of this run when this process has ended."""
-    return subprocess.Popen(
-        ["sh", "-c", SWEEP],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
 def base_of(image):
-    """Return the image that *image* was built on by `make image`, else itself."""
-    return (inspected(image)["Config"]["Labels"] or {}).get(BASE_NAME, image)
+    """Return the image that *image* was built on by `make image`."""
+    return inspected(image)["Config"]["Labels"][BASE_NAME]
 
 
 def data_of(image):
@@ -79,7 +66,7 @@ def data_of(image):
 
 
 class Container:
-    """A container with fixed ports on this machine."""
+    """A container with fixed ports on this machine, called as a process is."""
 
     def __init__(self, image, environment, ports, *, link, volume=None, **options):
         """
@@ -88,146 +75,105 @@ class Container:
         *link* is a network and its name there, *volume* one and where it is mounted.
         """
         self.urls = {port: f"http://{LOOPBACK}:{free_port()}" for port in ports}
-        container = DockerContainer(image).with_envs(**environment)
+        self._prepared = container = DockerContainer(image).with_envs(**environment)
         for port, url in self.urls.items():
             container.ports[port] = (LOOPBACK, int(url.rpartition(":")[2]))
-        if link:
-            container.with_network(link[0]).with_network_aliases(link[1])
+        container.with_network(link[0]).with_network_aliases(link[1])
         if volume:
             container.with_volume_mapping(*volume, "rw")
         # Where the root is read-only; a broker unpacks its libraries there.
         container.with_tmpfs_mount("/tmp", "exec")  # noqa: S108
         container.with_kwargs(extra_hosts={HOST: "host-gateway"}, **options)
-        self._container = container
-        self._is_created = False
+        self._container = None
 
-    async def start(self):
+    async def __aenter__(self):
+        """Return this container, which isn't started."""
+        return self
+
+    async def __aexit__(self, *_):
+        """Remove it; a volume of its own stays."""
+        await asyncio.to_thread(self._prepared.stop)
+
+    def spawn(self):
         """Create it, or start it again."""
-        again = self._is_created
-        self._is_created = True
-        start = self.docker.start if again else self._container.start
-        await asyncio.to_thread(start)
+        if self._container:
+            self._container.start()
+        else:
+            self._container = self._prepared.start().get_wrapped_container()
 
     async def stop(self):
         """Stop it in order, and return its exit status."""
-        await asyncio.to_thread(self.docker.stop, timeout=30)
-        return self.docker.attrs["State"]["ExitCode"]
+        await asyncio.to_thread(self._container.stop, timeout=30)
+        return self.status
 
-    async def remove(self):
-        """Kill and remove it; a volume of its own stays."""
-        await asyncio.to_thread(self._container.stop)
+    def kill(self):
+        """Kill everything in it at once."""
+        self._container.kill()
 
     @property
-    def docker(self):
-        """The container as it is now."""
-        container = self._container.get_wrapped_container()
-        container.reload()
-        return container
+    def status(self):
+        """The exit status; None while it runs."""
+        self._container.reload()
+        state = self._container.attrs["State"]
+        return state["ExitCode"] if state["Status"] == "exited" else None
 
     @property
     def text(self):
         """All that it wrote."""
-        return self.docker.logs().decode()
+        return self._container.logs().decode()
 
-    async def run(self, *command):
-        """Return the status and the output of *command* in it."""
+    def shell(self, script):
+        """Return what a script of Bash prints in it."""
+        return self._container.exec_run(["bash", "-c", script]).output.decode()
+
+    async def command(self, *arguments):
+        """Return the status and the output of the exporter's command line in it."""
+        command = ["app-integrations-exporter", *arguments]
         status, (output, _) = await asyncio.to_thread(
-            self.docker.exec_run, command, demux=True
+            self._container.exec_run, command, demux=True
         )
         return status, (output or b"").decode()
 
 
-class ImageBroker(Broker):
+class ImageBroker(Broker, Container):
     """A broker of an image, with or without our exporter in it."""
 
-    def __init__(self, image, environment, *, data=None, link=None, **options):
+    def __init__(self, image, version, environment, *, data=None, **options):
         """Prepare a container; *data* is a volume for the broker's data."""
-        version = version_of(base_of(image))
-        own = {"APP_INTEGRATIONS_ADMIN_HOST": ANY_ADDRESS}
-        self.container = Container(
+        super().__init__(
             image,
-            QUICK | alone(version) | own | environment,
+            OF_BROKERS | alone(version) | environment,
             (REST, MANAGEMENT, ADMIN),
-            link=link,
             volume=(data, data_of(image)) if data else None,
             **options,
         )
         base = environment.get("MANAGEMENT_SERVER_BASEPATH", "")
-        self.rest_url = self.container.urls[REST]
-        self.management_url = self.container.urls[MANAGEMENT] + base
-        self.inner_management_url = f"http://{LOOPBACK}:{MANAGEMENT}{base}"
-        self.admin_url = self.container.urls[ADMIN]
+        self.rest_url, self.admin_url = self.urls[REST], self.urls[ADMIN]
+        self.management_url = self.urls[MANAGEMENT] + base
+        self.inside = f"http://{LOOPBACK}:{MANAGEMENT}{base}"
 
-    async def spawn(self):
-        """Start without waiting for anything."""
-        await self.container.start()
-
-    async def stop(self):
-        """Stop in order, and return the exit status."""
-        return await self.container.stop()
-
-    async def kill(self):
-        """Kill everything in the container at once."""
-        await asyncio.to_thread(self.container.docker.kill)
-
-    @property
-    def ended(self):
-        """Whether the container runs no more."""
-        return self.container.docker.status == "exited"
-
-    @property
-    def log(self):
-        """All that the container wrote."""
-        return self.container.text
-
-    async def run(self, *arguments):
-        """Run the exporter's command line in the container."""
-        return await self.container.run("app-integrations-exporter", *arguments)
-
-    def children(self):
-        """Return the children of process 1."""
-        lines = self.shell(PROCESSES).splitlines()
-        found = [line.rstrip().split(" ", 2) for line in lines]
-        return {int(pid): line for pid, parent, line in found if parent == "1"}
-
-    def kill_child(self, pid):
-        """Kill one of them at once."""
-        self.shell(f"kill -KILL {pid}")
-
-    def variables(self, pid):
-        """Return the environment of a process in the container."""
-        text = self.shell(f"cat /proc/{pid}/environ")
+    def variables(self):
+        """Return the environment of the broker behind the entrypoint."""
+        text = self.shell(f"cat /proc/$({THEIRS})/environ")
         return dict(each.split("=", 1) for each in text.split("\0") if "=" in each)
 
-    def shell(self, script):
-        """Return what a script of Bash prints in the container."""
-        status, output = self.container.docker.exec_run(["bash", "-c", script])
-        assert status == 0, output
-        return output.decode()
+    def exporter(self):
+        """Return the process id of the exporter."""
+        return self.shell(OURS)
+
+    def kill_exporter(self):
+        """Kill the exporter alone."""
+        self.shell(f"kill -KILL $({OURS})")
 
 
-@asynccontextmanager
-async def real_broker(image, environment):
-    """Yield a broker of *image*, which may be pulled; it takes commands."""
-    await asyncio.to_thread(docker.from_env().images.get, image)
-    sweeper = sweep_at_the_end()
-    broker = ImageBroker(image, environment)
-    try:
-        await broker.start()
-        yield broker
-    finally:
-        await broker.container.remove()
-        sweeper.stdin.close()
-
-
-class StandaloneExporter:
-    """The image with the exporter alone, on a network of containers."""
+class StandaloneExporter(Container):
+    """The image with the exporter alone, run as strictly as a cluster might."""
 
     def __init__(self, image, url, *, link, **settings):
-        """Prepare it, as strictly as a cluster might."""
+        """Prepare it; *settings* need no APP_INTEGRATIONS_ prefix."""
         values = {"URL": url, "INGEST_HOST": ANY_ADDRESS, **settings}
         self.ingest_url = f"http://{link[1]}:{INGEST}"
-        self._container = Container(
+        super().__init__(
             image,
             {f"APP_INTEGRATIONS_{name}": str(each) for name, each in values.items()},
             (ADMIN,),
@@ -237,31 +183,14 @@ class StandaloneExporter:
             security_opt=["no-new-privileges"],
         )
 
-    async def __aenter__(self):
-        """Return it; it isn't started."""
-        return self
-
-    async def __aexit__(self, *_):
-        """Leave nothing behind."""
-        await self._container.remove()
-
     async def run(self):
         """Start, and return when records are accepted."""
-        await self._container.start()
+        self.spawn()
         await eventually(lambda: '"ready"' in self.text, within=START_SECONDS)
-
-    async def stop(self):
-        """Stop in order, and return the exit status."""
-        return await self._container.stop()
-
-    @property
-    def text(self):
-        """All that it wrote."""
-        return self._container.text
 
     async def metrics(self):
         """Return its metrics."""
-        return await scrape(self._container.urls[ADMIN])
+        return await scrape(self.urls[ADMIN])
 
 
 class ServedBackend(Backend):
@@ -318,15 +247,19 @@ class Containers:
         self.name = base if self.is_real else f"{base} (the recorded engine)"
         self.versions = (version_of(base),) if self.is_real else VERSIONS
         self._distributions = {version_of(base): self.images.distribution}
-        self._docker = docker.from_env()
         self._numbers = itertools.count()
-        self._network = None
 
     @contextmanager
     def opened(self, _):
-        """Remove everything in the end."""
-        sweeper = sweep_at_the_end()
-        self._network = Network().create()
+        """Remove everything at the end, also when this process is killed."""
+        sweeper = subprocess.Popen(
+            ["sh", "-c", SWEEP],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._network, self._docker = Network().create(), docker.from_env()
         yield self
         self._docker.close()
         sweeper.communicate()
@@ -338,37 +271,22 @@ class Containers:
 
     def addresses(self, count):
         """Return where the members of a cluster find each other."""
-        return [f"{self._new_name()}:26502" for _ in range(count)]
+        return [f"{self._link()[1]}:26502" for _ in range(count)]
 
-    @asynccontextmanager
-    async def broker(
-        self, environment, *, version, exporter=True, data=None, address="", **options
-    ):
-        """Yield a broker that isn't started; nothing of it is left in the end."""
-        distribution = self._distribution(version)
-        broker = ImageBroker(
-            distribution if exporter else base_of(distribution),
-            environment,
-            data=data,
-            link=(self._network, address.partition(":")[0] or self._new_name()),
-            **options,
-        )
-        try:
-            yield broker
-        finally:
-            await broker.container.remove()
+    def broker(self, environment, *, version, exporter=True, address="", **options):
+        """Return a broker for `async with`; it isn't started."""
+        image = self._distribution(version)
+        image = image if exporter else base_of(image)
+        link = self._link(address.partition(":")[0])
+        return ImageBroker(image, version, environment, link=link, **options)
 
     def exporter(self, url, **settings):
         """Return an exporter of its own for `async with`; it isn't started."""
-        return StandaloneExporter(
-            self.images.standalone,
-            url,
-            link=(self._network, self._new_name()),
-            **settings,
-        )
+        image = self.images.standalone
+        return StandaloneExporter(image, url, link=self._link(), **settings)
 
-    def _new_name(self):
-        return f"member-{next(self._numbers)}"
+    def _link(self, name=""):
+        return self._network, name or f"member-{next(self._numbers)}"
 
     def _distribution(self, version):
         if version not in self._distributions:

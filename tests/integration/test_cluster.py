@@ -40,9 +40,9 @@ async def cluster(place, version, backend):
             }
             member = place.broker(common | own, version=version, address=address)
             brokers.append(await stack.enter_async_context(member))
-            await brokers[-1].spawn()
+            brokers[-1].spawn()
         for broker in brokers:
-            await broker.ready(brokers=len(NODES))
+            await broker.takes_commands(len(NODES))
         yield brokers
 
 
@@ -54,7 +54,7 @@ async def test_leader_killed(cluster, backend, version):
         engine = Engine(other, client, backend, None, version)
         creating = asyncio.create_task(created(engine, 60))
         await eventually(lambda: len(backend.arrivals) > 15, within=PATIENCE)
-        await cluster[leader].kill()
+        cluster[leader].kill()
         told_before = len(backend.arrivals)
         instances = await creating
         await engine.all_told(instances, CREATED)

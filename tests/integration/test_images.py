@@ -48,50 +48,17 @@ async def test_orphans(engine):
     await eventually(lambda: "sleep" not in engine.broker.shell(names))
 
 
-class Composition:
-    """The containers of docs/install/compose.yaml, called as nothing else is."""
-
-    def __init__(self, command, variables):
-        """Call *command*, with what the file asks for in *variables*."""
-        project = f"compose-{uuid4().hex[:8]}"
-        file = ROOT / "docs" / "install" / "compose.yaml"
-        self._command = [*command, "--project-name", project, "--file", str(file)]
-        self._environment = os.environ | variables
-
-    def __call__(self, *arguments):
-        """Return what Compose prints; it must succeed."""
-        done = subprocess.run(
-            [*self._command, *arguments],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def container(self, service):
-        """Return everything Docker knows about the container of *service*."""
-        return inspected(self("ps", "--quiet", service).strip())
-
-    def is_healthy(self, service):
-        """Return whether *service* is as its health check wants it."""
-        return self.container(service)["State"]["Health"]["Status"] == "healthy"
-
-    def printed(self, service):
-        """Return the objects that *service* has printed to stdout, a line each."""
-        lines = docker("logs", self.container(service)["Id"]).stdout.splitlines()
-        return [json.loads(line) for line in lines]
-
-
 @pytest.fixture
 def compose(place):
-    """Return the composition of both images; nothing of it is left behind the test."""
-    done = subprocess.run(
+    """Return what calls Compose with docs/install/compose.yaml; all is removed then."""
+    found = subprocess.run(
         [ROOT / "docker" / "compose.sh"], capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        pytest.skip(done.stderr.strip())
+    if found.returncode:
+        pytest.skip(found.stderr.strip())
+    file = ROOT / "docs" / "install" / "compose.yaml"
+    project = f"compose-{uuid4().hex[:8]}"
+    command = [*found.stdout.split(), "--project-name", project, "--file", str(file)]
     variables = {
         "DISTRIBUTION_IMAGE": place.images.distribution,
         "STANDALONE_IMAGE": place.images.standalone,
@@ -99,7 +66,17 @@ def compose(place):
     }
     ports = ("REST_PORT", "GRPC_PORT", "MANAGEMENT_PORT")
     variables |= {name: str(free_port()) for name in ports}
-    compose = Composition(done.stdout.split(), variables)
+
+    def compose(*arguments):
+        done = subprocess.run(
+            [*command, *arguments],
+            env=os.environ | variables,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
     yield compose, f"http://{LOOPBACK}:{variables['REST_PORT']}"
     compose("down", "--volumes")
 
@@ -108,15 +85,22 @@ async def test_compose(compose, version):
     """Started as docs/install/docker-compose.md says, it prints a task's event."""
     compose, rest_url = compose
     compose("up", "--detach")
-    await eventually(lambda: compose.is_healthy("camunda"), within=START_SECONDS)
+    broker, stub = (
+        compose("ps", "--quiet", name).strip() for name in ("camunda", "stub-backend")
+    )
 
+    def is_healthy():
+        return inspected(broker)["State"]["Health"]["Status"] == "healthy"
+
+    await eventually(is_healthy, within=START_SECONDS)
     async with Client(rest_url) as client:
         (instance,) = await Engine(None, client, None, None, version).tasks(1)
-    (line,) = await eventually(lambda: compose.printed("stub-backend"), within=PATIENCE)
+    printed = await eventually(lambda: docker("logs", stub).stdout, within=PATIENCE)
 
+    line = json.loads(printed)
     assert line["event"]["processInstanceKey"] == instance
     assert line["event"]["intent"] == "CREATED"
     assert line["id"].startswith("1-")
-    published = compose.container("camunda")["NetworkSettings"]["Ports"].values()
+    published = inspected(broker)["NetworkSettings"]["Ports"].values()
     hosts = {bound["HostIp"] for each in published for bound in each or ()}
     assert hosts == {LOOPBACK}

@@ -13,8 +13,7 @@ OFF = {"APP_INTEGRATIONS_ENABLED": "false"}
 
 async def command(broker, name):
     """Run a command about *broker* beside it; return its exit status and its JSON."""
-    url = broker.inner_management_url
-    status, output = await broker.run(name, "--json", "--broker", url)
+    status, output = await broker.command(name, "--json", "--broker", broker.inside)
     return status, json.loads(output)
 
 
