@@ -29,13 +29,13 @@ pull() { # fails when the registry doesn't answer within seconds; what it then s
 
 obtain() { # print $1 if it's here or can be pulled, else the stand-in $2:$3, which is made now
     case $1 in
-        camunda/* | */camunda/*) local owner=", Camunda's image, under Camunda's own terms: these are no open-source licence" ;;
+        camunda/* | */camunda/*) local terms=", which is Camunda's, under Camunda's own terms and no open-source licence" ;;
     esac
     if docker image inspect "$1" >/dev/null 2>&1; then
         echo "$1"
         return
     fi
-    echo "==> pulling $1${owner:-}" >&2
+    echo "==> pulling $1${terms:-}" >&2
     if pull "$1"; then
         echo "$1"
     elif [ "${STAND_INS:-yes}" = no ]; then

@@ -49,21 +49,15 @@ def _files(image, archive):
 
 
 @pytest.fixture
-def start(images):
-    """Return what starts the exporter alone, as strictly as a cluster might."""
-    started = []
-
-    def start(**variables):
-        settings = {"APP_INTEGRATIONS_URL": "http://127.0.0.1:9/"} | variables
-        container = docker(
-            *("run", "--detach", "--read-only", "--user", "123456:0"),
-            *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-            *(f"--env={name}={value}" for name, value in settings.items()),
-            images.standalone,
-        ).stdout.strip()
-        started.append(container)
-        return container
-
-    yield start
-    for container in started:
-        docker("rm", "--force", "--volumes", container)
+def container(images):
+    """Start the exporter alone, as strictly as a cluster might, without a home."""
+    settings = {"HOME": "/nonexistent", "TMPDIR": "/nonexistent"}
+    settings["APP_INTEGRATIONS_URL"] = "http://127.0.0.1:9/"
+    container = docker(
+        *("run", "--detach", "--read-only", "--user", "123456:0"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *(f"--env={name}={value}" for name, value in settings.items()),
+        images.standalone,
+    ).stdout.strip()
+    yield container
+    docker("rm", "--force", "--volumes", container)

@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BASE_NAME = "org.opencontainers.image.base.name"
 
 
 class Images(NamedTuple):
@@ -19,12 +19,16 @@ class Images(NamedTuple):
     standalone: str
 
 
-def built():
-    """Return both images: those that BUILT names, or as `make image` builds them now."""
-    if known := os.environ.pop("BUILT", ""):
-        return Images(*known.split())
+def built(camunda=""):
+    """Return the images that BUILT names, or that are built now, on *camunda*."""
+    if not camunda and os.environ.get("BUILT"):
+        return Images(*os.environ["BUILT"].split())
     run = subprocess.run(
-        [ROOT / "docker" / "build.sh"], stdout=subprocess.PIPE, text=True, check=False
+        [ROOT / "docker" / "build.sh"],
+        env=os.environ | ({"CAMUNDA_IMAGE": camunda} if camunda else {}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if run.returncode:
         pytest.exit("the images can't be built", returncode=run.returncode)
@@ -54,12 +58,3 @@ def our_layers(image):
     """Return how many layers *image* has on top of the image it's made from."""
     base = inspected(inspected(image)["Config"]["Labels"][BASE_NAME])
     return len(inspected(image)["RootFS"]["Layers"]) - len(base["RootFS"]["Layers"])
-
-
-def moment(text):
-    """Return the time that Docker or our log writes as *text*."""
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}.{fraction:0<6.6}+00:00")
-
-
-BASE_NAME = "org.opencontainers.image.base.name"

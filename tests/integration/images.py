@@ -6,7 +6,6 @@ Nothing is left behind, however a run ends: a process of its own waits for that.
 
 import asyncio
 import itertools
-import os
 import re
 import subprocess
 from contextlib import contextmanager
@@ -292,6 +291,6 @@ class Containers:
         if version not in self._distributions:
             script = ROOT / "docker" / "base-images.sh"
             subprocess.run([script, version], check=True)
-            os.environ["CAMUNDA_IMAGE"] = f"{STANDIN}:{version}"
-            self._distributions[version] = built().distribution
+            image = built(f"{STANDIN}:{version}").distribution
+            self._distributions[version] = image
         return self._distributions[version]
