@@ -79,6 +79,7 @@ NOT_IMITATED = re.compile(
     "(proxy|interceptorplugins|aws|security)_.*|.*(in|ex)clusion.*"
 )
 NOT_IN_A_PREFIX = re.compile(r'[\\/*?"<>| ,#:]|^[.+-]|^$')
+PLACEHOLDER = re.compile(r"\$\{([^}:]+)(?::([^}]*))?\}")
 DATE_LETTERS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H"}
 
 
@@ -210,7 +211,14 @@ def exporters(
 
 
 def _upper(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name.upper(): value for name, value in environ.items()}
+    """Return the variables by upper names, each `${NAME}` replaced as a broker does."""
+    variables = {name.upper(): value for name, value in environ.items()}
+
+    def named(found: re.Match[str]) -> str:
+        default = found[0] if found[2] is None else found[2]
+        return variables.get(found[1].upper(), default)
+
+    return {name: PLACEHOLDER.sub(named, value) for name, value in variables.items()}
 
 
 def _defined(variables: Mapping[str, str], start: str) -> dict[str, dict[str, str]]:

@@ -37,6 +37,19 @@ def test_our_own_variables(version):
     assert ours.types & {"USER_TASK", "JOB", "PROCESS"} == {"USER_TASK"}
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_placeholders(version):
+    """A broker replaces `${NAME}` by that variable, or by the default in it."""
+    given = variables(
+        version, AUTHENTICATION_PASSWORD="${SECRET}", INDEX_PREFIX="${NAME:a}-${NAME}"
+    )
+
+    (arguments,) = exporters(given | {"SECRET": "made up"}, version).values()
+
+    assert arguments.authentication_password == "made up"
+    assert arguments.index_prefix == "a-${NAME}"
+
+
 @pytest.mark.parametrize("version, count", [("8.5.8", 28), ("8.6.0", 31)])
 def test_flags_on_by_default(version, count):
     """What is on by default is what was recorded, and what we switch off."""
