@@ -74,9 +74,9 @@ integration-test: $(VENV)/.dev ## all scenarios with a real engine in containers
 
 ##@ In a cluster
 .PHONY: kube-test
-kube-test: $(VENV)/.dev ## the Helm chart with a real broker in the cluster of KUBECONFIG (LOAD=, CAMUNDA_CHART=, ARGS=)
+kube-test: $(VENV)/.dev ## the Helm chart with an engine in the cluster of KUBECONFIG (ENGINE=image, LOAD=, CAMUNDA_CHART=, ARGS=)
 	@echo "==> the Helm chart in a cluster"
-	@$(BIN)/python -m pytest --quiet --timeout=300 --durations=0 --durations-min=1 tests/kube $(ARGS)
+	@CAMUNDA_IMAGE="$(or $(ENGINE),$(CAMUNDA_IMAGE))" $(BIN)/python -m pytest --quiet --timeout=300 --durations=0 --durations-min=1 tests/kube $(ARGS)
 
 ##@ Maintain it
 .PHONY: docs lock chart-package clean help

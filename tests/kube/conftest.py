@@ -39,9 +39,12 @@ def pytest_configure():
 
 
 @pytest.fixture(scope="session")
-def images():
+def images(request):
     """Return the images, which the command in LOAD has loaded into the cluster."""
-    distribution, standalone = built()
+    # The user sees which image is pulled and whose it is, or what stands in for it.
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        distribution, standalone = built()
     stock = inspected(distribution)["Config"]["Labels"][BASE_NAME]
     images = Images(distribution, stock, standalone)
     if load := shlex.split(os.environ.get("LOAD", "")):
