@@ -51,7 +51,6 @@ class Broker:
         self.base_path = environ.get("MANAGEMENT_SERVER_BASEPATH", "").rstrip("/")
         self.partitions_count = int(variable(environ, "PARTITIONSCOUNT", "1"))
         self.clock_offset_ms = 0
-        self.clock_pinned_ms: int | None = None
         names = tenants(environ, version)
         # Raises what keeps a broker from starting.
         self.exporters = {each: exporters(environ, version, each) for each in names}
@@ -74,8 +73,6 @@ class Broker:
 
     def now_ms(self) -> int:
         """Return the engine's time, in milliseconds since 1970."""
-        if self.clock_pinned_ms is not None:
-            return self.clock_pinned_ms
         return int(time.time() * 1000) + self.clock_offset_ms
 
     async def __aenter__(self) -> Self:

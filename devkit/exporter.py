@@ -1,129 +1,117 @@
 """One exporter of one partition: its bulk, its counters, its connection."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from devkit.arguments import Arguments, Record
-from devkit.connection import Connection
-from devkit.requests import Client, Request
+from devkit.arguments import Arguments
+from devkit.requests import Answer, Client, Request
+from devkit.stories import Record
 
 log = logging.getLogger(__name__)
 
 NOTHING = -1
 """The position before all others."""
 
-Connect = Callable[[tuple[str, int, bool], float], Connection]
-
 
 class ExportError(Exception):
     """A request failed; it will be repeated."""
 
 
+class Connection:
+    """A connection that is kept alive; its time-out is of a whole exchange."""
+
+    def __init__(self, host: str, port: int, seconds: float) -> None:
+        """Wait *seconds* for the answer to a request."""
+        self._host, self._port, self._seconds = host, port, seconds
+        self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, request: bytes) -> Answer:
+        """Return the answer; raise if there is none."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._exchange(request)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection, if it is open."""
+        if self._open:
+            self._open[1].close()
+        self._open = None
+
+    async def _exchange(self, request: bytes) -> Answer:
+        if not self._open or self._open[0].at_eof() or self._open[1].is_closing():
+            self.close()
+            self._open = await asyncio.open_connection(self._host, self._port)
+        reader, writer = self._open
+        writer.write(request)
+        await writer.drain()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        status, *lines = head.strip().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        body = await reader.readexactly(int(headers["content-length"]))
+        return Answer(int(status.split(" ")[1]), headers, body)
+
+
 class Exporter:
     """One exporter, whose `kept` is what a snapshot keeps of it."""
 
-    def __init__(
-        self, arguments: Arguments, kept: Mapping[str, Any], connect: Connect
-    ) -> None:
+    def __init__(self, arguments: Arguments, kept: Mapping[str, Any]) -> None:
         """Begin after the position that a snapshot *kept*."""
         self.arguments = arguments
-        self.position: int = kept.get("position", NOTHING)
+        self.kept = {"position": NOTHING, "counters": {}, **kept}
+        self.position: int = self.kept["position"]
         """Of the last record that needs no other attempt."""
         self.flush_at = 0.0
-        self._counters: dict[str, int] = dict(kept.get("counters", {}))
+        host, port = arguments.address or ("", 0)
+        self.connection = Connection(host, port, arguments.requesttimeoutms / 1000)
         self._client = Client(arguments)
-        address = arguments.address or ("", 0, False)
-        self._connection = connect(address, arguments.requesttimeoutms / 1000)
+        self._counters: dict[str, int] = dict(self.kept["counters"])
         self._prepared: set[str] = set()
-        self._bulk: list[tuple[str, str, int]] = []
-        self._bytes = 0
-        self._seen = self._added = self.position
-        self._acknowledge()
+        self._bulk: list[tuple[str, str]] = []
+        self._seen = self.position
 
     async def export(self, record: Record) -> None:
         """Take *record*; an attempt that failed may have taken it already."""
+        position, kind = record["position"], record["valueType"]
         if self.arguments.exports(record):
-            await self._take(record)
-        self._seen = self.position = record["position"]
+            await self._prepare(record["brokerVersion"])
+            if self._seen != position:
+                self._counters[kind] = self._counters.get(kind, 0) + 1
+                self._bulk.append(self._client.lines(record, self._counters[kind]))
+                self._seen = position
+            if self._bulk and len(self._bulk) >= self.arguments.bulk_size:
+                await self._send()
+        self._seen = self.position = position
 
     async def flush(self) -> None:
-        """Send what waits and acknowledge it, as happens every `bulk.delay`."""
+        """Send the bulk and acknowledge it, as happens every `bulk.delay`."""
         try:
             await self._send()
         except ExportError as error:
             problem = "Unexpected exception occurred on periodically flushing bulk"
             log.warning("%s, will retry later. %s", problem, error)
-        else:
-            self._acknowledge()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-    async def _take(self, record: Record) -> None:
-        given, kind = self.arguments, record["valueType"]
-        await self._prepare(record["brokerVersion"])
-        count = self._counters.get(kind, 0) + 1
-        is_new = self._added != record["position"]
-        if is_new:
-            action, document = self._client.lines(record, count)
-            self._bulk.append((action, document, len(document.encode())))
-            self._bytes += self._bulk[-1][2]
-            self._added = self._seen = record["position"]
-        if is_new and given.version >= (8, 7):
-            self._counters[kind] = count
-        is_many = len(self._bulk) >= given.bulk_size
-        is_full = self._bulk and (is_many or self._bytes >= given.bulk_memorylimit)
-        if is_full:
-            await self._send()
-        # Up to 8.6, a bulk that only the periodic flush gets through isn't counted:
-        # the next record of the type has the same sequence.
-        if given.version < (8, 7) and (is_new or is_full):
-            self._counters[kind] = count
-        if is_full:
-            self._acknowledge()
-
-    def _acknowledge(self) -> None:
-        self.kept = {"position": self._seen, "counters": dict(self._counters)}
-
-    async def _send(self) -> None:
-        for lines in self._pieces():
-            await self._ask(self._client.bulk(lines))
-        self._bulk.clear()
-        self._bytes = 0
-
-    def _pieces(self) -> Iterator[list[str]]:
-        """Yield the lines of the bulk, from 8.9 on in pieces below the memory limit."""
-        lines: list[str] = []
-        size, given = 0, self.arguments
-        for action, document, more in self._bulk:
-            over = lines and size + more > given.bulk_memorylimit
-            if over and given.version >= (8, 9):
-                yield lines
-                lines, size = [], 0
-            lines += (action, document)
-            size += more
-        if lines:
-            yield lines
 
     async def _prepare(self, version: str) -> None:
-        """Send what goes before the first record of *version*, from its beginning."""
-        if version in self._prepared:
-            return
-        has_policy = self.arguments.opensearch
-        if has_policy:
-            try:
-                await self._ask(self._client.policy())
-            except ExportError:
-                has_policy = False
-        for request in self._client.startup(version, has_policy=has_policy):
-            await self._ask(request)
-        self._prepared.add(version)
+        """Send all that goes before the first record of *version*."""
+        if version not in self._prepared:
+            for request in self._client.startup(version):
+                await self._ask(request)
+            self._prepared.add(version)
+
+    async def _send(self) -> None:
+        if self._bulk:
+            lines = [line for both in self._bulk for line in both]
+            await self._ask(self._client.bulk(lines))
+            self._bulk.clear()
+        self.kept = {"position": self._seen, "counters": dict(self._counters)}
 
     async def _ask(self, request: Request) -> None:
         try:
-            answer = await self._connection.ask(request.encoded())
+            answer = await self.connection.ask(request.encoded())
         except (OSError, EOFError, ValueError, LookupError) as error:
             raise ExportError(repr(error)) from error
         if problem := self._client.problem(request, answer):

@@ -7,12 +7,12 @@ change is answered with 409. Without `physicalTenant` it is for every physical t
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from devkit.arguments import DEFAULT_TENANT, version_of
+from devkit.arguments import version_of
+from devkit.engine import DEFAULT
 from devkit.exporter import NOTHING
 from devkit.exporting import REMEMBERS, Exporting
 
@@ -20,21 +20,19 @@ if TYPE_CHECKING:
     from devkit.broker import Broker
 
 MOMENT_SECONDS = 0.1
-STATES = {"disable": "DISABLING", "enable": "ENABLING", "delete": "CONFIG_NOT_FOUND"}
+CHANGING = {"disable": "DISABLING", "enable": "ENABLING"}
 
 
 def app(broker: "Broker") -> web.Application:
     """Return what answers on the management port of *broker*."""
     application, actuator = web.Application(), Actuator(broker)
     for method, path, handler in (
-        ("GET", "/health", actuator.health),
-        ("GET", "/health/{group}", actuator.health),
+        ("GET", "/health{group:.*}", actuator.health),
         ("GET", "/exporters", actuator.exporters),
         ("POST", "/exporters/{id}/{verb:disable|enable}", actuator.change),
         ("DELETE", "/exporters/{id}", actuator.change),
         ("POST", "/exporting/{verb:pause|resume}", actuator.pause),
-        ("GET", "/clock", actuator.clock),
-        ("POST", "/clock/{verb:add|pin}", actuator.clock),
+        ("POST", "/clock/add", actuator.clock),
         ("DELETE", "/clock", actuator.clock),
         ("GET", "/partitions", actuator.partitions),
         ("POST", "/partitions/takeSnapshot", actuator.partitions),
@@ -46,13 +44,13 @@ def app(broker: "Broker") -> web.Application:
 
 
 class Actuator:
-    """The handlers, and the one change that may be in progress."""
+    """The handlers."""
 
     def __init__(self, broker: "Broker") -> None:
-        """Speak for *broker*."""
+        """Answer for *broker*."""
         self._broker = broker
-        self._version = version_of(broker.version)
-        self._changing: tuple[list[Exporting], str, str] | None = None
+        version = version_of(broker.version)
+        self._remembers, self._has_tenants = version >= REMEMBERS, version >= (8, 10)
 
     async def health(self, _: web.Request) -> web.Response:
         """Say that the broker is well, which says nothing about its exporters."""
@@ -60,18 +58,16 @@ class Actuator:
 
     async def exporters(self, request: web.Request) -> web.Response:
         """List the exporters, from 8.10 on of every physical tenant."""
-        listed: dict[tuple[str, str], str] = {}
-        for tenant, _, exporting in self._chosen(request):
-            states = exporting.states()
-            if self._changing and exporting in self._changing[0]:
-                states[self._changing[1]] = STATES[self._changing[2]]
-            listed |= {(tenant, name): state for name, state in states.items()}
-        of_tenant = self._version >= (8, 10)
+        states = {
+            (each.partition.tenant, name): state
+            for each in self._chosen(request)
+            for name, state in each.states.items()
+        }
         return web.json_response(
             [
                 {"exporterId": name, "status": state}
-                | ({"physicalTenant": tenant} if of_tenant else {})
-                for (tenant, name), state in listed.items()
+                | ({"physicalTenant": tenant} if self._has_tenants else {})
+                for (tenant, name), state in states.items()
             ]
         )
 
@@ -79,117 +75,88 @@ class Actuator:
         """Disable, enable or delete an exporter in a moment."""
         name = request.match_info["id"].lower()
         verb = request.match_info.get("verb", "delete")
-        if verb == "delete" and self._version < REMEMBERS:
+        if verb == "delete" and not self._remembers:
             raise web.HTTPNotFound
-        if verb != "delete" and request.content_type != "application/json":
-            raise web.HTTPUnsupportedMediaType
-        if self._changing:
-            return _problem(409, "Another change is in progress")
-        chosen = [exporting for _, _, exporting in self._chosen(request)]
-        able = [each for each in chosen if not each.refusal(verb, name)]
+        every = self._broker.exporting.values()
+        if any(x in CHANGING.values() for each in every for x in each.states.values()):
+            return _answer(409, "Another change is in progress")
+        able = [each for each in self._chosen(request) if each.can(verb, name)]
         if not able:
-            status = 404 if self._version >= (8, 10) else 400
-            return _problem(status, f"There is no exporter {name} here to {verb}")
-        self._changing = able, name, verb
-        asyncio.get_running_loop().call_later(MOMENT_SECONDS, self._carry_out)
-        return web.json_response({"changeId": "1"}, status=202)
+            return _answer(404 if self._has_tenants else 400, f"Can't {verb} {name}")
+        for each in able:
+            each.states[name] = CHANGING.get(verb, each.states[name])
+        loop = asyncio.get_running_loop()
+        loop.call_later(MOMENT_SECONDS, self._carry_out, able, verb, name)
+        return _answer(202, f"Will {verb} {name}")
 
     async def pause(self, request: web.Request) -> web.Response:
         """Pause or resume exporting."""
-        for _, _, exporting in self._chosen(request):
-            is_pause = request.match_info["verb"] == "pause"
-            (exporting.pause if is_pause else exporting.resume)()
+        for each in self._chosen(request):
+            each.paused = request.match_info["verb"] == "pause"
+            each.wake()
         self._keep()
         return web.Response(status=204)
 
     async def clock(self, request: web.Request) -> web.Response:
-        """Show, move, pin or reset the clock of the engine."""
+        """Move the clock of the engine, or reset it."""
         broker = self._broker
-        body = await request.json() if request.method == "POST" else {}
         if request.method == "DELETE":
-            broker.clock_offset_ms, broker.clock_pinned_ms = 0, None
-        elif request.path.endswith("/pin"):
-            broker.clock_pinned_ms = body["epochMilli"]
-        elif request.path.endswith("/add"):
-            broker.clock_offset_ms += body["offsetMilli"]
-        now = broker.now_ms()
-        instant = datetime.fromtimestamp(now / 1000, UTC).isoformat()
-        return web.json_response({"epochMilli": now, "instant": instant})
+            broker.clock_offset_ms = 0
+        else:
+            broker.clock_offset_ms += (await request.json())["offsetMilli"]
+        return web.json_response({"epochMilli": broker.now_ms()})
 
     async def partitions(self, request: web.Request) -> web.Response:
         """Show the partitions of one physical tenant; take a snapshot after a POST."""
         if request.method == "POST":
             self._broker.take_snapshot()
-        wanted = request.query.get("physicalTenant", DEFAULT_TENANT)
-        snapshots = self._broker.read_snapshot()
-        listed = {
-            str(number): {
-                "role": "LEADER",
-                "processedPosition": self._last(tenant, number),
-                "snapshotId": _snapshot_id(snapshots.get(f"{tenant}/{number}", {})),
-                "streamProcessorPhase": "PROCESSING",
-                "exporterPhase": "PAUSED" if exporting.paused else "EXPORTING",
-                "exportedPosition": _lowest(exporting.snapshot()),
+        snapshots, listed = self._broker.read_snapshot(), {}
+        for each in self._chosen(request, DEFAULT):
+            kept = snapshots.get(each.name, {})
+            # <index>-<term>-<processed>-<exported>-<broker>, as far as it's known
+            name = f"0-1-0-{_lowest(kept)}-0" if "exporters" in kept else None
+            listed[each.partition.number] = {
+                "snapshotId": name,
+                "exporterPhase": "PAUSED" if each.paused else "EXPORTING",
+                "exportedPosition": _lowest(each.snapshot()),
             }
-            for tenant, number, exporting in self._chosen(request)
-            if tenant == wanted
-        }
         return web.json_response(listed)
 
     async def prometheus(self, request: web.Request) -> web.Response:
-        """Show the positions of the exporters and of the log as metrics."""
-        rows: dict[str, list[str]] = {}
-        for tenant, number, each in self._chosen(request):
-            label = f'partition="{number}"'
-            if tenant != DEFAULT_TENANT:
-                label += f',physicalTenant="{tenant}"'
-            values: tuple[tuple[str, Mapping[str, int]], ...] = (
-                ("exporter_last_exported_position", each.exported),
-                ("exporter_last_updated_exported_position", each.positions),
-                (
-                    "log_appender_last_appended_position",
-                    {"": self._last(tenant, number)},
-                ),
+        """Show the positions of the exporters of one physical tenant as metrics."""
+        lines = [
+            f'zeebe_exporter_{metric}{{exporter="{name}",'
+            f'partition="{each.partition.number}"}} {position}\n'
+            for each in self._chosen(request, DEFAULT)
+            for metric, positions in (
+                ("last_exported_position", each.exported),
+                ("last_updated_exported_position", each.positions),
             )
-            for name, positions in values:
-                for id_, position in positions.items():
-                    of = f'exporter="{id_}",' if id_ else ""
-                    row = f"zeebe_{name}{{{of}{label}}} {position}"
-                    rows.setdefault(f"zeebe_{name}", []).append(row)
-        lines = [x for name in rows for x in (f"# TYPE {name} gauge", *rows[name])]
-        return web.Response(text="\n".join([*lines, ""]))
-
-    def _chosen(self, request: web.Request) -> list[tuple[str, int, Exporting]]:
-        """Return the partitions, of the physical tenant that *request* names if any."""
-        wanted = request.query.get("physicalTenant") if self._version >= (8, 10) else ""
-        found = [
-            (tenant, number, exporting)
-            for (tenant, number), exporting in sorted(self._broker.exporting.items())
-            if not wanted or tenant == wanted
+            for name, position in positions.items()
         ]
-        if wanted and not found:
+        return web.Response(text="".join(lines))
+
+    def _chosen(self, request: web.Request, tenant: str = "") -> list[Exporting]:
+        """Return the exporters of the physical tenant that *request* names, or all."""
+        if self._has_tenants:
+            tenant = request.query.get("physicalTenant", tenant)
+        every = self._broker.exporting.values()
+        found = [x for x in every if tenant in ("", x.partition.tenant)]
+        if not found:
             raise web.HTTPNotFound
         return found
 
-    def _carry_out(self) -> None:
-        if self._changing:
-            able, name, verb = self._changing
-            self._changing = None
-            for exporting in able:
-                getattr(exporting, verb)(name)
-            self._keep()
+    def _carry_out(self, able: list[Exporting], verb: str, name: str) -> None:
+        for each in able:
+            getattr(each, verb)(name)
+        self._keep()
 
     def _keep(self) -> None:
         """Keep what a broker keeps at once, without a snapshot of the positions."""
         snapshot = self._broker.read_snapshot()
-        for (tenant, number), each in self._broker.exporting.items():
-            name = f"{tenant}/{number}"
-            snapshot[name] = snapshot.get(name, {}) | each.settings()
+        for each in self._broker.exporting.values():
+            snapshot[each.name] = snapshot.get(each.name, {}) | each.settings()
         self._broker.write_snapshot(snapshot)
-
-    def _last(self, tenant: str, number: int) -> int:
-        records = self._broker.partition(number, tenant).log.records
-        return int(records[-1]["position"]) if records else NOTHING
 
 
 def _lowest(snapshot: Mapping[str, Any]) -> int:
@@ -198,13 +165,5 @@ def _lowest(snapshot: Mapping[str, Any]) -> int:
     return min((each["position"] for each in kept), default=NOTHING)
 
 
-def _snapshot_id(snapshot: Mapping[str, Any]) -> str | None:
-    """Return <index>-<term>-<processed>-<exported>-<broker>, as far as it's known."""
-    if "exporters" not in snapshot:
-        return None
-    position = _lowest(snapshot)
-    return f"{max(position, 0)}-1-{max(position, 0)}-{position}-0"
-
-
-def _problem(status: int, message: str) -> web.Response:
+def _answer(status: int, message: str) -> web.Response:
     return web.json_response({"message": message}, status=status)

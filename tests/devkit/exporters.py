@@ -1,19 +1,18 @@
-"""Exporters of the recorded engine, and a search server that answers as a test says."""
+"""Exporters of the recorded engine, their variables, and the servers they send to."""
 
-import asyncio
 import json
+from contextlib import AsyncExitStack
 
 from devkit.arguments import exporters
+from devkit.backend import Answer
 from devkit.clock import Clock
-from devkit.connection import Answer, Connection
 from devkit.engine import Partition
 from devkit.exporting import Exporting
+from devkit.recorder import Recorder
 from tests.records import a_record
 
 ELASTICSEARCH = "io.camunda.zeebe.exporter.ElasticsearchExporter"
 OPENSEARCH = "io.camunda.zeebe.exporter.opensearch.OpensearchExporter"
-HEADERS = {"x-elastic-product": "Elasticsearch", "content-type": "application/json"}
-GOOD = b'{"took":0,"errors":false,"items":[],"acknowledged":true}'
 LONG = 1000
 
 
@@ -32,127 +31,82 @@ def one(version="8.6.0", *, kind=ELASTICSEARCH, **arguments):
     return exporters(variables(version, kind=kind, **arguments), version)["x"]
 
 
-class Server(Connection):
-    """A search server without sockets; it answers as long as its `gate` is open."""
+class Server(Recorder):
+    """A search server that may refuse requests for one path."""
 
     def __init__(self, clock):
-        """Be well."""
-        self.status = 200
-        """Of bulks."""
-        self.refused = "nothing"
-        """The beginning of the path of other requests that fail."""
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.asked = []
-        """When, what, and the body of each request."""
+        """Accept everything; note the time of the *clock*."""
+        super().__init__()
+        self.refused = None
         self._clock = clock
 
-    def connect(self, *_):
-        """Be the connection of an exporter."""
-        return self
-
-    def close(self):
-        """Do nothing: there is no socket."""
-
-    async def ask(self, request):
-        """Answer *request*."""
-        head, _, body = request.partition(b"\r\n\r\n")
-        path = head.decode().split(" ")[1]
-        self.asked.append((self._clock.seconds, path, body))
-        await self.gate.wait()
-        status = 500 if path.startswith(self.refused) else 200
-        return Answer(self.status if path == "/_bulk" else status, HEADERS, GOOD)
-
-    @property
-    def times(self):
-        """When bulks came, in seconds since the beginning."""
-        return [at for at, path, _ in self.asked if path == "/_bulk"]
+    async def respond(self, request):
+        """Accept or refuse *request*."""
+        request.at = self._clock.seconds
+        accepted = await super().respond(request)
+        return Answer(503) if request.path == self.refused else accepted
 
     @property
     def bulks(self):
-        """The positions in each bulk."""
+        """When each bulk came, and the positions in it."""
         return [
-            [document["position"] for document in documents(body)]
-            for _, path, body in self.asked
-            if path == "/_bulk"
+            (each.at, [json.loads(x)["position"] for x in each.body.splitlines()[1::2]])
+            for each in self.requests
+            if each.path == "/_bulk"
         ]
-
-    @property
-    def sequences(self):
-        """The number of each document among those of its type."""
-        return [
-            document["sequence"] & 0xFFFF
-            for _, path, body in self.asked
-            if path == "/_bulk"
-            for document in documents(body)
-        ]
-
-
-def documents(body):
-    """Return the documents in a body in chunks."""
-    lines = [line for line in body.split(b"\r\n") if line.startswith(b"{")]
-    return [json.loads(line) for line in b"".join(lines).splitlines()[1::2]]
 
 
 class Exported:
-    """A partition, its exporters, the servers that they send to, and a clock."""
+    """
+    A partition and its exporters to servers of their own; `async with` runs those.
 
-    def __init__(self, version="8.6.0", *names, snapshot=None, log=None, **arguments):
+    The time is that of a clock, and nothing happens but in `write` and `until`.
+    """
+
+    def __init__(self, version="8.6.0", *names, snapshot=None, log=(), **arguments):
         """Begin at 0 s with exporters of these *names*, or one of the name x."""
-        self.clock = Clock(0.0)
-        self.partition = Partition(1)
+        self.clock, self.partition = Clock(0.0), Partition(1)
         self.servers = {name: Server(self.clock) for name in names or "x"}
-        usual = {"BULK_SIZE": 1, "BULK_DELAY": LONG, "INDEX_CREATETEMPLATE": "false"}
-        given = {}
-        for number, name in enumerate(self.servers):
-            url = f"http://127.0.0.1:{number}"
-            given |= variables(version, name, **usual | {"URL": url} | arguments)
-        self._append(*(log or ()))
-        servers = list(self.servers.values())
+        self._append(log)
+        given = {"BULK_SIZE": 1, "BULK_DELAY": LONG, "INDEX_CREATETEMPLATE": "false"}
+        environ = {}
+        for name, server in self.servers.items():
+            own = {"URL": server.url} | given | arguments
+            environ |= variables(version, name, **own)
         self.exporting = Exporting(
             self.partition,
-            exporters(given, version),
+            exporters(environ, version),
             version,
             snapshot=snapshot,
             seconds=self.clock,
-            connect=lambda address, _: servers[address[1]],
         )
 
     async def __aenter__(self):
-        """Export."""
-        self._task = asyncio.create_task(self.exporting.run())
-        await self.settle()
+        """Export what is in the log."""
+        self._stack = AsyncExitStack()
+        for server in self.servers.values():
+            await self._stack.enter_async_context(server)
+        self._stack.callback(self.exporting.close)
+        await self.exporting.work()
         return self
 
     async def __aexit__(self, *_):
-        """Export no more."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
-
-    @property
-    def server(self):
-        """The server of the only exporter."""
-        (server,) = self.servers.values()
-        return server
+        """Close all connections."""
+        await self._stack.aclose()
 
     async def write(self, *positions, **changes):
-        """Append records to the log, and return when nothing happens any more."""
-        self._append(*positions, **changes)
-        await self.settle()
+        """Append records to the log, and return when nothing more is due."""
+        self._append(positions, **changes)
+        await self.exporting.work()
 
-    def _append(self, *positions, **changes):
-        records = [a_record(position, **changes) for position in positions]
-        self.partition.log.append(records)
+    def _append(self, positions, **changes):
+        self.partition.log.append([a_record(x, **changes) for x in positions])
         self.partition.log.commit()
 
-    async def settle(self):
-        """Return when nothing happens any more before the clock moves."""
-        for _ in range(100):
-            await asyncio.sleep(0)
-
     async def until(self, seconds):
-        """Let the time pass in steps that miss nothing."""
+        """Let the time pass, from one thing that is due to the next."""
         while self.clock.seconds < seconds:
-            self.clock.seconds += 0.5
-            self.exporting.wake()
-            await self.settle()
+            delay = await self.exporting.work()
+            later = seconds if delay is None else self.clock.seconds + delay
+            self.clock.seconds = min(later, seconds)
+        await self.exporting.work()

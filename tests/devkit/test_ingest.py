@@ -20,59 +20,47 @@ SENT = {"CREATED", "ASSIGNED", "COMPLETED", "CANCELED"}
 SECRET = {"username": "broker", "password": "only between the two"}
 
 
-def recorded(version):
-    """Return the recorded user tasks, in the order of their log."""
+def partition_of(version):
+    """Return a partition with the recorded user tasks."""
     path = RECORDINGS / recorded_version(version) / "user-task.jsonl"
     records = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
-    return sorted(records, key=lambda record: record["position"])
-
-
-def variables(version, kind, url):
-    """Return our own variables, for either class of exporter and with templates."""
-    given = broker_environment(version, url, **SECRET)
-    (start,) = [name.removesuffix("CLASSNAME") for name in given if "CLASS" in name]
-    return given | {
-        f"{start}CLASSNAME": kind,
-        f"{start}ARGS_INDEX_CREATETEMPLATE": "true",
-    }
+    partition = Partition(1)
+    partition.log.append(sorted(records, key=lambda record: record["position"]))
+    partition.log.commit()
+    return partition
 
 
 @pytest.mark.parametrize("version", ["8.6.0", "8.8.21", "8.9.0", "8.10.0"])
 @pytest.mark.parametrize("kind", [ELASTICSEARCH, OPENSEARCH], ids=["es", "os"])
 async def test_every_version(tmp_path, version, kind):
     """Every recorded event of a user task arrives once, in order, from any version."""
-    partition = Partition(1)
-    partition.log.append(recorded(version))
-    partition.log.commit()
+    partition = partition_of(version)
     async with Backend() as backend:
         settings = configured(
             url=backend.url,
             spool_dir=tmp_path / "spool",
             ingest_port=0,
             admin_port=0,
-            ingest_username=SECRET["username"],
-            ingest_password=SECRET["password"],
+            **{f"ingest_{name}": value for name, value in SECRET.items()},
         )
         async with running(settings) as ours:
-            given = variables(version, kind, f"http://{ours.ingest}")
+            given = broker_environment(version, f"http://{ours.ingest}", **SECRET)
+            (start,) = [x.removesuffix("CLASSNAME") for x in given if "CLASS" in x]
+            given[f"{start}CLASSNAME"] = kind
+            given[f"{start}ARGS_INDEX_CREATETEMPLATE"] = "true"
             exporting = Exporting(partition, exporters(given, version), version)
             task = asyncio.create_task(exporting.run())
             last = partition.log.records[-1]["position"]
             await eventually(lambda: exporting.positions == {"appintspool": last})
-            expected = [
-                record["position"]
+            sent = [
+                (record["key"], record["position"])
                 for record in partition.log.records
                 if record["intent"] in SENT and record["recordType"] == "EVENT"
             ]
-            await eventually(lambda: len(backend.positions) == len(expected))
+            await eventually(lambda: len(backend.arrivals) == len(sent))
             task.cancel()
             await asyncio.wait([task])
 
-    by_task = {
-        key: [each["position"] for each in partition.log.records if each["key"] == key]
-        for key in {record["key"] for record in partition.log.records}
-    }
-    assert sorted(backend.positions) == expected
-    for positions in by_task.values():
-        came = [each for each in backend.positions if each in positions]
-        assert came == sorted(came)
+    # In their order for each task: a stable sort keeps it.
+    came = [(int(each.task), each.position) for each in backend.arrivals]
+    assert sorted(came, key=lambda pair: pair[0]) == sorted(sent)
