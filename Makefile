@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-strip-extras --custom-compile-command "make lock"
+PARALLEL := $(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4
 
 ##@ Try it
 .PHONY: demo run
@@ -21,12 +22,14 @@ run: $(VENV)/.dev ## run the exporter itself with the APP_INTEGRATIONS_* variabl
 	@$(BIN)/python -m exporter run
 
 ##@ Test it
-.PHONY: test check lint format unit service chart-test fault-test bench
-test: check chart-test fault-test ## everything: the fast checks, the chart, then faults on purpose
+.PHONY: test check lint format unit service integration chart-test fault-test bench
+test: check ## everything that needs no Docker: the fast checks, then all scenarios on a recorded engine, faults, the chart
+	@echo "==> scenarios on a recorded engine, faults on purpose, the engine itself, the chart"
+	@$(PARALLEL) --timeout=240 tests/integration tests/faults tests/devkit tests/chart
 
 check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service tests with coverage
 	@echo "==> unit and service tests"
-	@$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --cov --cov-report=term tests/unit tests/service
+	@$(PARALLEL) --cov --cov-report=term tests/unit tests/service
 
 lint: $(VENV)/.dev ## style and types only
 	@echo "==> ruff, mypy, shellcheck"
@@ -41,6 +44,9 @@ format: $(VENV)/.dev ## put the code into its form
 
 unit service: $(VENV)/.dev ## one kind of test alone
 	@$(BIN)/python -m pytest tests/$@
+
+integration: $(VENV)/.dev ## all scenarios on a recorded engine (ARGS=)
+	@$(PARALLEL) --timeout=240 tests/integration $(ARGS)
 
 chart-test: $(VENV)/.dev ## render the Helm chart, and hold it against Kubernetes (HELM=, CAMUNDA_CHART=)
 	@echo "==> tests of the chart"

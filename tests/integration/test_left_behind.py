@@ -1,0 +1,81 @@
+"""A run that is ended from outside leaves no process and no container behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from tests.conftest import eventually
+from tests.image.docker import ROOT
+from tests.integration.brokers import START_SECONDS
+
+SCENARIO = "tests/integration/test_user_tasks.py::test_two_hundred_at_once"
+MARK = "APP_TEST_RUN"
+
+
+@pytest.fixture
+def run(place, tmp_path):
+    """Start a run of one scenario; return its process and what finds its parts."""
+    mark, environment = uuid4().hex, dict(os.environ)
+    command = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]
+    if place.has_images:
+        environment["BUILT"] = " ".join(place.images)
+        command += ["--containers"]
+    others = containers(place)
+
+    def parts():
+        return marked(mark), containers(place) - others
+
+    with (tmp_path / "log").open("wb") as log:
+        run = subprocess.Popen(
+            [*command, SCENARIO],
+            cwd=ROOT,
+            env=environment | {MARK: mark},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    yield run, parts
+    run.kill()
+    run.wait()
+
+
+def marked(mark):
+    """Return the command lines of all processes that inherited *mark*."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark:
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:  # it ended just now, or is somebody else's
+            continue
+    return found
+
+
+def containers(place):
+    """Return the ids of all containers, running or not, where there are any."""
+    if not place.has_images:
+        return set()
+    command = ["docker", "ps", "--all", "--quiet"]
+    return set(subprocess.check_output(command, text=True).split())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_nothing_is_left(run, number):
+    """However a run ends, its engine and its exporter end with it."""
+    run, parts = run
+
+    def both_run():
+        processes, started = parts()
+        names = "-m devkit", "exporter run"
+        return started or all(any(x in each for each in processes) for x in names)
+
+    await eventually(both_run, within=START_SECONDS)
+    run.send_signal(number)
+    run.wait(START_SECONDS)
+
+    await eventually(lambda: parts() == ([], set()), within=30)
