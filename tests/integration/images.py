@@ -20,7 +20,6 @@ from werkzeug import Response
 import docker
 from devkit.backend import Backend, Request
 from devkit.image import HOST, alone, version_of
-from devkit.metrics import scrape
 from devkit.processes import LOOPBACK, free_port
 from devkit.recorder import Recorder
 from devkit.waiting import eventually
@@ -175,7 +174,7 @@ class StandaloneExporter(Container):
         super().__init__(
             image,
             {f"APP_INTEGRATIONS_{name}": str(each) for name, each in values.items()},
-            (ADMIN,),
+            (),
             link=link,
             read_only=True,
             cap_drop=["ALL"],
@@ -186,10 +185,6 @@ class StandaloneExporter(Container):
         """Start, and return when records are accepted."""
         self.spawn()
         await eventually(lambda: '"ready"' in self.text, within=START_SECONDS)
-
-    async def metrics(self):
-        """Return its metrics."""
-        return await scrape(self.urls[ADMIN])
 
 
 class ServedBackend(Backend):
@@ -222,21 +217,19 @@ class ServedBackend(Backend):
             await asyncio.to_thread(self._server.stop)
 
 
-class ReachableRecorder(Recorder):
-    """A recorder for the other exporter of a broker in a container."""
-
-    def __init__(self):
-        """Listen where containers reach it."""
-        super().__init__()
-        self.host = ANY_ADDRESS
-        self.url = self.url.replace(LOOPBACK, HOST)
+def reachable_recorder():
+    """Return a recorder for the other exporter of a broker in a container."""
+    recorder = Recorder()
+    recorder.host = ANY_ADDRESS
+    recorder.url = recorder.url.replace(LOOPBACK, HOST)
+    return recorder
 
 
 class Containers:
     """A place for brokers, exporters and stubs: containers, and stubs beside them."""
 
     has_images = True
-    backend, recorder = ServedBackend, ReachableRecorder
+    backend, recorder = ServedBackend, staticmethod(reachable_recorder)
 
     def __init__(self):
         """Build the images on what CAMUNDA_IMAGE names, or on a stand-in for it."""

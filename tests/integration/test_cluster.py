@@ -12,15 +12,14 @@ from tests.conftest import eventually
 from tests.integration.engine import CREATED, PATIENCE, Engine
 
 NODES = range(3)
-CLUSTER = {
-    "CLUSTERSIZE": "3",
-    "REPLICATIONFACTOR": "3",
-    "PARTITIONSCOUNT": "1",
-    # A leader that is gone is noticed within a second or two.
-    "ELECTIONTIMEOUT": "1s",
-    "HEARTBEATINTERVAL": "100ms",
-    "MEMBERSHIP_PROBEINTERVAL": "200ms",
-    "MEMBERSHIP_FAILURETIMEOUT": "2s",
+
+# Names of variables up to 8.8, and from 8.9 on.
+NAMES = {
+    "ZEEBE_BROKER_CLUSTER_CLUSTERSIZE": "CAMUNDA_CLUSTER_SIZE",
+    "ZEEBE_BROKER_CLUSTER_REPLICATIONFACTOR": "CAMUNDA_CLUSTER_REPLICATIONFACTOR",
+    "ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS": "CAMUNDA_CLUSTER_INITIALCONTACTPOINTS",
+    "ZEEBE_BROKER_CLUSTER_NODEID": "CAMUNDA_CLUSTER_NODEID",
+    "ZEEBE_BROKER_NETWORK_ADVERTISEDHOST": "CAMUNDA_CLUSTER_NETWORK_ADVERTISEDHOST",
 }
 
 
@@ -28,17 +27,16 @@ CLUSTER = {
 async def cluster(place, version, backend):
     """Return three brokers that share one partition, an exporter beside each."""
     addresses = place.addresses(len(NODES))
-    common = {f"ZEEBE_BROKER_CLUSTER_{name}": each for name, each in CLUSTER.items()}
-    common["ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS"] = ",".join(addresses)
-    common["APP_INTEGRATIONS_URL"] = backend.url
+    old = tuple(map(int, version.split(".")[:2])) < (8, 9)
     async with AsyncExitStack() as stack:
         brokers = []
         for node, address in enumerate(addresses):
-            own = {
-                "ZEEBE_BROKER_CLUSTER_NODEID": str(node),
-                "ZEEBE_BROKER_NETWORK_ADVERTISEDHOST": address.partition(":")[0],
-            }
-            member = place.broker(common | own, version=version, address=address)
+            host = address.partition(":")[0]
+            values = ("3", "3", ",".join(addresses), str(node), host)
+            names = NAMES if old else NAMES.values()
+            variables = dict(zip(names, values, strict=True))
+            variables["APP_INTEGRATIONS_URL"] = backend.url
+            member = place.broker(variables, version=version, address=address)
             brokers.append(await stack.enter_async_context(member))
             brokers[-1].spawn()
         for broker in brokers:
