@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -24,6 +25,8 @@ LOOPBACK = "127.0.0.1"
 SNAPSHOT_RECORDS = 1000
 TICK_SECONDS = 0.05
 
+PLACEHOLDER = re.compile(r"\$\{([^}:]+)(?::([^}]*))?\}")
+
 
 class Broker:
     """A broker in this process; it runs within `async with`."""
@@ -41,7 +44,7 @@ class Broker:
     ) -> None:
         """Be of *version*, configured by *environ*; remember in *data*, if given."""
         self.version = version
-        environ = environ or {}
+        environ = with_values(environ or {})
         self._environ = environ
         self._data = data
         if data:
@@ -175,3 +178,12 @@ class Broker:
         self._stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, self._host, port).start()
         return f"http://{LOOPBACK}:{runner.addresses[0][1]}"
+
+
+def with_values(environ: Mapping[str, str]) -> dict[str, str]:
+    """Replace each `${NAME}` in variables by a variable, as Spring does in a broker."""
+
+    def value(found: re.Match[str]) -> str:
+        return environ.get(found[1], found[0] if found[2] is None else found[2])
+
+    return {name: PLACEHOLDER.sub(value, text) for name, text in environ.items()}

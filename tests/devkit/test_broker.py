@@ -54,6 +54,18 @@ async def test_commands_are_exported(version, recorder):
     assert intents == ["CREATING", "CREATED", "COMPLETING", "COMPLETED"]
 
 
+async def test_placeholders(recorder):
+    """`${NAME}` in a variable is another variable, or its own default."""
+    url = "http://${HOST:127.0.0.1}:${PORT}"
+    given = broker_environment("8.9.0", "http://here:1") | {"PORT": str(recorder.port)}
+    given = {name: value.replace("http://here:1", url) for name, value in given.items()}
+
+    async with Broker("8.9.0", given) as broker:
+        instance = await lived(broker.rest_url)
+
+        await eventually(lambda: recorder.of(instance, "COMPLETED"))
+
+
 async def test_refusals_are_answers():
     """What wasn't recorded is answered with the reason, as a problem."""
     async with Broker() as broker, Client(broker.rest_url) as client:
