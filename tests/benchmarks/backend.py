@@ -40,9 +40,9 @@ class Receiver(Stub):
         seen["first"] = seen["first"] or time.monotonic()
         if self._latency:
             await asyncio.sleep(self._latency)
-        before = len(identities)
-        identities.update(request.ids)
-        seen["repeats"] += len(request.ids) - (len(identities) - before)
+        before, ids = len(identities), request.ids
+        identities.update(ids)
+        seen["repeats"] += len(ids) - (len(identities) - before)
         seen["events"], seen["last"] = len(identities), time.monotonic()
         async with self._changed:
             self._changed.notify_all()
