@@ -56,7 +56,7 @@ fault-test: $(VENV)/.dev ## prove by faults and kills that nothing is lost (LONG
 	@echo "==> faults on purpose"
 	@$(BIN)/python -m $(if $(LONG),tests.faults $(ARGS),pytest --quiet --timeout=120 tests/faults)
 
-bench: $(VENV)/.dev ## measure: replies, throughput, memory
+bench: $(VENV)/.dev ## measure replies, rates, memory, and latency on a recorded engine, or a real one in Docker (ENGINE=image)
 	@$(BIN)/python -m tests.benchmarks
 
 ##@ Build the images (docs/image.md)

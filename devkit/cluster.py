@@ -70,7 +70,7 @@ class Cluster:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Be gone."""
+        """Leave the cluster."""
         self.leads = False
         if self._watching:
             self._watching.cancel()

@@ -165,7 +165,7 @@ class Play:
             self._as_the_task(recorded, value)
 
     def _as_the_task(self, recorded: Record, value: dict[str, Any]) -> None:
-        """Let a user task be as it was, but for what the part changes."""
+        """Keep a user task as it was, except for what the part changes."""
         before = self.part.tasks.get(recorded["key"], {})
         now = self.tasks.get(self.keys[recorded["key"]], {})
         changes = self.said.get("changes") or {}

@@ -3,7 +3,7 @@ Recorded process instances, cut into parts where the engine waited for somebody.
 
 A part is what one command made the engine write. Every key of a recording gets a role
 ("the user task `approve`, the first one"), so that a part can be played in any instance
-of the model that is in the state in which the part was recorded. Pure, but for reading.
+of the model, in the state in which the part was recorded. Only `Recording` reads files.
 """
 
 import base64

@@ -1,1 +1,1 @@
-"""The whole exporter between a real broker and a backend."""
+"""The whole exporter between an engine, recorded or real, and a backend."""
