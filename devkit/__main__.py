@@ -5,11 +5,13 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from devkit.arguments import WrongConfigurationError
-from devkit.broker import LOOPBACK, Broker
+from devkit.broker import Broker
 from devkit.engine import WrongVersionError
+from devkit.processes import LOOPBACK
 
 DESCRIPTION = """\
 Play what real engines recorded, and export it as the bundled exporter of that version
@@ -27,18 +29,26 @@ async def run(options: argparse.Namespace) -> None:
         environ,
         data=options.data,
         host=environ.get("SERVER_ADDRESS", LOOPBACK),
-        rest_port=int(environ.get("SERVER_PORT", "8080")),
-        management_port=int(environ.get("MANAGEMENT_SERVER_PORT", "9600")),
+        rest_port=port(environ, "SERVER_PORT", 8080),
+        management_port=port(environ, "MANAGEMENT_SERVER_PORT", 9600),
         recordings=options.recordings,
     )
     async with broker:
         print(
-            f"A recorded engine, no real one: it plays records of {broker.recorded} as "
-            f"{broker.version} exports them. REST API {broker.rest_url}/v2, management "
-            f"{broker.management_url}",
+            f"A recorded engine, not a real one: it plays records of {broker.recorded} "
+            f"as {broker.version} exports them. REST API {broker.rest_url}/v2, "
+            f"management {broker.management_url}",
             flush=True,
         )
         await stopped.wait()
+
+
+def port(environ: Mapping[str, str], name: str, default: int) -> int:
+    """Return the port that a variable names."""
+    text = environ.get(name, str(default))
+    if not text.isdecimal():
+        raise WrongConfigurationError(f"{name} is {text!r}, which is not a port")
+    return int(text)
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from aiohttp import web
 from devkit.arguments import version_of
 from devkit.commands import Commands
 from devkit.engine import Engine, RefusedError
-from devkit.playing import Said
+from devkit.playing import Body
 from devkit.stories import Part, Record
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -96,7 +96,6 @@ class Api:
         deployed = [self._deployed(each) for each in records]
         answer = {
             "deploymentKey": self._key(records[-1]["key"]),
-            "tenantId": "<default>",
             "deployments": [each for each in deployed if each],
         }
         return web.json_response(answer)
@@ -117,15 +116,14 @@ class Api:
         }
 
     async def _create(self, request: web.Request) -> web.Response:
-        said = await request.json()
-        model = said.get("processDefinitionId") or self._commands.model_of(
-            int(said["processDefinitionKey"])
+        body = await request.json()
+        model = body.get("processDefinitionId") or self._commands.model_of(
+            int(body["processDefinitionKey"])
         )
-        instance = self._commands.create(model, said)
+        instance = self._commands.create(model, body)
         answer = {
             "processInstanceKey": self._key(instance.key),
             "processDefinitionId": model,
-            "tenantId": said.get("tenantId") or "<default>",
         }
         return web.json_response(answer)
 
@@ -153,47 +151,46 @@ class Api:
             "processInstanceKey": self._key(value["processInstanceKey"]),
             "elementId": value["elementId"],
             "assignee": value["assignee"] or None,
-            "state": "CREATED",
             **{name: value.get(field) for name, field in CHANGES.items()},
         }
 
     async def _assign(self, request: web.Request) -> web.Response:
-        said = await request.json()
-        changes = {"assignee": said["assignee"]}
+        body = await request.json()
+        changes = {"assignee": body["assignee"]}
         # Without permission to override, an assignment is a claim.
-        claims = said.get("allowOverride") is False
+        claims = body.get("allowOverride") is False
 
         def suits(part: Part) -> bool:
             value = part.event["value"]
             is_claim = "CLAIM" in part.event["intent"] or value["action"] == "claim"
             return bool(value["assignee"]) and is_claim is claims
 
-        return self._command(request, "assign", said | {"changes": changes}, suits)
+        return self._command(request, "assign", body | {"changes": changes}, suits)
 
     async def _unassign(self, request: web.Request) -> web.Response:
-        said = {"changes": {"assignee": ""}, "action": "unassign"}
+        body = {"changes": {"assignee": ""}, "action": "unassign"}
         return self._command(
-            request, "assign", said, lambda part: not part.event["value"]["assignee"]
+            request, "assign", body, lambda part: not part.event["value"]["assignee"]
         )
 
     async def _update(self, request: web.Request) -> web.Response:
-        said = await request.json()
-        changes = {CHANGES[name]: each for name, each in said["changeset"].items()}
+        body = await request.json()
+        changes = {CHANGES[name]: each for name, each in body["changeset"].items()}
         return self._command(
             request,
             "update",
-            {"action": "update"} | said | {"changes": changes},
+            {"action": "update"} | body | {"changes": changes},
             lambda part: set(part.event["value"]["changedAttributes"]) == set(changes),
         )
 
     async def _complete(self, request: web.Request) -> web.Response:
-        said = {"action": "complete"} | await _content(request)
-        return self._command(request, "complete", said)
+        body = {"action": "complete"} | await _content(request)
+        return self._command(request, "complete", body)
 
     async def _activate(self, request: web.Request) -> web.Response:
-        said = await request.json()
+        body = await request.json()
         jobs = self._commands.activate(
-            said["type"], said["maxJobsToActivate"], said["timeout"]
+            body["type"], body["maxJobsToActivate"], body["timeout"]
         )
         return web.json_response({"jobs": [self._job(each) for each in jobs]})
 
@@ -208,22 +205,22 @@ class Api:
         }
 
     async def _fail_job(self, request: web.Request) -> web.Response:
-        said = await request.json()
-        left = said.get("retries", 0) > 0
+        body = await request.json()
+        left = body.get("retries", 0) > 0
         return self._command(
             request,
             "fail job",
-            said,
+            body,
             lambda part: (part.event["value"]["retries"] > 0) is left,
         )
 
     async def _throw_error(self, request: web.Request) -> web.Response:
-        said = await request.json()
+        body = await request.json()
         return self._command(
             request,
             "throw error",
-            said,
-            lambda part: part.event["value"]["errorCode"] == said["errorCode"],
+            body,
+            lambda part: part.event["value"]["errorCode"] == body["errorCode"],
         )
 
     async def _update_job(self, request: web.Request) -> web.Response:
@@ -234,18 +231,18 @@ class Api:
     async def _publish(
         self, verb: str, name: str, request: web.Request
     ) -> web.Response:
-        said = await request.json()
-        self._commands.publish(verb, said[name], said)
-        return web.json_response({"tenantId": "<default>"})
+        body = await request.json()
+        self._commands.publish(verb, body[name], body)
+        return web.json_response({})
 
     def _command(
         self,
         request: web.Request,
         verb: str,
-        said: Said,
+        body: Body,
         suits: Callable[[Part], bool] = lambda _: True,
     ) -> web.Response:
-        self._commands.command(verb, int(request.match_info["key"]), said, suits)
+        self._commands.command(verb, int(request.match_info["key"]), body, suits)
         return web.Response(status=204)
 
 

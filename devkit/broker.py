@@ -16,10 +16,9 @@ from devkit import management
 from devkit.api import MOST_BYTES, Api, refusals
 from devkit.arguments import exporters, tenants
 from devkit.cluster import Cluster, variable
-from devkit.engine import Engine, Partition, recorded_version
+from devkit.engine import Engine, Partition
 from devkit.exporting import Exporting
-
-LOOPBACK = "127.0.0.1"
+from devkit.processes import LOOPBACK
 
 # So many records are exported between two snapshots that nobody asked for.
 SNAPSHOT_RECORDS = 1000
@@ -42,10 +41,9 @@ class Broker:
         management_port: int = 0,
         recordings: Path | None = None,
     ) -> None:
-        """Be of *version*, configured by *environ*; remember in *data*, if given."""
+        """Export as *version* does, configured by *environ*; keep state in *data*."""
         self.version = version
         environ = with_values(environ or {})
-        self._environ = environ
         self._data = data
         if data:
             data.mkdir(parents=True, exist_ok=True)
@@ -68,11 +66,13 @@ class Broker:
         self.exporting: dict[tuple[str, int], Exporting] = {}
         self.cluster = Cluster(self, environ)
         self.rest_url = self.management_url = ""
+        self._running: list[asyncio.Task[None]] = []
+        self._snapshot: dict[str, Any] = {}
 
     @property
     def recorded(self) -> str:
         """The version whose recording is played."""
-        return recorded_version(self.version)
+        return self.engine.recording.version
 
     def now_ms(self) -> int:
         """Return the engine's time, in milliseconds since 1970."""
@@ -91,7 +91,6 @@ class Broker:
         manage = management.app(self)
         manage.middlewares.append(self.cluster.at_the_leader)
         self.management_url = await self._listen(manage, self._management_port)
-        self._tasks = asyncio.TaskGroup()
         await self._stack.enter_async_context(self.cluster)
         self._ticking = asyncio.create_task(self._tick())
         return self
@@ -120,7 +119,7 @@ class Broker:
 
     async def follow(self) -> None:
         """Export no more."""
-        for task in getattr(self, "_running", []):
+        for task in self._running:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -138,7 +137,7 @@ class Broker:
         """Return the latest snapshot, {} when there is none."""
         if self._data and (path := self._data / "snapshot.json").exists():
             return dict(json.loads(path.read_text("utf-8")))
-        return getattr(self, "_snapshot", {})
+        return self._snapshot
 
     def write_snapshot(self, snapshot: dict[str, Any]) -> None:
         """Keep *snapshot* as the latest one."""

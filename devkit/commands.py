@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from devkit.engine import DEFAULT, Engine, Partition, RefusedError
-from devkit.playing import Instance, Said
+from devkit.playing import Body, Instance
 from devkit.stories import PARTITION_BITS, Part, Record, Role
 
 
@@ -36,15 +36,15 @@ class Commands:
             if record["key"] in known
         ]
 
-    def create(self, model: str, said: Said, *, partition: int = 0) -> Instance:
+    def create(self, model: str, body: Body, *, partition: int = 0) -> Instance:
         """Start an instance of *model* in *partition*, by default in turn."""
         models = self.engine.recording.models
         if model not in map(models.get, self.engine.definitions[self.tenant]):
             raise RefusedError(404, f"No process {model} is deployed")
         new = Instance(0, model)
         parts = self.engine.parts(new, "create")
-        part = self._choose("create", new, parts, said, lambda _: True)
-        return self.engine.play(self._next(partition), part, None, said)
+        part = self._choose("create", new, parts, body, lambda _: True)
+        return self.engine.play(self._next(partition), part, None, body)
 
     def model_of(self, key: int) -> str:
         """Return the id of the process that was deployed with this *key*."""
@@ -67,30 +67,30 @@ class Commands:
         self,
         verb: str,
         key: int,
-        said: Said,
+        body: Body,
         suits: Callable[[Part], bool] = lambda _: True,
     ) -> Instance:
         """Do *verb* to what has this *key*, by a part that *suits*."""
         partition, instance, role = self.find(key)
-        whole = verb in {"cancel", "migrate", "modify", "set variables"}
+        whole = verb in {"cancel", "migrate", "set variables"}
         parts = self.engine.parts(instance, verb, None if whole else role)
-        part = self._choose(verb, instance, parts, said, suits)
-        return self.engine.play(partition, part, instance, said)
+        part = self._choose(verb, instance, parts, body, suits)
+        return self.engine.play(partition, part, instance, body)
 
-    def publish(self, verb: str, name: str, said: Said) -> list[Instance]:
+    def publish(self, verb: str, name: str, body: Body) -> list[Instance]:
         """Play a message for one instance that waits for it, or a signal for all."""
         found: list[Instance] = []
         for partition in self.engine.of(self.tenant):
             for instance in partition.running():
                 for part in self.engine.parts(instance, verb):
-                    if part.name == name and _correlates(part, instance, said):
-                        found.append(self.engine.play(partition, part, instance, said))
+                    if part.name == name and _correlates(part, instance, body):
+                        found.append(self.engine.play(partition, part, instance, body))
                         break
                 if found and verb == "message":
                     return found
         for part in self.engine.recording.parts:
             if (part.verb, part.name) == (verb, name) and not part.before:
-                return [*found, self.engine.play(self._next(), part, None, said)]
+                return [*found, self.engine.play(self._next(), part, None, body)]
         return found
 
     def activate(self, job_type: str, most: int, timeout_ms: int) -> list[Record]:
@@ -119,11 +119,11 @@ class Commands:
         verb: str,
         instance: Instance,
         parts: list[Part],
-        said: Said,
+        body: Body,
         suits: Callable[[Part], bool],
     ) -> Part:
-        """Return the first of *parts* for what is *said*, or say what there is."""
-        given = set(said.get("variables") or ())
+        """Return the first of *parts* that suits, or refuse and name what there is."""
+        given = set(body.get("variables") or ())
         for part in parts:
             if suits(part) and given <= part.variables:
                 return part
@@ -151,10 +151,10 @@ def _files(part: Part) -> set[str]:
     return {Path(name).name for name in names if name}
 
 
-def _correlates(part: Part, instance: Instance, said: Said) -> bool:
+def _correlates(part: Part, instance: Instance, body: Body) -> bool:
     recorded = part.event["value"].get("correlationKey")
     expected = instance.words.get(recorded, recorded)
-    return bool(said.get("correlationKey", expected) == expected)
+    return bool(body.get("correlationKey", expected) == expected)
 
 
 def _is_job(role: Role, job_type: str) -> bool:

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from devkit.playing import Instance, Play, Said
+from devkit.playing import Body, Instance, Play
 from devkit.stories import (
     PARTITION_BITS,
     RECORDINGS,
@@ -52,7 +52,7 @@ def recorded_version(version: str) -> str:
             return each
     raise WrongVersionError(
         f"There is no recording of {version}: name 8.6, 8.8, 8.9 or 8.10 (played by "
-        "the records of 8.9), or give a directory with other recordings"
+        "the records of 8.9), or name a directory with --recordings"
     )
 
 
@@ -125,7 +125,10 @@ class Engine:
         """Play *version*, and first what *journal* holds of an earlier life."""
         self.version = version
         self.now_ms = now_ms
-        self.recording = recording(recordings or RECORDINGS / recorded_version(version))
+        directory = recordings or RECORDINGS / recorded_version(version)
+        self.recording = recording(directory)
+        if not self.recording.records:
+            raise WrongVersionError(f"There is no recording in {directory}")
         self._tenants, self._count, self._path = list(tenants), partitions, journal
         self._numbers = count()
         self._begin()
@@ -158,14 +161,14 @@ class Engine:
             partition.log.commit()
 
     def play(
-        self, partition: Partition, part: Part, instance: Instance | None, said: Said
+        self, partition: Partition, part: Part, instance: Instance | None, body: Body
     ) -> Instance:
         """Play *part* in *instance*, or in a new one, and return that."""
         entry = {
             "at": [partition.tenant, partition.number],
             "part": part.number,
             "instance": instance.key if instance else 0,
-            "said": said,
+            "body": body,
             "now": self.now_ms(),
         }
         return self.keep(entry)
@@ -187,11 +190,11 @@ class Engine:
             for record in part.records:
                 if record["key"] in self.recording.definitions:
                     definitions.setdefault(record["key"], partition.new_key())
-        said = entry["said"]
+        body = entry["body"]
         known = partition.instances.get(entry["instance"])
-        instance = known or Instance(0, part.model, said)
+        instance = known or Instance(0, part.model, body)
         position = partition.position + 1
-        play = Play(part, instance, said, entry["now"], number, position, definitions)
+        play = Play(part, instance, body, entry["now"], number, position, definitions)
         records = list(play.records(partition.new_key))
         partition.position = records[-1]["position"]
         self._name(partition, instance, part)

@@ -1,8 +1,8 @@
 """
 One process instance of the recorded engine, and how a part of a story is played in it.
 
-Nothing in a record is invented. Keys, positions and times are new; the tenant, the
-variables and what is true of a user task are as the commands have said so far.
+Nothing in a record is invented. Keys, positions and times are new. The tenant, the
+variables and the fields of a user task follow the commands so far.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any
 
 from devkit.stories import Part, Record, Role, follow, is_key
 
-Said = Mapping[str, Any]
-"""What a command says: `variables`, `assignee`, `action`, `changes`, `tenantId` ..."""
+Body = Mapping[str, Any]
+"""The body of a command: `variables`, `action`, `changes`, `tenantId` and so on."""
 
 # These move with the time; the second group stays as it was at first.
 TIMES = frozenset({"deadline", "recurringTime"})
@@ -41,8 +41,8 @@ class Instance:
 
     key: int
     model: str
-    said: Said = field(default_factory=dict)
-    """What the command said that created it."""
+    body: Body = field(default_factory=dict)
+    """The body of the command that created the instance."""
     keys: dict[Role, int] = field(default_factory=dict)
     opened: set[Role] = field(default_factory=set)
     words: dict[str, Any] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Play:
 
     part: Part
     instance: Instance
-    said: Said
+    body: Body
     now: int
     """Milliseconds since 1970."""
     partition: int
@@ -100,7 +100,7 @@ class Play:
 
     def _replace_variables(self) -> None:
         """Find out what else changes where the command changes a variable."""
-        variables = self.said.get("variables") or {}
+        variables = self.body.get("variables") or {}
         for record in self.part.records:
             name = record["value"].get("name")
             if record["valueType"] == "VARIABLE" and name in variables:
@@ -123,7 +123,7 @@ class Play:
         source = recorded["sourceRecordPosition"]
         if source > 0:
             record["sourceRecordPosition"] = self.position + source - self.part.first
-        self._as_said(recorded, record["value"])
+        self._as_commanded(recorded, record["value"])
         for name in KEPT_TIMES & value.keys():
             if isinstance(record["value"][name], int):
                 about = record["key"], name
@@ -150,12 +150,12 @@ class Play:
         is_time = name in TIMES | KEPT_TIMES and value > 0
         return value + self.now - self.part.event["timestamp"] if is_time else value
 
-    def _as_said(self, recorded: Record, value: dict[str, Any]) -> None:
+    def _as_commanded(self, recorded: Record, value: dict[str, Any]) -> None:
         """Change a record's *value* as this command and earlier ones say."""
         for name in INSTANCE_FIELDS:
-            if self.instance.said.get(name) is not None and name in value:
-                value[name] = self.instance.said[name]
-        variables = self.said.get("variables") or {}
+            if self.instance.body.get(name) is not None and name in value:
+                value[name] = self.instance.body[name]
+        variables = self.body.get("variables") or {}
         if recorded["valueType"] == "VARIABLE":
             value["value"] = self.replaced.get(value["value"], value["value"])
         if value.get("variables"):
@@ -168,7 +168,7 @@ class Play:
         """Keep a user task as it was, except for what the part changes."""
         before = self.part.tasks.get(recorded["key"], {})
         now = self.tasks.get(self.keys[recorded["key"]], {})
-        changes = self.said.get("changes") or {}
+        changes = self.body.get("changes") or {}
         for name in TASK_FIELDS:
             if name not in value:
                 continue
@@ -178,8 +178,8 @@ class Play:
                 value[name] = changes[name]
             elif name in now:
                 value[name] = now[name]
-        if value["action"] and self.said.get("action"):
-            value["action"] = self.said["action"]
+        if value["action"] and self.body.get("action"):
+            value["action"] = self.body["action"]
 
 
 def _json(value: object) -> str:

@@ -27,7 +27,7 @@ MOST_PARTITIONS = 1000
 # These records are of commands that were refused, or of runs with gaps in them.
 NOT_PLAYED = frozenset({"rejections.jsonl", "tenants.jsonl"})
 
-# What tells the command of a part: the first of these that the part has.
+# The event that shows the command of a part: the first of these that the part has.
 VERBS = {
     "DEPLOYMENT CREATED": "deploy",
     "PROCESS_INSTANCE_CREATION CREATED": "create",
@@ -65,11 +65,8 @@ CLOSES = """
     USER_TASK COMPLETED, USER_TASK CANCELED, JOB COMPLETED, JOB ERROR_THROWN,
     JOB CANCELED, INCIDENT RESOLVED, TIMER TRIGGERED, TIMER CANCELED,
     PROCESS_MESSAGE_SUBSCRIPTION CORRELATED, SIGNAL_SUBSCRIPTION DELETED"""
-CHANGES = {
-    about.strip(): opens
-    for opens, listed in ((True, OPENS), (False, CLOSES))
-    for about in listed.split(",")
-}
+CHANGES = dict.fromkeys(map(str.strip, OPENS.split(",")), True)
+CHANGES |= dict.fromkeys(map(str.strip, CLOSES.split(",")), False)
 
 
 class Role(NamedTuple):
@@ -101,7 +98,7 @@ class Part:
     born: tuple[Role, ...]
     """Roles that no earlier part of the story has."""
     event: Record
-    """The event that tells the command."""
+    """The event that shows the command."""
     tasks: Mapping[int, dict[str, Any]]
     """The value of each user task before, by its key."""
 
@@ -119,13 +116,9 @@ def is_key(value: object) -> bool:
 
 
 def keys_of(value: object) -> Iterator[int]:
-    """Yield every key in a record, however deep."""
-    if isinstance(value, dict):
-        for name, each in value.items():
-            if name != "sequence":
-                yield from keys_of(each)
-    elif isinstance(value, list):
-        for each in value:
+    """Yield every key in the value of a record, however deep."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
             yield from keys_of(each)
     elif is_key(value):
         yield value  # type: ignore[misc]  # an int
@@ -143,15 +136,13 @@ class Recording:
                     record = json.loads(line)
                     found[record["position"], record["recordType"]] = record
         self.records = [found[each] for each in sorted(found)]
+        self.version = self.records[0]["brokerVersion"] if found else ""
         self.parts: list[Part] = []
         self.definitions = {
             r["key"] for r in self.records if _is(r) and r["valueType"] in DEFINITIONS
         }
-        self.models = {
-            r["key"]: r["value"]["bpmnProcessId"]
-            for r in self.records
-            if _is(r, "PROCESS")
-        }
+        processes = [each for each in self.records if _is(each, "PROCESS")]
+        self.models = {x["key"]: x["value"]["bpmnProcessId"] for x in processes}
         self._roots = _roots(self.records)
         self._jobs = {r["key"]: _instance(r) for r in self.records if _is(r, "JOB")}
         for root, groups in self._stories().items():
@@ -160,13 +151,17 @@ class Recording:
     @cached_property
     def deployments(self) -> dict[str, dict[str, bytes]]:
         """The resources that were deployed together with each model, by file name."""
-        return {
-            each["value"]["bpmnProcessId"]: _resources(part)
-            for part in self.parts
-            if part.verb == "deploy"
-            for each in part.records
-            if _is(each, "PROCESS")
-        }
+        found: dict[str, dict[str, bytes]] = {}
+        for part in self.parts:
+            values = [each["value"] for each in part.records if part.verb == "deploy"]
+            files = {
+                x["resourceName"]: x["resource"] for x in values if "resource" in x
+            }
+            contents = {name: base64.b64decode(each) for name, each in files.items()}
+            found |= {
+                x["bpmnProcessId"]: contents for x in values if "bpmnProcessId" in x
+            }
+        return found
 
     def _stories(self) -> dict[int, list[list[Record]]]:
         """Group records by their command, and the groups by the root instance."""
@@ -175,9 +170,8 @@ class Recording:
             source = record["sourceRecordPosition"]
             groups[source if source > 0 else record["position"]].append(record)
         stories: dict[int, list[list[Record]]] = defaultdict(list)
-        for source in sorted(groups):
-            group = groups[source]
-            if _told(group)[0]:
+        for _, group in sorted(groups.items()):
+            if _command_of(group)[0]:
                 stories[self._root(group)].append(group)
         return stories
 
@@ -196,29 +190,30 @@ class Recording:
         counts: dict[tuple[str, str], int] = defaultdict(int)
         opened: set[Role] = set()
         tasks: dict[int, dict[str, Any]] = {}
-        model = _model(groups[0])
+        models = (each["value"].get("bpmnProcessId") for each in groups[0])
+        model = next(filter(None, models), "")
         for group in groups:
-            verb, told = _told(group)
+            verb, event = _command_of(group)
             if root == 0 and verb != "deploy":
                 continue
             known = set(roles.values())
             for record in group:
                 _name_keys(record, roles, counts, self.definitions)
-            about = told["value"]["jobKeys"][0] if verb == "activate" else told["key"]
+            about = event["value"]["jobKeys"][0] if verb == "activate" else event["key"]
             self.parts.append(
                 Part(
                     number=len(self.parts),
                     model=model,
                     verb=verb,
                     subject=roles.get(about),
-                    name=name_of(told),
+                    name=name_of(event),
                     before=frozenset(opened),
                     first=max(group[0]["sourceRecordPosition"], 0)
                     or group[0]["position"],
                     records=tuple(group),
                     roles=dict(roles),
                     born=tuple(x for x in roles.values() if x not in known),
-                    event=told,
+                    event=event,
                     tasks=dict(tasks),
                 )
             )
@@ -256,10 +251,8 @@ def name_of(record: Record) -> str:
     value = record["value"]
     if record["valueType"] == "JOB":
         return f"{value['elementId']}/{value['type']}"
-    for name in ("elementId", "name", "targetElementId", "messageName", "signalName"):
-        if value.get(name):
-            return str(value[name])
-    return str(value.get("bpmnProcessId", ""))
+    names = ("elementId", "name", "targetElementId", "messageName", "signalName")
+    return next((str(value[x]) for x in (*names, "bpmnProcessId") if value.get(x)), "")
 
 
 def _name_keys(
@@ -268,19 +261,17 @@ def _name_keys(
     counts: dict[tuple[str, str], int],
     definitions: Container[int],
 ) -> None:
-    """Give roles to the keys in *record*, but not to those of *definitions*."""
-    keys = [(record["valueType"], name_of(record), record["key"])]
-    keys += [("", "", key) for key in keys_of(record["value"])]
-    for kind, name, key in keys:
-        if not is_key(key) or key in definitions:
-            continue
-        if key not in roles or (kind and not roles[key].kind):
+    """Give roles to the keys in *record*, except those of *definitions*."""
+    own = (record["valueType"], name_of(record), record["key"])
+    for kind, name, key in (own, *(("", "", x) for x in keys_of(record["value"]))):
+        is_new = key not in roles or (kind and not roles[key].kind)
+        if is_new and is_key(key) and key not in definitions:
             roles[key] = Role(kind, name, counts[kind, name])
             counts[kind, name] += 1
 
 
-def _told(group: Iterable[Record]) -> tuple[str, Record]:
-    """Find the command of *group*, and the event that tells it."""
+def _command_of(group: Iterable[Record]) -> tuple[str, Record]:
+    """Find the command of *group*, and the event that shows it."""
     events: dict[str, Record] = {}
     for record in group:
         if _is(record):
@@ -293,8 +284,7 @@ def _about(record: Record) -> str:
 
 
 def _is(record: Record, value_type: str = "") -> bool:
-    event = record["recordType"] == "EVENT"
-    return event and value_type in ("", record["valueType"])
+    return record["recordType"] == "EVENT" and value_type in ("", record["valueType"])
 
 
 def _instance(record: Record) -> int:
@@ -309,18 +299,3 @@ def _roots(records: Iterable[Record]) -> dict[int, int]:
         if _is(record, "PROCESS_INSTANCE") and parent > 0:
             roots[_instance(record)] = roots.get(parent, parent)
     return roots
-
-
-def _model(group: Iterable[Record]) -> str:
-    """Return the process that *group* is of; of several, the caller."""
-    models = (each["value"].get("bpmnProcessId") for each in group)
-    return next(filter(None, models), "")
-
-
-def _resources(part: Part) -> dict[str, bytes]:
-    """Return the content of the files that *part* deployed."""
-    return {
-        each["value"]["resourceName"]: base64.b64decode(each["value"]["resource"])
-        for each in part.records
-        if _is(each) and each["value"].get("resource")
-    }

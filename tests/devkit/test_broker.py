@@ -66,6 +66,24 @@ async def test_placeholders(recorder):
         await eventually(lambda: recorder.of(instance, "COMPLETED"))
 
 
+async def test_an_incident_is_resolved(recorder):
+    """Variables are set and an incident is resolved over the REST API."""
+    variables = broker_environment("8.6.0", recorder.url, value_types=["INCIDENT"])
+    files = recording(RECORDINGS / "8.6.0").deployments["fx-inc"]
+    async with Broker("8.6.0", variables) as broker, Client(broker.rest_url) as client:
+        await client.deploy(files)
+        started = await client.create_instance("fx-inc")
+        instance = started["processInstanceKey"]
+        await eventually(lambda: recorder.of(str(instance)))
+        (incident,) = recorder.of(str(instance))
+        body = {"variables": {"missing": 7}}
+        path = f"element-instances/{instance}/variables"
+        await client.ask("PUT", path, json=body)
+        path = f"incidents/{incident['key']}/resolution"
+        await client.ask("POST", path, json={})
+        await eventually(lambda: recorder.of(str(instance), "RESOLVED"))
+
+
 async def test_refusals_are_answers():
     """What wasn't recorded is answered with the reason, as a problem."""
     async with Broker() as broker, Client(broker.rest_url) as client:

@@ -4,7 +4,7 @@ import pytest
 
 from devkit.commands import Commands
 from devkit.engine import Engine, RefusedError, WrongVersionError
-from devkit.stories import VERSIONS, is_key
+from devkit.stories import RECORDINGS, VERSIONS, is_key
 
 NOON = 1_795_435_200_000
 MOVED = {"position", "sourceRecordPosition", "timestamp", "creationTimestamp"}
@@ -126,20 +126,20 @@ def test_variables(played):
 
 
 @pytest.mark.parametrize(
-    "verb, said, word",
+    "verb, body, word",
     [
         ("migrate", {}, "complete extForm"),
         ("complete", {"variables": {"unheard": 1}}, "assign extForm"),
     ],
 )
-def test_refusals(played, verb, said, word):
+def test_refusals(played, verb, body, word):
     """What wasn't recorded is refused with what there is, and changes nothing."""
     played.commands.create("fx-ext", {})
     task = played.task()
     before = len(played.engine.journal)
 
     with pytest.raises(RefusedError, match=word):
-        played.commands.command(verb, task, said)
+        played.commands.command(verb, task, body)
     assert len(played.engine.journal) == before
 
 
@@ -164,17 +164,20 @@ def test_partitions():
     assert {each["partitionId"] for each in played.events()} == {1, 2, 3}
 
 
-def test_tenants_share_keys_and_positions():
-    """Every physical tenant has a first partition, whose keys begin anew."""
+def test_physical_tenants():
+    """Every physical tenant has its own definitions, keys and positions."""
     played = Played("8.10.9", tenants=["default", "other"])
     other = Commands(played.engine, "other")
+    with pytest.raises(RefusedError, match="No process fx-ext is deployed"):
+        other.create("fx-ext", {})
     for files in played.engine.recording.deployments.values():
         other.deploy(files)
-    first, second = (x.create("fx-ext", {}).key for x in (played.commands, other))
+    first, second = (x.create("fx-ext", {}) for x in (played.commands, other))
 
-    assert first == second
-    with pytest.raises(RefusedError, match="No process fx-ext is deployed"):
-        Commands(Engine("8.9.0", now_ms=lambda: NOON)).create("fx-ext", {})
+    assert first.key == second.key
+    played.engine.commit()
+    mine, theirs = (each.log.records for each in played.engine.partitions.values())
+    assert [x["position"] for x in mine] == [x["position"] for x in theirs]
 
 
 def test_timers():
@@ -241,7 +244,21 @@ def test_a_journal_is_enough(tmp_path):
     Commands(second).command("complete", first.task(), {})
 
 
-def test_unknown_versions():
-    """What was never recorded isn't played, and it's said what is."""
+def test_unknown_versions(tmp_path):
+    """A version without a recording is refused, and a directory without records."""
     with pytest.raises(WrongVersionError, match=r"8\.6, 8\.8, 8\.9 or 8\.10"):
         Engine("8.7.0", now_ms=lambda: NOON)
+    with pytest.raises(WrongVersionError, match="no recording in"):
+        Engine("8.7.0", recordings=tmp_path, now_ms=lambda: NOON)
+
+
+def test_other_recordings(tmp_path):
+    """Another directory of records is played as the version that the user names."""
+    for path in (RECORDINGS / "8.6.0").iterdir():
+        text = path.read_text("utf-8").replace('"8.6.0"', '"8.7.26"')
+        (tmp_path / path.name).write_text(text, "utf-8")
+    played = Played("8.7.26", recordings=tmp_path)
+    played.commands.create("fx-ext", {})
+
+    assert played.engine.recording.version == "8.7.26"
+    assert {each["brokerVersion"] for each in played.events()} == {"8.7.26"}
