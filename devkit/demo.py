@@ -43,12 +43,13 @@ FAILURES = (ExporterError, StartError, CommandError, aiohttp.ClientError, OSErro
 DESCRIPTION = """\
 Run an engine, the exporter and a backend on this machine, and show every event. Exit
 status: 0 all events arrived once and in order, 1 not so or failed, 130 stopped."""
-RECORDED = f"""
-The engine is recorded: it plays what a real Camunda {NEWEST} wrote and sends it as that
-did. The exporter, its files and all requests are real; the backend is a stub."""
+RECORDED = """
+The engine is recorded: it plays what a real Camunda 8.9 engine wrote, and sends that as
+the broker's own exporter does. The exporter, its files and its requests are real; the
+backend is a stub."""
 REAL = """
-The engine is real, and so are the exporter, its files and all requests. Nothing is
-recorded; the backend is a stub."""
+The engine is the one in the image, and nothing of it is recorded. The exporter, its
+files and all requests are real; the backend is a stub."""
 FLOW = """
   engine    {demo.rest}/v2
   exporter  {demo.exporter.ingest_url}, metrics and health: {demo.exporter.admin_url}

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 Record = dict[str, Any]
-
 RECORDINGS = Path(__file__).parent / "recordings"
 VERSIONS = ("8.6.0", "8.8.21", "8.9.0")
 
@@ -24,7 +23,7 @@ VERSIONS = ("8.6.0", "8.8.21", "8.9.0")
 PARTITION_BITS = 51
 MOST_PARTITIONS = 1000
 
-# These records are of commands that were refused, or of runs with gaps in them.
+# Of commands that were refused, or of runs with gaps in them.
 NOT_PLAYED = frozenset({"rejections.jsonl", "tenants.jsonl"})
 
 # The event that shows the command of a part: the first of these that the part has.

@@ -10,9 +10,11 @@ PACKAGE = ROOT / "exporter"
 FILES = sorted(PACKAGE.rglob("*.py"))
 TESTS = [
     path
-    for kind in ("unit", "service", "faults", "integration")
+    for kind in ("devkit", "unit", "service", "faults", "integration", "image", "kube")
     for path in sorted((ROOT / "tests" / kind).rglob("*.py"))
 ]
+
+RIG = sorted((ROOT / "devkit").rglob("*.py"))
 
 SHARED = {"__version__", "codec", "errors", "proxies", "reread", "texts", "tls"}
 STAGES = {
@@ -137,7 +139,12 @@ def test_the_brokers_environment_depends_on_its_arguments():
     assert tops.isdisjoint(IMPURE)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_the_package_stands_alone():
+    """The exporter needs neither the test rig nor the tests."""
+    assert importers("devkit") == importers("tests") == set()
+
+
+@pytest.mark.parametrize("path", [*FILES, *RIG], ids=name_of)
 def test_modules_stay_small(path):
     """A module that outgrows 300 lines has become two, a function of 50 as well."""
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
