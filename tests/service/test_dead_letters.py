@@ -289,6 +289,25 @@ async def test_which_ones_are_listed(start, backend, run):
     )
 
 
+async def test_a_reason_chooses_what_is_sent(start, backend, run):
+    """Dead letters of one reason are sent again, and the others stay."""
+    exporter = await start()
+    await given_up(exporter, backend, 1, 2, 3, bad=[2])
+    backend.answer = refusing(5, status=400)
+    await exporter.bulk(tasks(4, 5, 6))
+    await eventually(lambda: 6 in backend.positions)
+    await kept(exporter, 2)
+    backend.answer = 200
+
+    retried = await run(exporter, "retry", "--all", "--reason", "400 bad")
+    await eventually(lambda: 5 in backend.positions)
+
+    assert retried.out == "1\n"
+    assert [
+        letter["id"] for letter in (await run(exporter, "list", "--json")).json
+    ] == [1]
+
+
 async def test_twice_at_once(start, backend, ask):
     """However many ask at the same moment, an event goes out once."""
     exporter = await start()
