@@ -26,7 +26,6 @@ CLASSES = {
 LEGACY, UNIFIED = "ZEEBE_BROKER_EXPORTERS_", "CAMUNDA_DATA_EXPORTERS_"
 EXPORTER = re.compile(r"([A-Z0-9]+)_(CLASSNAME|ARGS_(\w+))")
 TENANT = re.compile(r"CAMUNDA_PHYSICALTENANTS_([A-Z0-9]+)_(.*)")
-ASSIGNED = "DATA_EXPORTERSASSIGNED"
 
 # The flags that each version adds: on or off by default, or without effect.
 FLAGS = """
@@ -177,8 +176,9 @@ def _by_tenant(environ: Mapping[str, str], version: str) -> dict[str, dict[str, 
 
 def _assigned(own: Mapping[str, str]) -> set[str] | None:
     """Return the ids of the exporters that a tenant lists; None if no list is set."""
-    lists = [own[name] for name in own if name.startswith(ASSIGNED)]
-    return {*",".join(lists).lower().split(",")} - {""} if lists else None
+    lists = [own[x] for x in own if x.startswith("DATA_EXPORTERSASSIGNED")]
+    ids = ",".join(lists).lower().replace(" ", "").split(",")
+    return set(ids) - {""} if lists else None
 
 
 def _arguments(name: str, version: Version, given: Mapping[str, str]) -> Arguments:

@@ -1,15 +1,12 @@
 """One exporter of one partition: its bulk, its counters, its connection."""
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from devkit.arguments import Arguments
 from devkit.requests import Answer, Client, Request
 from devkit.stories import Record
-
-log = logging.getLogger(__name__)
 
 NOTHING = -1
 """The position before all others."""
@@ -78,31 +75,21 @@ class Exporter:
         """Take *record*; an attempt that failed may have taken it already."""
         position, kind = record["position"], record["valueType"]
         if self.arguments.exports(record):
-            await self._prepare(record["brokerVersion"])
+            version = record["brokerVersion"]
+            if version not in self._prepared:
+                for request in self._client.startup(version):
+                    await self._ask(request)
+                self._prepared.add(version)
             if self._seen != position:
                 self._counters[kind] = self._counters.get(kind, 0) + 1
                 self._bulk.append(self._client.lines(record, self._counters[kind]))
                 self._seen = position
             if self._bulk and len(self._bulk) >= self.arguments.bulk_size:
-                await self._send()
+                await self.flush()
         self._seen = self.position = position
 
     async def flush(self) -> None:
-        """Send the bulk and acknowledge it, as happens every `bulk.delay`."""
-        try:
-            await self._send()
-        except ExportError as error:
-            problem = "Unexpected exception occurred on periodically flushing bulk"
-            log.warning("%s, will retry later. %s", problem, error)
-
-    async def _prepare(self, version: str) -> None:
-        """Send all that goes before the first record of *version*."""
-        if version not in self._prepared:
-            for request in self._client.startup(version):
-                await self._ask(request)
-            self._prepared.add(version)
-
-    async def _send(self) -> None:
+        """Send the bulk, if there is one, and acknowledge it."""
         if self._bulk:
             lines = [line for both in self._bulk for line in both]
             await self._ask(self._client.bulk(lines))

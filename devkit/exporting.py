@@ -24,10 +24,9 @@ from devkit.exporter import NOTHING, Exporter, ExportError
 log = logging.getLogger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 2.0, 10.0
+UNFLUSHED = "Unexpected exception occurred on periodically flushing bulk"
 REMEMBERS = (8, 7, 12)
 """Since this version an enabled exporter without variables holds up the log."""
-
-Snapshot = dict[str, Any]
 
 
 class Exporting:
@@ -39,26 +38,25 @@ class Exporting:
         exporters: Mapping[str, Arguments],
         version: str,
         *,
-        snapshot: Snapshot | None = None,
+        snapshot: dict[str, Any] | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin after *snapshot*; without one, at the beginning of the log."""
         broker, begin = version_of(version), snapshot or {}
-        self.name = f"{partition.tenant}/{partition.number}"
         self.partition, self._log = partition, partition.log
         self._arguments = exporters
         self._seconds = seconds
-        self._kept: Snapshot = begin.get("exporters", {})
+        self._kept: dict[str, Any] = begin.get("exporters", {})
         before = begin.get("states", {})
         gone = "CONFIG_NOT_FOUND" if broker >= REMEMBERS else "DISABLED"
         self.states = dict.fromkeys(before, gone) | dict.fromkeys(exporters, "ENABLED")
         """ENABLED, DISABLED, CONFIG_NOT_FOUND, or what is changing, by exporter."""
         self.states |= {x: "DISABLED" for x in before if before[x] == "DISABLED"}
         self._running: dict[str, Exporter] = {}
+        self._all: list[Exporter] = []
         for name in sorted(exporters):
             if self.states[name] == "ENABLED":
                 self._start(name, self._kept.get(name, {}))
-        self._leaving: list[Exporter] = []
         self.paused = bool(begin.get("paused")) and broker >= (8, 10)
         self._retry_at = self._wait = 0.0
         self._resting: asyncio.Timeout | None = None
@@ -83,7 +81,6 @@ class Exporting:
             return None
         await self._flush_due()
         while await self._export_next():
-            await asyncio.sleep(0)
             await self._flush_due()
         now = self._seconds()
         due = [each.flush_at for each in self._running.values()]
@@ -92,7 +89,7 @@ class Exporting:
 
     def close(self) -> None:
         """Close all connections."""
-        for each in (*self._running.values(), *self._leaving):
+        for each in self._all:
             each.connection.close()
 
     @property
@@ -105,46 +102,41 @@ class Exporting:
         """The position of the last record that each exporter has taken."""
         return {name: each.position for name, each in self._running.items()}
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> dict[str, Any]:
         """Return what a restart begins with; JSON can hold it."""
         kept = {name: self._kept[name] for name in self._gone() if name in self._kept}
         kept |= {name: each.kept for name, each in self._running.items()}
-        return {"exporters": kept, **self.settings()}
-
-    def settings(self) -> Snapshot:
-        """Return the part of a snapshot that a broker keeps at once."""
-        return {"states": dict(self.states), "paused": self.paused}
+        lowest = min((x["position"] for x in kept.values()), default=NOTHING)
+        states = {"states": dict(self.states), "paused": self.paused}
+        return {"position": lowest, "exporters": kept} | states
 
     def can(self, verb: str, name: str) -> bool:
         """Return whether the exporter *name* can be disabled, enabled or deleted."""
-        can = {
-            "disable": self.states,
-            "enable": self._arguments,
-            "delete": self._gone(),
-        }
-        return name in can[verb]
+        if verb == "delete":
+            return name in self._gone()
+        return name in (self.states if verb == "disable" else self._arguments)
 
     def disable(self, name: str) -> None:
         """Stop an exporter; its position is forgotten."""
         self.states[name] = "DISABLED"
-        if name in self._running:
-            self._leaving.append(self._running.pop(name))
+        self._running.pop(name, None)
         self.wake()
 
     def enable(self, name: str) -> None:
         """Start a disabled exporter: it gets what is written from now on."""
         if name not in self._running:
-            last = self._log.records[-1:]
-            self._start(name, {"position": last[0]["position"]} if last else {})
+            last = max((x["position"] for x in self._log.records[-1:]), default=NOTHING)
+            self._start(name, {"position": last})
         self.wake()
 
     def delete(self, name: str) -> None:
         """Forget an exporter that has no configuration any more."""
-        del self.states[name]
+        self.states.pop(name, None)
 
     def _start(self, name: str, kept: Mapping[str, Any]) -> None:
         new = Exporter(self._arguments[name], kept)
         new.flush_at = self._seconds() + new.arguments.bulk_delay
+        self._all.append(new)
         self.states[name] = "ENABLED"
         self._running = dict(sorted((self._running | {name: new}).items()))
         if new.arguments.address is None:
@@ -160,11 +152,12 @@ class Exporting:
             self._resting.reschedule(asyncio.get_running_loop().time())
 
     async def _flush_due(self) -> None:
-        while self._leaving:
-            self._leaving.pop().connection.close()
         for each in list(self._running.values()):
             if each.flush_at <= self._seconds():
-                await each.flush()
+                try:
+                    await each.flush()
+                except ExportError as error:
+                    log.warning("%s, will retry later. %s", UNFLUSHED, error)
                 each.flush_at = self._seconds() + each.arguments.bulk_delay
 
     async def _export_next(self) -> bool:
@@ -186,4 +179,5 @@ class Exporting:
                 return False
         self._next += 1
         self._wait = 0.0
+        await asyncio.sleep(0)  # lets other tasks run
         return True

@@ -3,17 +3,16 @@ The management port of a broker: health, exporters, clock, partitions, metrics.
 
 A change of an exporter is answered with 202 and done a moment later; meanwhile another
 change is answered with 409. Without `physicalTenant` it is for every physical tenant.
+Simpler than in a broker: what is changed is kept by a snapshot.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from devkit.arguments import version_of
 from devkit.engine import DEFAULT
-from devkit.exporter import NOTHING
 from devkit.exporting import REMEMBERS, Exporting
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ def app(broker: "Broker") -> web.Application:
         ("DELETE", "/exporters/{id}", actuator.change),
         ("POST", "/exporting/{verb:pause|resume}", actuator.pause),
         ("POST", "/clock/add", actuator.clock),
-        ("DELETE", "/clock", actuator.clock),
         ("GET", "/partitions", actuator.partitions),
         ("POST", "/partitions/takeSnapshot", actuator.partitions),
         ("GET", "/prometheus", actuator.prometheus),
@@ -58,18 +56,13 @@ class Actuator:
 
     async def exporters(self, request: web.Request) -> web.Response:
         """List the exporters, from 8.10 on of every physical tenant."""
-        states = {
-            (each.partition.tenant, name): state
-            for each in self._chosen(request)
-            for name, state in each.states.items()
-        }
-        return web.json_response(
-            [
-                {"exporterId": name, "status": state}
-                | ({"physicalTenant": tenant} if self._has_tenants else {})
-                for (tenant, name), state in states.items()
-            ]
-        )
+        listed: dict[tuple[str, str], dict[str, str]] = {}
+        for each in self._chosen(request):
+            tenant = each.partition.tenant
+            more = {"physicalTenant": tenant} if self._has_tenants else {}
+            for name, state in each.states.items():
+                listed[tenant, name] = {"exporterId": name, "status": state, **more}
+        return web.json_response([*listed.values()])
 
     async def change(self, request: web.Request) -> web.Response:
         """Disable, enable or delete an exporter in a moment."""
@@ -94,17 +87,13 @@ class Actuator:
         for each in self._chosen(request):
             each.paused = request.match_info["verb"] == "pause"
             each.wake()
-        self._keep()
+        self._broker.take_snapshot()
         return web.Response(status=204)
 
     async def clock(self, request: web.Request) -> web.Response:
-        """Move the clock of the engine, or reset it."""
-        broker = self._broker
-        if request.method == "DELETE":
-            broker.clock_offset_ms = 0
-        else:
-            broker.clock_offset_ms += (await request.json())["offsetMilli"]
-        return web.json_response({"epochMilli": broker.now_ms()})
+        """Move the clock of the engine."""
+        self._broker.clock_offset_ms += (await request.json())["offsetMilli"]
+        return web.json_response({"epochMilli": self._broker.now_ms()})
 
     async def partitions(self, request: web.Request) -> web.Response:
         """Show the partitions of one physical tenant; take a snapshot after a POST."""
@@ -112,13 +101,12 @@ class Actuator:
             self._broker.take_snapshot()
         snapshots, listed = self._broker.read_snapshot(), {}
         for each in self._chosen(request, DEFAULT):
-            kept = snapshots.get(each.name, {})
-            # <index>-<term>-<processed>-<exported>-<broker>, as far as it's known
-            name = f"0-1-0-{_lowest(kept)}-0" if "exporters" in kept else None
+            kept = snapshots.get(f"{each.partition.tenant}/{each.partition.number}")
             listed[each.partition.number] = {
-                "snapshotId": name,
+                # <index>-<term>-<processed>-<exported>-<broker>, as far as it's known
+                "snapshotId": f"0-1-0-{kept['position']}-0" if kept else None,
                 "exporterPhase": "PAUSED" if each.paused else "EXPORTING",
-                "exportedPosition": _lowest(each.snapshot()),
+                "exportedPosition": each.snapshot()["position"],
             }
         return web.json_response(listed)
 
@@ -138,31 +126,17 @@ class Actuator:
 
     def _chosen(self, request: web.Request, tenant: str = "") -> list[Exporting]:
         """Return the exporters of the physical tenant that *request* names, or all."""
-        if self._has_tenants:
-            tenant = request.query.get("physicalTenant", tenant)
+        wanted = request.query.get("physicalTenant", tenant)
         every = self._broker.exporting.values()
-        found = [x for x in every if tenant in ("", x.partition.tenant)]
-        if not found:
+        found = [x for x in every if wanted in ("", x.partition.tenant)]
+        if every and not found:
             raise web.HTTPNotFound
         return found
 
     def _carry_out(self, able: list[Exporting], verb: str, name: str) -> None:
         for each in able:
             getattr(each, verb)(name)
-        self._keep()
-
-    def _keep(self) -> None:
-        """Keep what a broker keeps at once, without a snapshot of the positions."""
-        snapshot = self._broker.read_snapshot()
-        for each in self._broker.exporting.values():
-            snapshot[each.name] = snapshot.get(each.name, {}) | each.settings()
-        self._broker.write_snapshot(snapshot)
-
-
-def _lowest(snapshot: Mapping[str, Any]) -> int:
-    """Return the position up to which the log isn't needed any more."""
-    kept = snapshot.get("exporters", {}).values()
-    return min((each["position"] for each in kept), default=NOTHING)
+        self._broker.take_snapshot()
 
 
 def _answer(status: int, message: str) -> web.Response:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from devkit.arguments import Arguments
 from devkit.stories import PARTITION_BITS, RECORDINGS, Record
@@ -134,42 +134,39 @@ class Client:
         is_product = is_json and "x-elastic-product" in answer.headers
         if not isinstance(body, dict) or (self._elastic and not is_product):
             return f"{where}: this isn't the JSON of a search server: {said}"
-        if missing := self._missing(request, body):
-            return f"{where}: Missing required property {', '.join(sorted(missing))}"
-        return f"{where}: failed to flush {said}" if body.get("errors") else None
-
-    def _missing(self, request: Request, body: dict[str, Any]) -> set[str]:
+        lacking: set[str] = set()
         if request.path != "/_bulk":
-            return {"acknowledged"} - body.keys() if self._elastic else set()
-        if not self._typed:
-            return set()
-        items = [result for item in body.get("items", ()) for result in item.values()]
-        lacking = [{"_index", "status"} - item.keys() for item in items]
-        return set().union({"took", "errors", "items"} - body.keys(), *lacking)
+            lacking = {"acknowledged"} - body.keys() if self._elastic else lacking
+        elif self._typed:
+            items = [x for item in body.get("items", ()) for x in item.values()]
+            lacking = {"took", "errors", "items"} - body.keys()
+            lacking.update(*({"_index", "status"} - item.keys() for item in items))
+        if lacking:
+            return f"{where}: Missing required property {', '.join(sorted(lacking))}"
+        return f"{where}: failed to flush {said}" if body.get("errors") else None
 
     def _templates(self, version: str) -> Iterator[Request]:
         """Yield the recorded templates, as this client writes them."""
         given, prefix = self._arguments, self._arguments.index_prefix
         component = f"{prefix}-{version}" if given.version >= (8, 8) else prefix
-        for _, path, _, body in recorded(STARTUP)[:-1]:
-            kind = "".join(path.split("_")[3:4])
+        for _, old, _, body in recorded(STARTUP)[:-1]:
+            kind = "".join(old.split("_")[3:4])
             if kind and kind.replace("-", "_").upper() not in given.flags:
                 continue
             text = body.decode().replace("zeebe-record", prefix)
             text = text.replace(f'["{prefix}"]', f'["{component}"]')
             text = text.replace("_8.6.0_*", f"_{version}_*")
-            end = f"_index_template/{prefix}_{kind}_{version}"
-            end = end if kind else f"_component_template/{component}"
-            yield self._request("PUT", f"/{end}", self._shaped(text))
+            path = f"/_index_template/{prefix}_{kind}_{version}"
+            path = path if kind else f"/_component_template/{component}"
+            yield self._request("PUT", path, self._shaped(text))
 
     def _shaped(self, text: str) -> bytes:
         if not self._elastic:
             return text.encode()
         body = json.loads(text)
         settings = body["template"]["settings"]
-        settings |= {
-            x: str(settings[x]) for x in settings if x.startswith("number_of_")
-        }
+        for name in ("number_of_shards", "number_of_replicas"):
+            settings[name] = str(settings[name])
         body["template"] = dict(sorted(body["template"].items()))
         return _text(dict(sorted(body.items()))).encode()
 
@@ -187,10 +184,8 @@ class Client:
             headers = [(name, x.replace("8.13.4", "8.9.2")) for name, x in headers]
         user, password = given.authentication_username, given.authentication_password
         if user and password:
-            both = f"{user}:{password}".encode("ascii", "replace")
-            headers.append(
-                ("Authorization", f"Basic {base64.b64encode(both).decode()}")
-            )
+            both = base64.b64encode(f"{user}:{password}".encode("ascii", "replace"))
+            headers.append(("Authorization", f"Basic {both.decode()}"))
         return Request(method, path, headers, body)
 
 

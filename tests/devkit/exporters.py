@@ -67,6 +67,7 @@ class Exported:
         """Begin at 0 s with exporters of these *names*, or one of the name x."""
         self.clock, self.partition = Clock(0.0), Partition(1)
         self.servers = {name: Server(self.clock) for name in names or "x"}
+        self.server = self.servers.get("x")
         self._append(log)
         given = {"BULK_SIZE": 1, "BULK_DELAY": LONG, "INDEX_CREATETEMPLATE": "false"}
         environ = {}

@@ -2,14 +2,19 @@
 
 import pytest
 
-from devkit.arguments import WrongConfigurationError, exporters, tenants
+from devkit.arguments import (
+    WrongConfigurationError,
+    exporters,
+    tenants,
+    version_of,
+)
 from devkit.requests import STARTUP, recorded
 from exporter.distribution.broker_environment import (
     broker_environment,
     flags,
     parse_version,
 )
-from tests.devkit.exporters import OPENSEARCH, one, variables
+from tests.devkit.exporters import one, variables
 from tests.records import a_record
 
 VERSIONS = ("8.5.8", "8.6.0", "8.7.12", "8.8.21", "8.9.0", "8.10.0")
@@ -47,17 +52,13 @@ def test_flags_on_by_default(version):
         assert on == kinds - {"job-batch"}
 
 
-@pytest.mark.parametrize(
-    "version, job, optimized",
-    [("8.8.0", True, False), ("8.9.0", True, False), ("8.10.0", False, True)],
-)
-def test_defaults(version, job, optimized):
+@pytest.mark.parametrize("version", ["8.8.0", "8.9.0", "8.10.0"])
+def test_defaults_of_8_10(version):
     """8.10 is in Optimize mode by default, and switches off jobs."""
-    given = one(version)
+    given, is_new = one(version), version == "8.10.0"
 
-    assert ("JOB" in given.flags, given.index_optimizemodeenabled) == (job, optimized)
-    assert (given.url, given.requesttimeoutms) == ("http://localhost:9200", 30_000)
-    assert (given.bulk_size, given.bulk_delay) == (1000, 5)
+    assert given.index_optimizemodeenabled == is_new
+    assert ("JOB" not in given.flags) == is_new
 
 
 @pytest.mark.parametrize("version", ["8.7.0", "8.8.0"])
@@ -72,24 +73,24 @@ def test_include_enabled_records(version):
     assert not exports(more, "ROLE")
 
 
-@pytest.mark.parametrize("argument", ["INDEX_USERTASK", "index_userTask"])
-def test_flags(argument):
-    """A flag is found in any case, and switches its value type off."""
-    given = one("8.6.0", **{argument: "false"})
+@pytest.mark.parametrize(
+    "argument, on, changes",
+    [
+        ("INDEX_USERTASK", True, {}),
+        ("index_userTask", True, {}),
+        ("INDEX_JOBBATCH", False, {"kind": "JOB_BATCH"}),
+        ("INDEX_EVENT", True, {"recordType": "EVENT"}),
+        ("INDEX_COMMAND", False, {"recordType": "COMMAND"}),
+        ("INDEX_REJECTION", False, {"recordType": "COMMAND_REJECTION"}),
+    ],
+)
+def test_flags(argument, on, changes):
+    """A flag, in any case, switches a type of values or records on or off."""
+    default, other = one("8.6.0"), one("8.6.0", **{argument: str(not on)})
 
-    assert not exports(given)
-    assert exports(given, "JOB")
-
-
-@pytest.mark.parametrize("record_type", ["EVENT", "COMMAND", "COMMAND_REJECTION"])
-@pytest.mark.parametrize("on", [True, False])
-def test_record_types(record_type, on):
-    """Events are exported by default, commands and rejections where switched on."""
-    argument = f"INDEX_{record_type.removeprefix('COMMAND_')}"
-    given = one("8.6.0", **{argument: str(on)})
-
-    assert exports(given, recordType=record_type) == on
-    assert exports(one("8.6.0"), recordType=record_type) == (record_type == "EVENT")
+    assert exports(default, **changes) is on
+    assert exports(other, **changes) is not on
+    assert exports(other, "JOB") == (argument != "INDEX_EVENT")
 
 
 @pytest.mark.parametrize(
@@ -123,8 +124,9 @@ def test_optimize_mode(kind, intents, dropped):
 @pytest.mark.parametrize(
     "argument, since",
     [
-        ("NOSUCHARGUMENT", None),
-        ("INDEX_NOSUCHTYPE", None),
+        ("NOSUCHARGUMENT", "8.11"),
+        ("INDEX_NOSUCHTYPE", "8.11"),
+        ("INDEX_USAGEMETRICS", "8.8.21"),
         ("INCLUDEENABLEDRECORDS", "8.8.21"),
         ("INDEX_OPTIMIZEMODEENABLED", "8.9.0"),
         ("INDEX_CLUSTERVARIABLE", "8.9.0"),
@@ -133,22 +135,15 @@ def test_optimize_mode(kind, intents, dropped):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_unknown_arguments(version, argument, since):
     """What a version doesn't know is ignored up to 8.9; 8.10 doesn't start."""
-    default = one(version)
-    if since and VERSIONS.index(version) >= VERSIONS.index(since):
-        on, off = (one(version, **{argument: value}) for value in ("true", "false"))
-        assert default in (on, off)
-        assert on != off
-    elif version == "8.10.0":
+    is_known = version_of(version) >= version_of(since)
+    if not is_known and version == "8.10.0":
         with pytest.raises(WrongConfigurationError, match=argument.lower()):
             one(version, **{argument: "true"})
-    else:
-        assert one(version, **{argument: "true"}) == default
-
-
-@pytest.mark.parametrize("argument", ["INDEX_USER", "INDEX_USAGEMETRICS"])
-def test_flags_without_effect(argument):
-    """Some flags are known from 8.8 on, and do nothing."""
-    assert one("8.10.0", **{argument: "true"}) == one("8.10.0")
+        return
+    on, off = (one(version, **{argument: value}) for value in ("true", "false"))
+    assert one(version) in (on, off)
+    # There are flags that a version knows, and that do nothing.
+    assert (on != off) == (is_known and argument != "INDEX_USAGEMETRICS")
 
 
 @pytest.mark.parametrize(
@@ -159,6 +154,7 @@ def test_flags_without_effect(argument):
         {"BULK_SIZE": "many"},
         {"INDEX_JOB": "yes"},
         {"INDEX_PREFIX": "with_line"},
+        {"kind": "io.camunda.exporter.appint.AppIntegrationsExporter"},
         # What isn't imitated.
         {"BULK_DELAY": "0"},
         {"URL": "http://a:1,http://b:2"},
@@ -171,29 +167,9 @@ def test_flags_without_effect(argument):
     ],
 )
 def test_wrong_values(arguments):
-    """A broker doesn't start with an argument that isn't of its type, or imitated."""
+    """A broker doesn't start with an argument of a wrong type, or a class of others."""
     with pytest.raises(WrongConfigurationError):
         one("8.9.0", **arguments)
-
-
-@pytest.mark.parametrize("path", ["/", "/path"])
-def test_urls(path):
-    """A URL with more than host and port starts, and can't be opened."""
-    assert one("8.6.0", URL=f"http://127.0.0.1:9280{path}").address is None
-
-
-def test_classes():
-    """The broker has these two exporters, and no other class can be loaded."""
-    assert one("8.6.0", kind=OPENSEARCH).opensearch
-    with pytest.raises(WrongConfigurationError):
-        one("8.6.0", kind="io.camunda.exporter.appint.AppIntegrationsExporter")
-
-
-def test_order():
-    """Exporters are called in the order of their ids."""
-    given = variables("8.6.0", "ZFAST") | variables("8.6.0", "ASLOW")
-
-    assert list(exporters(given, "8.6.0")) == ["aslow", "zfast"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -237,27 +213,20 @@ def test_physical_tenants():
 
 def test_unknown_exporter_assigned():
     """A physical tenant can't list an exporter that isn't defined."""
-    given = variables("8.10.0") | assigned("DEFAULT", "x", "z")
-
     with pytest.raises(WrongConfigurationError, match="z"):
-        exporters(given, "8.10.0")
+        exporters(variables("8.10.0") | assigned("DEFAULT", "x", "z"), "8.10.0")
 
 
 @pytest.mark.parametrize("missing", ["DEFAULT", "RED"])
 def test_exporters_assigned_is_mandatory(missing):
-    """With physical tenants and an exporter every tenant must list its exporters."""
+    """In 8.10, with an exporter, every physical tenant must list its exporters."""
     listed = assigned("DEFAULT") | assigned("RED")
     given = {name: listed[name] for name in listed if missing not in name}
     given |= {f"{TENANT}_RED_NAME": "Red"}
 
     assert exporters(given, "8.10.0") == {}
+    given |= variables("8.10.0")
     with pytest.raises(WrongConfigurationError, match=missing.lower()):
-        exporters(given | variables("8.10.0"), "8.10.0")
-
-
-def test_physical_tenants_before_8_10():
-    """Up to 8.9 there are no physical tenants."""
-    given = variables("8.9.0") | {f"{TENANT}_RED_NAME": "Red"}
-
+        exporters(given, "8.10.0")
     assert tenants(given, "8.9.0") == ["default"]
     assert list(exporters(given, "8.9.0")) == ["x"]
