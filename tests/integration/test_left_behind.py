@@ -25,6 +25,8 @@ def run(place, tmp_path):
     if place.has_images:
         environment["BUILT"] = " ".join(place.images)
         command += ["--containers"]
+    else:
+        command += ["--numprocesses=1"]  # as `make test` has workers
     others = containers(place)
 
     def parts():
