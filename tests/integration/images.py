@@ -235,10 +235,11 @@ class Containers:
         """Build the images on what CAMUNDA_IMAGE names, or on a stand-in for it."""
         self.images = built()
         base = base_of(self.images.distribution)
+        own, others = version_of(base), set(VERSIONS) - {version_of(base)}
         self.is_real = not base.startswith(STANDIN)
         self.name = base if self.is_real else f"{base} (the recorded engine)"
-        self.versions = (version_of(base),) if self.is_real else VERSIONS
-        self._distributions = {version_of(base): self.images.distribution}
+        self.versions = (own,) if self.is_real else (*sorted(others), own)
+        self._distributions = {own: self.images.distribution}
         self._numbers = itertools.count()
 
     @contextmanager
