@@ -11,7 +11,10 @@ from pathlib import Path
 from devkit.arguments import WrongConfigurationError
 from devkit.broker import Broker
 from devkit.engine import WrongVersionError
+from devkit.journal import WrongDataError
 from devkit.processes import LOOPBACK
+
+LARGEST_PORT = 65535
 
 DESCRIPTION = """\
 Play what real engines recorded, and export it as the bundled exporter of that version
@@ -40,13 +43,14 @@ async def run(options: argparse.Namespace) -> None:
             f"management {broker.management_url}",
             flush=True,
         )
-        await stopped.wait()
+        waiting = [asyncio.create_task(x.wait()) for x in (stopped, broker.broken)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
 
 def port(environ: Mapping[str, str], name: str, default: int) -> int:
     """Return the port that a variable names."""
     text = environ.get(name, str(default))
-    if not text.isdecimal():
+    if not text.isdecimal() or int(text) > LARGEST_PORT:
         raise WrongConfigurationError(f"{name} is {text!r}, which is not a port")
     return int(text)
 
@@ -78,8 +82,11 @@ def main() -> int:
     )
     try:
         asyncio.run(run(parser.parse_args()))
-    except (WrongConfigurationError, WrongVersionError) as error:
+    except (WrongConfigurationError, WrongVersionError, WrongDataError) as error:
         print(f"The broker doesn't start: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The broker doesn't run: {error}", file=sys.stderr)
         return 1
     return 0
 

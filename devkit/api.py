@@ -1,5 +1,7 @@
 """The REST API (version 2) of the recorded engine, as far as recordings go."""
 
+import json
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -24,6 +26,17 @@ CHANGES = {
     "followUpDate": "followUpDate",
     "priority": "priority",
 }
+# The fields of all bodies, where only some types have a meaning.
+FIELDS = {
+    **dict.fromkeys(("variables", "changeset", "filter"), dict),
+    **dict.fromkeys(("maxJobsToActivate", "timeout", "retries", "priority"), int),
+    **dict.fromkeys(("tags", "candidateGroups", "candidateUsers"), list),
+    **dict.fromkeys(("processDefinitionId", "tenantId", "businessId", "action"), str),
+    **dict.fromkeys(("assignee", "type", "name", "signalName", "errorCode"), str),
+    **dict.fromkeys(("correlationKey", "dueDate", "followUpDate"), str),
+    "allowOverride": bool,
+}
+LONGEST_KEY = 19
 DEPLOYED = {
     "PROCESS": ("processDefinition", "bpmnProcessId", "processDefinitionId"),
     "FORM": ("form", "formId", "formId"),
@@ -41,9 +54,11 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     """Answer what can't be done as the engine does: a problem, with its reason."""
     try:
         return await handler(request)
-    except RefusedError as error:
-        problem = {"title": "REFUSED", "status": error.status, "detail": str(error)}
-        return web.json_response(problem, status=error.status)
+    except (RefusedError, OSError) as error:
+        # The journal can't be written, so nothing has happened.
+        status = error.status if isinstance(error, RefusedError) else 503
+        problem = {"title": "REFUSED", "status": status, "detail": str(error)}
+        return web.json_response(problem, status=status)
 
 
 class Api:
@@ -90,7 +105,10 @@ class Api:
 
     async def _deploy(self, request: web.Request) -> web.Response:
         # The files hold what was recorded: a name is enough to know them.
-        form = await request.post()
+        try:
+            form = await request.post()
+        except ValueError as error:
+            raise RefusedError(400, f"That isn't a form: {error}") from error
         names = [x.filename for x in form.values() if isinstance(x, web.FileField)]
         records = self._commands.deploy(names)
         deployed = [self._deployed(each) for each in records]
@@ -116,9 +134,9 @@ class Api:
         }
 
     async def _create(self, request: web.Request) -> web.Response:
-        body = await request.json()
+        body = await _content(request)
         model = body.get("processDefinitionId") or self._commands.model_of(
-            int(body["processDefinitionKey"])
+            _key(body.get("processDefinitionKey"))
         )
         instance = self._commands.create(model, body)
         answer = {
@@ -131,11 +149,11 @@ class Api:
         return self._command(request, verb, await _content(request))
 
     async def _user_task(self, request: web.Request) -> web.Response:
-        return web.json_response(self._task(int(request.match_info["key"])))
+        return web.json_response(self._task(_key(request.match_info["key"])))
 
     async def _search(self, request: web.Request) -> web.Response:
-        asked = (await request.json()).get("filter", {})
-        key = int(asked.get("userTaskKey") or asked.get("processInstanceKey") or 0)
+        asked = (await _content(request, "filter"))["filter"]
+        key = _key(asked.get("userTaskKey") or asked.get("processInstanceKey"))
         _, instance, _ = self._commands.find(key)
         opened = {instance.keys[x] for x in instance.opened if x.kind == "USER_TASK"}
         items = [self._task(each) for each in sorted(opened)]
@@ -155,7 +173,7 @@ class Api:
         }
 
     async def _assign(self, request: web.Request) -> web.Response:
-        body = await request.json()
+        body = await _content(request, "assignee")
         changes = {"assignee": body["assignee"]}
         # Without permission to override, an assignment is a claim.
         claims = body.get("allowOverride") is False
@@ -174,8 +192,11 @@ class Api:
         )
 
     async def _update(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        changes = {CHANGES[name]: each for name, each in body["changeset"].items()}
+        body = await _content(request, "changeset")
+        given = _typed(body["changeset"])
+        if given.keys() - CHANGES:
+            raise RefusedError(400, f"A user task only has {', '.join(CHANGES)}")
+        changes = {CHANGES[name]: each for name, each in given.items()}
         return self._command(
             request,
             "update",
@@ -188,7 +209,7 @@ class Api:
         return self._command(request, "complete", body)
 
     async def _activate(self, request: web.Request) -> web.Response:
-        body = await request.json()
+        body = await _content(request, "type", "maxJobsToActivate", "timeout")
         jobs = self._commands.activate(
             body["type"], body["maxJobsToActivate"], body["timeout"]
         )
@@ -205,7 +226,7 @@ class Api:
         }
 
     async def _fail_job(self, request: web.Request) -> web.Response:
-        body = await request.json()
+        body = await _content(request)
         left = body.get("retries", 0) > 0
         return self._command(
             request,
@@ -215,7 +236,7 @@ class Api:
         )
 
     async def _throw_error(self, request: web.Request) -> web.Response:
-        body = await request.json()
+        body = await _content(request, "errorCode")
         return self._command(
             request,
             "throw error",
@@ -224,14 +245,14 @@ class Api:
         )
 
     async def _update_job(self, request: web.Request) -> web.Response:
-        changes = (await request.json())["changeset"]
+        changes = (await _content(request, "changeset"))["changeset"]
         verb = "set retries" if "retries" in changes else "set timeout"
         return self._command(request, verb, {})
 
     async def _publish(
         self, verb: str, name: str, request: web.Request
     ) -> web.Response:
-        body = await request.json()
+        body = await _content(request, name)
         self._commands.publish(verb, body[name], body)
         return web.json_response({})
 
@@ -242,9 +263,35 @@ class Api:
         body: Body,
         suits: Callable[[Part], bool] = lambda _: True,
     ) -> web.Response:
-        self._commands.command(verb, int(request.match_info["key"]), body, suits)
+        self._commands.command(verb, _key(request.match_info["key"]), body, suits)
         return web.Response(status=204)
 
 
-async def _content(request: web.Request) -> dict[str, Any]:
-    return dict(await request.json()) if request.can_read_body else {}
+def _key(text: object) -> int:
+    if not re.fullmatch(f"[0-9]{{1,{LONGEST_KEY}}}", str(text)):
+        raise RefusedError(400, f"{str(text)[:LONGEST_KEY]!r} is not a key")
+    return int(str(text))
+
+
+async def _content(request: web.Request, *required: str) -> dict[str, Any]:
+    """Return the body: an object whose fields, some *required*, have their types."""
+    text = await request.read() or b"{}"
+    try:
+        body = json.loads(text)
+        # What a client of the exporter couldn't write as JSON is no JSON for us.
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, f"That isn't JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise RefusedError(400, "The body isn't an object")
+    return _typed(body, *required)
+
+
+def _typed(fields: dict[str, Any], *required: str) -> dict[str, Any]:
+    """Return *fields* without those that are null, or refuse them."""
+    given = {name: each for name, each in fields.items() if each is not None}
+    for name in (*required, *given):
+        kind = FIELDS.get(name, object)
+        if not isinstance(given.get(name), kind):
+            raise RefusedError(400, f"{name} is missing, or no {kind.__name__}")
+    return given

@@ -1,11 +1,11 @@
 """One broker of the recorded engine: its partitions, its exporters and its ports."""
 
 import asyncio
-import contextlib
 import json
+import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -14,16 +14,22 @@ from aiohttp import web
 
 from devkit import management
 from devkit.api import MOST_BYTES, Api, refusals
-from devkit.arguments import exporters, tenants
-from devkit.cluster import Cluster, variable
+from devkit.arguments import WrongConfigurationError, exporters, tenants
+from devkit.cluster import Cluster, number_of
 from devkit.engine import Engine, Partition
 from devkit.exporting import Exporting
+from devkit.journal import WrongDataError
 from devkit.processes import LOOPBACK
+from devkit.stories import MOST_PARTITIONS
+from devkit.waiting import ended
+
+log = logging.getLogger(__name__)
 
 # So many records are exported between two snapshots that nobody asked for.
 SNAPSHOT_RECORDS = 1000
 TICK_SECONDS = 0.05
 
+BASE_PATH = re.compile("(/[^/{}]+)*/?")
 PLACEHOLDER = re.compile(r"\$\{([^}:]+)(?::([^}]*))?\}")
 
 
@@ -49,8 +55,13 @@ class Broker:
             data.mkdir(parents=True, exist_ok=True)
         self._host = host
         self._rest_port, self._management_port = rest_port, management_port
-        self.base_path = environ.get("MANAGEMENT_SERVER_BASEPATH", "").rstrip("/")
-        self.partitions_count = int(variable(environ, "PARTITIONSCOUNT", "1"))
+        base_path = environ.get("MANAGEMENT_SERVER_BASEPATH", "")
+        if not BASE_PATH.fullmatch(base_path):
+            raise WrongConfigurationError(f"{base_path!r} is no path of a server")
+        self.base_path = base_path.rstrip("/")
+        self.partitions_count = number_of(
+            environ, "PARTITIONSCOUNT", range(1, MOST_PARTITIONS)
+        )
         self.clock_offset_ms = 0
         names = tenants(environ, version)
         # Raises what keeps a broker from starting.
@@ -66,6 +77,8 @@ class Broker:
         self.exporting: dict[tuple[str, int], Exporting] = {}
         self.cluster = Cluster(self, environ)
         self.rest_url = self.management_url = ""
+        self.broken = asyncio.Event()
+        """Set when something failed that the broker can't go on without."""
         self._running: list[asyncio.Task[None]] = []
         self._snapshot: dict[str, Any] = {}
 
@@ -80,28 +93,40 @@ class Broker:
 
     async def __aenter__(self) -> Self:
         """Take commands and export."""
-        self._stack = AsyncExitStack()
-        api = web.Application(
-            client_max_size=MOST_BYTES,
-            middlewares=[self.cluster.at_the_leader, refusals],
-        )
-        api.add_routes(Api(self.engine).routes())
-        api.router.add_get("/v2/topology", self._topology)
-        self.rest_url = await self._listen(api, self._rest_port)
-        manage = management.app(self)
-        manage.middlewares.append(self.cluster.at_the_leader)
-        self.management_url = await self._listen(manage, self._management_port)
-        await self._stack.enter_async_context(self.cluster)
-        self._ticking = asyncio.create_task(self._tick())
+        async with AsyncExitStack() as stack:
+            self._stack = stack
+            stack.callback(self.engine.close)
+            api = web.Application(
+                client_max_size=MOST_BYTES,
+                middlewares=[self.cluster.at_the_leader, refusals],
+            )
+            api.add_routes(Api(self.engine).routes())
+            api.router.add_get("/v2/topology", self._topology)
+            self.rest_url = await self._listen(api, self._rest_port)
+            manage = management.app(self)
+            manage.middlewares.append(self.cluster.at_the_leader)
+            self.management_url = await self._listen(manage, self._management_port)
+            stack.push_async_callback(self.follow)
+            await stack.enter_async_context(self.cluster)
+            stack.push_async_callback(ended, self.begin(self._tick()))
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop; nothing is kept that a snapshot doesn't hold."""
-        self._ticking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._ticking
-        await self.follow()
         await self._stack.aclose()
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do *work* in a task; when that fails, the broker is `broken`."""
+
+        def check(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()):
+                log.error("The broker can't go on", exc_info=error)
+                self.broken.set()
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(check)
+        return task
 
     async def lead(self) -> None:
         """Begin to export what the latest snapshot doesn't cover."""
@@ -113,17 +138,12 @@ class Broker:
                 self.version,
                 snapshot=snapshot.get(f"{tenant}/{number}"),
             )
-        self._running = [
-            asyncio.create_task(each.run()) for each in self.exporting.values()
-        ]
+        self._running = [self.begin(each.run()) for each in self.exporting.values()]
 
     async def follow(self) -> None:
         """Export no more."""
-        for task in self._running:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self._running = []
+        tasks, self._running = self._running, []
+        await ended(*tasks)
 
     def take_snapshot(self) -> None:
         """Remember how far every exporter is."""
@@ -136,7 +156,11 @@ class Broker:
     def read_snapshot(self) -> dict[str, Any]:
         """Return the latest snapshot, {} when there is none."""
         if self._data and (path := self._data / "snapshot.json").exists():
-            return dict(json.loads(path.read_text("utf-8")))
+            try:
+                found = json.loads(path.read_text("utf-8"))
+                return {name: dict(each) for name, each in found.items()}
+            except (ValueError, TypeError, AttributeError) as error:
+                raise WrongDataError(f"{path} is damaged") from error
         return self._snapshot
 
     def write_snapshot(self, snapshot: dict[str, Any]) -> None:

@@ -7,13 +7,13 @@ so an engine that was killed goes on where it was.
 
 import asyncio
 import heapq
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
 
+from devkit.journal import Entry, Journal, WrongDataError
 from devkit.playing import Body, Instance, Play
 from devkit.stories import (
     PARTITION_BITS,
@@ -126,24 +126,38 @@ class Engine:
         self.version = version
         self.now_ms = now_ms
         directory = recordings or RECORDINGS / recorded_version(version)
-        self.recording = recording(directory)
+        try:
+            self.recording = recording(directory)
+        except (ValueError, LookupError, TypeError) as error:
+            raise WrongVersionError(f"{directory} is damaged: {error!r}") from error
         if not self.recording.records:
             raise WrongVersionError(f"There is no recording in {directory}")
-        self._tenants, self._count, self._path = list(tenants), partitions, journal
+        self._tenants, self._count = list(tenants), partitions
+        self.term = 0
+        """How often a leader was found, until what is played now."""
         self._numbers = count()
         self._begin()
-        if journal and journal.exists():
-            for line in journal.read_text("utf-8").splitlines():
-                self._replay(json.loads(line))
+        self._file = Journal(journal) if journal else None
+        try:
+            for entry in self._file.entries() if self._file else ():
+                self._replay(entry)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let others use the file of the journal."""
+        if self._file:
+            self._file.close()
 
     def forget(self) -> None:
         """Begin anew, with empty logs and an empty journal."""
-        if self._path:
-            self._path.unlink(missing_ok=True)
+        if self._file:
+            self._file.clear()
         self._begin()
 
     def _begin(self) -> None:
-        self.journal: list[Mapping[str, Any]] = []
+        self.journal: list[Entry] = []
         self.definitions: dict[str, dict[int, int]] = {x: {} for x in self._tenants}
         self.partitions = {
             (tenant, number): Partition(number, tenant)
@@ -170,19 +184,27 @@ class Engine:
             "instance": instance.key if instance else 0,
             "body": body,
             "now": self.now_ms(),
+            "of": self.recording.version,
+            "term": self.term,
         }
         return self.keep(entry)
 
-    def keep(self, entry: Mapping[str, Any]) -> Instance:
+    def keep(self, entry: Entry) -> Instance:
         """Write *entry* into the journal, and play it."""
-        if self._path:
-            with self._path.open("a", encoding="utf-8") as journal:
-                journal.write(json.dumps(entry) + "\n")
-        return self._replay(entry)
+        with self._file.with_entry(entry) if self._file else nullcontext():
+            return self._replay(entry)
 
-    def _replay(self, entry: Mapping[str, Any]) -> Instance:
-        self.journal.append(entry)
+    def _replay(self, entry: Entry) -> Instance:
+        if entry.get("of") != self.recording.version:
+            raise WrongDataError(
+                f"The journal is of recordings of {entry.get('of', 'another format')}, "
+                f"and {self.recording.version} is what is played here"
+            )
         tenant, number = entry["at"]
+        if (tenant, number) not in self.partitions:
+            raise WrongDataError(
+                f"The journal has a partition {number} of {tenant}, which isn't there"
+            )
         partition = self.partitions[tenant, number]
         part = self.recording.parts[entry["part"]]
         definitions = self.definitions[tenant]
@@ -205,6 +227,8 @@ class Engine:
         if part.subject in instance.keys and part.verb.endswith(("job", "error")):
             partition.workers.pop(instance.keys[part.subject], None)
         partition.log.append(records)
+        self.journal.append(entry)
+        self.term = max(self.term, entry["term"])
         return instance
 
     def _name(self, partition: Partition, instance: Instance, part: Part) -> None:

@@ -1,4 +1,4 @@
-"""Wait for other processes and threads, which can't wake us."""
+"""Wait for other processes and threads, which can't wake us, and for tasks."""
 
 import asyncio
 import inspect
@@ -21,3 +21,12 @@ async def eventually(condition: Callable[[], Any], *, within: float = 5.0) -> An
         if time.monotonic() > deadline:
             raise AssertionError("the condition never came true")
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def ended(*tasks: asyncio.Task[None]) -> None:
+    """Cancel *tasks*, wait for them, and raise what any of them failed of."""
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result

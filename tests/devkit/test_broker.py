@@ -1,8 +1,5 @@
 """A broker of the recorded engine, over its own ports, and several of them together."""
 
-import asyncio
-import os
-import sys
 from collections import Counter
 from contextlib import AsyncExitStack
 
@@ -12,7 +9,7 @@ import pytest
 from devkit.arguments import WrongConfigurationError
 from devkit.broker import Broker
 from devkit.client import Client, CommandError
-from devkit.processes import ROOT, free_port
+from devkit.processes import free_port
 from devkit.recorder import Recorder
 from devkit.stories import RECORDINGS, recording
 from exporter.distribution.broker_environment import broker_environment
@@ -166,19 +163,3 @@ async def test_below_a_context_path(recorder):
             assert [x["exporterId"] for x in await answer.json()] == ["appintspool"]
         async with session.get(f"{broker.management_url}/actuator/exporters") as answer:
             assert answer.status == 404
-
-
-async def test_the_process():
-    """`python -m devkit` says what it plays, and ends when it is asked to."""
-    ports = {"SERVER_PORT": "0", "MANAGEMENT_SERVER_PORT": "0"}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "devkit", "--version", "8.10.9"),
-        cwd=ROOT,
-        env=os.environ | ports,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    said = await asyncio.wait_for(process.stdout.readline(), 20)
-    process.terminate()
-
-    assert b"plays records of 8.9.0 as 8.10.9 exports them" in said
-    assert await process.wait() == 0

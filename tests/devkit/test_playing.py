@@ -236,12 +236,14 @@ def test_a_journal_is_enough(tmp_path):
     first = Played("8.8.21", journal=journal)
     first.commands.create("fx-ext", {"tenantId": "acme"})
     first.events()
+    first.engine.close()
     second = Engine("8.8.21", journal=journal, now_ms=lambda: 0)
     second.commit()
     before, after = (each.partitions["default", 1] for each in (first.engine, second))
     assert after.log.records == before.log.records
 
     Commands(second).command("complete", first.task(), {})
+    second.close()
 
 
 def test_unknown_versions(tmp_path):
@@ -250,6 +252,10 @@ def test_unknown_versions(tmp_path):
         Engine("8.7.0", now_ms=lambda: NOON)
     with pytest.raises(WrongVersionError, match="no recording in"):
         Engine("8.7.0", recordings=tmp_path, now_ms=lambda: NOON)
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "job.jsonl").write_text('{"position": 1', "utf-8")
+    with pytest.raises(WrongVersionError, match="is damaged"):
+        Engine("8.7.0", recordings=tmp_path / "cut", now_ms=lambda: NOON)
 
 
 def test_other_recordings(tmp_path):

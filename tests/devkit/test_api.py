@@ -1,0 +1,71 @@
+"""Nonsense over the REST API is answered with a sentence, and changes nothing."""
+
+import aiohttp
+import pytest
+
+from devkit.broker import Broker
+from devkit.client import Client
+from devkit.stories import RECORDINGS, recording
+
+FILES = recording(RECORDINGS / "8.9.0").deployments["fx-ext"]
+CREATE, TASK = "process-instances", "user-tasks/{task}"
+
+
+@pytest.fixture
+async def broker():
+    """Return a broker in which a process is deployed."""
+    async with Broker("8.9.0") as broker, Client(broker.rest_url) as client:
+        await client.deploy(FILES)
+        yield broker
+
+
+@pytest.mark.parametrize(
+    "method, path, body, sentence",
+    [
+        ("POST", CREATE, b"{", "isn't JSON"),
+        ("POST", CREATE, b"\xff\xfe", "isn't JSON"),
+        ("POST", CREATE, b"[" * 100_000, "isn't JSON"),
+        ("POST", CREATE, b'{"processDefinitionId":"fx-ext","x":NaN}', "isn't JSON"),
+        ("POST", CREATE, b'{"processDefinitionId":"\\ud800"}', "isn't JSON"),
+        ("POST", CREATE, b"[]", "isn't an object"),
+        ("POST", CREATE, b"", "'None' is not a key"),
+        ("POST", CREATE, b'{"processDefinitionKey":"abc"}', "'abc' is not a key"),
+        ("POST", CREATE, b'{"processDefinitionId":5}', "Id is missing, or no str"),
+        ("POST", CREATE, b'{"variables":["a"]}', "variables is missing, or no dict"),
+        ("POST", "user-tasks/search", b"{}", "filter is missing"),
+        ("POST", "user-tasks/-1/completion", b"{}", "'-1' is not a key"),
+        ("GET", "user-tasks/" + 5000 * "9", b"", "is not a key"),
+        ("POST", f"{TASK}/assignment", b"{}", "assignee is missing"),
+        ("POST", f"{TASK}/assignment", b'{"assignee":null}', "assignee is missing"),
+        ("PATCH", TASK, b'{"changeset":[]}', "changeset is missing"),
+        ("PATCH", TASK, b'{"changeset":{"nope":1}}', "A user task only has"),
+        ("PATCH", TASK, b'{"changeset":{"priority":"x"}}', "priority is missing"),
+        ("POST", "jobs/activation", b'{"type":"x"}', "maxJobsToActivate is missing"),
+        ("POST", "jobs/1/failure", b'{"retries":"x"}', "retries is missing"),
+        ("POST", "messages/publication", b'{"name":5}', "name is missing"),
+        ("POST", "signals/broadcast", b"{}", "signalName is missing"),
+    ],
+)
+async def test_nonsense(broker, method, path, body, sentence):
+    """It is refused with status 400 and the reason, and nothing is played."""
+    async with Client(broker.rest_url) as client:
+        started = await client.create_instance("fx-ext")
+        found = {"filter": {"processInstanceKey": started["processInstanceKey"]}}
+        (task,) = (await client.ask("POST", "user-tasks/search", json=found))["items"]
+    before = len(broker.engine.journal)
+
+    url = f"{broker.rest_url}/v2/{path.format(task=task['userTaskKey'])}"
+    async with aiohttp.request(method, url, data=body) as answer:
+        assert answer.status == 400
+        assert sentence in (await answer.json())["detail"]
+    assert len(broker.engine.journal) == before
+
+
+async def test_a_form_without_an_end(broker):
+    """A deployment that can't be read is refused."""
+    headers = {"Content-Type": "multipart/form-data; boundary=a"}
+    url = f"{broker.rest_url}/v2/deployments"
+
+    async with aiohttp.request("POST", url, data=b"x", headers=headers) as answer:
+        assert answer.status == 400
+        assert "isn't a form" in (await answer.json())["detail"]
