@@ -271,10 +271,11 @@ class Backend(Stub):
 
     def accept(self, request: Request) -> None:
         """Remember the events of *request* as accepted."""
+        both = zip(request.ids, request.events, strict=True)
+        arrivals = [Arrival(request.at, *each) for each in both]
         self.accepted.append(request)
-        for identity, event in zip(request.ids, request.events, strict=True):
-            arrival = Arrival(request.at, identity, event)
-            self.arrivals.append(arrival)
+        self.arrivals += arrivals
+        for arrival in arrivals:
             self.news.put_nowait(arrival)
 
 

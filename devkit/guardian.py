@@ -16,12 +16,25 @@ from pathlib import Path
 
 def kill_sessions(leaders: set[int]) -> None:
     """Kill all processes in the sessions that *leaders* began; they may have ended."""
+    killed: set[int] = set()
+    while new := _members(leaders) - killed:
+        for pid in new:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        # Others may have been started before that.
+        killed |= new
+
+
+def _members(leaders: set[int]) -> set[int]:
+    """Return the processes in the sessions of *leaders*."""
     # Where there is no /proc, only the leaders themselves can be found.
     found = {int(path.name) for path in Path("/proc").glob("[0-9]*")}
+    members: set[int] = set()
     for pid in found or leaders:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if os.getsid(pid) in leaders:
-                os.kill(pid, signal.SIGKILL)
+                members.add(pid)
+    return members
 
 
 def left(lines: Iterable[str]) -> set[int]:

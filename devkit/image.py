@@ -84,8 +84,11 @@ async def engine_in_docker(
     else:
         yield
     finally:
-        await run.stop()
-        await _failure(work, "rm", "--force", name)  # if it didn't end in time
+        try:
+            await run.stop()
+        finally:
+            # If it didn't end in time, or nobody waited for that.
+            await _failure(work, "rm", "--force", name)
 
 
 async def _failure(work: Path, *command: str) -> str:

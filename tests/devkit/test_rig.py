@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import signal
 import socket
 import sys
 
 import aiohttp
-import psutil
 import pytest
 
 from devkit.backend import (
@@ -23,7 +21,7 @@ from devkit.backend import (
 )
 from devkit.clock import Clock
 from devkit.metrics import read
-from devkit.processes import ROOT, Exporter, Process, StartError, free_port
+from devkit.processes import Exporter, Process, StartError, free_port
 from devkit.proxy import NONSENSE, Cut, Proxy
 from devkit.recorder import Recorder
 from devkit.waiting import eventually
@@ -137,6 +135,16 @@ async def test_requests_are_held(client):
     assert not early
 
 
+async def test_events_without_identities(client):
+    """A batch that doesn't name each event is no batch, and nothing is accepted."""
+    async with Backend() as backend:
+        batch = {"json": {"events": [{}, {}]}, "headers": {"X-Event-Ids": "1-1-1"}}
+        async with client.post(backend.url, **batch) as answer:
+            assert answer.status == 500
+
+    assert backend.accepted == backend.positions == []
+
+
 async def test_strays(client):
     """A request for anything but events is answered with 404, and is visible."""
     async with Backend() as backend:
@@ -196,46 +204,6 @@ async def test_a_process_that_ends_at_once(tmp_path):
 
     with pytest.raises(StartError, match=r"(?s)ended with status 3\..*hello"):
         await process.start(f"http://127.0.0.1:{free_port()}")
-
-
-PARENT = """
-import asyncio, sys, time
-from pathlib import Path
-from devkit.processes import Process
-
-process = Process(["/bin/sh", "-c", "sleep 1000 & echo $! $$; wait"], log=Path("log"))
-process.spawn()
-time.sleep(1000)
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-async def test_no_process_is_left(tmp_path, number):
-    """A process and its children end with the one that started it, however it ends."""
-    parent = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        PARENT,
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    log = tmp_path / "log"
-    await eventually(lambda: log.exists() and log.read_text().endswith("\n"), within=20)
-    children = [psutil.Process(int(pid)) for pid in log.read_text().split()]
-
-    parent.send_signal(number)
-
-    assert await parent.wait() != 0
-    await eventually(lambda: not any(map(is_alive, children)), within=20)
-
-
-def is_alive(process):
-    """Tell whether *process* still does something."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 async def test_a_proxy_cuts(client):

@@ -1,0 +1,81 @@
+"""Nothing outlives the one that started it, not even what starts at that moment."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import psutil
+import pytest
+
+from devkit.processes import ROOT, Process
+from devkit.waiting import eventually
+
+PARENT = """
+import asyncio, sys, time
+from pathlib import Path
+from devkit.processes import Process
+
+process = Process(["/bin/sh", "-c", "sleep 1000 & echo $! $$; wait"], log=Path("log"))
+process.spawn()
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_no_process_is_left(tmp_path, number):
+    """A process and its children end with the one that started it, however it ends."""
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        PARENT,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    log = tmp_path / "log"
+    await eventually(lambda: log.exists() and log.read_text().endswith("\n"), within=20)
+    children = [psutil.Process(int(pid)) for pid in log.read_text().split()]
+
+    parent.send_signal(number)
+
+    assert await parent.wait() != 0
+    await eventually(lambda: not any(map(is_alive, children)), within=20)
+
+
+def is_alive(process):
+    """Tell whether *process* still does something."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+BUSY = """
+import subprocess
+for _ in range(200):
+    subprocess.Popen(["sleep", "30"])
+"""
+
+
+async def test_a_session_that_grows(tmp_path):
+    """Processes that are started while others are killed are killed, too."""
+    process = Process([sys.executable, "-c", BUSY], log=tmp_path / "log")
+    process.spawn()
+    await eventually(lambda: len(members(process.pid)) > 10)
+
+    process.kill()
+
+    await eventually(lambda: not members(process.pid))
+
+
+def members(session):
+    """Return the processes in a session, without those that have ended."""
+    found = []
+    for each in psutil.process_iter(["status"]):
+        try:
+            alive = each.info["status"] != psutil.STATUS_ZOMBIE
+            found += [each] if alive and os.getsid(each.pid) == session else []
+        except ProcessLookupError:
+            pass
+    return found

@@ -1,0 +1,47 @@
+"""A container of an engine is gone when its user doesn't want it any more."""
+
+import asyncio
+import sys
+
+import pytest
+
+from devkit.image import engine_in_docker
+from devkit.processes import ROOT, free_port
+from devkit.waiting import eventually
+
+# It is Docker, and the engine in a container that takes its time to end.
+DOCKER = f"""\
+#!/bin/sh
+echo "$1" >>"$CALLS"
+[ "$1" = run ] || exit 0
+trap 'echo stop >>"$CALLS"' TERM
+cd {ROOT} && {sys.executable} -m devkit &
+while :; do wait; done
+"""
+
+
+async def test_nobody_waits_for_its_end(tmp_path, monkeypatch):
+    """A second Ctrl-C leaves no container behind."""
+    calls, docker = tmp_path / "calls", tmp_path / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("CALLS", str(calls))
+    rest, management = free_port(), free_port()
+    ports = {"SERVER_PORT": str(rest), "MANAGEMENT_SERVER_PORT": str(management)}
+    started = asyncio.Event()
+
+    async def run():
+        async with engine_in_docker("c/c:8.10.9", ports, tmp_path, rest, management):
+            started.set()
+            await asyncio.Event().wait()
+
+    running = asyncio.create_task(run())
+    await asyncio.wait_for(started.wait(), 20)
+    running.cancel()
+    await eventually(lambda: "stop" in calls.read_text())
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert calls.read_text().split() == ["image", "run", "stop", "rm"]
