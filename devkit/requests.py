@@ -184,7 +184,7 @@ class Client:
             headers = [(name, x.replace("8.13.4", "8.9.2")) for name, x in headers]
         user, password = given.authentication_username, given.authentication_password
         if user and password:
-            both = base64.b64encode(f"{user}:{password}".encode("ascii", "replace"))
+            both = base64.b64encode(f"{user}:{password}".encode())
             headers.append(("Authorization", f"Basic {both.decode()}"))
         return Request(method, path, headers, body)
 

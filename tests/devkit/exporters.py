@@ -13,7 +13,6 @@ from tests.records import a_record
 
 ELASTICSEARCH = "io.camunda.zeebe.exporter.ElasticsearchExporter"
 OPENSEARCH = "io.camunda.zeebe.exporter.opensearch.OpensearchExporter"
-LONG = 1000
 
 
 def variables(version, name="X", *, kind=ELASTICSEARCH, **arguments):
@@ -60,16 +59,15 @@ class Exported:
     """
     A partition and its exporters to servers of their own; `async with` runs those.
 
-    The time is that of a clock, and nothing happens but in `write` and `until`.
+    Nothing is exported but in `write` and `until`, and the time is that of a clock.
     """
 
-    def __init__(self, version="8.6.0", *names, snapshot=None, log=(), **arguments):
+    def __init__(self, version="8.6.0", *names, snapshot=None, **arguments):
         """Begin at 0 s with exporters of these *names*, or one of the name x."""
         self.clock, self.partition = Clock(0.0), Partition(1)
         self.servers = {name: Server(self.clock) for name in names or "x"}
         self.server = self.servers.get("x")
-        self._append(log)
-        given = {"BULK_SIZE": 1, "BULK_DELAY": LONG, "INDEX_CREATETEMPLATE": "false"}
+        given = {"BULK_SIZE": 1, "BULK_DELAY": 1000, "INDEX_CREATETEMPLATE": "false"}
         environ = {}
         for name, server in self.servers.items():
             own = {"URL": server.url} | given | arguments
@@ -83,12 +81,11 @@ class Exported:
         )
 
     async def __aenter__(self):
-        """Export what is in the log."""
+        """Listen."""
         self._stack = AsyncExitStack()
         for server in self.servers.values():
             await self._stack.enter_async_context(server)
         self._stack.callback(self.exporting.close)
-        await self.exporting.work()
         return self
 
     async def __aexit__(self, *_):
@@ -97,12 +94,9 @@ class Exported:
 
     async def write(self, *positions, **changes):
         """Append records to the log, and return when nothing more is due."""
-        self._append(positions, **changes)
-        await self.exporting.work()
-
-    def _append(self, positions, **changes):
         self.partition.log.append([a_record(x, **changes) for x in positions])
         self.partition.log.commit()
+        await self.exporting.work()
 
     async def until(self, seconds):
         """Let the time pass, from one thing that is due to the next."""

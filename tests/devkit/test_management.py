@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from devkit import management
 from devkit.broker import Broker
 from devkit.commands import Commands
 from devkit.metrics import read
@@ -13,6 +14,7 @@ from devkit.waiting import eventually
 from tests.devkit.exporters import variables
 
 OLD, NEW, NEWEST = "8.6.0", "8.8.21", "8.10.0"
+DISABLE = "exporters/x/disable"
 NO_SERVER = "http://127.0.0.1:1"
 
 
@@ -21,38 +23,33 @@ class Management:
 
     def __init__(self, broker, session):
         """Ask the *broker*."""
-        self.broker = broker
+        self.broker, self._session = broker, session
         self.exporting = broker.exporting["default", 1]
-        self._session = session
 
-    async def ask(self, method, path, **more):
-        """Return the status of the answer and what it says."""
+    async def send(self, method, path, **more):
+        """Return the status of the answer to a command."""
         url = f"{self.broker.management_url}/actuator/{path}"
         async with self._session.request(method, url, **more) as answer:
-            is_json = answer.content_type == "application/json"
-            return answer.status, await (answer.json() if is_json else answer.text())
+            return answer.status
 
-    async def change(self, verb, name="x", **query):
-        """Return the status of the answer to a request for a change."""
-        method, end = ("DELETE", "") if verb == "delete" else ("POST", f"/{verb}")
-        path = f"exporters/{name}{end}"
-        return (await self.ask(method, path, params=query, json={}))[0]
+    async def show(self, path):
+        """Return the JSON or the text at *path*."""
+        url = f"{self.broker.management_url}/actuator/{path}"
+        async with self._session.get(url) as answer:
+            is_json = answer.content_type == "application/json"
+            return await (answer.json() if is_json else answer.text())
 
     async def states(self):
-        """Return what is listed: the state by physical tenant and id."""
+        """Return the listed states by physical tenant and id."""
         return {
             (each.get("physicalTenant"), each["exporterId"]): each["status"]
-            for each in (await self.ask("GET", "exporters"))[1]
+            for each in await self.show("exporters")
         }
 
     async def reach(self, state, tenant="default"):
         """Return when the exporter of a physical tenant has a state, or is gone."""
         states = self.broker.exporting[tenant, 1].states
         await eventually(lambda: states.get("x") == state)
-
-    async def partition(self, method="GET", path="partitions"):
-        """Return what is shown of the partition."""
-        return (await self.ask(method, path))[1]["1"]
 
 
 @asynccontextmanager
@@ -75,14 +72,15 @@ def deploy(broker):
 
 
 @pytest.mark.parametrize("version, tenant", [(OLD, None), (NEWEST, "default")])
-async def test_change_takes_a_moment(version, tenant):
+async def test_change_takes_a_moment(monkeypatch, version, tenant):
     """A change is accepted, another one meanwhile isn't, and then it is done."""
+    monkeypatch.setattr(management, "MOMENT_SECONDS", 1)
     async with managed(version) as port:
-        accepted = await port.change("disable")
+        accepted = await port.send("POST", DISABLE)
         meanwhile = await port.states()
-        busy = await port.change("enable")
+        busy = await port.send("POST", "exporters/x/enable")
         await port.reach("DISABLED")
-        again = await port.change("enable", "X")
+        again = await port.send("POST", "exporters/X/enable")
         enabling = await port.states()
         await port.reach("ENABLED")
 
@@ -92,11 +90,11 @@ async def test_change_takes_a_moment(version, tenant):
 
 
 @pytest.mark.parametrize("version, status", [(NEW, 400), (NEWEST, 404)])
-@pytest.mark.parametrize("verb, name", [("enable", "y"), ("delete", "x")])
-async def test_what_cannot_be(version, status, verb, name):
+async def test_what_cannot_be(version, status):
     """What can't be done to an exporter is answered with 400, with 404 from 8.10 on."""
     async with managed(version) as port:
-        assert await port.change(verb, name) == status
+        assert await port.send("POST", "exporters/y/enable") == status
+        assert await port.send("DELETE", "exporters/x") == status
         assert port.exporting.states == {"x": "ENABLED"}
 
 
@@ -107,10 +105,12 @@ async def test_what_cannot_be(version, status, verb, name):
 async def test_delete(tmp_path, version, before, status, after):
     """What lost its variables can be deleted in the versions that remember it."""
     async with managed(version, data=tmp_path) as port:
-        await port.ask("POST", "partitions/takeSnapshot")
+        for verb in ("disable", "enable"):
+            await port.send("POST", f"exporters/x/{verb}")
+            await port.reach(f"{verb.upper()}D")
     async with managed(version, {}, data=tmp_path) as port:
         assert (await port.states())[None, "x"] == before
-        assert await port.change("delete") == status
+        assert await port.send("DELETE", "exporters/x") == status
         await port.reach(after)
 
 
@@ -118,15 +118,15 @@ async def test_delete(tmp_path, version, before, status, after):
 async def test_pause(tmp_path, version, phase):
     """Paused, nothing is exported until it resumes, from 8.10 on over a restart."""
     async with Recorder() as recorder:
-        environ = variables(version, URL=recorder.url, INCLUDEENABLEDRECORDS="true")
+        environ = variables(version, URL=recorder.url, BULK_DELAY=1000)
         async with managed(version, environ, data=tmp_path) as port:
-            assert (await port.ask("POST", "exporting/pause"))[0] == 204
+            assert await port.send("POST", "exporting/pause") == 204
             last = deploy(port.broker)
-            assert (await port.partition())["exporterPhase"] == "PAUSED"
+            assert (await port.show("partitions"))["1"]["exporterPhase"] == "PAUSED"
             assert port.exporting.exported == {"x": -1}
         async with managed(version, environ, data=tmp_path) as port:
-            assert (await port.partition())["exporterPhase"] == phase
-            await port.ask("POST", "exporting/resume")
+            assert (await port.show("partitions"))["1"]["exporterPhase"] == phase
+            await port.send("POST", "exporting/resume")
             await eventually(lambda: port.exporting.exported == {"x": last})
 
 
@@ -135,11 +135,11 @@ async def test_physical_tenants():
     names = [f"CAMUNDA_PHYSICALTENANTS_{x}" for x in ("DEFAULT", "RED")]
     environ = dict.fromkeys([f"{x}_DATA_EXPORTERSASSIGNED" for x in names], "x")
     async with managed(NEWEST, environ | variables(NEWEST, URL=NO_SERVER)) as port:
-        unknown = await port.change("disable", physicalTenant="blue")
-        first = await port.change("disable", physicalTenant="red")
+        unknown = await port.send("POST", f"{DISABLE}?physicalTenant=blue")
+        first = await port.send("POST", f"{DISABLE}?physicalTenant=red")
         await port.reach("DISABLED", "red")
         one = await port.states()
-        await port.change("disable")
+        await port.send("POST", DISABLE)
         await port.reach("DISABLED")
 
     assert (unknown, first) == (404, 202)
@@ -153,14 +153,15 @@ async def test_snapshot():
         async with managed(NEW, environ) as port:
             last = deploy(port.broker)
             await eventually(lambda: port.exporting.positions == {"x": last})
-            before = await port.partition()
-            after = await port.partition("POST", "partitions/takeSnapshot")
-            _, metrics = await port.ask("GET", "prometheus")
+            before = await port.show("partitions")
+            await port.send("POST", "partitions/takeSnapshot")
+            after = await port.show("partitions")
+            metrics = read(await port.show("prometheus"))
 
-    assert before["snapshotId"] is None
-    assert before["exportedPosition"] == after["exportedPosition"] == last
-    assert after["snapshotId"].split("-")[3] == str(last)
-    assert read(metrics) == {
+    state = {"exporterPhase": "EXPORTING", "exportedPosition": last}
+    assert before == {"1": {"snapshotId": None} | state}
+    assert after == {"1": {"snapshotId": f"0-1-0-{last}-0"} | state}
+    assert metrics == {
         "zeebe_exporter_last_exported_position x 1": last,
         "zeebe_exporter_last_updated_exported_position x 1": last,
     }
@@ -171,10 +172,8 @@ async def test_clock():
     async with managed(NEW) as port:
         before = port.broker.now_ms()
         for offset in (3_000_000, 600_000):
-            await port.ask("POST", "clock/add", json={"offsetMilli": offset})
-        moved = port.broker.now_ms() - before
-
-    assert 3_600_000 <= moved < 3_700_000
+            await port.send("POST", "clock/add", json={"offsetMilli": offset})
+        assert 3_600_000 <= port.broker.now_ms() - before < 3_700_000
 
 
 async def test_healthy_without_exports(caplog):
@@ -182,7 +181,7 @@ async def test_healthy_without_exports(caplog):
     async with managed(NEW, variables(NEW, URL=f"{NO_SERVER}/")) as port:
         deploy(port.broker)
         for path in ("health", "health/readiness"):
-            assert await port.ask("GET", path) == (200, {"status": "UP"})
-        assert (await port.partition())["exporterPhase"] == "EXPORTING"
+            assert await port.show(path) == {"status": "UP"}
+        assert (await port.show("partitions"))["1"]["exporterPhase"] == "EXPORTING"
         assert port.exporting.exported == {"x": -1}
     assert caplog.messages == [f"Invalid HTTP host: {NO_SERVER}/"]

@@ -48,9 +48,7 @@ def test_bulk(number):
     record = json.loads(request.body.splitlines()[1])
     sender = client("8.6.0", port=29200)
 
-    lines = sender.lines(record, record["sequence"] - (1 << 51))
-
-    assert sender.bulk(lines) == request
+    assert sender.bulk(sender.lines(record, record["sequence"] - (1 << 51))) == request
 
 
 def test_documents():
@@ -59,9 +57,8 @@ def test_documents():
     records = [json.loads(line) for line in text.split("\n") if line]
     sender = client("8.6.0")
 
-    counts = [each["sequence"] - (each["partitionId"] << 51) for each in records]
-    lines = [sender.lines(*pair)[1] for pair in zip(records, counts, strict=True)]
-    assert lines == text.split("\n")[: len(records)]
+    lines = [sender.lines(x, x["sequence"] - (x["partitionId"] << 51)) for x in records]
+    assert [document for _, document in lines] == text.split("\n")[: len(records)]
     assert r"\uD83D\uDE80" in text
 
 
@@ -116,17 +113,6 @@ def test_names(version, agent, component, pattern):
     assert last == f"/{pattern}/_settings?allow_no_indices=true"
     assert f"java/{agent} " in dict(sent[last].headers)["User-Agent"]
     assert json.loads(action)["index"]["_index"] == f"zr_user-task_{written}_2026-11-23"
-
-
-@pytest.mark.parametrize("version", ["8.6.0", "8.9.0"])
-@pytest.mark.parametrize("kind", [ELASTICSEARCH, OPENSEARCH])
-def test_credentials(version, kind):
-    """User and password go with every request; what isn't ASCII becomes `?`."""
-    user, password = ({f"AUTHENTICATION_{x}": "uä"} for x in ("USERNAME", "PASSWORD"))
-
-    *_, last = client(version, kind=kind, **user, **password).startup(version)
-    *_, alone = client(version, kind=kind, **user).startup(version)
-    assert last.headers == [*alone.headers, ("Authorization", "Basic dT86dT8=")]
 
 
 def without(fields, name):
