@@ -141,7 +141,7 @@ class Demo:
             LOG_FORMAT="text",
         )
         self._variables = broker_environment(
-            version_of(image) or NEWEST,
+            version_of(image) if image else NEWEST,
             f"http://{HOST if image else LOOPBACK}:{self.exporter.ingest_port}",
             username="demo",
             password=password,
@@ -282,12 +282,16 @@ def main() -> int:
 
 async def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Run the demo until it ends, or a signal comes."""
-    with tempfile.TemporaryDirectory(prefix="app-integrations-demo-") as work:
-        demo = Demo(options.engine, console, Path(work))
-        running = asyncio.create_task(demo.run(keep=options.keep))
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
-        return await running
+
+    async def work() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="app-integrations-demo-") as files:
+            demo = Demo(options.engine, console, Path(files))
+            return await demo.run(keep=options.keep)
+
+    running = asyncio.create_task(work())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    return await running
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ SILENT_SECONDS, PULL_SECONDS, START_SECONDS = 20.0, 1800.0, 180.0
 
 def version_of(image: str) -> str:
     """Return the version of the engine in *image*, which is its tag."""
-    return image.rpartition(":")[2]
+    name = image.partition("@")[0].rpartition("/")[2]
+    return name.partition(":")[2] or "latest"
 
 
 def alone(version: str) -> dict[str, str]:

@@ -1,11 +1,11 @@
-"""A container of an engine is gone when its user doesn't want it any more."""
+"""An image names a version, and its container is gone when nobody wants it."""
 
 import asyncio
 import sys
 
 import pytest
 
-from devkit.image import engine_in_docker
+from devkit.image import engine_in_docker, version_of
 from devkit.processes import ROOT, free_port
 from devkit.waiting import eventually
 
@@ -18,6 +18,20 @@ trap 'echo stop >>"$CALLS"' TERM
 cd {ROOT} && {sys.executable} -m devkit &
 while :; do wait; done
 """
+
+
+@pytest.mark.parametrize(
+    "image, version",
+    [
+        ("camunda/camunda:8.10.9", "8.10.9"),
+        ("localhost:5000/camunda:8.9.0@sha256:5f2a", "8.9.0"),
+        ("localhost:5000/camunda", "latest"),
+        ("camunda/camunda", "latest"),
+    ],
+)
+def test_version(image, version):
+    """The tag of an image is its version, whatever else is in its name."""
+    assert version_of(image) == version
 
 
 async def test_nobody_waits_for_its_end(tmp_path, monkeypatch):
