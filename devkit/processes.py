@@ -124,7 +124,9 @@ class Process:
 
     async def ready(self, url: str, *, within: float = START_SECONDS) -> None:
         """Return when *url* answers 200; raise if the process isn't ready in time."""
-        async with aiohttp.ClientSession() as session:
+        # Who accepts a connection and never answers isn't waited for any longer.
+        timeout = aiohttp.ClientTimeout(total=within)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
             try:
                 await eventually(lambda: self._is_ready(session, url), within=within)
             except AssertionError:
@@ -168,7 +170,7 @@ class Process:
         try:
             async with session.get(url) as answer:
                 return answer.status == 200
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return False
 
     def _failed(self, problem: str) -> StartError:

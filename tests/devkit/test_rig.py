@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import socket
 import sys
 
@@ -204,6 +205,18 @@ async def test_a_process_that_ends_at_once(tmp_path):
 
     with pytest.raises(StartError, match=r"(?s)ended with status 3\..*hello"):
         await process.start(f"http://127.0.0.1:{free_port()}")
+
+
+async def test_a_process_that_hangs(tmp_path):
+    """A process that accepts connections and doesn't answer is killed in time."""
+    process = Process(["/bin/sleep", "60"], log=tmp_path / "log")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        async with asyncio.timeout(5):
+            with pytest.raises(StartError, match=r"wasn't ready after 0\.2 seconds"):
+                await process.start(url, within=0.2)
+
+    assert process.status == -signal.SIGKILL
 
 
 async def test_a_proxy_cuts(client):
