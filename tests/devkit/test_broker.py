@@ -163,3 +163,20 @@ async def test_below_a_context_path(recorder):
             assert [x["exporterId"] for x in await answer.json()] == ["appintspool"]
         async with session.get(f"{broker.management_url}/actuator/exporters") as answer:
             assert answer.status == 404
+
+
+async def test_exporting_that_fails(monkeypatch, caplog):
+    """A broker whose own work fails says so at once, and raises it in the end."""
+
+    async def run(_: object) -> None:
+        raise OverflowError("too large")
+
+    monkeypatch.setattr("devkit.exporting.Exporting.run", run)
+    with pytest.raises(OverflowError, match="too large"):
+        async with Broker() as broker:
+            await eventually(broker.broken.is_set)
+
+    assert "The broker can't go on" in caplog.text
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(broker.rest_url)
