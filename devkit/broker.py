@@ -165,11 +165,11 @@ class Broker:
 
     def write_snapshot(self, snapshot: dict[str, Any]) -> None:
         """Keep *snapshot* as the latest one."""
-        self._snapshot = snapshot
         if self._data:
             new = self._data / "snapshot.new"
             new.write_text(json.dumps(snapshot), "utf-8")
             new.rename(self._data / "snapshot.json")
+        self._snapshot = snapshot
         self.cluster.share(snapshot)
 
     def partition(self, number: int, tenant: str = "default") -> Partition:

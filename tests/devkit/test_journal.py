@@ -100,3 +100,13 @@ async def test_a_full_disk(tmp_path, monkeypatch):
 
         assert broker.partition(1).log.records == records
         assert (tmp_path / "journal.jsonl").stat().st_size == before
+
+
+async def test_a_snapshot_that_fails(tmp_path):
+    """A snapshot that can't be kept isn't one."""
+    async with Broker("8.9.0", data=tmp_path / "data") as broker:
+        (tmp_path / "data").rename(tmp_path / "gone")
+        with pytest.raises(FileNotFoundError):
+            broker.take_snapshot()
+
+        assert broker.read_snapshot() == {}
