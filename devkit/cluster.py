@@ -9,7 +9,7 @@ hears of a later one doesn't lead any more.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from devkit.arguments import WrongConfigurationError
-from devkit.journal import Entry
+from devkit.journal import age_of, last_of
 from devkit.waiting import ended
 
 if TYPE_CHECKING:
@@ -106,12 +106,23 @@ class Cluster:
     async def commit(self) -> bool:
         """Tell whether a majority has every entry; exporters see none before."""
         async with self._locked:
+            if not self.leads:
+                return False
             count = len(self._engine.journal)
             have = 1 + sum(await asyncio.gather(*map(self._send, self._others)))
             # What was played meanwhile waits for its own turn.
             if have * 2 > self.size and count == len(self._engine.journal):
                 self._engine.commit()
         return have * 2 > self.size
+
+    async def _committed(self) -> bool:
+        """Tell whether a majority has every entry, and has it soon."""
+        term = self._engine.term
+        for _ in range(LOOKS):
+            if await self.commit():
+                return self._engine.term == term
+            await asyncio.sleep(LOOK_SECONDS)
+        return False
 
     @web.middleware
     async def at_the_leader(
@@ -127,7 +138,7 @@ class Cluster:
             if not reads and (1 + len(self._states)) * 2 <= self.size:
                 return _problem(503, "There is no majority")
             answer = await handler(request)
-            if reads or await self.commit():
+            if reads or await self._committed():
                 return answer
             return _problem(504, "Not done yet, as there is no majority any more")
         return await self._forward(request)
@@ -210,7 +221,7 @@ class Cluster:
 
     def _turn(self) -> bool:
         """Tell whether this broker has the newest journal of a majority."""
-        mine = (*_age(self._engine.journal), -self.number)
+        mine = (*age_of(self._engine.journal), -self.number)
         others = [(*state["age"], -number) for number, state in self._states.items()]
         return (1 + len(others)) * 2 > self.size and all(mine > x for x in others)
 
@@ -238,7 +249,7 @@ class Cluster:
         body = {
             "term": self._engine.term,
             "from": begin,
-            "last": _last(journal[:begin]),
+            "last": last_of(journal[:begin]),
             "entries": journal[begin:],
             "snapshot": snapshot,
         }
@@ -259,7 +270,7 @@ class Cluster:
             {
                 "leads": self.leads,
                 "term": self._engine.term,
-                "age": _age(self._engine.journal),
+                "age": age_of(self._engine.journal),
                 "rest": int(self._broker.rest_url.rpartition(":")[2]),
                 "management": int(self._broker.management_url.rpartition(":")[2]),
             }
@@ -271,7 +282,7 @@ class Cluster:
         if self.leads or body["term"] < engine.term:
             return _problem(409, "There is a newer leader")
         engine.term, begin, entries = body["term"], body["from"], body["entries"]
-        there, last = engine.journal[begin:], _last(engine.journal[:begin])
+        there, last = engine.journal[begin:], last_of(engine.journal[:begin])
         if last != body["last"] or there != entries[: len(there)]:
             # It led before, and has what the others never got.
             engine.forget()
@@ -282,15 +293,6 @@ class Cluster:
         if body["snapshot"]:
             self._broker.write_snapshot(body["snapshot"])
         return web.json_response({"entries": len(engine.journal)})
-
-
-def _last(journal: Sequence[Entry]) -> Entry | None:
-    return journal[-1] if journal else None
-
-
-def _age(journal: Sequence[Entry]) -> tuple[int, int]:
-    """Return what is larger for a newer journal."""
-    return (journal[-1]["term"] if journal else 0), len(journal)
 
 
 def _problem(status: int, detail: str) -> web.Response:

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +62,13 @@ class Journal:
     def clear(self) -> None:
         """Remove all entries."""
         self._file.truncate(0)
+
+
+def last_of(journal: Sequence[Entry]) -> Entry | None:
+    """Return the last entry, if there is one."""
+    return journal[-1] if journal else None
+
+
+def age_of(journal: Sequence[Entry]) -> tuple[int, int]:
+    """Return what is larger for a newer journal."""
+    return (journal[-1]["term"] if journal else 0), len(journal)
