@@ -23,9 +23,9 @@ run: $(VENV)/.dev ## run the exporter itself with the APP_INTEGRATIONS_* variabl
 
 ##@ Test it
 .PHONY: test check lint format unit service integration chart-test fault-test bench
-test: check ## everything that needs no Docker: the fast checks, then all scenarios on a recorded engine, faults, the chart
-	@echo "==> scenarios on a recorded engine, faults on purpose, the engine itself, the chart"
-	@$(PARALLEL) --timeout=240 tests/integration tests/faults tests/devkit tests/chart
+test: lint $(VENV)/.dev ## everything that needs no Docker: unit, service and chart tests, faults, all scenarios on a recorded engine
+	@echo "==> unit, service and chart tests, faults on purpose, the recorded engine, all scenarios on it"
+	@$(PARALLEL) --timeout=240 tests/integration tests/faults tests/service tests/unit tests/devkit tests/chart
 
 check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service tests with coverage
 	@echo "==> unit and service tests"
