@@ -104,13 +104,12 @@ class Api:
         return key if self._numbers else str(key)
 
     async def _deploy(self, request: web.Request) -> web.Response:
-        # The files hold what was recorded: a name is enough to know them.
         try:
             form = await request.post()
         except ValueError as error:
             raise RefusedError(400, f"That isn't a form: {error}") from error
-        names = [x.filename for x in form.values() if isinstance(x, web.FileField)]
-        records = self._commands.deploy(names)
+        fields = [each for each in form.values() if isinstance(each, web.FileField)]
+        records = self._commands.deploy({x.filename: x.file.read() for x in fields})
         deployed = [self._deployed(each) for each in records]
         answer = {
             "deploymentKey": self._key(records[-1]["key"]),

@@ -1,6 +1,6 @@
 """The commands of the recorded engine: each plays a part, or is refused."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from devkit.engine import DEFAULT, Engine, Partition, RefusedError
@@ -17,16 +17,22 @@ class Commands:
         self.tenant = tenant
         self._turn = 0
 
-    def deploy(self, names: Collection[str]) -> list[Record]:
-        """Deploy the recorded files of these *names*; return the events of it."""
-        wanted = {Path(name).name for name in names}
-        deployments = [x for x in self.engine.recording.parts if x.verb == "deploy"]
-        for part in deployments:
-            if _files(part) == wanted:
-                break
-        else:
-            there = "; ".join(", ".join(sorted(_files(x))) for x in deployments)
-            raise RefusedError(400, f"The recording deploys these together: {there}")
+    def deploy(self, files: Mapping[str, bytes]) -> list[Record]:
+        """Deploy files that were recorded, by name; return the events of it."""
+        given = {Path(name).name: content for name, content in files.items()}
+        recording = self.engine.recording
+        deployments = {
+            part.number: {Path(name).name: each for name, each in found.items()}
+            for part in recording.parts
+            if part.verb == "deploy" and (found := recording.files(part))
+        }
+        number = next((x for x, found in deployments.items() if found == given), None)
+        if number is None:
+            there = "; ".join(", ".join(each) for each in deployments.values())
+            raise RefusedError(
+                400, f"The recording deploys these together, as they were: {there}"
+            )
+        part = recording.parts[number]
         known = self.engine.definitions[self.tenant]
         if part.event["key"] not in known:
             self.engine.play(self._next(1), part, None, {})
@@ -144,11 +150,6 @@ class Commands:
             number = self._turn % len(partitions) + 1
             self._turn += 1
         return partitions[number - 1]
-
-
-def _files(part: Part) -> set[str]:
-    names = (each["value"].get("resourceName") for each in part.records)
-    return {Path(name).name for name in names if name}
 
 
 def _correlates(part: Part, instance: Instance, body: Body) -> bool:

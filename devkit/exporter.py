@@ -12,6 +12,13 @@ NOTHING = -1
 """The position before all others."""
 
 
+# Whatever a server answers, a broker tries again.
+BROKEN = (
+    *(OSError, EOFError, ValueError, LookupError, OverflowError, RecursionError),
+    asyncio.LimitOverrunError,
+)
+
+
 class ExportError(Exception):
     """A request failed; it will be repeated."""
 
@@ -99,7 +106,8 @@ class Exporter:
     async def _ask(self, request: Request) -> None:
         try:
             answer = await self.connection.ask(request.encoded())
-        except (OSError, EOFError, ValueError, LookupError) as error:
+            problem = self._client.problem(request, answer)
+        except BROKEN as error:
             raise ExportError(repr(error)) from error
-        if problem := self._client.problem(request, answer):
+        if problem:
             raise ExportError(problem)

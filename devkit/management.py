@@ -92,7 +92,11 @@ class Actuator:
 
     async def clock(self, request: web.Request) -> web.Response:
         """Move the clock of the engine."""
-        self._broker.clock_offset_ms += (await request.json())["offsetMilli"]
+        try:
+            offset = int((await request.json())["offsetMilli"])
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
+            raise web.HTTPBadRequest(text="There is no offsetMilli") from error
+        self._broker.clock_offset_ms += offset
         return web.json_response({"epochMilli": self._broker.now_ms()})
 
     async def partitions(self, request: web.Request) -> web.Response:

@@ -115,7 +115,7 @@ def is_key(value: object) -> bool:
 
 
 def keys_of(value: object) -> Iterator[int]:
-    """Yield every key in the value of a record, however deep."""
+    """Yield every key in *value*, however deep."""
     if isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
             yield from keys_of(each)
@@ -153,14 +153,14 @@ class Recording:
         found: dict[str, dict[str, bytes]] = {}
         for part in self.parts:
             values = [each["value"] for each in part.records if part.verb == "deploy"]
-            files = {
-                x["resourceName"]: x["resource"] for x in values if "resource" in x
-            }
-            contents = {name: base64.b64decode(each) for name, each in files.items()}
-            found |= {
-                x["bpmnProcessId"]: contents for x in values if "bpmnProcessId" in x
-            }
+            models = filter(None, (each.get("bpmnProcessId") for each in values))
+            found |= dict.fromkeys(models, self.files(part))
         return found
+
+    def files(self, part: Part) -> dict[str, bytes]:
+        """Return the content of the files that *part* deployed, by name."""
+        values = [x["value"] for x in part.records if x["value"].get("resource")]
+        return {x["resourceName"]: base64.b64decode(x["resource"]) for x in values}
 
     def _stories(self) -> dict[int, list[list[Record]]]:
         """Group records by their command, and the groups by the root instance."""

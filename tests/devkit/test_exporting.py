@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from devkit.backend import HANG, HANG_UP, RESET
+from devkit.backend import HANG, HANG_UP, RESET, Answer
 from devkit.recorder import ACCEPTED
 from devkit.waiting import eventually
 from tests.devkit.exporters import Exported
@@ -93,6 +93,22 @@ async def test_bulk_size():
 
     assert exported.server.bulks == [(0, [1, 2, 3]), (5, [4]), (10, [4])]
     assert acknowledged == [{"x": 3}, {"x": 3}, {"x": 5}]
+
+
+LONG_HEAD = Answer(200, {"X-Long": "x" * (1 << 17)})
+DEEP = Answer(200, {"Content-Type": "application/json"}, b"[" * 100_000)
+
+
+@pytest.mark.parametrize("nonsense", [LONG_HEAD, DEEP], ids=["long head", "deep"])
+async def test_nonsense_is_a_failure(nonsense):
+    """Whatever a server answers, the bulk is sent again."""
+    async with Exported() as exported:
+        accepting, exported.server.answer = exported.server.answer, nonsense
+        await exported.write(1)
+        exported.server.answer = accepting
+        await exported.until(2)
+
+    assert exported.server.bulks == [(2, [1])]
 
 
 @pytest.mark.parametrize("failure", [HANG, HANG_UP, RESET])

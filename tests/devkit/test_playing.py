@@ -143,6 +143,12 @@ def test_refusals(played, verb, body, word):
     assert len(played.engine.journal) == before
 
 
+def test_changed_files(played):
+    """A model under a recorded name is refused if it isn't the recorded one."""
+    with pytest.raises(RefusedError, match="as they were"):
+        played.commands.deploy({"ext.bpmn": b"<another/>"})
+
+
 def test_unknown_keys(played):
     """Nothing can be done to what doesn't exist, or has ended."""
     played.commands.create("fx-ext", {})
