@@ -119,6 +119,7 @@ async def running(settings):
     """Run the service with *settings*; what makes it fail to start is raised."""
     lines = Lines()
     logger = logging.getLogger("exporter")
+    level = logger.level
     logger.addHandler(lines)
     logger.setLevel(logging.INFO)
     task = asyncio.create_task(service.serve(settings), name="service")
@@ -133,3 +134,4 @@ async def running(settings):
             signal.raise_signal(signal.SIGTERM)
             await task
         logger.removeHandler(lines)
+        logger.setLevel(level)
