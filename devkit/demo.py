@@ -44,9 +44,9 @@ DESCRIPTION = """\
 Run an engine, the exporter and a backend on this machine, and show every event. Exit
 status: 0 all events arrived once and in order, 1 not so or failed, 130 stopped."""
 RECORDED = """
-The engine is recorded: it plays what a real Camunda 8.9 engine wrote, and sends that as
-the broker's own exporter does. The exporter, its files and its requests are real; the
-backend is a stub."""
+The engine is recorded: it plays what a real Camunda engine (8.9.0-rc2) wrote, and sends
+that the way the broker's own exporter does. The exporter, its files and its requests
+are real; the backend is a stub."""
 REAL = """
 The engine is the one in the image, and nothing of it is recorded. The exporter, its
 files and all requests are real; the backend is a stub."""
@@ -55,17 +55,18 @@ FLOW = """
   exporter  {demo.exporter.ingest_url}, metrics and health: {demo.exporter.admin_url}
   backend   {demo.backend.url}
 
-Four people take and complete each task that the backend hears of. A line is an event at
-its arrival, with the time since the engine wrote it.
+Four people in turn take and complete the tasks that the backend hears of. A line is an
+event at its arrival, with the time since the engine wrote it.
 """
 YOUR_TURN = """
-Everything runs until Ctrl-C. Complete a task that nobody has, such as this one:
+Everything runs until Ctrl-C. In another terminal, let the backend fail:
+  curl -X PUT http://{loopback}:{demo.backend.port}/answer/503
+Complete the open task; its event waits, and the answer to this line is empty:
   curl {demo.rest}/v2/user-tasks/{task}/completion \\
     -H 'Content-Type: application/json' -d '{{}}'
-Let the backend fail, and heal it; until then, events wait:
-  curl -X PUT http://{loopback}:{demo.backend.port}/answer/503
+Heal the backend, and the event arrives here, and then the next task's:
   curl -X PUT http://{loopback}:{demo.backend.port}/answer/200
-Ask the exporter whether it delivers:
+Ask the exporter at any time whether it delivers:
   cd {root} && APP_INTEGRATIONS_SPOOL_DIR={demo.work}/spool \\
     APP_INTEGRATIONS_ADMIN_PORT={demo.exporter.admin_port} {python} -m exporter status
 """
