@@ -59,10 +59,10 @@ async def test_killed(place, start, backend, same):
         backend.answer = 200
         if same:
             await engine.broker.run()
-            await complete(engine, instances)
+            await complete(engine, instances, killed=True)
     if not same:
         async with start(data=data) as engine:
-            await complete(engine, instances)
+            await complete(engine, instances, killed=True)
 
 
 async def test_backend_down_at_start(start, backend):
@@ -124,10 +124,11 @@ async def test_a_backend_that_hangs(engine, backend, log):
     assert max(gaps) < BROKER_PAUSE_SECONDS
 
 
-async def complete(engine, instances):
+async def complete(engine, instances, *, killed=False):
     """Complete all tasks, and check that each event arrives once, in order."""
     async with engine.at_work():
         await engine.all_told(instances, LIFE)
 
     assert engine.histories(instances) == dict.fromkeys(instances, LIFE)
-    assert engine.repeats() == 0
+    # A request that a kill cut off may have been accepted: its events come again.
+    assert killed or engine.repeats() == 0
