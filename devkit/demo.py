@@ -32,7 +32,7 @@ from exporter.distribution.broker_environment import broker_environment
 from exporter.errors import ExporterError
 
 NEWEST = VERSIONS[-1]
-MODEL, INSTANCES, PAUSE_SECONDS = "fx-ext", 12, 0.2
+MODEL, INSTANCES, PAUSE_SECONDS = "fx-ext", 12, 0.1
 LIFE = {"CREATED": "cyan", "ASSIGNED": "yellow", "COMPLETED": "green"}
 PEOPLE = ("ann", "ben", "cleo", "dana")
 PATIENCE_SECONDS = 20.0
