@@ -16,7 +16,12 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def brokers() -> str:
     """Return what brokers of each kind need in their environment."""
-    kinds = {"8.5": "8.5.0", "8.6 and 8.7": "8.6.0", "8.8 and later": "8.8.0"}
+    kinds = {
+        "8.5": "8.5.0",
+        "8.6 and 8.7": "8.6.0",
+        "8.8": "8.8.0",
+        "8.9 and later": "8.9.0",
+    }
     blocks = []
     for kind, version in kinds.items():
         variables = broker_environment(version, "http://127.0.0.1:9280")
