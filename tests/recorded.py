@@ -3,9 +3,14 @@
 import json
 from pathlib import Path
 
-RECORDINGS = Path(__file__).parents[1] / "devkit" / "recordings"
+from devkit.stories import RECORDINGS, VERSIONS
+
+__all__ = ["RECORDINGS", "VERSIONS"]
+
 DATA = Path(__file__).parent / "data"
-VERSIONS = ("8.6.0", "8.8.21", "8.9.0")
+
+SENT = {"CREATED", "ASSIGNED", "COMPLETED", "CANCELED"}
+"""The intents of user tasks that are sent by default."""
 
 
 def files(version):

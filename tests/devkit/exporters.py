@@ -3,7 +3,7 @@
 import json
 from contextlib import AsyncExitStack
 
-from devkit.arguments import exporters
+from devkit.arguments import exporters, version_of
 from devkit.backend import Answer
 from devkit.clock import Clock
 from devkit.engine import Partition
@@ -17,7 +17,7 @@ OPENSEARCH = "io.camunda.zeebe.exporter.opensearch.OpensearchExporter"
 
 def variables(version, name="X", *, kind=ELASTICSEARCH, **arguments):
     """Return what configures one exporter of a broker of *version*."""
-    unified = [int(each) for each in version.split(".")[:2]] >= [8, 8]
+    unified = version_of(version) >= (8, 8)
     start = "CAMUNDA_DATA" if unified else "ZEEBE_BROKER"
     start = f"{start}_EXPORTERS_{name}"
     return {f"{start}_CLASSNAME": kind} | {

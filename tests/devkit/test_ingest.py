@@ -9,21 +9,19 @@ from devkit.arguments import exporters
 from devkit.backend import Backend
 from devkit.engine import Partition, recorded_version
 from devkit.exporting import Exporting
-from devkit.stories import RECORDINGS
 from devkit.waiting import eventually
 from exporter.distribution.broker_environment import broker_environment
+from tests import recorded
 from tests.configured import configured
 from tests.devkit.exporters import ELASTICSEARCH, OPENSEARCH
 from tests.service.running import running
 
-SENT = {"CREATED", "ASSIGNED", "COMPLETED", "CANCELED"}
 SECRET = {"username": "broker", "password": "only between the two"}
 
 
 def partition_of(version):
     """Return a partition with the recorded user tasks."""
-    path = RECORDINGS / recorded_version(version) / "user-task.jsonl"
-    records = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    records = [*map(json.loads, recorded.user_tasks(recorded_version(version)))]
     partition = Partition(1)
     partition.log.append(sorted(records, key=lambda record: record["position"]))
     partition.log.commit()
@@ -55,7 +53,7 @@ async def test_every_version(tmp_path, version, kind):
             sent = [
                 (record["key"], record["position"])
                 for record in partition.log.records
-                if record["intent"] in SENT and record["recordType"] == "EVENT"
+                if record["intent"] in recorded.SENT and record["recordType"] == "EVENT"
             ]
             await eventually(lambda: len(backend.arrivals) == len(sent))
             task.cancel()

@@ -5,6 +5,7 @@ from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from devkit.arguments import version_of
 from devkit.client import CommandError
 from devkit.stories import RECORDINGS, recording
 from devkit.waiting import eventually
@@ -37,7 +38,7 @@ class Engine:
         """Keep what belongs together; *log* is what another exporter gets."""
         self.broker, self.client = broker, client
         self.backend, self.log = backend, log
-        self.version = tuple(map(int, version.split(".")[:2]))
+        self.version = version_of(version)
         self.definitions = {}
         """The key of every deployed process, by its id."""
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, suppress
 import aiohttp
 import pytest
 
+from devkit.arguments import version_of
 from devkit.client import Client, CommandError
 from tests.conftest import eventually
 from tests.integration.engine import CREATED, PATIENCE, Engine
@@ -27,7 +28,7 @@ NAMES = {
 async def cluster(place, version, backend):
     """Return three brokers that share one partition, an exporter beside each."""
     addresses = place.addresses(len(NODES))
-    old = tuple(map(int, version.split(".")[:2])) < (8, 9)
+    old = version_of(version) < (8, 9)
     async with AsyncExitStack() as stack:
         brokers = []
         for node, address in enumerate(addresses):

@@ -10,16 +10,15 @@ import pytest
 from devkit.arguments import exporters
 from devkit.backend import Backend
 from devkit.requests import Client
-from devkit.stories import RECORDINGS
 from devkit.waiting import eventually
 from exporter.distribution.broker_environment import broker_environment
+from tests import recorded
 from tests.configured import configured
 from tests.service.running import running
 
 JAVA = Path(__file__).parent / "java"
 CLASSPATH = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath"
 SECONDS = 240  # to fetch what Maven has not fetched yet
-SENT = {"CREATED", "ASSIGNED", "COMPLETED", "CANCELED"}
 VERSION = "8.9.0"
 
 pytestmark = [
@@ -59,10 +58,9 @@ async def classpath(version, directory):
     return target.read_text("utf-8")
 
 
-def recorded():
+def user_tasks():
     """Return the recorded user tasks, and the lines that our variables make of them."""
-    path = RECORDINGS / VERSION / "user-task.jsonl"
-    records = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    records = [*map(json.loads, recorded.user_tasks(VERSION))]
     given = broker_environment(VERSION, "http://127.0.0.1:9280")
     (arguments,) = exporters(given, VERSION).values()
     pairs = [Client(arguments).lines(record, 1) for record in records]
@@ -76,7 +74,7 @@ def recorded():
 async def test_official_client(tmp_path, version):
     """Templates, settings and a bulk are accepted, and every event is delivered."""
     jars = await classpath(version, tmp_path)
-    records, lines = recorded()
+    records, lines = user_tasks()
     async with Backend() as backend:
         settings = configured(
             url=backend.url, spool_dir=tmp_path / "spool", ingest_port=0, admin_port=0
@@ -96,7 +94,7 @@ async def test_official_client(tmp_path, version):
             expected = {
                 record["position"]
                 for record in records
-                if (record["recordType"], record["intent"] in SENT) == ("EVENT", True)
+                if record["recordType"] == "EVENT" and record["intent"] in recorded.SENT
             }
             await eventually(lambda: len(backend.positions) >= len(expected))
 

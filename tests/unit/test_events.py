@@ -10,7 +10,6 @@ from tests.contract import EVENT, RECORD, promised
 from tests.records import a_record, line
 
 MAPPER = Mapper()
-SENT = {"CREATED", "ASSIGNED", "COMPLETED", "CANCELED"}
 
 
 def test_the_example_of_the_contract():
@@ -37,12 +36,12 @@ def test_recorded_user_tasks(version):
     expected, mapped = [], []
     for document in recorded.user_tasks(version):
         record = json.loads(document)
-        if record["intent"] in SENT:
+        if record["intent"] in recorded.SENT:
             expected.append(list(promised(record).items()))
         if event := MAPPER.event(document):
             mapped.append(list(json.loads(event.body).items()))
 
-    assert {dict(event)["intent"] for event in mapped} == SENT
+    assert {dict(event)["intent"] for event in mapped} == recorded.SENT
     assert mapped == expected
 
 
