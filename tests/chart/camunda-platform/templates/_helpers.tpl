@@ -5,6 +5,27 @@
 {{- contains $part $release | ternary $release (printf "%s-%s" $release $part) | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* The brokers' StatefulSet, and what is named after it. */}}
+{{- define "brokers" -}}
+{{- with .Values.orchestration.fullnameOverride -}}
+{{- . | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- include "name" (list .Release.Name (.Values.orchestration.nameOverride | default "zeebe")) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Parts of a path, with a slash before each. */}}
+{{- define "path" -}}
+{{- printf "/%s" (regexReplaceAll "/+" (join "/" .) "/" | trimAll "/") -}}
+{{- end -}}
+
+{{/* Ports by the names of their settings, for a container (`containerPort`) or a Service (`port`). */}}
+{{- define "ports" -}}
+{{- range $each := .names }}
+- {name: {{ get $.service (printf "%sName" $each) }}, {{ $.key }}: {{ get $.service (printf "%sPort" $each) | int }}}
+{{- end }}
+{{- end -}}
+
 {{- define "selector" -}}
 app: camunda-platform
 app.kubernetes.io/name: camunda-platform
