@@ -48,12 +48,12 @@ obtain() { # print $1 if it's here or can be pulled, else the stand-in $2:$3, wh
     fi
 }
 
-tag() { # print what a tag says about the image $1: its name and version, and whether it's a stand-in
+tag() { # print the tag of an image made from $1. It begins with Camunda's version: the official chart takes it for one
     local reference=${1%@*} suffix=
     case $1 in app-integrations-standin/*) suffix=-standin ;; esac
     reference=${reference##*/}
     case $reference in *:*) ;; *) reference+=:latest ;; esac
-    echo "${reference/:/-}$suffix"
+    echo "${reference#*:}-app-integrations-$version$suffix"
 }
 
 build() { # build the stage $1 as the image $2
@@ -86,7 +86,7 @@ else
     camunda=$(obtain "$CAMUNDA_IMAGE" "app-integrations-standin/camunda:${CAMUNDA_IMAGE##*:}" "${CAMUNDA_IMAGE##*:}")
 fi
 echo "==> images from $camunda and $base" >&2
-distribution=$IMAGE:$version-$(tag "$camunda")
+distribution=$IMAGE:$(tag "$camunda")
 standalone=$IMAGE:$version
 build standalone "$standalone"
 build distribution "$distribution"

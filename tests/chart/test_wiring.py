@@ -14,6 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+import exporter
 from scripts import chart as charts
 from scripts import helm
 from scripts.chart import MODES
@@ -22,11 +23,12 @@ from tests.chart.rendering import ENV, EXAMPLES, OWN, Rendered, enabled, example
 STUB = Path(__file__).parent / "camunda-platform"
 CHART = Path(os.environ.get("CAMUNDA_CHART") or STUB)
 
-# The engine alone: what the official chart accepts without a database.
+# What the official charts from 8.8 on accept alike: the engine, and a database of
+# its own to write to. From 8.9 on they bring none along.
+STORAGE = {"type": "elasticsearch", "elasticsearch": {"url": "http://es.example:9200"}}
 ENGINE = {
-    "global": {"noSecondaryStorage": True},
     "connectors": {"enabled": False},
-    "orchestration": {"clusterSize": "1"},
+    "orchestration": {"data": {"secondaryStorage": STORAGE}},
 }
 
 
@@ -151,7 +153,7 @@ def test_embedded():
         "/usr/local/bin/startup.sh",
     ]
     assert orchestration["image"] == (
-        "registry.example/app-integrations-exporter:0.1.0-camunda-8.8.21"
+        "registry.example/app-integrations-exporter:8.8.21-app-integrations-0.1.0"
     )
 
 
@@ -176,10 +178,8 @@ def test_image_instead_of_another(image, name):
 @pytest.mark.parametrize(
     "version,tag",
     [
-        ("8.8.21", "0.1.0-camunda-8.8.21"),
-        ("8.10.0-alpha5", "0.1.0-camunda-8.10.0-alpha5"),
-        ("8.8.0-rc1", "0.1.0-camunda-8.8.0-rc1"),
-        ("8.7.26", "0.1.0-zeebe-8.7.26"),
+        ("8.8.21", "8.8.21-app-integrations-0.1.0"),
+        ("8.10.0-alpha5", "8.10.0-alpha5-app-integrations-0.1.0"),
         ("8.8", None),
         ("", None),
     ],
@@ -191,6 +191,28 @@ def test_tag_of_the_distribution(version, tag):
     assert wiring.get("image", {}).get("tag") == tag
     # An image without the entrypoint would not start.
     assert ("command" in wiring) is (tag is not None)
+
+
+@pytest.mark.parametrize(
+    "base,version",
+    [
+        ("camunda/camunda:8.9.17", "8.9.17"),
+        ("camunda/zeebe:8.6.39", "8.6.39"),
+        (f"registry.example:5000/a/b:8.10.0-alpha5@{DIGEST % 1}", "8.10.0-alpha5"),
+    ],
+)
+def test_tag_of_make_image(base, version):
+    """`make image` builds under the tag that the chart asks for."""
+    script = 'source <(sed -n "/^tag()/,/^}/p" docker/build.sh); tag "$0"'
+    tag = subprocess.check_output(
+        ["bash", "-c", script, base],
+        cwd=charts.CHART.parents[1],
+        env=os.environ | {"version": exporter.__version__},
+        text=True,
+    )
+
+    wiring = Rendered({"camunda": {"version": version}}).wiring
+    assert tag.strip() in str(wiring)
 
 
 @pytest.mark.parametrize("mode", ["sidecar", "service"])

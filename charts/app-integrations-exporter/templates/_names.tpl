@@ -68,8 +68,7 @@ app.kubernetes.io/component: zeebe-broker
 {{- if .Values.image.tag }}{{ .Values.image.tag }}
 {{- else if ne .Values.mode "embedded" }}{{ .Chart.AppVersion }}
 {{- else if regexMatch `^[0-9]+\.[0-9]+\.` $version }}
-{{- $base := ternary "zeebe" "camunda" (has (include "app-integrations-exporter.brokerVersion" .) (list "8.5" "8.6" "8.7")) }}
-{{- printf "%s-%s-%s" .Chart.AppVersion $base $version }}
+{{- printf "%s-app-integrations-%s" $version .Chart.AppVersion }}
 {{- end }}
 {{- end }}
 
