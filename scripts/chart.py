@@ -19,6 +19,8 @@ from exporter.declaration import PREFIX, Declared
 from exporter.distribution.broker_environment import (
     IN_EVERY_VERSION,
     broker_environment,
+    flags,
+    parse_version,
 )
 from exporter.events import CATALOG, DEFAULT
 from scripts import helm
@@ -186,30 +188,37 @@ def _told(version: str) -> dict[str, str]:
         password="password",  # noqa: S106 -- no more than a place for one
         value_types=everything,
     )
-    return {name: _place(name, value) for name, value in variables.items()}
+    return {name: _place(name, value, version) for name, value in variables.items()}
 
 
-def _place(name: str, value: str) -> str:
-    """Return what the templates put something in for, or the *value* of *name*."""
+def _place(name: str, value: str, version: str) -> str:
+    """
+    Return what the templates put something in for, or the *value* of *name*.
+
+    `{job}` becomes true or false, and `<job>` true or nothing.
+    """
     for end, place in PLACES.items():
         if name.endswith(f"_{end}"):
             return place
+    _, _, flag = name.partition("_ARGS_INDEX_")
     if name.endswith("_INCLUDEENABLEDRECORDS"):
-        return _wanted_for(set(IN_EVERY_VERSION), but=True)
-    _, index, flag = name.partition("_ARGS_INDEX_")
-    if not index or flag == "CREATETEMPLATE":
+        return f"<{_wanted_for(set(IN_EVERY_VERSION), but=True)}>"
+    if flag in ("", "CREATETEMPLATE", "OPTIMIZEMODEENABLED"):
         return value
-    return _wanted_for({flag})
+    types = _wanted_for({flag})
+    if flag not in flags(parse_version(version)):
+        return f"<{types}>"
+    return f"{{{types}}}" if types else "false"
 
 
 def _wanted_for(flags: set[str], *, but: bool = False) -> str:
-    """Return the types of events that need one of *flags*, or one but those."""
+    """Return the types of events that need one of *flags*, or one except those."""
     types = [
         each.name
         for each in CATALOG
         if (each.value_type.replace("_", "") in flags) is not but
     ]
-    return f"{{{'|'.join(types)}}}" if types else "false"
+    return "|".join(types)
 
 
 def readme() -> str:

@@ -148,8 +148,10 @@ def _selection(broker: Version, wanted: AbstractSet[str]) -> Iterator[tuple[str,
     known = flags(broker)
     for flag in known:
         yield f"INDEX_{flag}", _yes_or_no(flag in wanted)
-    if broker >= UNIFIED and not wanted <= set(known):
+    if broker >= UNIFIED and (more := sorted(wanted - set(known))):
         yield "INCLUDEENABLEDRECORDS", "true"
+        for flag in more:
+            yield f"INDEX_{flag}", "true"
     if broker >= OPTIMIZING:
         # On by default from 8.10 on. It overrides all flags: user tasks' CREATED and
         # UPDATED, all jobs and much else would be missing.

@@ -1,11 +1,16 @@
 """A broker of any version exports user tasks to us, and nothing else."""
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from exporter.distribution.broker_environment import broker_environment
 from exporter.errors import ConfigError
 
 URL = "http://127.0.0.1:9280"
+INSTALL = Path(__file__).parents[2] / "docs" / "install"
 
 SEVEN = {
     "DEPLOYMENT",
@@ -93,6 +98,36 @@ def test_flags_that_every_version_knows(version):
 def test_optimize_mode(version, mode):
     """Every version that has the Optimize mode has it off, else it drops CREATED."""
     assert flags_of(version).get("OPTIMIZEMODEENABLED") == mode
+
+
+@pytest.mark.parametrize("page", ["migrating.md", "bare-broker.md"])
+def test_yaml_of_the_pages(page):
+    """Who configures a broker in YAML gets what the variables of 8.10 say."""
+    text = (INSTALL / page).read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(\S+exporters\..*?)```", text, re.DOTALL)
+    ((exporter,),) = [yaml.safe_load(block).values()]
+    flat = dict(flattened(exporter["args"]))
+
+    told = broker_environment("8.10.0", flat.pop("URL"))
+
+    start = "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_"
+    arguments = {k.removeprefix(start): v for k, v in told.items() if start in k}
+    del arguments["URL"]
+    assert flat | arguments == flat
+    assert flat.keys() - arguments.keys() <= {
+        "AUTHENTICATION_USERNAME",
+        "AUTHENTICATION_PASSWORD",
+    }
+
+
+def flattened(tree, start=""):
+    """Yield each value of *tree* by its name as a variable has it."""
+    for name, value in tree.items():
+        path = f"{start}{name.upper()}"
+        if isinstance(value, dict):
+            yield from flattened(value, f"{path}_")
+        else:
+            yield path, str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def test_flags_of_the_older_brokers():

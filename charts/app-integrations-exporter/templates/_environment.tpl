@@ -55,11 +55,11 @@ somebody's own Secret is a variable of the broker's container, and the broker pu
   {{- $text := $value }}
   {{- if hasKey $told $value }}
     {{- $text = get $told $value }}
-  {{- else if hasPrefix "{" $value }}
-    {{- $text = regexMatch (printf `(^|[\s,])(%s)([\s,:\[]|$)` (trimAll "{}" $value)) $selected | toString }}
+  {{- else if regexMatch "^[{<]" $value }}
+    {{- $text = regexMatch (printf `(^|[\s,])(%s)([\s,:\[]|$)` (trimAll "{}<>" $value)) $selected | toString }}
   {{- end }}
-  {{- /* Not to be told is to be told no, but for what brokers export by themselves. */}}
-  {{- if and $text (not (and (eq $text "false") (hasSuffix "_INCLUDEENABLEDRECORDS" $name))) }}{{ $_ := set $variables $name $text }}{{ end }}
+  {{- /* A variable in <> is set only to switch something on. */}}
+  {{- if and $text (not (and (eq $text "false") (hasPrefix "<" $value))) }}{{ $_ := set $variables $name $text }}{{ end }}
 {{- end }}
 {{- if eq .Values.mode "sidecar" }}
   {{- $_ := set $variables "ZEEBE_RESTORE_IGNOREFILESINTARGET" "lost+found,app-integrations" }}

@@ -1,0 +1,109 @@
+"""Whatever is selected is exported, by brokers with Optimize mode as well."""
+
+import asyncio
+import json
+from functools import cache
+
+import pytest
+
+from devkit.arguments import exporters
+from devkit.backend import Backend
+from devkit.engine import Partition
+from devkit.exporting import Exporting
+from devkit.waiting import eventually
+from exporter.distribution.broker_environment import broker_environment
+from exporter.events import CATALOG, EVERYTHING, Mapper, Selection
+from tests import recorded
+from tests.configured import configured
+from tests.records import a_record, line
+from tests.service.running import running
+
+VERSIONS = ("8.9.0", "8.10.0")
+KINDS = [f"{each.name}:{kind.name}" for each in CATALOG for kind in each.kinds]
+UNRECORDED = {
+    f"process-instance:{name}": a_record(
+        valueType="PROCESS_INSTANCE",
+        intent=name.upper(),
+        value={"bpmnElementType": "PROCESS"},
+    )
+    for name in ("suspended", "resumed")
+}
+"""What no recording has, as the sources of 8.10 have it."""
+
+
+@cache
+def records(version):
+    """Return every recorded record as if a broker of *version* had written it."""
+    lines = [each for old in recorded.VERSIONS for each in recorded.everything(old)]
+    found = [*map(json.loads, lines), *UNRECORDED.values()]
+    found = [each | {"brokerVersion": version} for each in found]
+    return [(each, line(each)) for each in found]
+
+
+def bracketed(kind):
+    """Return the selection of all that is of one *kind*."""
+    return f"{kind}[*]" if kind.startswith(("step", "variable")) else kind
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("selection", [*map(bracketed, KINDS), EVERYTHING])
+def test_what_is_selected_is_exported(version, selection):
+    """A broker that is told what is selected exports each of these records."""
+    selected = Selection(selection)
+    mapper = Mapper({"": selected})
+
+    given = broker_environment(version, "http://a:1", value_types=selected.value_types)
+
+    ours = exporters(given, version)["appintspool"]
+    wanted = [each for each, text in records(version) if mapper.event(text)]
+    assert wanted
+    assert [x for x in wanted if not ours.exports(x)] == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_wanted_flag_is_explicit(version, kind):
+    """No default of a later version decides about what is wanted."""
+    (value_type,) = Selection(bracketed(kind)).value_types
+
+    given = broker_environment(version, "http://a:1", value_types=[value_type])
+
+    start = "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_"
+    assert given[start + value_type.replace("_", "")] == "true"
+    assert given[f"{start}JOB"] == ("true" if value_type == "JOB" else "false")
+    assert given[f"{start}OPTIMIZEMODEENABLED"] == "false"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_everything_arrives(tmp_path, version):
+    """When everything is selected, each recorded event reaches the backend."""
+    every = {x["position"]: x for x in map(json.loads, recorded.everything("8.9.0"))}
+    log = [every[each] | {"brokerVersion": version} for each in sorted(every)]
+    partition = Partition(1)
+    partition.log.append(log)
+    partition.log.commit()
+    mapper = Mapper({"": Selection(EVERYTHING)})
+    events = [x for each in log if (x := mapper.event(line(each)))]
+    async with Backend() as backend:
+        settings = configured(
+            url=backend.url,
+            events=EVERYTHING,
+            spool_dir=tmp_path / "spool",
+            ingest_port=0,
+            admin_port=0,
+        )
+        async with running(settings) as ours:
+            given = broker_environment(
+                version,
+                f"http://{ours.ingest}",
+                bulk_size=100,
+                value_types=Selection(EVERYTHING).value_types,
+            )
+            exporting = Exporting(partition, exporters(given, version), version)
+            task = asyncio.create_task(exporting.run())
+            await eventually(lambda: len(backend.arrivals) >= len(events))
+            task.cancel()
+            await asyncio.wait([task])
+
+    arrived = sorted(each.position for each in backend.arrivals)
+    assert arrived == [each.position for each in events]
