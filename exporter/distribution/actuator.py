@@ -27,7 +27,13 @@ import aiohttp
 from yarl import URL
 
 from exporter import codec
-from exporter.distribution.changing import ActuatorError, BusyError, insist, once
+from exporter.distribution.changing import (
+    ActuatorError,
+    BusyError,
+    SilentError,
+    insist,
+    once,
+)
 
 USUAL = "http://127.0.0.1:9600"
 ANSWER_SECONDS = 10.0
@@ -114,10 +120,13 @@ class Actuator:
                 name, state = _plain(each["exporterId"]), _plain(each["status"])
                 found[name].add(state)
         except (ValueError, TypeError, LookupError) as error:
+            below = f"{self.url.origin()}/orchestration"
+            path = f"If Camunda has a context path, append it, like --broker {below}. "
             raise ActuatorError(
                 f"{self.url} answers {status}, and not as the actuator of a broker "
                 "from 8.6 on does",
-                remedy=f"{WHERE}. A broker before 8.6 only needs its variables removed",
+                remedy=f"{path if status == 404 else ''}{WHERE}. A broker before 8.6 "
+                "only needs its variables removed",
             ) from error
         return dict(found)
 
@@ -142,12 +151,12 @@ class Actuator:
             ) as answer:
                 status, body = answer.status, await answer.read()
         except TimeoutError as error:
-            raise ActuatorError(
+            raise SilentError(
                 f"{self.url} doesn't answer in time",
                 remedy="Look whether it is a broker, and well; then run this again",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise ActuatorError(
+            raise SilentError(
                 f"{self.url} can't be asked: {_reason(error)}", remedy=WHERE
             ) from error
         if status == 409 or status >= 500:

@@ -22,6 +22,10 @@ class ActuatorError(ExporterError):
     """The broker can't be asked, or doesn't do what it's asked for."""
 
 
+class SilentError(ActuatorError):
+    """Nothing answers where the broker should be."""
+
+
 class BusyError(ActuatorError):
     """It may do it in a moment."""
 

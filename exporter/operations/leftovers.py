@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from exporter.declaration import PREFIX
 from exporter.distribution.actuator import USUAL, open_actuator
-from exporter.distribution.changing import ActuatorError
+from exporter.distribution.changing import ActuatorError, SilentError
 from exporter.distribution.wiring import exporter_id
-from exporter.operations.findings import Finding, ok, problem
+from exporter.operations.findings import Finding, ok, problem, warning
 
 LOOK_SECONDS = 2.0
 """A broker on this machine needs a few milliseconds."""
@@ -16,15 +16,17 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
     """
     Return what the actuator of *broker* tells about us, who are *configured* or not.
 
-    Without *broker* there may be one at the usual place, or elsewhere, or none; then
-    nobody's silence means anything.
+    Without *broker* there may be one at the usual place, or elsewhere, or none: silence
+    means nothing, and an answer that isn't an actuator's is a warning.
     """
     url, name = broker or USUAL, exporter_id()
     try:
         async with open_actuator(url, seconds=LOOK_SECONDS) as actuator:
             listed = await actuator.exporters()
     except ActuatorError as error:
-        return problem(error.problem, error.remedy) if broker else None
+        if not broker and isinstance(error, SilentError):
+            return None
+        return (problem if broker else warning)(error.problem, error.remedy)
     statuses = listed.get(name, set())
     where = f" --broker {broker}" if broker else ""
     return judge(name, statuses, configured=configured, where=where)

@@ -33,22 +33,25 @@ class ActuatorStub(Stub):
         """Statuses to answer with first, by the method."""
         self.asked = []
         """The changes that were asked for."""
+        self.path = ""
+        """The context path that it is below."""
         self._pending = []
 
     def _act(self, request):
+        if not request.path.startswith(f"{self.path}/actuator/"):
+            return Answer(404)
+        path = request.path.removeprefix(self.path)
         if request.method != "GET":
-            self.asked.append(
-                request.path.removeprefix(f"{OURS}/").replace(OURS, "delete")
-            )
+            self.asked.append(path.removeprefix(f"{OURS}/").replace(OURS, "delete"))
         if request.method == "POST" and "json" not in request.headers.get(
             "Content-Type", ""
         ):
             return Answer(415)
         if statuses := self.answers.get(request.method):
             return of_json(statuses.pop(0), REFUSED)
-        if (request.method, request.path) == ("GET", PATH):
+        if (request.method, path) == ("GET", PATH):
             return of_json(200, self._listed())
-        self._pending.append([self.looks, CHANGES[request.method, request.path]])
+        self._pending.append([self.looks, CHANGES[request.method, path]])
         return of_json(202, {})
 
     def _listed(self):

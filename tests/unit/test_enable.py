@@ -45,6 +45,16 @@ async def test_disabled(broker, enable):
     assert broker.exporters["appintspool"] == "ENABLED"
 
 
+async def test_context_path(broker, enable):
+    """A 404 tells that a context path may be missing."""
+    broker.path = "/orchestration"
+
+    status, _, err = await enable()
+
+    assert status == 1
+    assert f"context path, append it, like --broker {broker.url}/orchestration" in err
+
+
 async def test_enabled_already(broker, enable):
     """It may be repeated."""
     broker.exporters["appintspool"] = "ENABLED"

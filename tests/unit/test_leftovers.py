@@ -117,15 +117,29 @@ async def test_settings_with_mistakes(broker, check, monkeypatch):
     assert level == "problem"
 
 
-@pytest.mark.parametrize("status", [200, 404, 500])
-async def test_not_a_broker_by_chance(broker, check, status):
-    """Who listens at the usual place and is no broker isn't spoken of."""
+@pytest.mark.parametrize("status", [200, 401, 404, 500])
+async def test_no_actuator(broker, check, status):
+    """An answer at the usual place that no actuator gives is a warning."""
     broker.answer = status
 
-    assert await check() == []
-    ((level, text, _),) = await check("--broker", broker.url)
+    for argv, expected in ([], "warning"), (["--broker", broker.url], "problem"):
+        ((level, text, _),) = await check(*argv)
+        assert level == expected
+        assert f"answers {status}" in text
+
+
+async def test_context_path(broker, check):
+    """A broker below a context path is found by `--broker`, as the warning says."""
+    broker.path = "/orchestration"
+    broker.exporters = {NAME: "CONFIG_NOT_FOUND"}
+
+    ((_, _, remedy),) = await check()
+    url = f"{broker.url}/orchestration"
+    ((level, _, _),) = await check("--broker", url)
+
+    assert "context path" in remedy
+    assert f"{broker.url}/orchestration" in remedy
     assert level == "problem"
-    assert f"answers {status}" in text
 
 
 async def test_no_broker_at_all(broker, check):

@@ -228,6 +228,18 @@ async def test_no_actuator(broker, uninstall, status, body):
     assert "by --broker" in err
 
 
+async def test_context_path(broker, uninstall):
+    """A 404 tells that a context path may be missing, and with the path it works."""
+    broker.path = "/orchestration"
+
+    _, _, err = await uninstall()
+
+    assert "If Camunda has a context path, append it" in err
+    assert f"--broker {broker.url}/orchestration" in err
+    for end in ("", "/", "/actuator"):
+        assert (await uninstall(url=f"{broker.url}/orchestration{end}"))[0] == 0
+
+
 async def test_credentials_wanted(broker, uninstall):
     """An actuator that is protected is told as that."""
     broker.answer = 401
