@@ -18,7 +18,13 @@ from exporter.musts import is_loopback
 def broker_environment(args: argparse.Namespace) -> int:
     """Print the variables of a broker that exports what is selected here."""
     loaded = settings.load()
-    told = exporting(args.version, loaded, name=args.id, url=args.ingest_url)
+    told = exporting(
+        args.version,
+        loaded,
+        name=args.id,
+        url=args.ingest_url,
+        physical_tenants=args.physical_tenants,
+    )
     shown = {name: value for name, value in told.items() if not name.endswith(PASSWORD)}
     if args.json:
         print(json.dumps(shown, indent=2))
@@ -32,6 +38,12 @@ def broker_environment(args: argparse.Namespace) -> int:
     if not args.ingest_url and not is_loopback(loaded.ingest_host):
         print(
             "For a broker on this machine; elsewhere it needs --ingest-url, too",
+            file=sys.stderr,
+        )
+    if args.physical_tenants:
+        print(
+            f"A tenant that runs other exporters as well lists these beside {args.id} "
+            "in its DATA_EXPORTERSASSIGNED",
             file=sys.stderr,
         )
     return 0
@@ -51,4 +63,12 @@ def add_to(command: argparse.ArgumentParser) -> None:
         default="",
         metavar="URL",
         help="where the broker reaches this exporter (default: on the same machine)",
+    )
+    command.add_argument(
+        "--physical-tenants",
+        type=lambda text: [each.strip() for each in text.split(",")],
+        default=[],
+        metavar="IDS",
+        help="the broker's physical tenants, like a,b; `default` is always one of them "
+        "(8.10 and later)",
     )

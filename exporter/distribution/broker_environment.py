@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from exporter.distribution import tenants
 from exporter.errors import ConfigError
 from exporter.musts import HOST
 from exporter.texts import without_user
@@ -80,7 +81,7 @@ class Version(NamedTuple):
 OLDEST = Version(8, 5)
 UNIFIED = Version(8, 8)
 OPTIMIZING = Version(8, 9)
-NEWEST = Version(8, 10)
+WITH_TENANTS = NEWEST = Version(8, 10)
 
 
 def broker_environment(  # noqa: PLR0913 -- each is one argument of the broker's exporter
@@ -92,11 +93,13 @@ def broker_environment(  # noqa: PLR0913 -- each is one argument of the broker's
     password: str = "",
     exporter_id: str = EXPORTER_ID,
     value_types: Collection[str] = USUAL,
+    physical_tenants: Collection[str] = (),
 ) -> dict[str, str]:
     """
     Return what a broker of *version* needs to export to *url*, and to it alone.
 
-    It sends records of *value_types*, as the engine calls them.
+    It sends records of *value_types*, as the engine calls them; with *physical_tenants*
+    those of each of them.
     """
     broker = parse_version(version)
     name = _checked_id(exporter_id)
@@ -112,9 +115,18 @@ def broker_environment(  # noqa: PLR0913 -- each is one argument of the broker's
         **dict(_selection(broker, {each.replace("_", "") for each in value_types})),
         **dict(_authentication(username, password)),
     }
-    return {f"{prefix}_{name}_CLASSNAME": CLASS_NAME} | {
+    variables = {f"{prefix}_{name}_CLASSNAME": CLASS_NAME} | {
         f"{prefix}_{name}_ARGS_{key}": value for key, value in arguments.items()
     }
+    if not physical_tenants:
+        return variables
+    if broker < WITH_TENANTS:
+        raise ConfigError(
+            f"Camunda {version} has no physical tenants",
+            remedy="Leave them out: they exist from 8.10 on.",
+        )
+    ids = tenants.checked(physical_tenants)
+    return tenants.assign(variables | tenants.prefixes(ids, name), ids, name)
 
 
 def parse_version(text: str) -> Version:

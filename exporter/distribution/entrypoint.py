@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not wiring.is_wanted(environ):
         for unknown in variables.unknown():  # perhaps the URL, misspelt
             log.warning("the exporter is off", extra={"detail": str(unknown)})
-        return _become(command, _without_official(environ))
+        return _become(command, _without_us(environ))
     wired = _wired(environ)
     if isinstance(wired, int):
         if wiring.is_required(environ):
@@ -64,6 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure(wired.settings.log_level, wired.settings.log_format)
     for notice in wired.notices:
         log.warning("setting without effect", extra={"detail": notice})
+    if wired.tenants:
+        named = ", ".join(wired.tenants)
+        log.info("physical tenants export", extra={"physical_tenants": named})
     return Supervisor(
         Program(command, wired.broker),
         Program(_exporter(), wired.exporter),
@@ -96,15 +99,14 @@ def _wired(environ: dict[str, str]) -> wiring.Wiring | int:
         return 1
 
 
-def _without_official(environ: dict[str, str]) -> dict[str, str]:
+def _without_us(environ: dict[str, str]) -> dict[str, str]:
     """Return what a broker can start with: its image lacks the official exporter."""
-    ids = takeover.official_ids(environ)
-    for exporter_id in sorted(ids):
+    for exporter_id in sorted(takeover.official_ids(environ)):
         log.warning(
             "the exporter is off, and its variables are kept from the broker",
             extra={"exporter_id": exporter_id},
         )
-    return takeover.without(environ, ids)
+    return wiring.alone(environ)
 
 
 def _usual(environ: Mapping[str, str]) -> list[str]:

@@ -19,9 +19,11 @@ OFFICIAL = "io.camunda.exporter.appint.AppIntegrationsExporter"
 CHART_API_KEY = "VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY"
 
 VARIABLE = re.compile(
-    r"(?:ZEEBE_BROKER|CAMUNDA_DATA)_EXPORTERS_([A-Z0-9]+)_(CLASS_?NAME|JAR_?PATH|ARGS_\w+)",
+    r"(?:ZEEBE_BROKER|CAMUNDA_DATA|(CAMUNDA_PHYSICALTENANTS_[A-Z0-9]+_DATA))_EXPORTERS_"
+    r"(?P<id>[A-Z0-9]+)_(?P<rest>CLASS_?NAME|JAR_?PATH|ARGS_\w+)",
     re.IGNORECASE,
 )
+"""The first group is only there where it's the variable of one physical tenant."""
 
 SETTINGS = {
     "URL": "URL",
@@ -58,12 +60,18 @@ class Takeover:
 def official_ids(environ: Mapping[str, str]) -> set[str]:
     """Return the ids, in capitals, of the exporters that are the official one."""
     return {
-        found[1].upper()
+        found["id"].upper()
         for name, value in environ.items()
         if (found := VARIABLE.fullmatch(name))
-        and found[2].upper().replace("_", "") == "CLASSNAME"
+        and found["rest"].upper().replace("_", "") == "CLASSNAME"
         and value.strip() == OFFICIAL
     }
+
+
+def shared_ids(environ: Mapping[str, str]) -> set[str]:
+    """Return the ids, in capitals, of the exporters that aren't one tenant's alone."""
+    found = (VARIABLE.fullmatch(name) for name in environ)
+    return {each["id"].upper() for each in found if each and not each[1]}
 
 
 def without(environ: Mapping[str, str], ids: Iterable[str]) -> dict[str, str]:
@@ -72,7 +80,7 @@ def without(environ: Mapping[str, str], ids: Iterable[str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if not ((found := VARIABLE.fullmatch(name)) and found[1].upper() in gone)
+        if not ((found := VARIABLE.fullmatch(name)) and found["id"].upper() in gone)
     }
 
 
@@ -86,9 +94,12 @@ def take_over(environ: Mapping[str, str]) -> Takeover:
         )
     settings: dict[str, str] = {}
     notices: list[str] = []
-    for argument, variable, value in _arguments(environ, ids):
-        name = SETTINGS.get(argument)
-        if name is None:
+    for found, value in _arguments(environ, ids):
+        variable = found.string
+        name = SETTINGS.get(found["rest"].upper().removeprefix("ARGS_"))
+        if found[1]:
+            notices.append(f"{variable} has no effect: all tenants have one backend")
+        elif name is None:
             notices.append(f"{variable} isn't known and has no effect")
         elif why := IGNORED.get(PREFIX + name):
             notices.append(f"{variable} has no effect: {why}")
@@ -102,13 +113,14 @@ def take_over(environ: Mapping[str, str]) -> Takeover:
 
 def _arguments(
     environ: Mapping[str, str], ids: list[str]
-) -> Iterable[tuple[str, str, str]]:
-    """Yield each argument with its variable; the newer form of 8.8 comes last."""
+) -> Iterable[tuple[re.Match[str], str]]:
+    """Yield each argument's variable and value; the newer form of 8.8 comes last."""
     for variable in sorted(environ, key=lambda name: (name[:1].upper() != "Z", name)):
         found = VARIABLE.fullmatch(variable)
-        if found and found[1].upper() in ids and found[2].upper().startswith("ARGS_"):
-            argument = found[2].upper().removeprefix("ARGS_")
-            yield argument, variable, environ[variable].strip()
+        if not found or found["id"].upper() not in ids:
+            continue
+        if found["rest"].upper().startswith("ARGS_"):
+            yield found, environ[variable].strip()
 
 
 def _key_of_the_chart(

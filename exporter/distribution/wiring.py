@@ -7,14 +7,19 @@ more, and none of our settings.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from exporter import settings
 from exporter.declaration import PREFIX
-from exporter.distribution import takeover
-from exporter.distribution.broker_environment import EXPORTER_ID, broker_environment
+from exporter.distribution import takeover, tenants
+from exporter.distribution.broker_environment import (
+    EXPORTER_ID,
+    WITH_TENANTS,
+    broker_environment,
+    parse_version,
+)
 from exporter.distribution.home import SPOOL, Home, find, version_of
 from exporter.errors import ConfigError
 from exporter.listening import address
@@ -46,6 +51,8 @@ class Wiring:
     exporter: dict[str, str]
     settings: Settings
     notices: list[str]
+    tenants: list[str]
+    """The physical tenants that export; none where the broker isn't told of any."""
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:
@@ -82,7 +89,11 @@ def exporter_id() -> str:
 
 def alone(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a broker that must do without the exporter."""
-    foreign = takeover.without(environ, takeover.official_ids(environ))
+    official = takeover.official_ids(environ)
+    foreign = takeover.without(environ, official)
+    # A broker doesn't start with a list that names what isn't configured.
+    gone = {*official, EXPORTER_ID} - takeover.shared_ids(foreign)
+    foreign = tenants.unassign(foreign, gone)
     return {
         name: value for name, value in foreign.items() if not name.startswith(PREFIX)
     }
@@ -136,16 +147,28 @@ def wire(environ: Mapping[str, str]) -> Wiring:
         raise WiringError([str(error)]) from error
     others = alone(environ)
     kept = takeover.without(others, [name])
+    ids = tenants.named_in(environ) if parse_version(version) >= WITH_TENANTS else []
+    prefixes = tenants.prefixes(ids, name)
+    # An id with a dash isn't known here; the prefix that somebody set says it.
+    added |= prefixes | {each: others[each] for each in prefixes if each in others}
     notices = told.notices + [
         f"{variable} has no effect: the exporter {name} is ours to configure"
         for variable in sorted(others.keys() - kept.keys())
+        if added.get(variable) != others[variable]
     ]
+    usual = sorted(map(str.lower, takeover.shared_ids(kept)))
+    broker = tenants.assign(kept | added, ids, name, usual)
     ignored = _restore_ignores(environ, home, loaded.spool_dir)
-    return Wiring(kept | added | ignored, exporter, loaded, notices)
+    return Wiring(broker | ignored, exporter, loaded, notices, ids)
 
 
 def exporting(
-    version: str, loaded: Settings, *, name: str, url: str = ""
+    version: str,
+    loaded: Settings,
+    *,
+    name: str,
+    url: str = "",
+    physical_tenants: Collection[str] = (),
 ) -> dict[str, str]:
     """
     Return what makes a broker of *version* export to the exporter of *loaded*.
@@ -167,6 +190,7 @@ def exporting(
         password=loaded.ingest_password,
         exporter_id=name,
         value_types=loaded.value_types,
+        physical_tenants=physical_tenants,
     )
 
 

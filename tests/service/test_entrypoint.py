@@ -33,12 +33,14 @@ def container(tmp_path, backend):
     "off", [{"APP_INTEGRATIONS_URL": ""}, {"APP_INTEGRATIONS_ENABLED": "false"}]
 )
 async def test_off(container, off):
-    """Without a backend, or switched off, the broker is the only process."""
-    container.begin(**off)
+    """Without a backend, or switched off, the broker is alone and knows no secret."""
+    secret = {"APP_INTEGRATIONS_API_KEY": "hunter2", "APP_INTEGRATIONS_HEADERS": "a: b"}
+    container.begin(**off, **secret)
     broker = await container.broker()
 
     assert broker == container.pid
-    assert [name for name in container.told() if "APPINTSPOOL" in name] == []
+    assert [name for name in container.told() if "APP" in name] == []
+    assert "hunter2" not in psutil.Process(broker).environ().values()
     assert psutil.Process(broker).cmdline()[0] == "/bin/sh"
 
 

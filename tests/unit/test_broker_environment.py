@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from devkit.arguments import exporters, tenants
 from exporter.distribution.broker_environment import broker_environment
 from exporter.errors import ConfigError
 
@@ -209,3 +210,51 @@ def test_arguments_the_broker_would_misunderstand(wrong):
     """Half a credential, odd characters and reserved ids are refused."""
     with pytest.raises(ConfigError):
         broker_environment("8.6.0", URL, **wrong)
+
+
+def exporters_of(given, version="8.10.0"):
+    """Return the index prefix of each exporter of each tenant, as the broker has it."""
+    return {
+        tenant: {
+            name: each.index_prefix
+            for name, each in exporters(given, version, tenant).items()
+        }
+        for tenant in tenants(given, version)
+    }
+
+
+@pytest.mark.parametrize("ids", [["a", "b"], ["b", "default", "a"]])
+def test_physical_tenants(ids):
+    """Every tenant lists us, `default` too, and has an index prefix of its own."""
+    given = broker_environment("8.10.0", URL, physical_tenants=ids)
+
+    assert exporters_of(given) == {
+        "default": {"appintspool": "zeebe-record"},
+        "a": {"appintspool": "zeebe-record-a"},
+        "b": {"appintspool": "zeebe-record-b"},
+    }
+    assert given["CAMUNDA_PHYSICALTENANTS_A_DATA_EXPORTERSASSIGNED"] == "appintspool"
+
+
+def test_physical_tenants_of_another_id():
+    """An id that was kept from the official exporter is the one in the lists."""
+    given = broker_environment(
+        "8.10.0", URL, exporter_id="MINE", physical_tenants=["a"]
+    )
+
+    assert exporters_of(given)["a"] == {"mine": "zeebe-record-a"}
+
+
+def test_physical_tenants_of_an_older_broker():
+    """Before 8.10 there are none, and nobody believes that they are told of."""
+    with pytest.raises(ConfigError, match=r"8\.9\.0 has no physical tenants"):
+        broker_environment("8.9.0", URL, physical_tenants=["a"])
+
+
+@pytest.mark.parametrize("wrong", ["my-tenant", "Red", "a_b", "", "\u0668"])
+def test_physical_tenants_that_no_variable_names(wrong):
+    """What a variable would turn into another tenant is refused, with the way out."""
+    with pytest.raises(ConfigError, match="in YAML") as raised:
+        broker_environment("8.10.0", URL, physical_tenants=["a", wrong])
+
+    assert repr(wrong) in str(raised.value)

@@ -79,6 +79,17 @@ def test_another_name(run):
     assert "ZEEBE_BROKER_EXPORTERS_MINE_ARGS_BULK_SIZE=1\n" in out
 
 
+def test_physical_tenants(run):
+    """Every tenant is told to export to us, and who has other exporters is warned."""
+    _, out, err = run("8.10.0", "--physical-tenants", "red, blue")
+
+    for name in ("DEFAULT", "RED", "BLUE"):
+        line = f"CAMUNDA_PHYSICALTENANTS_{name}_DATA_EXPORTERSASSIGNED=appintspool\n"
+        assert line in out
+    assert "_RED_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_PREFIX=zeebe-record-red\n" in out
+    assert "lists these beside appintspool in its DATA_EXPORTERSASSIGNED" in err
+
+
 def test_a_broker_elsewhere(run):
     """Who listens for others is told that these need to know where."""
     others = {"INGEST_USERNAME": "a", "INGEST_PASSWORD": "b", "INGEST_HOST": "10.0.0.1"}
@@ -107,6 +118,8 @@ def test_a_password_in_the_address(run):
         (["8.8.1", "--ingest-url=http://a:0"], "has no host and port as such"),
         (["8.8.1", "--ingest-url=http://a:"], "has no host and port as such"),
         (["8.8.1", "--ingest-url=http://${A}:1"], "has no host and port as such"),
+        (["8.9.0", "--physical-tenants=a"], "8.9.0 has no physical tenants"),
+        (["8.10.0", "--physical-tenants=a-b"], "docs/broker.md has the lines"),
     ],
 )
 def test_mistakes(run, argv, why):

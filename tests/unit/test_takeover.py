@@ -121,6 +121,20 @@ def test_two_official_exporters():
         take_over(official(URL="u") | other)
 
 
+def test_arguments_of_one_tenant():
+    """What the official exporter is told for one tenant neither counts nor stays."""
+    start = "CAMUNDA_PHYSICALTENANTS_RED_DATA_EXPORTERS_APPINTEXPORTER_ARGS"
+    environ = official(NEW, URL="u") | {f"{start}_APIKEY": "hunter2"}
+
+    told = take_over(environ)
+
+    assert told.settings == {"APP_INTEGRATIONS_URL": "u"}
+    assert told.notices == [
+        f"{start}_APIKEY has no effect: all tenants have one backend"
+    ]
+    assert without(environ, official_ids(environ)) == {}
+
+
 CHART = {"VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY": "of the chart\n"}
 
 

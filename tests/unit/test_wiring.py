@@ -5,6 +5,7 @@ from unittest import mock
 
 import pytest
 
+from devkit.arguments import exporters, tenants
 from exporter.distribution import entrypoint, wiring
 from exporter.distribution.home import find
 from exporter.distribution.takeover import OFFICIAL
@@ -137,6 +138,117 @@ def test_settings_reach_the_broker(environ):
     assert arguments["BULK_SIZE"] == "50"
     assert arguments["AUTHENTICATION_USERNAME"] == "broker"
     assert arguments["AUTHENTICATION_PASSWORD"] == "secret"
+
+
+RED = "CAMUNDA_PHYSICALTENANTS_RED"
+LIST = f"{RED}_DATA_EXPORTERSASSIGNED"
+PREFIX = f"{RED}_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_PREFIX"
+ELASTIC = {
+    "CAMUNDA_DATA_EXPORTERS_ELASTIC_CLASSNAME": (
+        "io.camunda.zeebe.exporter.ElasticsearchExporter"
+    )
+}
+
+
+@pytest.fixture
+def newest(tmp_path, environ):
+    """Return the environment of an image with a distribution of 8.10.0, and ours."""
+    (tmp_path / "new").mkdir()
+    home = {"CAMUNDA_HOME": str(distribution(tmp_path / "new", "8.10.0"))}
+    return environ | URL | home
+
+
+@pytest.mark.parametrize(
+    "told, default, red",
+    [
+        ({f"{RED}_NAME": "Red"}, ["appintspool"], ["appintspool"]),
+        (ELASTIC | {LIST: ""}, ["appintspool", "elastic"], ["appintspool"]),
+        (
+            ELASTIC | {LIST: "elastic"},
+            ["appintspool", "elastic"],
+            ["appintspool", "elastic"],
+        ),
+        (
+            ELASTIC | {f"{LIST}_0": "elastic", f"{LIST}_1": "appintspool"},
+            ["appintspool", "elastic"],
+            ["appintspool", "elastic"],
+        ),
+        (
+            ELASTIC
+            | {
+                LIST: "elastic",
+                "CAMUNDA_PHYSICALTENANTS_DEFAULT_DATA_EXPORTERSASSIGNED": "",
+            },
+            ["appintspool"],
+            ["appintspool", "elastic"],
+        ),
+    ],
+)
+def test_physical_tenants(newest, told, default, red):
+    """Each tenant that variables name exports to us, and to whom it did before."""
+    wired = wire(newest | told)
+
+    found = {
+        tenant: exporters(wired.broker, "8.10.0", tenant)
+        for tenant in tenants(wired.broker, "8.10.0")
+    }
+    assert {name: list(each) for name, each in found.items()} == {
+        "default": default,
+        "red": red,
+    }
+    assert found["default"]["appintspool"].index_prefix == "zeebe-record"
+    assert found["red"]["appintspool"].index_prefix == "zeebe-record-red"
+    assert not found["red"]["appintspool"].index_optimizemodeenabled
+    assert wired.tenants == ["default", "red"]
+    assert wired.notices == []
+
+
+def test_prefix_of_a_tenant_with_a_dash(newest):
+    """A variable can't spell such an id: the prefix that somebody set says it."""
+    wired = wire(newest | {PREFIX: "zeebe-record-r-ed"})
+
+    assert wired.broker[PREFIX] == "zeebe-record-r-ed"
+    assert wired.notices == []
+
+
+def test_physical_tenants_of_an_older_broker(environ):
+    """Before 8.10 these variables mean nothing, and stay as they are."""
+    wired = wire(environ | URL | {f"{RED}_NAME": "Red"})
+
+    assert [name for name in wired.broker if RED in name] == [f"{RED}_NAME"]
+    assert wired.tenants == []
+
+
+def test_official_exporter_of_tenants(newest):
+    """Taken over, it stays in the lists, with our arguments in every tenant."""
+    start = "CAMUNDA_DATA_EXPORTERS_MINE"
+    own = f"{RED}_DATA_EXPORTERS_MINE_ARGS_URL"
+    official = {f"{start}_CLASSNAME": OFFICIAL, f"{start}_ARGS_URL": "https://b/x"}
+    wired = wire(newest | official | {LIST: "mine", own: "https://red/x"})
+
+    (red,) = exporters(wired.broker, "8.10.0", "red").values()
+    assert red.url == "http://127.0.0.1:9280"
+    assert red.index_prefix == "zeebe-record-red"
+    assert f"{own} has no effect: all tenants have one backend" in wired.notices
+
+
+@pytest.mark.parametrize(
+    "told, listed",
+    [
+        ({LIST: "elastic, appintspool"}, "elastic"),
+        ({LIST: "mine"} | OFFICIAL_ONE, ""),
+        ({f"{LIST}_0": "appintspool", f"{LIST}_1": "elastic"}, "elastic"),
+        (
+            {"CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_URL": "u", LIST: "appintspool"},
+            "appintspool",
+        ),
+    ],
+)
+def test_lists_of_tenants_without_us(environ, told, listed):
+    """A list names nothing that isn't configured: such a broker doesn't start."""
+    alone = wiring.alone(environ | told)
+
+    assert {name: alone[name] for name in alone if LIST in name} == {LIST: listed}
 
 
 def test_official_exporter_taken_over(environ):
