@@ -38,7 +38,7 @@ def test_names_and_labels(rendered):
         assert labels["app.kubernetes.io/name"] == "app-integrations-exporter"
         assert labels["app.kubernetes.io/instance"] == "app-integrations"
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
-        assert each["metadata"]["namespace"] == "camunda"
+        assert each["kind"] in FOREIGN or each["metadata"]["namespace"] == "camunda"
         assert all(re.fullmatch(r"[\w.-]{1,63}", text) for text in labels.values())
 
 

@@ -121,8 +121,7 @@ def test_alerts_say_what_to_do():
     rules, _, _ = rules.partition("```")
     alerts = rules.split("- alert: ")[1:]
 
-    assert len(alerts) == 3
+    assert len(alerts) >= 5
     for alert in alerts:
-        assert f"expr: {PREFIX}" in alert.replace(">-\n          ", "")
-        for needed in ("for: ", "severity: ", "summary: ", "description: "):
+        for needed in ("expr: ", "for: ", "severity: ", "summary: ", "description: "):
             assert needed in alert

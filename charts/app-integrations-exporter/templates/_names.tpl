@@ -9,10 +9,10 @@ No Service may begin like our settings, or like those of the broker: Kubernetes 
 {{- define "app-integrations-exporter.brokerEnv" -}}app-integrations-exporter-env{{- end }}
 {{- define "app-integrations-exporter.ownEnv" -}}app-integrations-exporter-settings{{- end }}
 
-{{/* Metadata of the object called .name, else like the chart, with .more labels. */}}
+{{/* Metadata of the object called .name, else like the chart, in .namespace if it isn't the release's, with .more labels. */}}
 {{- define "app-integrations-exporter.metadata" -}}
 name: {{ .name | default (include "app-integrations-exporter.name" .root) }}
-namespace: {{ .root.Release.Namespace | quote }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
   {{- include "app-integrations-exporter.labels" . | nindent 2 }}
 {{- with .root.Values.commonAnnotations }}

@@ -1,0 +1,133 @@
+"""Prometheus finds every exporter, and its rules fire when they must."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.chart import MODES
+from tests.chart.rendering import Rendered, enabled
+from tests.chart.test_wiring import wired
+
+CASES = Path(__file__).with_name("alerts_test.yaml")
+JOB = {"targetLabel": "job", "replacement": "app-integrations-exporter"}
+
+
+def rules(namespace):
+    """Return what the chart gives Prometheus in *namespace*."""
+    values = enabled(prometheusRule={"enabled": True})
+    return Rendered(values, namespace=namespace).find("PrometheusRule")["spec"]
+
+
+def alerts(spec):
+    """Return every alert of a PrometheusRule."""
+    return [each for group in spec["groups"] for each in group["rules"]]
+
+
+def scraped(rendered, pod, address="10.0.0.1"):
+    """Return what Prometheus scrapes of *pod*, as the operator configures it."""
+    (endpoint,) = rendered.find("PodMonitor")["spec"]["podMetricsEndpoints"]
+    spec = pod["spec"]["template"]["spec"]
+    found = set()
+    for each in spec["containers"] + (spec.get("initContainers") or []):
+        for port in each.get("ports", []):
+            if port["name"] == endpoint["port"]:
+                target = f"{address}:{port['containerPort']}"
+                for rule in endpoint["relabelings"]:
+                    if rule["targetLabel"] == "__address__":
+                        assert rule["sourceLabels"] == ["__address__"]
+                        match = re.fullmatch(rule["regex"], target)
+                        target = rule["replacement"].replace("$1", match[1])
+                found.add(target + endpoint["path"])
+    return found
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "[fd00::1]"])
+@pytest.mark.parametrize("mode", MODES)
+def test_monitored_pods(mode, address):
+    """A PodMonitor finds the exporter in each of its pods, by a port that is there."""
+    env = {"APP_INTEGRATIONS_ADMIN_PORT": 9999}
+    values = enabled(mode, podMonitor={"enabled": True}, env=env)
+    rendered = Rendered(values)
+
+    pods = rendered.find("StatefulSet") if mode == "service" else wired(values)
+    monitor = rendered.find("PodMonitor")["spec"]
+    labels = pods["spec"]["template"]["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= labels.items()
+    assert scraped(rendered, pods, address) == {f"{address}:9999/metrics"}
+
+
+def test_monitored_service():
+    """A ServiceMonitor finds the Service, by a port that it has."""
+    rendered = Rendered(enabled("service", serviceMonitor={"enabled": True}))
+
+    monitor, service = rendered.find("ServiceMonitor"), rendered.find("Service")
+    selector = monitor["spec"]["selector"]["matchLabels"]
+    assert selector.items() <= service["metadata"]["labels"].items()
+    names = {port["name"] for port in service["spec"]["ports"]}
+    assert monitor["spec"]["endpoints"][0]["port"] in names
+
+
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+def test_how_to_scrape(kind):
+    """Time limit, namespace and relabelings are the user's, behind what we need."""
+    rule = {"action": "labeldrop", "regex": "pod"}
+    own = {"enabled": True, "interval": "1m", "scrapeTimeout": "20s"}
+    own |= {"namespace": "monitoring", "labels": {"release": "prometheus"}}
+    own |= {"relabelings": [rule], "metricRelabelings": [rule]}
+    monitor = Rendered(enabled("service", **{kind[0].lower() + kind[1:]: own})).find(
+        kind
+    )
+
+    spec = monitor["spec"]
+    (endpoint,) = spec.get("endpoints") or spec["podMetricsEndpoints"]
+    assert monitor["metadata"]["namespace"] == "monitoring"
+    assert spec["namespaceSelector"] == {"matchNames": ["camunda"]}
+    assert (endpoint["interval"], endpoint["scrapeTimeout"]) == ("1m", "20s")
+    assert endpoint["relabelings"] == [JOB, rule]
+    assert endpoint["metricRelabelings"] == [rule]
+
+
+def test_rules_elsewhere():
+    """The rules may lie in another namespace, and watch that of the release."""
+    values = enabled(prometheusRule={"enabled": True, "namespace": "monitoring"})
+    rule = Rendered(values, namespace="prod").find("PrometheusRule")
+
+    assert rule["metadata"]["namespace"] == "monitoring"
+    found = {each["alert"]: each["expr"] for each in alerts(rule["spec"])}
+    assert 'namespace="prod"' in found["AppIntegrationsNotScraped"]
+
+
+def test_alerts(tmp_path):
+    """Each rule of the chart fires when it must, and stays silent when it mustn't."""
+    if not (promtool := shutil.which("promtool")):
+        pytest.skip("promtool is missing: it is in Debian's package prometheus")
+    spec = rules("camunda")
+    (tmp_path / "complete.yaml").write_text(yaml.safe_dump(spec), "utf-8")
+    for each in alerts(spec):
+        del each["annotations"]  # promtool would compare their words
+    (tmp_path / "alerts.yaml").write_text(yaml.safe_dump(spec), "utf-8")
+    shutil.copy(CASES, tmp_path)
+
+    for what, file in ("check", "complete.yaml"), ("test", CASES.name):
+        done = subprocess.run(
+            [promtool, what, "rules", file],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_tested():
+    """No alert is without a case in which it fires, and one in which it doesn't."""
+    names = {each["alert"] for each in alerts(rules("camunda"))}
+
+    cases = yaml.safe_load(CASES.read_text("utf-8"))["tests"]
+    expected = [case for each in cases for case in each["alert_rule_test"]]
+    assert {case["alertname"] for case in expected if case["exp_alerts"]} == names
+    assert {case["alertname"] for case in expected if not case["exp_alerts"]} == names
