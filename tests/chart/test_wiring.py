@@ -1,14 +1,8 @@
-"""
-The values for the release of Camunda do what they are for, in the official chart.
-
-A stub of that chart's contract stands for it, unless CAMUNDA_CHART names the real one
-(a directory or an archive).
-"""
+"""The values for the release of Camunda do what they are for, in the official chart."""
 
 import os
 import re
 import subprocess
-from pathlib import Path
 
 import kubernetes_validate
 import pytest
@@ -18,35 +12,47 @@ import exporter
 from scripts import chart as charts
 from scripts import helm
 from scripts.chart import MODES
+from tests.chart.official import VERSION, VERSIONS, key, official
 from tests.chart.rendering import ENV, EXAMPLES, OWN, Rendered, enabled, example
 
-STUB = Path(__file__).parent / "camunda-platform"
-CHART = Path(os.environ.get("CAMUNDA_CHART") or STUB)
-
-# What the official charts from 8.8 on accept alike: the engine, and a database of
-# its own to write to. From 8.9 on they bring none along.
-STORAGE = {"type": "elasticsearch", "elasticsearch": {"url": "http://es.example:9200"}}
-ENGINE = {
+# What the official chart of each version accepts.
+CAMUNDA = {
     "connectors": {"enabled": False},
-    "orchestration": {"data": {"secondaryStorage": STORAGE}},
+    "orchestration": {
+        "clusterSize": "1",
+        "data": {
+            "secondaryStorage": {
+                "type": "elasticsearch",
+                "elasticsearch": {"url": "http://elasticsearch.example:9200"},
+            }
+        },
+    },
 }
 
 
-def wired(values, **own):
-    """Return the broker's pod of a Camunda release with *own* values, wired by ours."""
-    wiring = Rendered(values).wiring["orchestration"]
-    orchestration = ENGINE["orchestration"] | own | wiring
-    if "image" in own:  # Helm merges maps
-        orchestration["image"] = own["image"] | wiring["image"]
-    release = Rendered(
-        ENGINE | {"orchestration": orchestration}, chart=CHART, name="camunda"
-    )
+def merged(*layers):
+    """Return values as Helm puts them together: maps are merged, nothing else is."""
+    together = {}
+    for layer in layers:
+        for name, value in layer.items():
+            both = isinstance(value, dict) and isinstance(together.get(name), dict)
+            together[name] = merged(together[name], value) if both else value
+    return together
+
+
+def wired(values, version=VERSION, own=None):
+    """Return the brokers of a release with *own* values, wired for *version*."""
+    camunda = values.get("camunda", {}) | {"version": f"{version}.21"}
+    wiring = Rendered(values | {"camunda": camunda}).wiring
+    brokers = {key(version): own or {}}
+    values = merged(CAMUNDA, brokers, wiring)
+    release = Rendered(values, chart=official(version), name="camunda")
     return release.find("StatefulSet", "camunda-zeebe")
 
 
-def container(pod):
+def container(pod, version=VERSION):
     """Return the broker's container."""
-    (found,) = [each for each in pod["containers"] if each["name"] == "orchestration"]
+    (found,) = [each for each in pod["containers"] if each["name"] == key(version)]
     return found
 
 
@@ -142,9 +148,7 @@ def test_another_user(mode):
 
 def test_embedded():
     """The entrypoint stands in front of the official start, in the image of both."""
-    values = enabled(
-        camunda={"version": "8.8.21"}, image={"registry": "registry.example"}
-    )
+    values = enabled(image={"registry": "registry.example"})
     orchestration = container(wired(values)["spec"]["template"]["spec"])
 
     assert orchestration["command"] == [
@@ -153,7 +157,7 @@ def test_embedded():
         "/usr/local/bin/startup.sh",
     ]
     assert orchestration["image"] == (
-        "registry.example/app-integrations-exporter:8.8.21-app-integrations-0.1.0"
+        f"registry.example/app-integrations-exporter:{VERSION}.21-app-integrations-0.1.0"
     )
 
 
@@ -170,7 +174,7 @@ def test_embedded():
 )
 def test_image_instead_of_another(image, name):
     """Nothing of a digest that the release of Camunda has is left."""
-    broker = wired(enabled(image=image), image={"digest": DIGEST % 2})
+    broker = wired(enabled(image=image), own={"image": {"digest": DIGEST % 2}})
 
     assert container(broker["spec"]["template"]["spec"])["image"] == name
 
@@ -285,31 +289,6 @@ def test_only_brokers_reach_the_ingest():
     (peer,) = ingest["from"]
     assert peer["podSelector"]["matchLabels"].items() <= broker.items()
     assert admin == {"ports": [{"port": "exporter-admin"}]}
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_monitored_pods(mode):
-    """A PodMonitor finds the pods that the exporter is in, and its admin port."""
-    values = enabled(mode, podMonitor={"enabled": True})
-    env = {"APP_INTEGRATIONS_ADMIN_PORT": 9999}
-    rendered = Rendered(values | {"env": env})
-
-    pods = rendered.find("StatefulSet") if mode == "service" else wired(values)
-    monitor = rendered.find("PodMonitor")["spec"]
-    labels = pods["spec"]["template"]["metadata"]["labels"]
-    assert monitor["selector"]["matchLabels"].items() <= labels.items()
-    assert monitor["podMetricsEndpoints"][0]["portNumber"] == 9999
-
-
-def test_monitored_service():
-    """A ServiceMonitor finds the Service, by a port that it has."""
-    rendered = Rendered(enabled("service", serviceMonitor={"enabled": True}))
-
-    monitor, service = rendered.find("ServiceMonitor"), rendered.find("Service")
-    selector = monitor["spec"]["selector"]["matchLabels"]
-    assert selector.items() <= service["metadata"]["labels"].items()
-    names = {port["name"] for port in service["spec"]["ports"]}
-    assert monitor["spec"]["endpoints"][0]["port"] in names
 
 
 def checksum(values):

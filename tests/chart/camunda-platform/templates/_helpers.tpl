@@ -1,3 +1,12 @@
+{{/* The key of the brokers' values, and the name of their container. */}}
+{{- define "key" -}}
+{{- regexMatch "^8[.][5-7][.]" .Chart.AppVersion | ternary "zeebe" "orchestration" -}}
+{{- end -}}
+
+{{- define "home" -}}
+/usr/local/{{ eq (include "key" .) "zeebe" | ternary "zeebe" "camunda" }}
+{{- end -}}
+
 {{/* The name of a part: <release>-<part>, or the release's alone where that has the part's name in it. */}}
 {{- define "name" -}}
 {{- $release := index . 0 -}}
@@ -7,10 +16,10 @@
 
 {{/* The brokers' StatefulSet, and what is named after it. */}}
 {{- define "brokers" -}}
-{{- with .Values.orchestration.fullnameOverride -}}
+{{- with (index .Values (include "key" .)).fullnameOverride -}}
 {{- . | trunc 63 | trimSuffix "-" -}}
 {{- else -}}
-{{- include "name" (list .Release.Name (.Values.orchestration.nameOverride | default "zeebe")) -}}
+{{- include "name" (list .Release.Name ((index .Values (include "key" .)).nameOverride | default "zeebe")) -}}
 {{- end -}}
 {{- end -}}
 
@@ -38,15 +47,15 @@ app.kubernetes.io/component: zeebe-broker
 {{- define "labels" -}}
 {{ include "selector" . }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
-app.kubernetes.io/version: {{ empty .Values.orchestration.image.digest | ternary (include "tag" .) .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ empty (index .Values (include "key" .)).image.digest | ternary (include "tag" .) .Chart.AppVersion | quote }}
 {{- end -}}
 
 {{- define "tag" -}}
-{{- .Values.orchestration.image.tag | default .Values.global.image.tag -}}
+{{- (index .Values (include "key" .)).image.tag | default .Values.global.image.tag -}}
 {{- end -}}
 
 {{- define "image" -}}
-{{- $image := .Values.orchestration.image -}}
+{{- $image := (index .Values (include "key" .)).image -}}
 {{- with $image.registry | default .Values.global.image.registry }}{{ . }}/{{ end -}}
 {{- $image.repository -}}
 {{- with $image.digest }}@{{ . }}{{ else }}:{{ include "tag" $ }}{{ end -}}
