@@ -21,6 +21,7 @@ from exporter import __version__, connecting, service, settings, standby, variab
 from exporter.commands import arguments, backends, stub_backend
 from exporter.commands.broker_environment import add_to as add_broker_version_to
 from exporter.commands.broker_environment import broker_environment
+from exporter.commands.status import add_to as add_status_to
 from exporter.commands.status import status
 from exporter.commands.uninstall import add_broker_to, enable, uninstall
 from exporter.commands.uninstall import add_to as add_uninstall_to
@@ -138,6 +139,7 @@ def parser() -> argparse.ArgumentParser:
     following = {
         run: _add_standby_to,
         check: add_broker_to,
+        status: add_status_to,
         uninstall: add_uninstall_to,
         enable: add_uninstall_to,
         broker_environment: add_broker_version_to,

@@ -8,6 +8,7 @@ is read from there.
 import argparse
 import asyncio
 import json
+import sys
 import time
 from typing import Any
 
@@ -17,15 +18,34 @@ from exporter.commands.status_lines import lines_of
 from exporter.operations.status import status_without_service
 from exporter.settings import Whereabouts
 
+LOOK_SECONDS = 5.0
+
 
 def status(args: argparse.Namespace) -> int:
     """Tell whether events are delivered, and if not, why and what to do."""
     answer = asyncio.run(_status(settings.whereabouts()))
+    while args.wait and "ingest" in answer and (events := _waiting(answer)):
+        print(f"{events:,} events wait", file=sys.stderr, flush=True)
+        time.sleep(LOOK_SECONDS)
+        answer = asyncio.run(_status(settings.whereabouts()))
     if args.json:
         print(json.dumps(answer, indent=2))
     else:
         print("\n".join(lines_of(answer)))
     return 0 if answer["ok"] else 1
+
+
+def add_to(command: argparse.ArgumentParser) -> None:
+    """Say what may follow the name of the command."""
+    command.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait until no event waits any more, then answer",
+    )
+
+
+def _waiting(answer: dict[str, Any]) -> int:
+    return sum(each["waiting"]["events"] for each in answer["backends"].values())
 
 
 async def _status(settings: Whereabouts) -> dict[str, Any]:

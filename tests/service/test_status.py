@@ -97,6 +97,23 @@ async def test_a_backend_that_is_down(start, backend, status):
     assert len(exporter.lines.saying(CLOSED)) == 1
 
 
+async def test_wait(start, backend, status, monkeypatch, capsys):
+    """With `--wait` it returns when nothing waits, and says meanwhile what does."""
+    monkeypatch.setattr("exporter.commands.status.LOOK_SECONDS", 0.01)
+    answered = backend.hold()
+    exporter = await start()
+    await exporter.bulk(tasks(1, 2))
+
+    waiting = asyncio.create_task(status(port_of(exporter), "--wait"))
+    await eventually(lambda: "2 events wait" in capsys.readouterr().err)
+    answered.set()
+
+    code, out, _ = await waiting
+    assert code == 0
+    assert "nothing waits" in out
+    assert len(backend.positions) == 2
+
+
 async def test_no_service(start, backend, status):
     """What waits can be seen without one, and it says that there is none."""
     backend.answer = 503
@@ -105,7 +122,7 @@ async def test_no_service(start, backend, status):
     await eventually(lambda: backend.requests)
     await exporter.stop()
 
-    code, out, _ = await status(9281)
+    code, out, _ = await status(9281, "--wait")
     of_json, printed, _ = await status(9281, "--json")
 
     assert (code, of_json) == (1, 1)
