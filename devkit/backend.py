@@ -42,6 +42,8 @@ class Request:
     at: float = field(default_factory=time.time)
     status: int | None = None
     """The status of the answer; None while there is none."""
+    query: str = ""
+    """What follows the `?`."""
 
     @property
     def json(self) -> Any:
@@ -183,6 +185,7 @@ class Stub:
     async def _serve(self, http: web.Request) -> web.Response:
         body, connection = await http.read(), http.transport
         request = Request(http.method, http.path, http.headers, body, connection)
+        request.query = http.query_string
         answer = await self.respond(request)
         if answer.raw is None:
             return web.Response(

@@ -22,8 +22,7 @@ SECONDS = 60.0
 
 def uninstall(args: argparse.Namespace) -> int:
     """Have the broker stop exporting to us, and keep its log for us no longer."""
-    broker = args.broker or USUAL
-    released = asyncio.run(_release(broker, args.id, args.timeout))
+    released = asyncio.run(_release(args))
     forgotten = released.status is None
     if args.json:
         result = {
@@ -40,8 +39,7 @@ def uninstall(args: argparse.Namespace) -> int:
 
 def enable(args: argparse.Namespace) -> int:
     """Have the broker export to us again, after an uninstall."""
-    broker = args.broker or USUAL
-    name = asyncio.run(_enable(broker, args.id, args.timeout))
+    name = asyncio.run(_enable(args))
     print(json.dumps({"id": name}) if args.json else f"{name} is enabled")
     _say(f"{name} gets what happens from now on")
     return 0
@@ -74,6 +72,12 @@ def add_to(command: argparse.ArgumentParser) -> None:
         help="of the exporter in the broker (default: %(default)s)",
     )
     command.add_argument(
+        "--physical-tenant",
+        default="",
+        metavar="ID",
+        help="only the exporter of this physical tenant (default: of all of them)",
+    )
+    command.add_argument(
         "--timeout",
         type=_seconds,
         default=SECONDS,
@@ -92,14 +96,16 @@ def add_broker_to(command: argparse.ArgumentParser) -> None:
     )
 
 
-async def _enable(broker: str, exporter: str, seconds: float) -> str:
-    async with open_actuator(broker) as actuator:
-        return await enabling.enable(actuator, exporter, seconds, _say)
+async def _enable(args: argparse.Namespace) -> str:
+    broker, tenant = args.broker or USUAL, args.physical_tenant
+    async with open_actuator(broker, tenant=tenant) as actuator:
+        return await enabling.enable(actuator, args.id, args.timeout, _say)
 
 
-async def _release(broker: str, exporter: str, seconds: float) -> Released:
-    async with open_actuator(broker) as actuator:
-        return await release(actuator, exporter, seconds, _say)
+async def _release(args: argparse.Namespace) -> Released:
+    broker, tenant = args.broker or USUAL, args.physical_tenant
+    async with open_actuator(broker, tenant=tenant) as actuator:
+        return await release(actuator, args.id, args.timeout, _say)
 
 
 def _say(text: str) -> None:

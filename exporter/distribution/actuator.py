@@ -12,8 +12,8 @@ until each of them has got it. What it takes to be released from that:
   to remove the variables was enough.
 
 Answers to a request for a change: 202, it is done after a moment; 409, another change
-is in progress; 400, or 404 from 8.10 on, it can't be. A cluster of several tenants
-lists an exporter once for each.
+is in progress; 400, or 404 from 8.10 on, it can't be. From 8.10 on a cluster lists an
+exporter once for each physical tenant, and changes that of the tenant it is told.
 """
 
 import enum
@@ -79,6 +79,10 @@ def next_step(
     return step
 
 
+Statuses = dict[str, set[str]]
+"""By physical tenant; one that needn't be named is ''."""
+
+
 class Reply(NamedTuple):
     """A status, and what the broker says about it if it's an error."""
 
@@ -93,33 +97,35 @@ class Reply(NamedTuple):
 class Actuator:
     """The actuator of one broker or gateway, which speaks for the whole cluster."""
 
-    def __init__(self, session: aiohttp.ClientSession, broker: str) -> None:
-        """Ask through *session* at the management port of *broker*."""
+    def __init__(
+        self, session: aiohttp.ClientSession, broker: str, tenant: str = ""
+    ) -> None:
+        """Ask at the management port of *broker* about one *tenant*, or about all."""
         self.url = URL(broker.rstrip("/").removesuffix("/actuator"))
         self._session = session
+        self._tenant = tenant
         self._exporters = self.url / "actuator" / "exporters"
 
-    def address(self, exporter: str, operation: str = "") -> URL:
-        """Return where one exporter is deleted, or where *operation* is done to it."""
-        url = self._exporters / exporter
-        return url / operation if operation else url
-
-    async def exporters(self) -> dict[str, set[str]]:
-        """Return the statuses of every exporter, by its id."""
+    async def exporters(self) -> dict[str, Statuses]:
+        """Return the statuses of every exporter, by its id and physical tenant."""
         status, body = await self._ask("GET", self._exporters)
         if status in (401, 403):
             raise ActuatorError(
                 f"{self.url} wants credentials: it answers {status}",
                 remedy="Ask it yourself, with these: docs/broker.md says what",
             )
-        found: dict[str, set[str]] = defaultdict(set)
         try:
             if status != 200:
                 raise ValueError(status)  # noqa: TRY301 -- as what isn't a list
-            for each in codec.decode(body):
-                name, state = _plain(each["exporterId"]), _plain(each["status"])
-                found[name].add(state)
-        except (ValueError, TypeError, LookupError) as error:
+            listed = [
+                (
+                    _plain(each["exporterId"]),
+                    _plain(each.get("physicalTenant") or ""),
+                    _plain(each["status"]),
+                )
+                for each in codec.decode(body)
+            ]
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             below = f"{self.url.origin()}/orchestration"
             path = f"If Camunda has a context path, append it, like --broker {below}. "
             raise ActuatorError(
@@ -128,18 +134,37 @@ class Actuator:
                 remedy=f"{path if status == 404 else ''}{WHERE}. A broker before 8.6 "
                 "only needs its variables removed",
             ) from error
+        return self._sorted(listed)
+
+    def _sorted(self, listed: list[tuple[str, str, str]]) -> dict[str, Statuses]:
+        """Sort what is listed, that of one tenant if one was named."""
+        tenants = {tenant for _, tenant, _ in listed}
+        if self._tenant and tenants and self._tenant not in tenants:
+            raise ActuatorError(
+                f"{self.url} lists no exporters of a physical tenant {self._tenant}",
+                remedy=f"It lists those of {', '.join(sorted(tenants - {''}))}"
+                if tenants != {""}
+                else "There are physical tenants from Camunda 8.10 on",
+            )
+        found: dict[str, Statuses] = defaultdict(lambda: defaultdict(set))
+        for name, tenant, state in listed:
+            if self._tenant in ("", tenant):
+                # A tenant alone needn't be named, nor can it in older versions.
+                is_named = self._tenant or len(tenants) > 1
+                found[name][tenant if is_named else ""].add(state)
         return dict(found)
 
-    async def change(self, step: Step, exporter: str) -> Reply:
-        """Ask for *step* about *exporter*, and return the answer."""
+    async def change(self, step: Step, exporter: str, tenant: str) -> Reply:
+        """Ask for *step* about *exporter* of *tenant*, and return the answer."""
         if step is not Step.DELETE:
-            return await self.post(exporter, "disable")
-        status, body = await self._ask("DELETE", self.address(exporter))
+            return await self.post(exporter, "disable", tenant)
+        url = self._exporters / exporter % _query(tenant)
+        status, body = await self._ask("DELETE", url)
         return Reply(status, _said(body))
 
-    async def post(self, exporter: str, operation: str) -> Reply:
-        """Ask for *operation* about *exporter*, and return the answer."""
-        url = self.address(exporter, operation)
+    async def post(self, exporter: str, operation: str, tenant: str) -> Reply:
+        """Ask for *operation* about *exporter* of *tenant*, and return the answer."""
+        url = self._exporters / exporter / operation % _query(tenant)
         # An actuator that reads a body refuses a request without one: 415.
         status, body = await self._ask("POST", url, json={})
         return Reply(status, _said(body))
@@ -166,12 +191,12 @@ class Actuator:
 
 @asynccontextmanager
 async def open_actuator(
-    broker: str, *, seconds: float | None = None
+    broker: str, *, tenant: str = "", seconds: float | None = None
 ) -> AsyncIterator[Actuator]:
     """Yield the actuator at *broker*, which has so many *seconds* for each answer."""
     timeout = aiohttp.ClientTimeout(total=seconds or ANSWER_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        yield Actuator(session, broker)
+        yield Actuator(session, broker, tenant)
 
 
 class Released(NamedTuple):
@@ -202,7 +227,7 @@ class _Release:
         self._actuator = actuator
         self.exporter = wanted
         self.tell = once(say)
-        self._accepted: set[Step] = set()
+        self._accepted: dict[str, set[Step]] = defaultdict(set)
         self._deletable = True
         self.statuses: set[str] = set()
 
@@ -212,29 +237,43 @@ class _Release:
         for name in listed:
             if name.lower() == self.exporter.lower():
                 self.exporter = name
-        self.statuses = listed.pop(self.exporter, set())
-        step = next_step(self.statuses, self._accepted, deletable=self._deletable)
-        if step is Step.NOTHING:
-            status = "DISABLED" if self.statuses else None
-            asked = bool(self._accepted)
-            return Released(self.exporter, status, sorted(listed), asked)
-        if step is not Step.WAIT:
-            await self._ask_for(step)
-        return None
+        by_tenant = listed.pop(self.exporter, {})
+        self.statuses = set().union(*by_tenant.values())
+        for tenant, statuses in sorted(by_tenant.items()):
+            accepted = self._accepted[tenant]
+            step = next_step(statuses, accepted, deletable=self._deletable)
+            if step is Step.NOTHING:
+                continue
+            if step is not Step.WAIT:
+                await self._ask_for(step, tenant)
+            return None
+        status = "DISABLED" if self.statuses else None
+        asked = any(self._accepted.values())
+        return Released(self.exporter, status, sorted(listed), asked)
 
-    async def _ask_for(self, step: Step) -> None:
-        reply = await self._actuator.change(step, self.exporter)
+    async def _ask_for(self, step: Step, tenant: str) -> None:
+        reply = await self._actuator.change(step, self.exporter, tenant)
+        name = named(self.exporter, tenant)
         if reply.status == 202:
-            self._accepted.add(step)
-            self.tell(f"The broker takes the request to {step.value} {self.exporter}")
+            self._accepted[tenant].add(step)
+            self.tell(f"The broker takes the request to {step.value} {name}")
         elif step is Step.DELETE:
             self._deletable = False
-            self.tell(f"The broker doesn't delete {self.exporter}: {reply}")
+            self.tell(f"The broker doesn't delete {name}: {reply}")
         else:
             raise ActuatorError(
-                f"The broker doesn't disable {self.exporter}: {reply}",
+                f"The broker doesn't disable {name}: {reply}",
                 remedy="Its log says more; mend that, and run this again",
             )
+
+
+def named(exporter: str, tenant: str) -> str:
+    """Name an exporter, and its physical tenant if that isn't the only one."""
+    return f"{exporter} of the physical tenant {tenant}" if tenant else exporter
+
+
+def _query(tenant: str) -> dict[str, str]:
+    return {"physicalTenant": tenant} if tenant else {}
 
 
 def _reason(error: Exception) -> str:

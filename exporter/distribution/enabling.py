@@ -7,7 +7,7 @@ back. It then exports what happens from that moment on.
 
 from collections.abc import Callable
 
-from exporter.distribution.actuator import Actuator
+from exporter.distribution.actuator import Actuator, Statuses, named
 from exporter.distribution.changing import ActuatorError, insist, once
 
 ENABLED = {"ENABLED"}
@@ -30,24 +30,28 @@ class _Enabling:
         self.exporter = wanted
         self.statuses: set[str] = set()
         self.tell = once(say)
-        self._asked = False
+        self._asked: set[str] = set()
 
     async def go_on(self) -> str | None:
         """Look, and ask for it once; return the id when it is done."""
-        await self._look()
+        by_tenant = await self._look()
+        self.statuses = set().union(*by_tenant.values())
         if self.statuses == ENABLED:
             return self.exporter
-        if "DISABLED" in self.statuses and not self._asked:
-            await self._ask()
+        for tenant, statuses in sorted(by_tenant.items()):
+            if "DISABLED" in statuses and tenant not in self._asked:
+                await self._ask(tenant)
+                break
         return None
 
-    async def _look(self) -> None:
+    async def _look(self) -> Statuses:
+        """Return the statuses in the tenants that have variables for it."""
         listed = await self._actuator.exporters()
-        for name, statuses in listed.items():
-            known = "CONFIG_NOT_FOUND" not in statuses
+        for name, by_tenant in listed.items():
+            known = {x: y for x, y in by_tenant.items() if "CONFIG_NOT_FOUND" not in y}
             if name.lower() == self.exporter.lower() and known:
-                self.exporter, self.statuses = name, statuses
-                return
+                self.exporter = name
+                return known
         others = ", ".join(sorted(listed)) or "none at all"
         raise ActuatorError(
             f"The broker has no variables for an exporter {self.exporter}; it lists "
@@ -55,12 +59,13 @@ class _Enabling:
             remedy="Give every broker its variables, and restart them: docs/broker.md",
         )
 
-    async def _ask(self) -> None:
-        reply = await self._actuator.post(self.exporter, "enable")
+    async def _ask(self, tenant: str) -> None:
+        reply = await self._actuator.post(self.exporter, "enable", tenant)
+        name = named(self.exporter, tenant)
         if reply.status != 202:
             raise ActuatorError(
-                f"The broker doesn't enable {self.exporter}: {reply}",
+                f"The broker doesn't enable {name}: {reply}",
                 remedy="Its log says more; mend that, and run this again",
             )
-        self._asked = True
-        self.tell(f"The broker takes the request to enable {self.exporter}")
+        self._asked.add(tenant)
+        self.tell(f"The broker takes the request to enable {name}")

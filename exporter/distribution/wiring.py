@@ -91,9 +91,9 @@ def alone(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a broker that must do without the exporter."""
     official = takeover.official_ids(environ)
     foreign = takeover.without(environ, official)
-    # A broker doesn't start with a list that names what isn't configured.
+    # A broker doesn't start with a tenant that has what isn't configured.
     gone = {*official, EXPORTER_ID} - takeover.shared_ids(foreign)
-    foreign = tenants.unassign(foreign, gone)
+    foreign = tenants.unassign(takeover.without(foreign, gone), gone)
     return {
         name: value for name, value in foreign.items() if not name.startswith(PREFIX)
     }
@@ -150,7 +150,7 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     ids = tenants.named_in(environ) if parse_version(version) >= WITH_TENANTS else []
     prefixes = tenants.prefixes(ids, name)
     # An id with a dash isn't known here; the prefix that somebody set says it.
-    added |= prefixes | {each: others[each] for each in prefixes if each in others}
+    added |= prefixes | {each: environ[each] for each in prefixes if each in environ}
     notices = told.notices + [
         f"{variable} has no effect: the exporter {name} is ours to configure"
         for variable in sorted(others.keys() - kept.keys())

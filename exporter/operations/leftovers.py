@@ -3,10 +3,10 @@
 from collections.abc import Collection
 
 from exporter.declaration import PREFIX
-from exporter.distribution.actuator import USUAL, open_actuator
+from exporter.distribution.actuator import USUAL, named, open_actuator
 from exporter.distribution.changing import ActuatorError, SilentError
 from exporter.distribution.wiring import exporter_id
-from exporter.operations.findings import Finding, ok, problem, warning
+from exporter.operations.findings import Finding, Level, ok, problem, warning
 
 LOOK_SECONDS = 2.0
 """A broker on this machine needs a few milliseconds."""
@@ -27,9 +27,18 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
         if not broker and isinstance(error, SilentError):
             return None
         return (problem if broker else warning)(error.problem, error.remedy)
-    statuses = listed.get(name, set())
     where = f" --broker {broker}" if broker else ""
-    return judge(name, statuses, configured=configured, where=where)
+    findings = [
+        judge(
+            named(name, tenant),
+            statuses,
+            configured=configured,
+            where=f"{where} --physical-tenant {tenant}" if tenant else where,
+        )
+        for tenant, statuses in sorted(listed.get(name, {"": set()}).items())
+    ]
+    wrong = (each for each in findings if each.level is not Level.OK)
+    return next(wrong, findings[0])
 
 
 def judge(

@@ -1,5 +1,6 @@
 """A broker of the recorded engine, over its own ports, and several of them together."""
 
+import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
 
@@ -12,6 +13,7 @@ from devkit.client import Client, CommandError
 from devkit.processes import free_port
 from devkit.recorder import Recorder
 from devkit.stories import RECORDINGS, recording
+from exporter import cli
 from exporter.distribution.broker_environment import broker_environment
 from tests.conftest import eventually
 
@@ -151,6 +153,29 @@ async def test_a_leader_is_replaced(recorder, tmp_path):
     positions = {x["position"] for x in recorder.of(before)}
     assert positions.isdisjoint(x["position"] for x in recorder.of(after))
     assert recorder.of(before, "COMPLETED")
+
+
+async def test_our_commands_for_physical_tenants(recorder, capsys):
+    """One tenant of 8.10 is uninstalled and enabled again, or all of them are."""
+    given = broker_environment("8.10.9", recorder.url, physical_tenants=["red"])
+    async with Broker("8.10.9", given) as broker:
+
+        async def states(command, *options):
+            argv = [command, "--broker", broker.management_url, *options]
+            assert await asyncio.to_thread(cli.main, argv) == 0
+            assert capsys.readouterr().out.startswith("appintspool is ")
+            every = broker.exporting.items()
+            return {tenant: each.states["appintspool"] for (tenant, _), each in every}
+
+        one = await states("uninstall", "--physical-tenant", "red")
+        both = await states("uninstall")
+        again = await states("enable", "--physical-tenant", "red")
+        all_again = await states("enable")
+
+    assert one == {"default": "ENABLED", "red": "DISABLED"}
+    assert both == {"default": "DISABLED", "red": "DISABLED"}
+    assert again == {"default": "DISABLED", "red": "ENABLED"}
+    assert all_again == {"default": "ENABLED", "red": "ENABLED"}
 
 
 async def test_below_a_context_path(recorder):

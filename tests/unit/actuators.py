@@ -28,6 +28,7 @@ class ActuatorStub(Stub):
         """Begin with nothing to do."""
         super().__init__(self._act)
         self.exporters = exporters
+        """Statuses by id, or by id and physical tenant."""
         self.looks = looks
         self.answers = {}
         """Statuses to answer with first, by the method."""
@@ -41,8 +42,10 @@ class ActuatorStub(Stub):
         if not request.path.startswith(f"{self.path}/actuator/"):
             return Answer(404)
         path = request.path.removeprefix(self.path)
+        tenant = request.query.removeprefix("physicalTenant=")
         if request.method != "GET":
-            self.asked.append(path.removeprefix(f"{OURS}/").replace(OURS, "delete"))
+            asked = path.removeprefix(f"{OURS}/").replace(OURS, "delete")
+            self.asked.append(f"{asked} {tenant}".strip())
         if request.method == "POST" and "json" not in request.headers.get(
             "Content-Type", ""
         ):
@@ -51,7 +54,7 @@ class ActuatorStub(Stub):
             return of_json(statuses.pop(0), REFUSED)
         if (request.method, path) == ("GET", PATH):
             return of_json(200, self._listed())
-        self._pending.append([self.looks, CHANGES[request.method, path]])
+        self._pending.append([self.looks, tenant, CHANGES[request.method, path]])
         return of_json(202, {})
 
     def _listed(self):
@@ -59,9 +62,21 @@ class ActuatorStub(Stub):
             change[0] -= 1
             if change[0] < 0:
                 self._pending.remove(change)
-                self.exporters["appintspool"] = change[1]
+                _, tenant, status = change
+                if tenant:
+                    self.exporters["appintspool"][tenant] = status
+                else:
+                    self.exporters["appintspool"] = status
         return [
-            {"exporterId": name, "status": status}
+            {"exporterId": name, "status": status, **more}
             for name, statuses in self.exporters.items()
-            for status in ([statuses] if isinstance(statuses, str) else statuses or [])
+            for status, more in self._of_each_tenant(statuses)
         ]
+
+    def _of_each_tenant(self, statuses):
+        if isinstance(statuses, dict):
+            pairs = [(state, {"physicalTenant": x}) for x, state in statuses.items()]
+        else:
+            every = [statuses] if isinstance(statuses, str) else statuses or []
+            pairs = [(state, {}) for state in every]
+        return [pair for pair in pairs if pair[0]]

@@ -65,6 +65,24 @@ async def test_enabled_already(broker, enable):
     assert broker.asked == []
 
 
+@pytest.mark.parametrize(
+    "argv, asked",
+    [
+        ([], ["enable blue", "enable red"]),
+        (["--physical-tenant", "red"], ["enable red"]),
+    ],
+)
+async def test_physical_tenants(broker, enable, argv, asked):
+    """Every tenant that has its variables is enabled, or the one that is named."""
+    statuses = {"default": "ENABLED", "red": "DISABLED", "blue": "DISABLED"}
+    broker.exporters["appintspool"] = statuses | {"gone": "CONFIG_NOT_FOUND"}
+
+    status, out, _ = await enable(*argv)
+
+    assert (status, out) == (0, "appintspool is enabled\n")
+    assert broker.asked == asked
+
+
 async def test_any_case(enable):
     """The id may be written as variables have it."""
     status, out, _ = await enable("--id", "APPINTSPOOL")

@@ -84,6 +84,18 @@ async def test_disabled_and_wanted(broker, check, monkeypatch):
     )
 
 
+async def test_disabled_in_one_physical_tenant(broker, check, monkeypatch):
+    """The tenant is named, in the command as well."""
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
+    broker.exporters[NAME] = {"default": "ENABLED", "red": "DISABLED"}
+
+    ((level, text, remedy),) = await check()
+
+    assert level == "problem"
+    assert "has appintspool of the physical tenant red disabled" in text
+    assert remedy.endswith("enable --physical-tenant red")
+
+
 @pytest.mark.parametrize("suffix", ["", "_FILE"])
 async def test_in_use(broker, check, monkeypatch, tmp_path, suffix):
     """An exporter that is configured on both sides is as it should be."""

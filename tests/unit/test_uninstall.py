@@ -141,6 +141,55 @@ async def test_several_tenants(broker, uninstall):
     assert broker.asked == ["disable"]
 
 
+async def test_every_physical_tenant(broker, uninstall):
+    """One tenant after another lets go, each by its name."""
+    broker.exporters[NAME] = {"default": E, "red": D, "blue": C}
+
+    status, out, err = await uninstall()
+
+    assert (status, out) == (0, "appintspool is disabled\n")
+    assert broker.asked == ["delete blue", "disable default"]
+    assert broker.exporters[NAME] == {"default": D, "red": D, "blue": None}
+    assert "to disable appintspool of the physical tenant default" in err
+
+
+async def test_one_physical_tenant(broker, uninstall):
+    """The others go on exporting."""
+    broker.exporters[NAME] = {"default": E, "red": E}
+
+    status, _, _ = await uninstall("--physical-tenant", "red")
+
+    assert status == 0
+    assert broker.asked == ["disable red"]
+    assert broker.exporters[NAME] == {"default": E, "red": D}
+
+
+async def test_the_only_physical_tenant(broker, uninstall):
+    """A tenant alone isn't named: it is what every cluster has."""
+    broker.exporters = {NAME: {"default": E}}
+
+    assert (await uninstall())[0] == 0
+    assert broker.asked == ["disable"]
+
+
+@pytest.mark.parametrize(
+    "statuses, why",
+    [
+        ({"default": E, "red": E}, "It lists those of default, red"),
+        (E, "There are physical tenants from Camunda 8.10 on"),
+    ],
+)
+async def test_no_such_physical_tenant(broker, uninstall, statuses, why):
+    """A tenant that isn't there changes nothing, whatever the version."""
+    broker.exporters = {NAME: statuses}
+
+    status, _, err = await uninstall("--physical-tenant", "blue")
+
+    assert (status, broker.asked) == (1, [])
+    assert "lists no exporters of a physical tenant blue" in err
+    assert why in err
+
+
 @pytest.mark.parametrize("refusal", [409, 500, 502, 504])
 async def test_not_now(broker, uninstall, refusal):
     """What may be done in a moment is asked for again, and told once."""
