@@ -8,6 +8,8 @@ from pathlib import Path
 
 from exporter.errors import ExporterError
 
+MIB = 1024 * 1024
+
 
 class SpoolFullError(ExporterError):
     """Accepting more would exceed the configured limit."""
@@ -46,6 +48,22 @@ class SpoolFailedError(ExporterError):
             remedy="Check free space, permissions and health of the disk behind "
             "APP_INTEGRATIONS_SPOOL_DIR; the broker keeps the records and tries again",
         )
+
+
+class SpoolDiskFullError(SpoolFailedError):
+    """The disk has so little left that no new events are accepted."""
+
+    def __init__(self, left: int, free: int, reserve: int, *, hopeless: bool) -> None:
+        """Name the numbers, in bytes; *free* are those inside the file."""
+        super().__init__(
+            f"the disk has {left} bytes left, and the spool's file {free} to use "
+            f"again; {reserve} are kept free so that what is held can still be "
+            "delivered"
+        )
+        self.lacking = reserve - left - free + MIB
+        """How many bytes must be free before more is accepted, and some more do."""
+        self.hopeless = hopeless
+        """Whether no waiting event could make enough room."""
 
 
 class SpoolLostError(SpoolFailedError):

@@ -182,6 +182,7 @@ def _new(path: Path) -> sqlite3.Connection:
     """Return a connection to a new file at *path*, which isn't in use until synced."""
     path.unlink(missing_ok=True)
     connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # see disk.py
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
     migrate(connection)

@@ -22,6 +22,7 @@ from exporter.spool.dead_letters import (
 from exporter.spool.disk import Disk, make
 from exporter.spool.errors import (
     SpoolDamagedError,
+    SpoolDiskFullError,
     SpoolFullError,
     SpoolUnusableError,
 )
@@ -34,9 +35,12 @@ from exporter.spool.waiting import Entry
 from exporter.spool.writer import Writer
 
 FILE = "spool.sqlite"
+NO_ROOM = (SpoolFullError, SpoolDiskFullError)
 Lost = Callable[[Batch], None]
 PAGE = 500
 """Dead letters that are handled in one transaction."""
+LOSSES = 32
+"""How many pages of waiting events one request may make room with."""
 
 
 class Spool:
@@ -81,18 +85,19 @@ class Spool:
         append = partial(self._store.append, events, unreadable)
         try:
             return await self._writer.do(append, self._appended)
-        except SpoolFullError:
+        except NO_ROOM:
             if not self._lost:
                 raise
         async with self._making_room:  # else two find that each other's events can't go
-            while True:
+            for _ in range(LOSSES):  # then the broker has its answer, and comes again
                 try:
                     return await self._writer.do(append, self._appended)
-                except SpoolFullError as error:
+                except NO_ROOM as error:
                     batch = None if error.hopeless else await self._lose(error.lacking)
                     if batch is None:
                         raise
                     self._lost(batch)
+            return await self._writer.do(append, self._appended)
 
     async def dead_letters(
         self, choice: Choice = ALL
@@ -172,7 +177,11 @@ class Spool:
 
     async def prove(self) -> None:
         """Return once something was written; `SpoolFailedError` when it can't be."""
-        await self._writer.do(self._store.touch)
+        try:
+            await self._writer.do(self._store.touch)
+        except SpoolDiskFullError as error:
+            if error.hopeless or not (self._lost and self.waiting.rows):
+                raise
 
     async def oldest(self, backend: str) -> int | None:
         """Return the engine time of what waits first for *backend*, in milliseconds."""
@@ -198,11 +207,7 @@ class Spool:
 
     @property
     def left_behind(self) -> Mapping[str, Held]:
-        """
-        What waits for backends that aren't configured, and so isn't delivered.
-
-        Also names those that have nothing left but dead letters.
-        """
+        """What waits for backends that are not configured, 0 where only letters are."""
         return {
             backend: self.waiting_for(backend)
             for backend in self._store.totals.backends
@@ -284,7 +289,8 @@ def open_spool(  # noqa: PLR0913 - each is one decision of whoever opens it
         salvaged = mend(file)
         with closing(open_database(file)) as connection:
             try:
-                store = Store(connection, Disk(file), backends=backends, limit=limit)
+                disk = Disk(file, connection)
+                store = Store(connection, disk, backends=backends, limit=limit)
             except sqlite3.Error as error:
                 raise SpoolUnusableError(file, error) from error
             with closing(Writer(connection, store, damaged)) as writer:

@@ -99,6 +99,10 @@ class Store:
         self._disk.check()
         self.totals.touch()
 
+    def give_back(self) -> bool:
+        """Make the file smaller, outside of transactions; return if there is more."""
+        return self._disk.give_back()
+
     def condemn(self, reason: object) -> SpoolDamagedError:
         """Let the next start salvage the file; return why nothing more goes into it."""
         return self._disk.condemn(reason)

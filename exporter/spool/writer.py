@@ -21,6 +21,8 @@ from exporter.spool.errors import SpoolDamagedError, SpoolFailedError
 from exporter.spool.store import Store
 
 LARGEST_GROUP = 256
+IDLE_SECONDS = 0.01
+"""How long nothing comes before room is given back to the disk."""
 
 T = TypeVar("T")
 
@@ -92,13 +94,25 @@ class Writer:
     def _run(self) -> None:
         more = True
         while more:
-            group = [self._queue.get()]
+            group = [self._next()]
             with suppress(Empty):
                 while len(group) < LARGEST_GROUP:
                     group.append(self._queue.get_nowait())
             more = None not in group
             done = self._commit([work for work in group if work])
             self._loop.call_soon_threadsafe(self._tell, done)
+
+    def _next(self) -> Work | None:
+        """Return what is to be done; while there is nothing, make the file smaller."""
+        larger = not self.damage
+        while larger:
+            with suppress(Empty):
+                return self._queue.get(timeout=IDLE_SECONDS)
+            try:
+                larger = self._store.give_back()
+            except (sqlite3.Error, OSError):
+                larger = False  # whoever writes next is told
+        return self._queue.get()
 
     def _commit(self, group: list[Work]) -> list[Done]:
         if self.damage:

@@ -1,5 +1,6 @@
 """A disk that is full or read-only, below the whole service: nothing is lost."""
 
+import shutil
 import subprocess
 from functools import partial
 
@@ -29,6 +30,15 @@ class Small:
         """Take it away, whoever still uses it."""
         self._run("umount", "--lazy", self.path)
 
+    @property
+    def left(self):
+        """How many bytes are free."""
+        return shutil.disk_usage(self.path).free
+
+    def size_of(self, name):
+        """Return the size of a file of the spool on it."""
+        return (self.path / "spool" / name).stat().st_size
+
     def _run(self, *command):
         subprocess.run(command, check=True, capture_output=True)
 
@@ -44,6 +54,15 @@ def small(tmp_path, monkeypatch):
         pytest.skip("only root may mount a small disk")
     yield small
     small.unmount()
+
+
+@pytest.fixture
+def tight(small, monkeypatch):
+    """Return a small disk with proportions like those of a large one."""
+    monkeypatch.setattr(disks, "RESERVE_BYTES", 4 << 20)
+    monkeypatch.setattr(disks, "KEPT_BYTES", 1 << 20)
+    small.change("size=16m")
+    return small
 
 
 async def no_more(exporter):
@@ -106,6 +125,66 @@ async def test_a_full_disk_that_gets_empty_by_delivering(start, small, backend):
     await eventually(lambda: backend.positions[-1:] == [refused - 1])
 
     assert backend.positions == list(range(1, refused))
+
+
+async def refused_at_the_reserve(exporter, backend):
+    """Fill the disk with a backlog that the *backend* doesn't take."""
+    backend.answer = 503
+    refused, reply = await fill(exporter, first=1)
+    assert reply.status == 503
+    assert b"left" in reply.body
+    return refused
+
+
+async def test_a_disk_that_was_full_once(start, tight, backend):
+    """After the backlog is delivered the broker may come again, without a restart."""
+    exporter = await start(spool_dir=tight.path / "spool")
+    refused = await refused_at_the_reserve(exporter, backend)
+
+    backend.answer = 200
+    await eventually(lambda: backend.positions[-1:] == [refused - 1], within=60)
+    replies = [await exporter.bulk(tasks(refused + n)) for n in range(5)]
+
+    assert [reply.status for reply in replies] == [200] * 5
+    assert (await exporter.look("/readyz")).status == 200
+
+
+async def test_a_disk_gets_back_what_a_backlog_took(start, tight, backend):
+    """File and log shrink while nothing waits, and events are taken meanwhile."""
+    exporter = await start(spool_dir=tight.path / "spool")
+    refused = await refused_at_the_reserve(exporter, backend)
+    full = tight.left
+
+    backend.answer = 200
+    await eventually(lambda: backend.positions[-1:] == [refused - 1], within=60)
+    await eventually(lambda: tight.left > full + 8 * disks.KEPT_BYTES, within=60)
+
+    assert tight.size_of("spool.sqlite-wal") <= disks.KEPT_BYTES
+    for position in range(refused, refused + 5):
+        reply = await exporter.bulk(tasks(position))
+        assert reply.status == 200, reply.json["error"]["reason"]
+    await eventually(lambda: backend.positions[-1:] == [position])
+    assert (await exporter.look("/healthz")).status == 200
+
+
+async def test_drop_oldest_on_a_full_disk(start, tight, backend):
+    """Where the disk is the limit, too, the oldest events make room for new ones."""
+    backend.answer = 503
+    exporter = await start(
+        spool_dir=tight.path / "spool", spool_when_full="drop-oldest"
+    )
+    for position in range(1, 1601):
+        reply = await exporter.bulk(tasks(position, value={"assignee": "x" * 10_000}))
+        assert reply.status == 200, reply.json
+    ready = await exporter.look("/readyz")
+    backend.answer = 200
+    await eventually(lambda: backend.positions[-1:] == [1600], within=60)
+
+    metrics = await exporter.metrics()
+    lost = metrics["spool_lost_events_total"]
+    assert ready.status == 200
+    assert lost > 200
+    assert len(set(backend.positions)) >= 1600 - lost
 
 
 async def test_a_read_only_disk_at_the_start(settings, small, backend):

@@ -7,6 +7,7 @@ from itertools import chain
 
 import pytest
 
+from devkit.waiting import eventually
 from exporter.spool import SpoolFailedError, SpoolLostError, disk, outbox
 from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken, traced
 
@@ -130,6 +131,41 @@ async def test_a_disk_almost_full_still_delivers(tmp_path, monkeypatch):
             await spool.prove()
 
         assert await taken(spool) == [[1]]
+
+
+async def test_a_large_log_is_cut_off(tmp_path, monkeypatch):
+    """What one large transaction made of the log goes back with the next ones."""
+    monkeypatch.setattr(disk, "KEPT_BYTES", 1 << 20)
+    log = tmp_path / "spool.sqlite-wal"
+    async with a_spool(tmp_path, limit=1 << 30) as spool:
+        large = [an_event(n, body=b"x" * 100_000) for n in range(1, 200)]
+        await spool.append(large)
+        grown = log.stat().st_size
+        await eventually(lambda: log.stat().st_size <= 1 << 20)
+
+        accepted = await spool.append([an_event(200)])
+
+        assert grown > 10 << 20
+        assert len(accepted.entries) == 1
+
+
+async def test_requests_come_between_the_steps(tmp_path, monkeypatch):
+    """However much is to be given back, no request waits for more than one step."""
+    async with a_spool(tmp_path) as spool:
+        connection, inside = spool._writer._connection, []
+
+        def step():
+            inside.append(connection.in_transaction)
+            return True  # there is always more
+
+        monkeypatch.setattr(spool._store, "give_back", step)
+        for position in range(1, 6):
+            known = len(inside)
+            await spool.append([an_event(position)])
+            await eventually(lambda known=known: len(inside) > known)
+
+        assert await taken(spool) == [[1, 2, 3, 4, 5]]
+        assert not any(inside)
 
 
 def remove(path):

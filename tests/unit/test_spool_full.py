@@ -7,6 +7,7 @@ from itertools import chain
 import pytest
 
 from exporter.spool import SpoolFailedError, SpoolFullError, Unreadable, outbox
+from exporter.spool import spool as spool_module
 from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken
 
 
@@ -89,6 +90,25 @@ async def test_a_full_spool_loses_what_nobody_takes(tmp_path, monkeypatch):
 
         assert [e.position for b in lost for e in b.events] == list(range(1, 81))
         assert list(chain(*await taken(spool))) == list(range(81, 101))
+
+
+async def test_a_request_loses_a_bounded_number(tmp_path, monkeypatch):
+    """After the limit was lowered each request makes some room, until there is."""
+    monkeypatch.setattr(spool_module, "LOSSES", 2)
+    monkeypatch.setattr(outbox, "PAGE", 5)
+    async with a_spool(tmp_path, limit=1000) as spool:
+        await spool.append([ten_bytes(n) for n in range(1, 101)])
+    lost = []
+    async with a_spool(tmp_path, limit=750, lost=lost.append) as spool:
+        for requests in (1, 2):
+            with pytest.raises(SpoolFullError):
+                await spool.append([ten_bytes(101)])
+            assert sum(len(batch.entries) for batch in lost) == requests * 10
+
+        await spool.append([ten_bytes(101)])
+
+        assert sum(len(batch.entries) for batch in lost) == 26
+        assert list(chain(*await taken(spool))) == list(range(27, 102))
 
 
 async def test_a_full_spool_loses_what_waits_behind_others(tmp_path):

@@ -1,10 +1,8 @@
 """A damaged spool of several backends: each gets what can be read of its own."""
 
 import asyncio
-import shutil
 import sqlite3
 from contextlib import closing, suppress
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.spool import Verdict, salvage
-from exporter.spool.database import MIGRATIONS
 from exporter.spool.errors import SpoolVersionError
 from tests.unit.damage import (
     PAGE,
@@ -24,7 +21,7 @@ from tests.unit.damage import (
     overwrite_event,
     page_of,
 )
-from tests.unit.spools import ANY, NOON, a_spool, an_event, only, taken
+from tests.unit.spools import ANY, a_spool, taken
 
 BOTH = ("audit", "teams")
 ALL = list(range(1, 101))
@@ -209,60 +206,3 @@ async def check_counts(directory, *others):
             assert spool.waiting == (0, 0)
     if others:
         await check_counts(directory, *others)
-
-
-@pytest.mark.parametrize("lost", [[], [0]])
-async def test_a_file_of_before_there_were_several(tmp_path, lost):
-    """A damaged file of the second version is understood as it was written."""
-    file = tmp_path / "spool.sqlite"
-    with closing(sqlite3.connect(file)) as old:
-        old.executescript("".join(MIGRATIONS[:2]) + "PRAGMA user_version = 2;")
-        old.executemany(
-            "INSERT INTO event VALUES (?1, 'default', 1, ?1, ?, ?, 100, ?)",
-            [(n, NOON + n, 5000 + n, large(n).body) for n in ALL],
-        )
-        old.executemany(
-            "INSERT INTO identity VALUES (1, ?1, ?1, ?, ?)",
-            [(n, NOON + n, 5000 + n) for n in ALL],
-        )
-        old.execute("DELETE FROM event WHERE sequence <= 50")
-        old.execute("UPDATE held SET rows = 50, bytes = 35000 WHERE what = 'event'")
-        old.commit()
-    overwrite(file, *lost)
-    salvage.mark(file, "test")
-
-    async with a_spool(tmp_path) as spool:
-        assert spool.salvaged[1:] == (50, 0, 0)
-        assert (await spool.append(list(map(large, ALL)))).repeats == 100
-        assert await positions(spool) == {"default": ALL[50:]}
-
-
-async def test_a_file_that_was_brought_up(tmp_path):
-    """Where a migration has put the totals, they are found without the schema, too."""
-    file = tmp_path / "spool.sqlite"
-    with closing(sqlite3.connect(file)) as old:
-        old.executescript("".join(MIGRATIONS[:2]) + "PRAGMA user_version = 2;")
-        old.executemany(
-            "INSERT INTO dead_letter (created, reason, action, body) "
-            "VALUES (1, '', '', ?)",
-            [(b"x" * 700,)] * 100,
-        )
-        old.execute(
-            "UPDATE held SET rows = 100, bytes = 70000 WHERE what = 'dead_letter'"
-        )
-        old.commit()
-    async with a_spool(tmp_path) as spool:
-        # Some builds of SQLite wipe what they free.
-        execute = spool._writer._connection.execute
-        await spool._writer.do(partial(execute, "PRAGMA secure_delete = off"))
-        await spool.append(list(map(large, ALL)))
-        await only(spool).settle(await only(spool).take(ANY))
-    async with a_spool(tmp_path) as spool:
-        await spool.append([an_event(101)])
-        shutil.copytree(tmp_path, tmp_path / "killed")  # with other totals in the log
-    for directory in (tmp_path, tmp_path / "killed"):
-        overwrite(directory / file.name, 0)
-        async with a_spool(directory) as spool:
-            assert spool.salvaged[1:] == (51, 100, 0)
-            assert (await spool.append([an_event(1)])).repeats == 1
-            assert await positions(spool) == {"default": [*ALL[50:], 101]}
