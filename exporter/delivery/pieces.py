@@ -13,6 +13,7 @@ from itertools import count
 
 from exporter.delivery.breaker import waits
 from exporter.delivery.outcome import Answer
+from exporter.events import Lane
 from exporter.spool import Batch, Entry, Verdict
 
 LONELY = 3
@@ -47,7 +48,7 @@ class Piece:
         return len(self.batch.entries)
 
     @property
-    def lanes(self) -> set[int]:
+    def lanes(self) -> set[Lane]:
         """Whom it holds up."""
         return {event.lane for event in self.batch.events}
 
@@ -81,7 +82,7 @@ class Piece:
         lonely = self.size > 1 and self.lonely >= LONELY
         return self.halves() if lonely else [self]
 
-    def without(self, lanes: set[int]) -> "tuple[Piece, list[Entry]]":
+    def without(self, lanes: set[Lane]) -> "tuple[Piece, list[Entry]]":
         """Return what isn't in *lanes*, and the entries that are."""
         entries = self.batch.entries
         behind = [entry for entry in entries if entry.event.lane in lanes]

@@ -7,12 +7,14 @@ backend's format says.
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
-from exporter.events import FORMATS, Format
+from exporter.events import DEFAULT_TENANT, FORMATS, Format
 from exporter.spool import Batch, Limits
 
 IDENTITIES_HEADER = "X-Event-Ids"
 BATCH_HEADER = "Idempotency-Key"
+TENANT_HEADER = "X-Physical-Tenant-Id"
 IDENTITIES_BYTES = 4096
 SHORTEST_IDENTITY = len("1-1-1795435200000")
 
@@ -38,11 +40,10 @@ def request_of(batch: Batch, cluster_id: str, written: Format = USUAL) -> Reques
     events = batch.events
     identities = ",".join(event.identity_in(cluster_id) for event in events)
     body = written.between.join(written.write(event, cluster_id) for event in events)
-    return Request(
-        written.before + body + written.after,
-        {IDENTITIES_HEADER: identities, BATCH_HEADER: name_of(identities)},
-        written.content_type,
-    )
+    headers = {IDENTITIES_HEADER: identities, BATCH_HEADER: name_of(identities)}
+    if batch.tenant != DEFAULT_TENANT:
+        headers[TENANT_HEADER] = batch.tenant
+    return Request(written.before + body + written.after, headers, written.content_type)
 
 
 def name_of(identities: str) -> str:
@@ -67,6 +68,6 @@ def limits_of(
         bytes=body_bytes - len(empty(written).body),
         identities=IDENTITIES_BYTES,
         prefix=prefix,
-        added=written.most_added(cluster_id),
+        added=lru_cache(partial(written.most_added, cluster_id)),
         linger_seconds=linger_seconds,
     )

@@ -2,7 +2,7 @@
 
 from exporter.events.catalog import CATALOG, DEFAULT, EVERYTHING
 from exporter.events.dropping import dropped_in
-from exporter.events.event import ONLY_BACKEND, Event
+from exporter.events.event import DEFAULT_TENANT, ONLY_BACKEND, Event, Lane
 from exporter.events.filters import FORM as FILTER_FORM
 from exporter.events.filters import Filter, Filters
 from exporter.events.formats import FORMATS, Format
@@ -15,6 +15,7 @@ from exporter.events.written import SelectionError
 __all__ = [
     "CATALOG",
     "DEFAULT",
+    "DEFAULT_TENANT",
     "EVERYTHING",
     "FILTER_FORM",
     "FORMATS",
@@ -24,6 +25,7 @@ __all__ = [
     "Filter",
     "Filters",
     "Format",
+    "Lane",
     "Mapper",
     "Selection",
     "SelectionError",

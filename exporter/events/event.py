@@ -4,8 +4,15 @@ from typing import NamedTuple
 
 NO_INSTANCE = -1
 
+DEFAULT_TENANT = "default"
+"""The physical tenant that every cluster has; no other tenant may be in use."""
+
 ONLY_BACKEND = "default"
 """The name of a backend that is configured without one."""
+
+
+Lane = tuple[str, int]
+"""A physical tenant, and a process instance or, below 0, a partition of it."""
 
 
 class Event(NamedTuple):
@@ -31,19 +38,27 @@ class Event(NamedTuple):
     """What happened, like `user-task.created`; empty when it's unknown."""
     broker: str = ""
     """The version of the broker that wrote the record, empty when it's unknown."""
+    tenant: str = DEFAULT_TENANT
+    """The physical tenant whose partition it is, which no record names."""
     backends: tuple[str, ...] = (ONLY_BACKEND,)
     """Who is to get it."""
 
     @property
+    def place(self) -> str:
+        """Where in the engine's logs it is; nothing names the default tenant."""
+        place = f"{self.partition}-{self.position}"
+        return place if self.tenant == DEFAULT_TENANT else f"{self.tenant}-{place}"
+
+    @property
     def identity(self) -> str:
         """The same whoever sends the event, and different after a purge."""
-        return f"{self.partition}-{self.position}-{self.timestamp}"
+        return f"{self.place}-{self.timestamp}"
 
     def identity_in(self, cluster_id: str) -> str:
         """Return its identity among all clusters; an empty *cluster_id* is none."""
         return f"{cluster_id}-{self.identity}" if cluster_id else self.identity
 
     @property
-    def lane(self) -> int:
+    def lane(self) -> Lane:
         """Events of one lane stay in order: an instance, else a whole partition."""
-        return self.instance if self.instance > 0 else -self.partition
+        return self.tenant, self.instance if self.instance > 0 else -self.partition

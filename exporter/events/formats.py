@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from exporter import codec
 from exporter.events.catalog import CATALOG
-from exporter.events.event import Event
+from exporter.events.event import DEFAULT_TENANT, Event
 
 TYPE = "io.camunda."
 """What the type of a CloudEvent begins with: whose words these are."""
@@ -42,10 +42,10 @@ class Format:
     write: Callable[[Event, str], bytes]
     """Writes an event of the cluster with this id; an empty one is none."""
 
-    def most_added(self, cluster_id: str) -> int:
-        """Return how many bytes more than its body an event is, at most."""
-        longest = max(len(self.write(each, cluster_id)) for each in LONGEST)
-        return longest - len(SHORT)
+    def most_added(self, cluster_id: str, tenant: str = DEFAULT_TENANT) -> int:
+        """Return how many bytes more than its body an event of *tenant* is, at most."""
+        longest = (each._replace(tenant=tenant) for each in LONGEST)
+        return max(len(self.write(each, cluster_id)) for each in longest) - len(SHORT)
 
 
 EMPTY, SHORT = b"{}", b'{"":0}'
@@ -82,14 +82,19 @@ def _extended(event: Event, cluster_id: str) -> bytes:
 
 
 def _cloud_event(event: Event, cluster_id: str) -> bytes:
+    source = f"{SOURCE}/{cluster_id}" if cluster_id else SOURCE
+    key = f"{event.instance if event.instance > 0 else event.partition}"
+    if event.tenant != DEFAULT_TENANT:
+        source = f"{source}/physical-tenants/{event.tenant}"
+        key = f"{event.tenant}-{key}"
     about = {
         "specversion": "1.0",
         "id": event.identity_in(cluster_id),
-        "source": f"{SOURCE}/{cluster_id}" if cluster_id else SOURCE,
+        "source": source,
         "type": TYPE + (event.kind or UNKNOWN),
         "subject": f"{event.key}",
         "datacontenttype": "application/json",
-        "partitionkey": f"{event.instance if event.instance > 0 else event.partition}",
+        "partitionkey": key,
     }
     if event.timestamp < NO_TIME:
         about["time"] = _time(event.timestamp)

@@ -1,8 +1,16 @@
 """What the name of an index tells about a record, before anybody reads it."""
 
+import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from urllib.parse import quote
 
+from exporter.events.event import DEFAULT_TENANT
+
+PREFIX = b"zeebe-record"
+"""The exporters' own default; the name of a physical tenant follows a dash."""
+# No broker up to 8.10 takes a prefix with `_`. If one does, the value type is its end.
+TENANT = re.compile(rb"%b-(?:(.+?)_[a-z-]+_\d[^_]*_.*|([^_]+).*)" % PREFIX, re.DOTALL)
 INDEX_NAME_PARTS = 4
 LONGEST_INDEX_NAME = 255  # bytes, by Elasticsearch's own rule
 
@@ -77,19 +85,34 @@ KNOWN_TYPES = frozenset(
 )
 
 
-def chooser(value_types: Iterable[str]) -> Callable[[bytes], bool]:
+def reader(value_types: Iterable[str]) -> Callable[[bytes], str | None]:
     """
-    Return what tells from the name of an index whether a record must be looked at.
+    Return what tells from the name of an index whose its records are.
 
-    The name is `<prefix>_<value type>_<version>_<date>`; when it can't tell, it's yes.
+    That is a physical tenant, or None where no record must be looked at. The name is
+    `<prefix>_<value type>_<version>_<date>`; when it can't tell, records are looked at.
     """
     wanted = {name.lower().replace("_", "-") for name in value_types}
 
     @lru_cache(maxsize=4096)  # a broker has some dozens of them, and new ones every day
-    def is_wanted(index: bytes) -> bool:
+    def read(index: bytes) -> str | None:
         parts = index.decode(errors="replace").split("_")
-        if len(parts) != INDEX_NAME_PARTS:
-            return True
-        return parts[1] in wanted or parts[1] not in KNOWN_TYPES
+        told = len(parts) == INDEX_NAME_PARTS
+        if told and parts[1] not in wanted and parts[1] in KNOWN_TYPES:
+            return None
+        return tenant_in(index)
 
-    return lambda index: len(index) > LONGEST_INDEX_NAME or is_wanted(index)
+    return lambda index: (
+        read(index) if len(index) <= LONGEST_INDEX_NAME else DEFAULT_TENANT
+    )
+
+
+def tenant_in(index: bytes) -> str:
+    """
+    Return the physical tenant whose records are in *index*, as headers can carry it.
+
+    Every prefix that isn't the default one with a dash and a name is `default`'s.
+    """
+    named = TENANT.fullmatch(index)
+    # Quoted, because identities are listed with commas, and a header has ASCII alone.
+    return quote(named[1] or named[2], safe="") if named else DEFAULT_TENANT

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from exporter import codec
-from exporter.events.event import NO_INSTANCE, ONLY_BACKEND, Event
-from exporter.events.index import chooser
+from exporter.events.event import DEFAULT_TENANT, NO_INSTANCE, ONLY_BACKEND, Event
+from exporter.events.index import reader
 from exporter.events.record import Record, UnmappableError, Value
 from exporter.events.selection import Rule, Selection
 
@@ -34,16 +34,16 @@ class Mapper:
         self._dropped = frozenset(dropped)
         self._inner = [name.split(".", 1) for name in dropped if "." in name]
         self._readers: dict[str, list[tuple[str, Reader]]] = {}
-        self.may_be_wanted = chooser(
+        self.tenant_of = reader(
             value_type
             for selection in self._selections.values()
             for value_type in selection.value_types
         )
-        """Tells from the name of an index whether a record must be looked at."""
+        """Tells from the name of an index whose records it holds; None: unwanted."""
 
-    def event(self, line: bytes) -> Event | None:
+    def event(self, line: bytes, tenant: str = DEFAULT_TENANT) -> Event | None:
         """
-        Return the event for the record in *line*, or None when nobody selects it.
+        Return *tenant*'s event for the record in *line*; None when nobody selects it.
 
         Raises `UnmappableError` for what can't be read or mapped.
         """
@@ -70,6 +70,7 @@ class Mapper:
             body=body,
             kind=rule.name,
             broker=record.written_by,
+            tenant=tenant,
             backends=tuple(selected),
         )
 

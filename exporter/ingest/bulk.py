@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from exporter import codec
+from exporter.events import DEFAULT_TENANT
 
 # The two spellings that brokers 8.5 to 8.10 send. Values without escapes can be copied
 # into the answer as they are, ten times faster than reading and writing JSON.
@@ -36,23 +37,31 @@ class Item(NamedTuple):
     answer: bytes
     document: bytes | None
     """None when the record is of no interest, and b"" when the body ends before it."""
+    tenant: str = DEFAULT_TENANT
+    """The physical tenant that the record is of."""
 
 
 class Action(NamedTuple):
     """An action line, read."""
 
     answer: bytes
-    wanted: bool
-    """False when its document needn't be looked at."""
+    tenant: str | None
+    """The physical tenant that it is of; None: its document needn't be looked at."""
     has_document: bool = True
+
+    def item(self, document: bytes) -> Item:
+        """Return it together with *document*."""
+        if self.tenant is None:
+            return Item(self.answer, None)
+        return Item(self.answer, document, self.tenant)
 
 
 class BulkParser:
     """One body, fed chunk by chunk."""
 
-    def __init__(self, may_be_wanted: Callable[[bytes], bool]) -> None:
-        """Ask *may_be_wanted* with the index name of every action."""
-        self._may_be_wanted = may_be_wanted
+    def __init__(self, tenant_of: Callable[[bytes], str | None]) -> None:
+        """Ask *tenant_of* with the index name of every action; None: unwanted."""
+        self._tenant_of = tenant_of
         self._action: Action | None = None
         self._partial: list[bytes] = []
 
@@ -73,14 +82,14 @@ class BulkParser:
         if last:
             yield from self._items((last,))
         if self._action is not None:
-            yield Item(self._action.answer, b"" if self._action.wanted else None)
+            yield self._action.item(b"")
             self._action = None
 
     def _items(self, lines: Iterable[bytes]) -> Iterator[Item]:
         action = self._action
         for line in lines:
             if action is not None:
-                yield Item(action.answer, line if action.wanted else None)
+                yield action.item(line)
                 action = None
                 continue
             if not line or line.isspace():
@@ -105,7 +114,7 @@ class BulkParser:
             index,
             identifier,
         )
-        return Action(answer, self._may_be_wanted(index))
+        return Action(answer, self._tenant_of(index))
 
     def _read_unusual(self, line: bytes) -> Action | None:
         """Read what other clients send; None when *line* is no action."""
@@ -121,7 +130,7 @@ class BulkParser:
         answer = {operation: {"_index": index, "_id": identifier, "status": status}}
         return Action(
             codec.encode(answer),
-            self._may_be_wanted(index.encode(errors="replace")),
+            self._tenant_of(index.encode(errors="replace")),
             operation not in WITHOUT_DOCUMENT,
         )
 

@@ -19,7 +19,7 @@ class Intake:
     def __init__(self, mapper: Mapper) -> None:
         """Begin with an empty body; *mapper* knows what is wanted."""
         self._mapper = mapper
-        self._parser = BulkParser(mapper.may_be_wanted)
+        self._parser = BulkParser(mapper.tenant_of)
         self.answers: list[bytes] = []
         """One per action, in order."""
         self.events: list[Event] = []
@@ -38,12 +38,12 @@ class Intake:
             self.unreadable.append(Unreadable(reason, "", b"\n".join(self._rest)))
 
     def _sort(self, items: Iterable[Item]) -> None:
-        for answer, document in items:
+        for answer, document, tenant in items:
             self.answers.append(answer)
             if document is None:
                 continue
             try:
-                event = self._mapper.event(document)
+                event = self._mapper.event(document, tenant)
             except UnmappableError as error:
                 self._keep_aside(f"{error}", answer, document)
             except Exception as error:

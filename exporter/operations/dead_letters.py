@@ -86,6 +86,7 @@ class Office:
             "answer": letter.answer,
             "attempts": letter.attempts,
             "backend": letter.backend,
+            "physical_tenant": event and event.tenant,
             "partition": event and event.partition,
             "position": event and event.position,
             "timestamp": event and event.timestamp,

@@ -57,19 +57,16 @@ class Observer:
         self._metrics.inflow.add(_new_bytes(bulk))
         for event in accepted.epochs:
             self._metrics.epochs.inc()
-            log.warning(
-                "positions started again: was the engine purged or restored?",
-                extra={"partition": event.partition, "position": event.position},
-            )
-        if accepted.assumed and self._news.is_new("assumed"):
-            log.warning(
-                "records older than the memory were taken for repeats",
-                extra={
-                    "records": len(accepted.assumed),
-                    "partition": accepted.assumed[0].partition,
-                    "position": accepted.assumed[0].position,
-                },
-            )
+            if self._news.is_new("epoch", event.tenant, event.partition):
+                log.warning(
+                    "positions started again: was the engine purged or restored, or "
+                    "do two clusters send with the same index prefix?",
+                    extra={
+                        "physical_tenant": event.tenant,
+                        "partition": event.partition,
+                        "position": event.position,
+                    },
+                )
         if accepted.kept_aside:
             self._kept_aside(bulk.unreadable)
         self._filled(accepted.filled)

@@ -1,5 +1,5 @@
 """
-The file: how it's opened, and the schema with its migrations.
+The file: how it's opened, and its schema.
 
 One connection, exclusive before WAL: with two, SQLite before 3.51.3 can corrupt a
 database when it resets the log (sqlite.org/wal.html).
@@ -13,19 +13,28 @@ from exporter.spool.errors import SpoolUnusableError, SpoolVersionError
 CACHE_KIB = 8 * 1024
 CHECKPOINT_PAGES = 1000
 
-# Each entry brings a file from the version of its index to the next one. Entries are
-# only ever added: there are files of every version out there.
-MIGRATIONS = (
-    """
-    CREATE TABLE event (                  -- accepted and not yet settled
-        sequence  INTEGER PRIMARY KEY,    -- the order of acceptance
+VERSION = 4
+"""Of the schema. Nothing was released yet, so no other version is brought up to it."""
+
+# It becomes a header, even where it's read from what a damaged page has of it.
+TENANT = (
+    "(tenant <> '' AND NOT instr(tenant, char(0)) "
+    "AND tenant NOT GLOB '*[^-A-Za-z0-9._~%]*')"
+)
+SCHEMA = f"""
+    CREATE TABLE event (                  -- for one backend: accepted, not yet settled
+        sequence  INTEGER PRIMARY KEY,    -- the order of acceptance: see waiting.py
         backend   TEXT    NOT NULL,
         partition INTEGER NOT NULL,
         position  INTEGER NOT NULL,
         timestamp INTEGER NOT NULL,
         key       INTEGER NOT NULL,
         instance  INTEGER NOT NULL,
-        body      BLOB    NOT NULL
+        body      BLOB    NOT NULL,
+        kind      TEXT    NOT NULL,
+        broker    TEXT    NOT NULL,       -- its version
+        tenant    TEXT    NOT NULL        -- the physical one
+            CHECK {TENANT}
     );
     CREATE TABLE dead_letter (            -- never delivered, kept with the reason
         sequence  INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -34,91 +43,42 @@ MIGRATIONS = (
         reason    TEXT    NOT NULL,
         action    TEXT    NOT NULL,       -- what the broker called it
         body      BLOB    NOT NULL,
-        digest    BLOB UNIQUE             -- tells a repeat of what has no identity
+        digest    BLOB UNIQUE,            -- tells a repeat of what has no identity
+        -- Of what was an event: all that it takes to send it again.
+        partition INTEGER,
+        position  INTEGER,
+        timestamp INTEGER,
+        key       INTEGER,
+        instance  INTEGER,
+        kind      TEXT,
+        broker    TEXT,
+        tenant    TEXT    CHECK {TENANT},
+        status    INTEGER,                -- of the last answer
+        answer    TEXT    NOT NULL DEFAULT '',
+        attempts  INTEGER NOT NULL DEFAULT 0
     );
     CREATE TABLE held (                   -- counters, so that opening reads no rows
-        what      TEXT PRIMARY KEY,       -- the table whose rows are counted
-        rows      INTEGER NOT NULL,
-        bytes     INTEGER NOT NULL        -- of their bodies
-    ) WITHOUT ROWID;
-    INSERT INTO held VALUES ('event', 0, 0), ('dead_letter', 0, 0);
-    CREATE TABLE identity (               -- what was accepted, in that order
-        partition INTEGER NOT NULL,
-        sequence  INTEGER NOT NULL,
-        position  INTEGER NOT NULL,
-        timestamp INTEGER NOT NULL,
-        key       INTEGER NOT NULL,
-        PRIMARY KEY (partition, sequence)
-    ) WITHOUT ROWID;
-    CREATE INDEX identity_by_position ON identity (partition, position);
-    CREATE TABLE memory (                 -- what the identities alone don't tell
-        partition INTEGER PRIMARY KEY,
-        epoch     INTEGER NOT NULL,       -- sequence at which positions started again
-        forgotten_position  INTEGER NOT NULL,
-        forgotten_timestamp INTEGER NOT NULL
-    );
-    """,
-    """
-    -- Of a dead letter that was an event: all that it takes to send it again. They are
-    -- NULL where a record never became one.
-    ALTER TABLE dead_letter ADD COLUMN partition INTEGER;
-    ALTER TABLE dead_letter ADD COLUMN position  INTEGER;
-    ALTER TABLE dead_letter ADD COLUMN timestamp INTEGER;
-    ALTER TABLE dead_letter ADD COLUMN key       INTEGER;
-    ALTER TABLE dead_letter ADD COLUMN instance  INTEGER;
-    ALTER TABLE dead_letter ADD COLUMN status    INTEGER;  -- of the last answer
-    ALTER TABLE dead_letter ADD COLUMN answer    TEXT    NOT NULL DEFAULT '';
-    ALTER TABLE dead_letter ADD COLUMN attempts  INTEGER NOT NULL DEFAULT 0;
-    """,
-    """
-    -- An event has a row for each backend that is to get it; until now there was one.
-    -- Sequences are the order of acceptance within a backend: see waiting.py.
-    ALTER TABLE event ADD COLUMN kind   TEXT NOT NULL DEFAULT '';
-    ALTER TABLE event ADD COLUMN broker TEXT NOT NULL DEFAULT '';  -- its version
-    ALTER TABLE dead_letter ADD COLUMN kind   TEXT NOT NULL DEFAULT '';
-    ALTER TABLE dead_letter ADD COLUMN broker TEXT NOT NULL DEFAULT '';
-    ALTER TABLE held RENAME TO held_before;
-    CREATE TABLE held (
-        what      TEXT    NOT NULL,
+        what      TEXT    NOT NULL,       -- the table whose rows are counted
         backend   TEXT    NOT NULL,       -- '': it never became an event
         rows      INTEGER NOT NULL,
-        bytes     INTEGER NOT NULL,
+        bytes     INTEGER NOT NULL,       -- of their bodies
         PRIMARY KEY (what, backend)
     ) WITHOUT ROWID;
-    INSERT INTO held
-        SELECT what, 'default', rows, bytes FROM held_before WHERE what = 'event'
-        UNION ALL VALUES ('dead_letter', '', 0, 0);
-    INSERT OR REPLACE INTO held
-        SELECT 'dead_letter', coalesce(backend, ''), count(*), sum(length(body))
-        FROM dead_letter GROUP BY coalesce(backend, '');
-    DROP TABLE held_before;
-    """,
-)
-
-# The kind of a row from before the third migration is worked out when it's read: to
-# write it down would mean to write all rows anew, while the broker waits.
-KIND = """
-    CASE
-        WHEN kind <> '' OR partition IS NULL THEN kind
-        WHEN NOT json_valid(CAST(body AS TEXT)) THEN ''
-        ELSE coalesce('user-task.' ||
-            CASE json_extract(CAST(body AS TEXT), '$.intent')
-                WHEN 'CREATED' THEN 'created'
-                WHEN 'ASSIGNED' THEN
-                    CASE coalesce(json_extract(CAST(body AS TEXT), '$.assignee'), '')
-                        WHEN '' THEN 'unassigned'
-                        ELSE 'assigned'
-                    END
-                WHEN 'COMPLETED' THEN 'completed'
-                WHEN 'CANCELED' THEN 'canceled'
-            END, '')
-    END
-"""
+    INSERT INTO held VALUES ('event', 'default', 0, 0), ('dead_letter', '', 0, 0);
+    CREATE TABLE identity (               -- what was accepted, in the order of time
+        tenant    TEXT    NOT NULL,
+        partition INTEGER NOT NULL,
+        timestamp INTEGER NOT NULL,
+        position  INTEGER NOT NULL,
+        key       INTEGER NOT NULL,
+        PRIMARY KEY (tenant, partition, timestamp, position, key)
+    ) WITHOUT ROWID;
+"""  # noqa: S608 - constants
 
 
 def open_database(path: Path) -> sqlite3.Connection:
     """
-    Open the file at *path*, new or of any known version; the caller closes it.
+    Open the file at *path*, new or of this version; the caller closes it.
 
     The connection may be used in one thread at a time, whichever it is. Raises
     `SpoolVersionError` and `SpoolUnusableError`.
@@ -146,17 +106,22 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise SpoolVersionError(path, version, known=len(MIGRATIONS))
-    migrate(connection, version)
+    check_version(path, version)
+    if not version:
+        create(connection)
 
 
-def migrate(connection: sqlite3.Connection, version: int = 0) -> None:
-    """Bring a file of *version*, or an empty one, to the newest schema."""
-    for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(
-            f"BEGIN; {migration}; PRAGMA user_version = {number}; COMMIT"
-        )
+def check_version(path: Path, version: int) -> None:
+    """Raise `SpoolVersionError` unless the file has this *version*, or none yet."""
+    if version not in (0, VERSION):
+        raise SpoolVersionError(path, version, known=VERSION)
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables of an empty file."""
+    connection.executescript(
+        f"BEGIN; {SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT"
+    )
 
 
 def is_damage(error: BaseException) -> bool:

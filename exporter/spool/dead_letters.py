@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from exporter.events import Event
 from exporter.spool.statements import numbers
-from exporter.spool.waiting import FIELDS, READ
+from exporter.spool.waiting import FIELDS
 
 ABOUT = ("backend", "created", "reason", "action", "status", "answer", "attempts")
 BODY = FIELDS.index("body")
@@ -194,7 +194,7 @@ class DeadLetters:
         near, rest = self._near(choice, window, order)
         condition, parameters = choice.where
         rows = self._connection.execute(
-            f"SELECT sequence, {', '.join(ABOUT)}, {READ} FROM dead_letter "  # noqa: S608
+            f"SELECT sequence, {', '.join(ABOUT + FIELDS)} FROM dead_letter "  # noqa: S608
             f"WHERE {condition} ORDER BY sequence {order} LIMIT ?",
             (near.after, near.before, *parameters, limit),
         )

@@ -112,15 +112,15 @@ class SpoolInUseError(ExporterError):
 
 
 class SpoolVersionError(ExporterError):
-    """The file was written by a newer exporter."""
+    """The file was written by an older or a newer exporter."""
 
     def __init__(self, path: Path, version: int, *, known: int) -> None:
         """Name the *path* and both versions."""
         super().__init__(
             f"The spool {path} has schema version {version}, and this exporter knows "
-            f"versions up to {known}",
-            remedy="Install the exporter that wrote it or a newer one, or set "
-            "APP_INTEGRATIONS_SPOOL_DIR to another directory",
+            f"version {known} only",
+            remedy="Deliver what it holds with the older or newer exporter that wrote "
+            "it, or set APP_INTEGRATIONS_SPOOL_DIR to another directory",
         )
 
 

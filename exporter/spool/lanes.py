@@ -6,23 +6,30 @@ lane keeps the rest of it waiting, and nobody else.
 """
 
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, merge
 from itertools import islice, repeat
 from typing import NamedTuple
 
+from exporter.events import Lane
+
 
 class Place(NamedTuple):
     """Where an event waits. A spool's sequence is the order of acceptance."""
 
     sequence: int
-    lane: int
+    lane: Lane
+
+    @property
+    def tenant(self) -> str:
+        """The physical tenant that the lane is of."""
+        return self.lane[0]
 
 
 @dataclass(slots=True)
-class Lane:
+class Queue:
     """What is known to wait in one lane, oldest first."""
 
     waiting: deque[int] = field(default_factory=deque)
@@ -39,33 +46,40 @@ class Lanes:
 
     def __init__(self) -> None:
         """Know of no event."""
-        self._lanes: dict[int, Lane] = {}
-        self._oldest: list[Place] = []
-        """A heap of the first of each lane; may hold some that are stale."""
+        self._lanes: dict[Lane, Queue] = {}
+        self._oldest: defaultdict[str, list[Place]] = defaultdict(list)
+        """By tenant, a heap of the first of each lane; some may be stale."""
         self.ready = 0
         """How many events could be taken now."""
 
     def add(self, place: Place) -> int:
         """Let an event wait at the end of its lane; return how many wait before it."""
-        lane = self._lanes.setdefault(place.lane, Lane())
+        lane = self._lanes.setdefault(place.lane, Queue())
         ahead = len(lane.waiting)
         lane.waiting.append(place.sequence)
         if not lane.taken:
             self.ready += 1
             if not ahead:
-                heappush(self._oldest, place)
+                self._push(place)
         return ahead
 
     def take(self, limit: int) -> list[Place]:
-        """Return the oldest *limit* that may go, in order, and occupy their lanes."""
+        """
+        Return the oldest *limit* that may go, in order, and occupy their lanes.
+
+        All of them are of the tenant whose turn it is: that of the oldest one.
+        """
         taken: list[Place] = []
-        while len(taken) < limit and (place := self._pop()):
+        heap = min(self._fresh(), default=[])
+        while heap and len(taken) < limit:
+            place = heappop(heap)
             waiting = self._lanes[place.lane].waiting
             waiting.popleft()
             taken.append(place)
             self.ready -= 1
             if waiting:
-                heappush(self._oldest, Place(waiting[0], place.lane))
+                heappush(heap, Place(waiting[0], place.lane))
+            self._pass_over_stale(heap)
         for key, count in _by_lane(taken).items():
             lane = self._lanes[key]
             lane.taken = count
@@ -95,7 +109,7 @@ class Lanes:
                 continue
             if lane.waiting:
                 self.ready += len(lane.waiting)
-                heappush(self._oldest, Place(lane.waiting[0], key))
+                self._push(Place(lane.waiting[0], key))
             else:
                 del self._lanes[key]
 
@@ -106,17 +120,28 @@ class Lanes:
             waiting.insert(bisect_left(waiting, place.sequence), place.sequence)
         self.land(places)
 
-    def _pop(self) -> Place | None:
-        """Return the oldest place whose lane may go, passing over stale ones."""
-        while self._oldest:
-            place = heappop(self._oldest)
-            lane = self._lanes.get(place.lane)
-            if lane is None or lane.taken or not lane.waiting:
-                continue
-            if lane.waiting[0] == place.sequence:
-                return place
-        return None
+    def _push(self, place: Place) -> None:
+        heappush(self._oldest[place.tenant], place)
+
+    def _fresh(self) -> list[list[Place]]:
+        """Return each tenant's heap, if its first place may go."""
+        for tenant, heap in list(self._oldest.items()):
+            self._pass_over_stale(heap)
+            if not heap:
+                del self._oldest[tenant]
+        return list(self._oldest.values())
+
+    def _pass_over_stale(self, heap: list[Place]) -> None:
+        while heap and not self._is_first(heap[0]):
+            heappop(heap)
+
+    def _is_first(self, place: Place) -> bool:
+        """Whether *place* is the first of a lane that may go."""
+        lane = self._lanes.get(place.lane)
+        if lane is None or lane.taken or not lane.waiting:
+            return False
+        return lane.waiting[0] == place.sequence
 
 
-def _by_lane(places: Iterable[Place]) -> Counter[int]:
+def _by_lane(places: Iterable[Place]) -> Counter[Lane]:
     return Counter(place.lane for place in places)

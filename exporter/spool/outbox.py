@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from exporter.events import Event
+from exporter.events import DEFAULT_TENANT, Event
 from exporter.spool.dead_letters import Verdict
 from exporter.spool.errors import SpoolFailedError
 from exporter.spool.lanes import Lanes, Place
@@ -43,8 +43,8 @@ class Limits:
     """Of the identities, joined with one byte between them."""
     prefix: int = 0
     """Bytes that come before every identity."""
-    added: int = 0
-    """Bytes that an event grows by when it is written, at most."""
+    added: Callable[[str], int] = lambda _: 0
+    """Bytes that an event of a tenant grows by when it is written, at most."""
     linger_seconds: float = 0
     """How long a batch waits to become full."""
 
@@ -60,10 +60,14 @@ class Batch:
         """The events alone."""
         return [entry.event for entry in self.entries]
 
+    @property
+    def tenant(self) -> str:
+        """The physical tenant of every event in it."""
+        return self.entries[0].event.tenant if self.entries else DEFAULT_TENANT
+
     def __str__(self) -> str:
         """Return the name in log lines: the first and the last position."""
-        first, last = self.entries[0].event, self.entries[-1].event
-        return f"{first.partition}-{first.position}..{last.partition}-{last.position}"
+        return f"{self.entries[0].event.place}..{self.entries[-1].event.place}"
 
 
 class Outbox:
@@ -111,6 +115,7 @@ class Outbox:
         """
         Return the oldest events whose lanes are free, as soon as there is one.
 
+        All are of one physical tenant: that of the oldest of them.
         The lanes of the batch stay occupied until each of its events in them is
         settled, buried or given back.
         """
@@ -287,8 +292,9 @@ def _places(entries: Sequence[Entry]) -> list[Place]:
 def _fitting(entries: Sequence[Entry], limits: Limits) -> int:
     """Return how many of *entries* fit into *limits*; the first one always does."""
     size = identities = -1  # the separators are one fewer than the events
+    added = limits.added(entries[0].event.tenant) if entries else 0
     for number, (_, event) in enumerate(entries):
-        size += len(event.body) + limits.added + 1
+        size += len(event.body) + added + 1
         identities += limits.prefix + len(event.identity) + 1
         if number and (size > limits.bytes or identities > limits.identities):
             return number

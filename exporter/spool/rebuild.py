@@ -14,20 +14,6 @@ from exporter.spool.pages import Pages, Row
 from exporter.spool.waiting import RANGE
 
 TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
-SORTED_LATER = ("identity", "held")
-
-# Sequences of identities leave no gap, and waiting events are all remembered.
-REMEMBER = """
-    UPDATE memory SET epoch = 1 + (
-        SELECT count(*) FROM salvaged_identity AS i
-        WHERE i.partition = memory.partition AND i.sequence < memory.epoch
-    ) WHERE epoch > 0;
-    INSERT INTO identity
-        SELECT partition, row_number() OVER (PARTITION BY partition ORDER BY sequence),
-            position, timestamp, key
-        FROM salvaged_identity;
-"""
-FORGET = "DELETE FROM memory;"
 
 # The backends some of whose events are missing. Theirs are all that have ever waited
 # when the totals are unknown.
@@ -45,23 +31,12 @@ LACKING = """
 # An event that may be missing for one backend has to be accepted again, even when it
 # still waits for another: so it's remembered if it waits for all that lack some.
 FINISH = """
-    INSERT INTO identity
-        SELECT partition, row_number() OVER (PARTITION BY partition ORDER BY first)
-                + coalesce((SELECT max(sequence) FROM identity AS i
-                    WHERE i.partition = e.partition), 0),
-            position, timestamp, key
-        FROM (
-            SELECT partition, position, timestamp, key, min(sequence) AS first,
-                count(DISTINCT lacking.backend) AS complete
-            FROM event LEFT JOIN lacking USING (backend)
-            GROUP BY partition, position, timestamp, key
-        ) AS e
-        WHERE complete = (SELECT count(*) FROM lacking)
-            AND NOT EXISTS (SELECT 1 FROM identity AS i INDEXED BY identity_by_position
-                WHERE i.partition = e.partition AND i.position = e.position
-                    AND i.timestamp = e.timestamp AND i.key = e.key);
+    INSERT OR IGNORE INTO identity
+        SELECT tenant, partition, timestamp, position, key
+        FROM event LEFT JOIN lacking USING (backend)
+        GROUP BY tenant, partition, timestamp, position, key
+        HAVING count(DISTINCT lacking.backend) = (SELECT count(*) FROM lacking);
     DROP TABLE lacking;
-    DROP TABLE salvaged_identity;
     DROP TABLE salvaged_held;
     INSERT OR REPLACE INTO held
         SELECT 'event', backend, count(*), sum(length(body)) FROM event
@@ -98,33 +73,22 @@ class Table(NamedTuple):
     columns: list[str]
     types: list[type]
     optional: list[bool]
-    least: int
-    """How many columns a row has at least; the others came with a migration."""
 
     def fits(self, row: Row) -> bool:
         """Whether *row* may be one of this table."""
-        return self.least <= len(row) <= len(self.columns) and all(
+        return len(row) == len(self.columns) and all(
             type(value) is kind or (value is None and optional)
             for value, kind, optional in zip(
-                row, self.types, self.optional, strict=False
+                row, self.types, self.optional, strict=True
             )
         )
 
 
-# The totals as files had them when there was one backend.
-HELD_BEFORE = Table(
-    "held",
-    ["what", "rows", "bytes"],
-    [str, int, int],
-    [False, False, False],
-    least=3,
-)
 SCHEMA = Table(
     "sqlite_master",
     ["type", "name", "tbl_name", "rootpage", "sql"],
     [str, str, str, int, str],
     [False, False, False, False, True],
-    least=5,
 )
 
 
@@ -137,12 +101,11 @@ def copy(pages: Pages, connection: sqlite3.Connection) -> int | None:
     )
     tables = [_table(connection, name) for name in roots]
     one("BEGIN")
-    for name in SORTED_LATER:
-        one(f"CREATE TABLE salvaged_{name} AS SELECT * FROM {name} WHERE 0")  # noqa: S608
+    one("CREATE TABLE salvaged_held AS SELECT * FROM held WHERE 0")
     schema = filter(SCHEMA.fits, pages.tree(1))
     roots |= {name: root for kind, name, _, root, _ in schema if kind == "table"}
     for root in roots.values():
-        _insert(connection, [*tables, HELD_BEFORE], pages.tree(root))
+        _insert(connection, tables, pages.tree(root))
     told = _told(connection, tables, pages)
     one(LACKING)
     lacking = {
@@ -154,13 +117,15 @@ def copy(pages: Pages, connection: sqlite3.Connection) -> int | None:
         lacking.add("event")
     if pages.damaged or lacking:
         # Some may be long settled: when in doubt a duplicate, never a loss.
-        wanted = lacking | {"identity", "memory"}
+        wanted = lacking | {"identity"}
         strays = [table for table in tables if table.name in wanted]
         _insert(connection, strays, pages.strays())
     _arrange(connection)
     one("COMMIT")
-    # The broker may still have what is missing: then its repeat has to be accepted.
-    connection.executescript((FORGET if "event" in lacking else REMEMBER) + FINISH)
+    if "event" in lacking:
+        # The broker may still have what is missing, and its repeat must be accepted.
+        one("DELETE FROM identity")
+    connection.executescript(FINISH)
     held: dict[str, int] = dict(one(HELD))
     missing = [told.get(what, 0) - rows for what, rows in held.items()]
     return sum(n for n in missing if n > 0) if told else None
@@ -170,18 +135,16 @@ def _told(
     connection: sqlite3.Connection, tables: list[Table], pages: Pages
 ) -> dict[str, int]:
     """Return how many rows the file is said to have, wherever it says so."""
-    # A migration has moved the table: without the schema no way leads to it.
-    now = next(table for table in tables if table.name == "held")
-    for table in (now, HELD_BEFORE):
-        if found := dict(connection.execute(TOLD)):
-            return found
-        _insert(connection, [table], pages.strays())
+    if not (found := dict(connection.execute(TOLD))):
+        held = [table for table in tables if table.name == "held"]
+        _insert(connection, held, pages.strays())
         # Of a page that is in the log, too, the newest comes first.
         connection.execute(
             "DELETE FROM salvaged_held WHERE rowid NOT IN "
             "(SELECT min(rowid) FROM salvaged_held GROUP BY what, backend)"
         )
-    return dict(connection.execute(TOLD))
+        found = dict(connection.execute(TOLD))
+    return found
 
 
 def _arrange(connection: sqlite3.Connection) -> None:
@@ -209,25 +172,20 @@ def _insert(
 ) -> None:
     """Put each of *rows* into the one of *tables* that it fits, if there is one."""
     fitting = ((table, row) for row in rows for table in tables if table.fits(row))
-    for (table, width), group in groupby(
-        fitting, key=lambda each: (each[0], len(each[1]))
-    ):
-        later = table.name in SORTED_LATER
-        into = f"salvaged_{table.name}" if later else table.name
+    for table, group in groupby(fitting, key=lambda each: each[0]):
+        into = "salvaged_held" if table.name == "held" else table.name
         connection.executemany(
-            f"INSERT OR IGNORE INTO {into} ({', '.join(table.columns[:width])}) "  # noqa: S608
-            f"VALUES ({', '.join('?' * width)})",
+            f"INSERT OR IGNORE INTO {into} VALUES "  # noqa: S608 - constants
+            f"({', '.join('?' * len(table.columns))})",
             (row for _, row in group),
         )
 
 
 def _table(connection: sqlite3.Connection, name: str) -> Table:
     columns = connection.execute(f"PRAGMA table_info({name})").fetchall()
-    required = [bool(c[3]) and c[4] is None for c in columns]
     return Table(
         name,
         [c[1] for c in columns],
         [TYPES.get(c[2], type(None)) for c in columns],
         [not c[3] and not c[5] for c in columns],
-        least=max((n for n, yes in enumerate(required, start=1) if yes), default=1),
     )

@@ -14,11 +14,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from exporter.spool.database import MIGRATIONS, is_damage, migrate
+from exporter.spool.database import VERSION, check_version, create, is_damage
 from exporter.spool.errors import (
     SpoolUnsoundError,
     SpoolUnusableError,
-    SpoolVersionError,
 )
 from exporter.spool.pages import Pages
 from exporter.spool.rebuild import HELD, copy
@@ -33,15 +32,12 @@ BESIDE = ("-wal", "-shm", "-journal")
 # Where damage shows without reading all: the totals, and both ends of every tree.
 LOOKS = (
     "SELECT * FROM held",
-    "SELECT * FROM memory",
     "SELECT body FROM event ORDER BY sequence LIMIT 1",
     "SELECT body FROM event ORDER BY sequence DESC LIMIT 1",
     "SELECT body FROM dead_letter ORDER BY sequence LIMIT 1",
     "SELECT body FROM dead_letter ORDER BY sequence DESC LIMIT 1",
-    "SELECT key FROM identity ORDER BY partition, sequence LIMIT 1",
-    "SELECT key FROM identity ORDER BY partition DESC, sequence DESC LIMIT 1",
-    "SELECT key FROM identity ORDER BY partition, position LIMIT 1",
-    "SELECT key FROM identity ORDER BY partition DESC, position DESC LIMIT 1",
+    "SELECT * FROM identity ORDER BY 1, 2, 3, 4, 5 LIMIT 1",
+    "SELECT * FROM identity ORDER BY 1 DESC, 2 DESC, 3 DESC, 4 DESC, 5 DESC LIMIT 1",
 )
 
 log = logging.getLogger(__name__)
@@ -115,7 +111,7 @@ def _damage(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as file:
             (version,) = file.execute("PRAGMA user_version").fetchone()
-            if version <= len(MIGRATIONS):
+            if version == VERSION:
                 for look in LOOKS:
                     file.execute(look).fetchall()
                 newest_of_each(file)
@@ -132,7 +128,7 @@ def _salvage(path: Path) -> int | None:
     salvaged = _beside(path, SALVAGED)
     try:
         with closing(Pages(path)) as pages, closing(_new(salvaged)) as connection:
-            _check_version(path, pages.version)
+            check_version(path, pages.version)
             missing = copy(pages, connection)
     except BaseException:
         salvaged.unlink(missing_ok=True)  # it may be what fills the disk
@@ -140,11 +136,6 @@ def _salvage(path: Path) -> int | None:
     _sync(salvaged)
     _sync(salvaged.parent)
     return missing
-
-
-def _check_version(path: Path, version: int) -> None:
-    if version > len(MIGRATIONS):
-        raise SpoolVersionError(path, version, known=len(MIGRATIONS))
 
 
 def _replace(path: Path, missing: int | None) -> Salvaged:
@@ -185,7 +176,7 @@ def _new(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # see disk.py
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
-    migrate(connection)
+    create(connection)
     return connection
 
 

@@ -19,18 +19,28 @@ def insert(
     table: str,
     columns: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
-) -> None:
-    """Insert *rows*, each with a value for every one of *columns*."""
-    row = f"({','.join('?' * len(columns))})"
-    into = f"INSERT INTO {table} ({','.join(columns)}) VALUES "  # noqa: S608
+    *,
+    new: bool = False,
+) -> list[tuple[Any, ...]]:
+    """
+    Insert *rows*, each with a value for every one of *columns*.
+
+    Only those that aren't there yet if they must be *new*, and returns these.
+    """
+    names, row = ",".join(columns), f"({','.join('?' * len(columns))})"
+    into = f"INSERT INTO {table} ({names}) VALUES "  # noqa: S608
+    then = f" ON CONFLICT DO NOTHING RETURNING {names}" if new else ""
+    inserted: list[tuple[Any, ...]] = []
     start, size = 0, LARGEST
     while start < len(rows):
         if size > len(rows) - start:
             size //= 2
             continue
         values = chain.from_iterable(rows[start : start + size])
-        connection.execute(into + ",".join([row] * size), tuple(values))
+        statement = into + ",".join([row] * size) + then
+        inserted += connection.execute(statement, tuple(values))
         start += size
+    return inserted
 
 
 def numbers(values: Iterable[int]) -> str:

@@ -40,8 +40,6 @@ class Accepted(NamedTuple):
     repeats: int
     epochs: Sequence[Event]
     """With which the positions of a partition started again."""
-    assumed: Sequence[Event] = ()
-    """Repeats by their age alone: older than anything that is remembered."""
     filled: float = 0.0
     """How much of the spool is taken then, 1.0 being all."""
 
@@ -121,7 +119,7 @@ class Store:
             sum(len(event.body) * len(event.backends) for event in events)
             + sum(len(record.body) for record in unreadable)
         )
-        fresh, epochs, assumed = self._identities.fresh(events)
+        fresh, epochs = self._identities.fresh(events)
         entries = self._insert(fresh)
         kept_aside = self._keep_aside(unreadable)
         return Accepted(
@@ -129,7 +127,6 @@ class Store:
             kept_aside=kept_aside,
             repeats=len(events) - len(fresh),
             epochs=epochs,
-            assumed=assumed,
             filled=self._held / self.limit,
         )
 

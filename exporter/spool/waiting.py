@@ -13,7 +13,6 @@ from itertools import count
 from typing import NamedTuple
 
 from exporter.events import Event
-from exporter.spool.database import KIND
 from exporter.spool.statements import insert, numbers
 
 RANGE = 1 << 44
@@ -29,10 +28,10 @@ FIELDS = (
     "body",
     "kind",
     "broker",
+    "tenant",
 )
-READ = ", ".join(KIND if name == "kind" else name for name in FIELDS)
 COLUMNS = ("sequence", "backend", *FIELDS)
-SELECT = f"SELECT sequence, {READ} FROM event "  # noqa: S608 - constants
+SELECT = f"SELECT sequence, {', '.join(FIELDS)} FROM event "  # noqa: S608
 BETWEEN = "WHERE sequence > ? AND sequence < ? ORDER BY sequence"
 SELECT_BETWEEN = f"{SELECT} {BETWEEN} LIMIT ?"
 SELECT_OLDEST = f"SELECT timestamp FROM event {BETWEEN} LIMIT 1"  # noqa: S608 - constants

@@ -1,5 +1,6 @@
 """Actions as brokers spell them, and the items of a body."""
 
+from exporter.events import DEFAULT_TENANT
 from exporter.ingest.bulk import BulkParser
 
 USER_TASKS = "zeebe-record_user-task_8.6.0_2026-11-23"
@@ -10,6 +11,6 @@ ANSWER = b'{"index":{"_index":"%b","_id":"1-7","status":201}}' % USER_TASKS.enco
 
 def items_of(*chunks, wanted=lambda _: True):
     """Return the items of a body that arrives in *chunks*."""
-    parser = BulkParser(wanted)
+    parser = BulkParser(lambda index: DEFAULT_TENANT if wanted(index) else None)
     items = [item for chunk in chunks for item in parser.feed(chunk)]
     return items + list(parser.end())

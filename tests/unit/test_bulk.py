@@ -180,7 +180,7 @@ def test_an_action_without_its_document():
 
 def test_the_end_comes_once():
     """What a body ended with is told once, however often its end is asked for."""
-    parser = BulkParser(lambda _: True)
+    parser = BulkParser(lambda _: "default")
 
     assert list(parser.feed(OLDER)) == []
     assert list(parser.end()) == [Item(ANSWER, b"")]
@@ -227,7 +227,7 @@ def test_lines_of_5_mb():
 
 def test_a_long_line_is_nothing_yet():
     """While a line has no end, it is no item; it is one when the body is over."""
-    parser = BulkParser(lambda _: True)
+    parser = BulkParser(lambda _: "default")
 
     assert [*parser.feed(OLDER + b"\n"), *parser.feed(b"A" * MIB)] == []
     assert list(parser.end()) == [Item(ANSWER, b"A" * MIB)]

@@ -71,6 +71,15 @@ def test_identities_among_clusters():
     assert event.identity_in("f3b2") == "f3b2-1-73-1795446847160"
 
 
+def test_identities_of_a_physical_tenant():
+    """It stands behind the cluster's id, unless it is the default one."""
+    event = MAPPER.event(line(RECORD), "east")
+
+    assert event == MAPPER.event(line(RECORD))._replace(tenant="east")
+    assert event.identity_in("") == event.identity == "east-1-73-1795446847160"
+    assert event.identity_in("f3b2") == "f3b2-east-1-73-1795446847160"
+
+
 @pytest.mark.parametrize(
     "instance, lane", [(7, 7), (1, 1), (0, -3), (-1, -3), (-7, -3)]
 )
@@ -78,4 +87,5 @@ def test_lanes(instance, lane):
     """Events of one instance share a lane, those without one their partition's."""
     event = Event(3, 1, 1, 1, instance, b"")
 
-    assert event.lane == lane
+    assert event.lane == ("default", lane)
+    assert event._replace(tenant="east").lane == ("east", lane)

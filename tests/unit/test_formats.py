@@ -20,7 +20,7 @@ CAMUNDA, EXTENDED, CLOUD_EVENTS = FORMATS.values()
 KINDS = [each.name_of(kind) for each in CATALOG for kind in each.kinds]
 ADDED = ["eventId", "partition", "position", "timestamp", "brokerVersion"]
 URI = re.compile(r"[a-z][a-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=-]+")
-REFERENCE = re.compile(r"/[A-Za-z0-9._~/-]+")
+REFERENCE = re.compile(r"/[A-Za-z0-9._~/%-]+")
 LARGEST = 2**63 - 1
 
 CREATED = Mapper().event(line(RECORD))
@@ -32,6 +32,7 @@ bodies = st.dictionaries(
     st.text(), st.text() | st.lists(st.text()) | st.integers(), max_size=4
 ).map(codec.encode)
 clusters = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True) | st.just("")
+tenants = st.from_regex(r"[A-Za-z0-9._~%-]{1,64}", fullmatch=True)
 odd_events = st.builds(
     Event,
     partition=st.integers(1, LARGEST),
@@ -42,6 +43,7 @@ odd_events = st.builds(
     body=bodies,
     kind=st.sampled_from(["", *KINDS]),
     broker=st.from_regex(r"[0-9A-Za-z.+_-]{1,32}", fullmatch=True) | st.just(""),
+    tenant=st.just("default") | tenants,
 )
 HALF = BARE._replace(body=rb'{"assignee":"half \ud83d of it"}')
 
@@ -113,6 +115,19 @@ def test_without_a_cluster_id():
 
     assert extended["eventId"] == cloud_event["id"] == identity
     assert cloud_event["source"] == "/camunda"
+
+
+def test_of_a_physical_tenant():
+    """Two formats name it where they name the cluster, and the usual one nowhere."""
+    event = CREATED._replace(tenant="east")
+    identity = "f3b2-east-1-73-1795446847160"
+    cloud_event = json.loads(CLOUD_EVENTS.write(event, "f3b2"))
+
+    assert json.loads(EXTENDED.write(event, "f3b2"))["eventId"] == identity
+    assert cloud_event["id"] == identity
+    assert cloud_event["source"] == "/camunda/f3b2/physical-tenants/east"
+    assert cloud_event["partitionkey"] == "east-2251799813685951"
+    assert CAMUNDA.write(event, "f3b2") == EVENT
 
 
 def test_no_field_is_there_twice():
@@ -193,7 +208,7 @@ def test_how_much_a_format_adds(form, event, cluster_id):
     """No event is longer than its body by more than what the format says."""
     added = len(form.write(event, cluster_id)) - len(event.body)
 
-    assert added <= form.most_added(cluster_id)
+    assert added <= form.most_added(cluster_id, event.tenant)
     assert form.most_added(cluster_id) < 600
 
 

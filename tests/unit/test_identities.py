@@ -32,6 +32,11 @@ def positions(events):
     return [event.position for event in events]
 
 
+def count(connection):
+    """Return how many identities are remembered."""
+    return connection.execute("SELECT count(*) FROM identity").fetchone()[0]
+
+
 def test_all_of_the_identity_counts(connection):
     """Same position, timestamp and key is a repeat; one that differs is accepted."""
     memory = Identities(connection)
@@ -42,6 +47,7 @@ def test_all_of_the_identity_counts(connection):
         an_event(7, timestamp=NOON + 1),
         an_event(7, key=1),
         an_event(7, partition=2),
+        an_event(7, tenant="east"),
     ]
 
     assert memory.fresh(others).events == others[1:]
@@ -60,8 +66,8 @@ def test_positions_start_again(connection):
     memory.fresh([an_event(n) for n in range(1, 9)])
     later = [an_event(n, timestamp=NOON + HOUR + n) for n in range(1, 12)]
 
-    assert memory.fresh(later) == (later, later[:1], [])
-    assert memory.fresh(later) == ([], [], [])
+    assert memory.fresh(later) == (later, later[:1])
+    assert memory.fresh(later) == ([], [])
 
 
 def test_positions_start_again_with_the_clock_behind(connection):
@@ -91,31 +97,100 @@ def test_each_epoch_is_counted_once(connection):
 
 
 @pytest.mark.usefixtures("small_memory")
-def test_what_was_forgotten_is_still_a_repeat(connection):
-    """What is older than the memory in position and time is dropped, not sent again."""
+def test_what_was_forgotten_is_accepted_again(connection):
+    """Nothing is taken for a repeat because of its age, also after a restart."""
     hourly = [an_event(n, timestamp=NOON + n * HOUR) for n in range(1, 101)]
     memory = Identities(connection)
     for event in hourly:
         assert memory.fresh([event]).events == [event]
 
-    (kept,) = connection.execute("SELECT count(*) FROM identity").fetchone()
-    assert kept == 10
-    assert memory.fresh(hourly) == ([], [], hourly[:-10])
-    assert Identities(connection).fresh(hourly).events == []
+    assert count(connection) == 10
+    assert memory.fresh(hourly[-10:]) == ([], [])
+    for first in (0, 5):
+        again = hourly[first : first + 5]
+        assert Identities(connection).fresh(again) == (again, [])
+
+
+def test_physical_tenants_are_remembered_apart(connection):
+    """Tenants with the same partition and positions start nothing again for another."""
+    memory = Identities(connection)
+    for hours, tenant in enumerate(("default", "east", "default", "east")):
+        later = NOON + hours * HOUR
+        events = [
+            an_event(n, timestamp=later + n, tenant=tenant)
+            for n in range(10 * hours, 10 * hours + 10)
+        ]
+        late = [an_event(n, tenant=f"late-{tenant}") for n in range(hours, 4)]
+        assert memory.fresh(events) == (events, [])
+        assert memory.fresh(late).epochs == []
+        assert memory.fresh(events + late) == ([], [])
 
 
 @pytest.mark.usefixtures("small_memory")
-def test_older_in_one_way_only_is_accepted(connection):
-    """Beyond memory, an old position with a new time is new, and so is the reverse."""
+def test_two_clusters_with_one_prefix(connection):
+    """Though positions start again all the time, each event is accepted once."""
     memory = Identities(connection)
-    for position in range(101, 201):
-        memory.fresh([an_event(position, timestamp=NOON + position * HOUR)])
+    east = [an_event(5000 + n, timestamp=NOON + 9 * HOUR + n) for n in range(100)]
+    west = [an_event(n, timestamp=NOON + n) for n in range(100)]
 
-    odd = [
-        an_event(5, timestamp=NOON + 300 * HOUR),
-        an_event(300, timestamp=NOON),
+    accepted = [memory.fresh([each]).events for each in [*east, *west]]
+    mixed = [
+        memory.fresh([each._replace(timestamp=each.timestamp + 10 * HOUR)]).events
+        for pair in zip(east, west, strict=True)
+        for each in pair
     ]
-    assert memory.fresh(odd).events == odd
+
+    assert accepted == [[each] for each in [*east, *west]]
+    assert all(mixed)
+
+
+@pytest.mark.parametrize(
+    "position, time", [(2**63 - 1, 2**63 - 1), (0, 0), (2**62, NOON)]
+)
+@pytest.mark.usefixtures("small_memory")
+def test_an_absurd_identity_poisons_nothing(connection, position, time):
+    """What comes after some with an absurd position or time is accepted and kept."""
+    rogue = [an_event(position, timestamp=time, key=n) for n in range(50)]
+    Identities(connection).fresh(rogue)
+    normal = [an_event(n, timestamp=NOON + n * 1000) for n in range(1, 1001)]
+
+    for event in normal:
+        memory = Identities(connection)  # a restart each time
+        assert memory.fresh([event]).events == [event]
+
+    assert memory.fresh(normal[-10:]).events == []
+    assert count(connection) == 20
+    (kept,) = connection.execute(
+        "SELECT count(*) FROM identity WHERE position < 2000 AND timestamp > 9"
+    ).fetchone()
+    assert kept == 20
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_a_clock_that_stands_still(connection):
+    """With a pinned clock, what has the lowest positions is forgotten first."""
+    memory = Identities(connection)
+    for position in range(1, 101):
+        memory.fresh([an_event(position, timestamp=NOON)])
+
+    assert count(connection) == 20
+    assert positions(
+        memory.fresh([an_event(n, timestamp=NOON) for n in (80, 81)])[0]
+    ) == [80]
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_a_clock_that_was_set_back(connection):
+    """What was accepted days ahead of the clock is forgotten before what is new."""
+    memory = Identities(connection)
+    for position in range(1, 101):
+        memory.fresh([an_event(position, timestamp=NOON + 48 * HOUR)])
+    now = [an_event(n) for n in range(101, 121)]
+    for event in now:
+        memory.fresh([event])
+
+    assert memory.fresh(now).events == []
+    assert count(connection) == 20
 
 
 @pytest.mark.usefixtures("small_memory")
@@ -124,13 +199,11 @@ def test_the_last_hour_is_remembered_up_to_a_limit(connection):
     memory = Identities(connection)
     for position in range(1, 16):
         memory.fresh([an_event(position)])
-    (kept,) = connection.execute("SELECT count(*) FROM identity").fetchone()
-    assert kept == 15
+    assert count(connection) == 15
 
     for position in range(16, 101):
         memory.fresh([an_event(position)])
-    (kept,) = connection.execute("SELECT count(*) FROM identity").fetchone()
-    assert kept == 20
+    assert count(connection) == 20
 
 
 @pytest.mark.usefixtures("small_memory")
@@ -140,8 +213,7 @@ def test_restarts_do_not_keep_it_from_forgetting(connection, monkeypatch):
     for position in range(1, 201):
         Identities(connection).fresh([an_event(position)])
 
-    (kept,) = connection.execute("SELECT count(*) FROM identity").fetchone()
-    assert kept <= 20 + 10
+    assert count(connection) <= 20 + 10
 
 
 @pytest.mark.usefixtures("small_memory")
@@ -151,8 +223,7 @@ def test_large_requests_are_forgotten_as_fast_as_they_come(connection):
     for start in range(0, 5000, 500):
         memory.fresh([an_event(n) for n in range(start, start + 500)])
 
-    (kept,) = connection.execute("SELECT count(*) FROM identity").fetchone()
-    assert kept <= 20 + 500
+    assert count(connection) <= 20 + 500
 
 
 @pytest.mark.usefixtures("small_memory")

@@ -40,7 +40,34 @@ def index_of(value_type):
 )
 def test_index_names(index, wanted):
     """An index name spares us its record only if it surely holds another type."""
-    assert OFFICIAL.may_be_wanted(index) is wanted
+    assert OFFICIAL.tenant_of(index) == ("default" if wanted else None)
+
+
+@pytest.mark.parametrize(
+    "index, tenant",
+    [
+        (b"zeebe-record-east_user-task_8.10.0_2026-11-23", "east"),
+        (b"zeebe-record-us-east-1_user-task_8.10.0_2026-11-23", "us-east-1"),
+        (b"zeebe-record-default_user-task_8.10.0_2026-11-23", "default"),
+        (b"zeebe-record-_user-task_8.10.0_2026-11-23", "default"),
+        (b"zeebe-records-east_user-task_8.10.0_2026-11-23", "default"),
+        (b"east_user-task_8.10.0_2026-11-23", "default"),
+        # No broker takes such a prefix, but two of them must not become one.
+        (b"zeebe-record-a_b_user-task_8.10.0_2026-11-23", "a_b"),
+        (b"zeebe-record-a_b_user-task_8.10.0_2026_11_23", "a_b"),
+        (b"zeebe-record-east_user-task_8.10.0_2026_11_23", "east"),
+        (b"zeebe-record-east", "east"),
+        (
+            "zeebe-record-größe,1 x_user-task_8.10.0_1".encode(),
+            "gr%C3%B6%C3%9Fe%2C1%20x",
+        ),
+        (b"zeebe-record-a\r\nb_user-task_8.10.0_2026-11-23", "a%0D%0Ab"),
+        (b"zeebe-record-" + 300 * b"a" + b"_user-task_8.10.0_2026-11-23", "default"),
+    ],
+)
+def test_physical_tenants(index, tenant):
+    """What follows the default prefix names a tenant, in characters of a header."""
+    assert OFFICIAL.tenant_of(index) == tenant
 
 
 def test_index_names_of_recorded_types():
@@ -53,7 +80,7 @@ def test_index_names_of_recorded_types():
 
     for kind in kinds:
         assert kind.lower().replace("_", "-") in KNOWN_TYPES
-        assert OFFICIAL.may_be_wanted(index_of(kind)) is (kind == "USER_TASK")
+        assert bool(OFFICIAL.tenant_of(index_of(kind))) is (kind == "USER_TASK")
 
 
 def test_index_names_of_templates():
@@ -69,7 +96,7 @@ def test_index_names_of_templates():
     assert names - KNOWN_TYPES == set()
     for path in paths:
         index = f"{path}_2026-11-23".encode()
-        assert OFFICIAL.may_be_wanted(index) is ("_user-task_" in path)
+        assert bool(OFFICIAL.tenant_of(index)) is ("_user-task_" in path)
 
 
 @pytest.mark.parametrize("each", CATALOG, ids=lambda each: each.name)
@@ -81,7 +108,7 @@ def test_index_names_of_what_is_selected(each):
     looked_at = {
         other.value_type
         for other in CATALOG
-        if mapper.may_be_wanted(index_of(other.value_type))
+        if mapper.tenant_of(index_of(other.value_type))
     }
 
     assert each.value_type.lower().replace("_", "-") in KNOWN_TYPES
@@ -92,6 +119,6 @@ def test_index_names_when_everything_is_selected():
     """What no event is made of isn't looked at even then."""
     mapper = Mapper({"all": Selection(EVERYTHING)})
 
-    assert not mapper.may_be_wanted(index_of("JOB_BATCH"))
-    assert not mapper.may_be_wanted(index_of("DEPLOYMENT"))
-    assert not mapper.may_be_wanted(index_of("MESSAGE_SUBSCRIPTION"))
+    assert not mapper.tenant_of(index_of("JOB_BATCH"))
+    assert not mapper.tenant_of(index_of("DEPLOYMENT"))
+    assert not mapper.tenant_of(index_of("MESSAGE_SUBSCRIPTION"))

@@ -15,7 +15,7 @@ def test_a_mistake_of_ours_refuses_nothing(monkeypatch, caplog):
     """A mapping that fails in a way nobody thought of keeps the record aside."""
     caplog.set_level(logging.ERROR)
     mapper = Mapper()
-    monkeypatch.setattr(mapper, "event", lambda _: 1 / 0)
+    monkeypatch.setattr(mapper, "event", lambda *_: 1 / 0)
     intake = Intake(mapper)
 
     intake.feed(BODY)

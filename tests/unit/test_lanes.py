@@ -7,7 +7,7 @@ from exporter.spool.lanes import Lanes, Place
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("add"), st.integers(1, 5)),
+        st.tuples(st.just("add"), st.integers(0, 7)),
         st.tuples(st.just("take"), st.integers(1, 4)),
         st.tuples(st.just("seize"), st.integers(1, 4)),
         st.tuples(st.just("land"), st.integers(0, 3)),
@@ -26,8 +26,9 @@ class PlainLanes:
         self.in_flight = []
 
     def take(self, limit):
-        """Return the oldest *limit* of free lanes, and occupy these."""
-        return self._take(limit, [p for p in self.waiting if not self.is_held_up(p)])
+        """Return the oldest *limit* of free lanes of a tenant, and occupy these."""
+        free = sorted(p for p in self.waiting if not self.is_held_up(p))
+        return self._take(limit, [p for p in free if p.tenant == free[0].tenant])
 
     def seize(self, limit):
         """Return the oldest *limit* of all others."""
@@ -54,12 +55,13 @@ class PlainLanes:
 @given(STEPS)
 @settings(max_examples=300)
 def test_same_as_the_plain_way(steps):
-    """Whatever happens, `take` returns the oldest whose lane is free, in order."""
+    """Whatever happens, `take` returns the oldest whose lane is free, of a tenant."""
     lanes, plain = Lanes(), PlainLanes()
     for sequence, (step, number) in enumerate(steps):
         if step == "add":
-            lanes.add(Place(sequence, number))
-            plain.waiting.append(Place(sequence, number))
+            place = Place(sequence, ("ab"[number % 2], number // 2))
+            lanes.add(place)
+            plain.waiting.append(place)
         elif step == "take":
             assert lanes.take(number) == plain.take(number)
         elif step == "seize":
@@ -81,12 +83,12 @@ def test_a_long_lane_in_flight_costs_nothing():
     """100,000 events behind one in flight are not looked at to find another lane's."""
     lanes = Lanes()
     for sequence in range(100_000):
-        lanes.add(Place(sequence, lane=1))
+        lanes.add(Place(sequence, ("default", 1)))
     lanes.take(1)
     for sequence in range(100_000, 100_100):
-        lanes.add(Place(sequence, lane=sequence))
+        lanes.add(Place(sequence, ("default", sequence)))
 
-    looked_at = len(lanes._oldest)
+    looked_at = len(lanes._oldest["default"])
     batch = lanes.take(50)
 
     assert [place.sequence for place in batch] == list(range(100_000, 100_050))

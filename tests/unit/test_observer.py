@@ -114,26 +114,23 @@ def test_records_kept_aside_before(observer, metrics, caplog):
 
 
 def test_positions_that_start_again(observer, metrics, caplog):
-    """A new epoch is rare enough for a line of its own."""
+    """A new epoch is worth a line that says where."""
     observer.received(a_bulk(records=1, entries=1, epochs=[an_event(5)]))
 
     assert count(metrics, "ingest_epochs_total") == 1
-    assert lines(caplog) == [
-        ("WARNING", "positions started again: was the engine purged or restored?")
-    ]
-    assert (caplog.records[0].partition, caplog.records[0].position) == (1, 5)
+    (record,) = caplog.records
+    assert (record.levelname, record.physical_tenant) == ("WARNING", "default")
+    assert (record.partition, record.position) == (1, 5)
 
 
-def test_repeats_by_age_alone(observer, metrics, caplog):
-    """What is dropped only because it's older than the memory is worth a warning."""
-    for _ in range(3):
-        observer.received(a_bulk(records=2, repeats=2, assumed=[an_event(5)]))
+def test_positions_that_start_again_all_the_time(observer, metrics, caplog):
+    """Each time counts, but a partition of a tenant has one line in a while."""
+    for tenant in 3 * ["default", "east"]:
+        event = an_event(5, tenant=tenant)
+        observer.received(a_bulk(records=1, entries=1, epochs=[event]))
 
-    assert count(metrics, "ingest_records_total", result="repeat") == 6
-    assert lines(caplog) == [
-        ("WARNING", "records older than the memory were taken for repeats")
-    ]
-    assert (caplog.records[0].partition, caplog.records[0].position) == (1, 5)
+    assert count(metrics, "ingest_epochs_total") == 6
+    assert [each.physical_tenant for each in caplog.records] == ["default", "east"]
 
 
 def test_a_spool_that_fills_up(observer, caplog):

@@ -42,7 +42,7 @@ def test_followers_are_told_apart():
     """What is left without some lanes, and what isn't, keep their order."""
     piece = a_piece(1, 2, 3, 4)
 
-    left, behind = piece.without({101})
+    left, behind = piece.without({("default", 101)})
 
     assert positions(left) == [2, 4]
     assert [entry.event.position for entry in behind] == [1, 3]

@@ -67,6 +67,17 @@ def test_the_name_of_a_batch():
     assert name == hashlib.sha256(identities).hexdigest()
 
 
+def test_a_physical_tenant():
+    """Its requests and identities name it; those of the default one are as ever."""
+    batch = a_batch(b"{}")
+    ((_, event),) = batch.entries
+    east = request_of(Batch([Entry(1, event._replace(tenant="east"))]), "eu-1").headers
+
+    assert "X-Physical-Tenant-Id" not in request_of(batch, "eu-1").headers
+    assert east["X-Physical-Tenant-Id"] == "east"
+    assert east["X-Event-Ids"] == f"eu-1-east-1-1-{NOON}"
+
+
 def test_a_body_is_never_encoded_again():
     """The bytes of an event are sent as the spool keeps them."""
     body = '{"assignee":"größte/✅","n":9007199254740993}'.encode()
@@ -139,6 +150,7 @@ events = st.builds(
     body=st.dictionaries(st.text(), st.text(), max_size=4).map(codec.encode),
     kind=st.sampled_from(["", *KINDS]),
     broker=st.sampled_from(["", "8.6.0", "8.9.0-alpha2-SNAPSHOT"]),
+    tenant=st.just("default"),
 )
 
 
@@ -146,9 +158,10 @@ events = st.builds(
 @given(
     waiting=st.lists(events, min_size=1, max_size=30),
     cluster_id=st.sampled_from(["", "eu-1", "x" * 64]),
+    tenant=st.sampled_from(["default", "a", "x" * 200]),
     most=st.integers(1, 10_000),
 )
-def test_no_body_is_too_long(written, waiting, cluster_id, most):
+def test_no_body_is_too_long(written, waiting, cluster_id, tenant, most):
     """However events are written, only one that is sent alone exceeds the limit."""
     limits = limits_of(
         events=50,
@@ -157,7 +170,10 @@ def test_no_body_is_too_long(written, waiting, cluster_id, most):
         linger_seconds=0,
         written=written,
     )
-    entries = [Entry(number, event) for number, event in enumerate(waiting)]
+    entries = [
+        Entry(number, event._replace(tenant=tenant))
+        for number, event in enumerate(waiting)
+    ]
     batch = Batch(entries[: _fitting(entries, limits)])
 
     request = request_of(batch, cluster_id, written)
