@@ -1,18 +1,33 @@
-"""Serve HTTP for as long as a block lasts."""
+"""
+Serve HTTP for as long as a block lasts.
 
+Clients who send nothing, or a head without an end, or a body that nobody wants, cost
+next to nothing: their connections are closed.
+"""
+
+import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientError, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
 from yarl import URL
 
 from exporter.errors import ExporterError
 
 FINISH_SECONDS = 5.0
+HEAD_SECONDS = 30.0
+LARGEST_HEAD = 64 * 1024
+MOST_STRANGERS = 256
+"""Connections that sent no whole head yet; the oldest of more is closed."""
+UNWANTED_BYTES = 256 * 1024
+"""What is read of a body that nobody wants, so that its connection can be kept."""
+UNWANTED_SECONDS = 1.0
 
 REMEDIES = {
     errno.EADDRINUSE: "Stop what uses it (perhaps another exporter), or set {port}",
@@ -37,6 +52,97 @@ class PortError(ExporterError):
         )
 
 
+class Connection(web.RequestHandler):
+    """A connection that ends when a head takes too long or too much."""
+
+    __slots__ = ("_head", "_late", "_strangers")
+
+    def __init__(
+        self, server: web.Server, strangers: dict["Connection", None], **options: Any
+    ) -> None:
+        """Be one of *strangers* until a whole head has come."""
+        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._strangers = strangers
+        self._late: asyncio.TimerHandle | None = None
+        self._head = 0
+        """Bytes of a head that isn't whole."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Give the first head its time, and the oldest stranger's place."""
+        super().connection_made(transport)
+        self._late = self._loop.call_later(HEAD_SECONDS, self.force_close)
+        if len(self._strangers) >= MOST_STRANGERS:
+            next(iter(self._strangers)).force_close()
+        self._strangers[self] = None
+
+    def data_received(self, data: bytes) -> None:
+        """Look whether this ends a head or is a part of one."""
+        requests = self._request_count
+        super().data_received(data)
+        if self._request_count > requests:
+            self._forget()
+        elif self._late or (self._waiter and not self._waiter.done()):
+            self._late = self._late or self._loop.call_later(
+                HEAD_SECONDS, self.force_close
+            )
+            self._head += len(data)
+            if self._head > LARGEST_HEAD:
+                self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Be no stranger any more."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer an error; that of a parser must not keep what was received."""
+        if isinstance(exc, HttpProcessingError):
+            exc.with_traceback(None)
+        return super().handle_error(request, status, exc, message)
+
+    def _forget(self) -> None:
+        self._strangers.pop(self, None)
+        self._head = 0
+        if self._late:
+            self._late.cancel()
+            self._late = None
+
+
+@web.middleware
+async def _spare(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a client read its answer, and not send much of a body that nobody wants."""
+    response = await handler(request)
+    if request.content.is_eof() or await _is_read(request):
+        return response
+    response.force_close()
+    with suppress(ConnectionError):
+        await response.prepare(request)
+        await response.write_eof()
+        if request.transport:  # closed at once, the answer might never be read
+            await asyncio.sleep(UNWANTED_SECONDS)
+    return response
+
+
+async def _is_read(request: web.Request) -> bool:
+    """Read the rest of a small body; return whether that is all of it."""
+    left = UNWANTED_BYTES
+    if (request.content_length or 0) > left:
+        return False
+    try:
+        async with asyncio.timeout(UNWANTED_SECONDS):
+            while left > 0 and (chunk := await request.content.readany()):
+                left -= len(chunk)
+    except (ClientError, web.RequestPayloadError, OSError) as error:
+        error.with_traceback(None)  # the request holds it
+    return request.content.is_eof()
+
+
 @asynccontextmanager
 async def listening(
     app: web.Application,
@@ -52,16 +158,26 @@ async def listening(
     Port 0 is any free one. Raises `PortError`, which tells what to change by *names*:
     those of the settings, or options, that *host* and *port* come from.
     """
-    runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=FINISH_SECONDS, **options
-    )
+    app.middlewares.insert(0, _spare)
+    runner = web.AppRunner(app, shutdown_timeout=FINISH_SECONDS)
     await runner.setup()
+    strangers: dict[Connection, None] = {}
+    options |= {"access_log": None, "lingering_time": 0}
+
+    def connection() -> Connection:
+        assert runner.server  # noqa: S101 - it's set up
+        return Connection(runner.server, strangers, **options)
+
     try:
+        loop = asyncio.get_running_loop()
         try:
-            await web.TCPSite(runner, host, port).start()
+            server = await loop.create_server(connection, host, port)
         except OSError as error:
             raise PortError(host, port, names, error) from error
-        yield runner.addresses[0][1]
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
     finally:
         await runner.cleanup()
 

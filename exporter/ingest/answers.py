@@ -12,6 +12,7 @@ from aiohttp import web
 from exporter import __version__, codec
 
 PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
+NOTHING = codec.encode({})
 ACKNOWLEDGED = codec.encode({"acknowledged": True})
 # A policy that doesn't exist: if it did, the OpenSearch exporter would delete it.
 NO_POLICY = codec.encode({"found": False})

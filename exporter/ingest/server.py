@@ -3,24 +3,22 @@ The port the broker sends to: bulk requests in, and an answer after the commit.
 
 Paths decide what is asked for, never content types: newer clients label the same body
 differently. Whatever a bulk request holds is accepted; the broker would repeat for ever
-what isn't, and meanwhile none of its exporters would get on.
+what isn't, and meanwhile none of its exporters would get on. So every limit here is
+above anything that a broker sends.
 """
 
-import base64
-import hmac
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
-import aiohttp
 from aiohttp import web
 
-from exporter.errors import ExporterError
 from exporter.events import Mapper
 from exporter.ingest import answers
-from exporter.ingest.intake import Intake
+from exporter.ingest.refusals import RefusedError, check
+from exporter.ingest.upload import Uploads, put_off
 from exporter.spool import (
     Accepted,
     Spool,
@@ -32,10 +30,16 @@ from exporter.spool import (
 OPTIONS = {
     # Longer than any pause of a broker: a race with its next request costs an attempt.
     "keepalive_timeout": 2 * 60 * 60,
-    "read_bufsize": 256 * 1024,
+    # A request that waits for room has not much more than this in memory.
+    "read_bufsize": 64 * 1024,
     "auto_decompress": False,
 }
 """How the application has to be served."""
+
+READING = frozenset({"GET", "HEAD"})
+STRANGERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+"""Answers to those who hold no connection."""
+LONGEST_TARGET = 200
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -81,12 +85,13 @@ class Ingest:
         """
         self._spool = spool
         self._watch = watch
-        self._mapper = mapper
+        self._uploads = Uploads(mapper)
         self._password = password
 
     def app(self) -> web.Application:
         """Return the application, to be served with `OPTIONS`."""
         app = web.Application(middlewares=[self._guard])
+        app.on_shutdown.append(self._stop)
         app.add_routes(
             [
                 web.get("/", _info),
@@ -118,96 +123,63 @@ class Ingest:
         self._watch.answered(response.status)
         return response
 
+    async def _stop(self, _: web.Application) -> None:
+        self._uploads.stop()
+
     async def _answer(
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
         """Return what *handler* says to whom it may; every error gets its form."""
-        if not self._may(request):
-            return self._refuse(
-                HTTPStatus.UNAUTHORIZED,
-                "security_exception",
-                "Wrong or missing credentials. Give the broker's exporter the values "
-                "of APP_INTEGRATIONS_INGEST_USERNAME and _PASSWORD as "
-                "authentication.username and authentication.password",
-                **{"WWW-Authenticate": 'Basic realm="app-integrations-exporter"'},
-            )
         try:
+            check(request, self._password)
             return await handler(request)
+        except RefusedError as error:
+            return self._refuse(error.status, error.kind, error.reason, **error.headers)
         except web.HTTPException as error:
+            if request.method in READING:
+                # Whatever a broker asks one day and gets no success for, it would ask
+                # for ever, and none of its exporters would get on.
+                return answers.json(answers.NOTHING)
             allowed = error.headers.get("Allow")
             return self._refuse(
                 error.status,
                 "illegal_argument_exception",
-                f"{request.method} {request.path} is not served here: "
+                f"{request.method} {request.path[:LONGEST_TARGET]} is not served here: "
                 f"{error.reason}. This is the App Integrations Exporter, which "
-                "takes what the broker's Elasticsearch exporter sends",
+                "takes what the broker's Elasticsearch exporter sends: bulk requests, "
+                "templates, policies and settings",
                 **({"Allow": allowed} if allowed else {}),
             )
 
     async def _bulk(self, request: web.Request) -> web.Response:
-        if _is_compressed(request):
-            # No broker compresses, and a small body may become a huge one.
-            return self._refuse(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                "illegal_argument_exception",
-                "Compressed bodies are not taken: send it without Content-Encoding",
-            )
         started = time.perf_counter()
-        intake = Intake(self._mapper)
-        try:
-            async for chunk in request.content.iter_any():
-                intake.feed(chunk)
-        except (aiohttp.ClientError, web.RequestPayloadError, OSError) as error:
-            return self._refuse(
-                HTTPStatus.BAD_REQUEST,
-                "parse_exception",
-                f"The body broke off, so nothing of it is stored: {error}",
+        with self._uploads.share() as share:
+            intake = await self._uploads.take(request, share)
+            try:
+                accepted = await self._spool.append(intake.events, intake.unreadable)
+            except SpoolFullError as error:
+                raise put_off(HTTPStatus.TOO_MANY_REQUESTS, error) from None
+            except SpoolFailedError as error:
+                raise put_off(HTTPStatus.SERVICE_UNAVAILABLE, error) from None
+            self._watch.received(
+                Received(
+                    records=len(intake.answers),
+                    events=len(intake.events),
+                    unreadable=intake.unreadable,
+                    accepted=accepted,
+                    seconds=time.perf_counter() - started,
+                )
             )
-        intake.end()
-        try:
-            accepted = await self._spool.append(intake.events, intake.unreadable)
-        except SpoolFullError as error:
-            return self._put_off(HTTPStatus.TOO_MANY_REQUESTS, error)
-        except SpoolFailedError as error:
-            return self._put_off(HTTPStatus.SERVICE_UNAVAILABLE, error)
-        self._watch.received(
-            Received(
-                records=len(intake.answers),
-                events=len(intake.events),
-                unreadable=intake.unreadable,
-                accepted=accepted,
-                seconds=time.perf_counter() - started,
-            )
-        )
-        return answers.bulk(intake.answers)
-
-    def _may(self, request: web.Request) -> bool:
-        if self._password is None:
-            return True
-        kind, _, given = request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() != "basic":
-            return False
-        try:
-            told = base64.b64decode(given)
-        except ValueError:
-            return False
-        # A mounted password ends in a newline, which the broker sends and we drop.
-        return hmac.compare_digest(told.rstrip(b"\r\n"), self._password().encode())
-
-    def _put_off(self, status: HTTPStatus, error: ExporterError) -> web.Response:
-        return self._refuse(status, "es_rejected_execution_exception", str(error))
+            return answers.bulk(intake.answers)
 
     def _refuse(
         self, status: int, kind: str, reason: str, **headers: str
     ) -> web.Response:
         self._watch.refused(status, reason)
-        return answers.error(status, kind, reason, **headers)
-
-
-def _is_compressed(request: web.Request) -> bool:
-    content = request.headers.get("Content-Encoding", "").lower()
-    transfer = request.headers.get("Transfer-Encoding", "").lower()
-    return content not in ("", "identity") or transfer not in ("", "chunked")
+        response = answers.error(status, kind, reason, **headers)
+        if status in STRANGERS:
+            response.force_close()
+        return response
 
 
 async def _info(_: web.Request) -> web.Response:

@@ -25,7 +25,7 @@ from exporter.operations.view import View
 from exporter.spool import Spool
 
 RECORD_RESULTS = ("accepted", "repeat", "kept_aside", "not_selected")
-REFUSALS = ("400", "401", "404", "405", "415", "429", "503")
+REFUSALS = ("400", "401", "403", "404", "405", "408", "413", "415", "429", "503")
 OTHER = "other"
 ANSWERS = ("200", *REFUSALS, OTHER)
 BULK_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5)

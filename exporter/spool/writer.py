@@ -92,15 +92,18 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        more = True
-        while more:
-            group = [self._next()]
-            with suppress(Empty):
-                while len(group) < LARGEST_GROUP:
-                    group.append(self._queue.get_nowait())
-            more = None not in group
-            done = self._commit([work for work in group if work])
-            self._loop.call_soon_threadsafe(self._tell, done)
+        while self._do_next():
+            pass
+
+    def _do_next(self) -> bool:
+        """Do what waits; it isn't held any longer while this thread waits for more."""
+        group = [self._next()]
+        with suppress(Empty):
+            while len(group) < LARGEST_GROUP:
+                group.append(self._queue.get_nowait())
+        done = self._commit([work for work in group if work])
+        self._loop.call_soon_threadsafe(self._tell, done)
+        return None not in group
 
     def _next(self) -> Work | None:
         """Return what is to be done; while there is nothing, make the file smaller."""
@@ -161,7 +164,9 @@ class Writer:
             if error is None:
                 work.future.set_result(result)
             else:
-                work.future.set_exception(error)
+                # The frames in its traceback hold the work, and that holds the error:
+                # only the garbage collector would free the events.
+                work.future.set_exception(error.with_traceback(None))
         for work, result, error in done:
             if error is None:
                 work.then(result)

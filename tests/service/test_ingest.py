@@ -8,7 +8,6 @@ import pytest
 from devkit.waiting import eventually
 from tests.records import KEY, a_record, action, bulk, tasks
 from tests.service.replies import explains_itself
-from tests.service.wire import POST, connected
 
 MIB = 1024 * 1024
 
@@ -136,20 +135,6 @@ async def test_wrong_credentials(start, headers):
     assert metrics["ingest_refusals_total 401"] == 3
     assert metrics["spool_events"] == 0
     assert len(exporter.lines.saying("request refused")) == 1
-
-
-async def test_a_connection_survives_an_error(start):
-    """An error with a body that nobody wanted leaves the connection usable."""
-    exporter = await start(ingest_username="broker", ingest_password="password")
-    body = tasks(*range(1, 200))
-    head = b"Content-Length: %d\r\n" % len(body)
-    right = basic(b"broker:password")["Authorization"].encode()
-
-    async with connected(exporter.ingest) as wire:
-        refused = await wire.ask(POST + head + b"\r\n", body)
-        taken = await wire.ask(POST + head + b"Authorization: %b\r\n\r\n" % right, body)
-
-    assert (refused.status, taken.status) == (401, 200)
 
 
 async def test_a_full_spool(start, backend):

@@ -101,25 +101,70 @@ async def test_the_front_door(start):
 @pytest.mark.parametrize(
     "method, path, status",
     [
-        ("GET", "/favicon.ico", 404),
         ("POST", "/zeebe-record/_bulk", 404),
-        ("GET", "/_cat/indices", 404),
+        ("POST", "/zeebe-record/_search", 404),
+        ("PUT", "/zeebe-record", 404),
         ("PUT", "/_component_template/", 404),
-        ("GET", "/_bulk", 405),
+        ("DELETE", "/_bulk", 405),
         ("DELETE", "/_component_template/zeebe-record", 405),
         ("PATCH", "/", 405),
     ],
 )
-async def test_unknown_paths_and_methods(start, method, path, status):
+async def test_unknown_writes(start, method, path, status):
     """What isn't served gets an error that says what this is, in JSON."""
     exporter = await start()
 
     reply = await exporter.ask(method, path)
 
     assert explains_itself(
-        reply, status, f"{method} {path} is not served here", "Elasticsearch exporter"
+        reply, status, f"{method} {path} is not served here", "bulk requests, templates"
     )
     assert (await exporter.metrics())[f"ingest_refusals_total {status}"] == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/zeebe-record_user-task_8.6.0_2026-11-23",
+        "/zeebe-record*/_settings?flat_settings=true",
+        "/zeebe-record/_mapping",
+        "/zeebe-record/_alias/any",
+        "/zeebe-record/_doc/1-7",
+        "/zeebe-record/_search?q=any",
+        "/_alias",
+        "/_bulk",
+        "/_cat/indices?format=json",
+        "/_cluster/health?wait_for_status=yellow&timeout=30s",
+        "/_cluster/settings",
+        "/_cluster/stats",
+        "/_component_template/zeebe-record",
+        "/_data_stream",
+        "/_ilm/policy/zeebe-record-retention-policy",
+        "/_index_template/zeebe-record_user-task_8.6.0",
+        "/_license",
+        "/_nodes/http",
+        "/_nodes/_all/info",
+        "/_opendistro/_security/authinfo",
+        "/_plugins/_ism/explain/zeebe-record",
+        "/_security/_authenticate",
+        "/_template/any",
+        "/_xpack",
+        "/favicon.ico",
+        "/%E2%80%A8//..%2F",
+    ],
+)
+async def test_unknown_questions(start, method, path):
+    """What isn't known yet and only asks gets an empty success, or it'd be repeated."""
+    exporter = await start()
+
+    reply = await exporter.ask(method, path)
+
+    assert reply.status == 200
+    assert reply.headers["X-Elastic-Product"] == "Elasticsearch"
+    assert reply.headers["Content-Type"].startswith("application/json")
+    assert reply.body == (b"{}" if method == "GET" else b"")
+    assert (await exporter.metrics())["ingest_answers_total 200"] == 1
 
 
 @pytest.mark.parametrize(
@@ -128,8 +173,10 @@ async def test_unknown_paths_and_methods(start, method, path, status):
         "application/x-ndjson",
         "application/json; charset=UTF-8",
         "application/vnd.elasticsearch+json;compatible-with=9",
-        "text/plain",
-        "nonsense",
+        "APPLICATION/vnd.elasticsearch+x-ndjson; compatible-with=10",
+        "application/vnd.opensearch+json",
+        "application/octet-stream",
+        "application/nonsense",
     ],
 )
 async def test_content_types_do_not_matter(start, backend, kind):
@@ -141,6 +188,48 @@ async def test_content_types_do_not_matter(start, backend, kind):
 
     assert is_well_formed(reply)
     assert reply.json == bulk_answer(tasks(1).decode())
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "Text/Plain;charset=UTF-8",
+        "text/plain; application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "image/png",
+        "nonsense",
+    ],
+)
+async def test_what_web_pages_may_send(start, kind):
+    """A body that a page in a browser may send to us unasked is refused."""
+    exporter = await start()
+
+    reply = await exporter.bulk(tasks(1), **{"Content-Type": kind})
+
+    assert explains_itself(reply, 415, "Content-Type", "application/x-ndjson")
+    assert (await exporter.metrics())["spool_events"] == 0
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "http://127.0.0.1:9280", "https://a.example"]
+)
+async def test_requests_of_web_pages(start, origin):
+    """Whatever a page in a browser asks is refused, also if its origin is ours."""
+    exporter = await start()
+    headers = {"Origin": origin, "Content-Type": "application/json"}
+
+    replies = [
+        await exporter.bulk(tasks(1), **headers),
+        await exporter.ask("GET", "/", headers=headers),
+        await exporter.ask("OPTIONS", "/_bulk", headers=headers),
+    ]
+
+    for reply in replies:
+        assert explains_itself(reply, 403, "web pages", "Origin")
+        assert not any("Access-Control" in name for name in reply.headers)
+    assert (await exporter.metrics())["spool_events"] == 0
 
 
 CLIENTS = {
@@ -196,6 +285,33 @@ async def test_official_clients_at_startup(start, client):
     answers = await asyncio.to_thread(talk)
 
     assert [answer.body for answer in answers] == [ACKNOWLEDGED] * 4
+
+
+@pytest.mark.parametrize("client", [elasticsearch8, elasticsearch9], ids=["8", "9"])
+async def test_official_clients_may_ask(start, client):
+    """What the official clients ask is answered in a way that they accept."""
+    exporter = await start()
+
+    def talk():
+        with client.Elasticsearch(f"http://{exporter.ingest}") as elastic:
+            return [
+                elastic.cluster.health(),
+                elastic.cluster.get_settings(),
+                elastic.ilm.get_lifecycle(name="any"),
+                elastic.indices.get_alias(index="z*"),
+                elastic.indices.get_index_template(name="any"),
+                elastic.indices.get_mapping(index="z*"),
+                elastic.indices.get_settings(index="z*"),
+                elastic.license.get(),
+                elastic.nodes.info(),
+                elastic.xpack.info(),
+                elastic.cat.indices(format="json"),
+            ], elastic.indices.exists(index="any")
+
+    answers, exists = await asyncio.to_thread(talk)
+
+    assert [answer.body for answer in answers] == [{}] * len(answers)
+    assert exists
 
 
 async def test_hundreds_of_requests_on_one_socket(start, backend):

@@ -1,0 +1,113 @@
+"""
+The bodies of bulk requests, as they arrive: how large and how slow they may be.
+
+All limits are above what a broker sends: what is refused, it would repeat for ever.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+import aiohttp
+from aiohttp import web
+
+from exporter.errors import ExporterError
+from exporter.events import Mapper
+from exporter.ingest.budget import SMALL, Budget, BusyError, Share
+from exporter.ingest.intake import Intake
+from exporter.ingest.refusals import RefusedError
+
+LARGEST_BODY = 128 * 1024 * 1024
+"""A broker sends 10 MiB and one record; it warns when told to send more than 100 MB."""
+MOST_RECORDS = 250_000
+"""In one body; a broker sends 1,000 by default."""
+RECORD_BYTES = 1024
+"""What a record takes in memory, besides its bytes."""
+SLICE = 16 * 1024
+"""Bytes of a large body that are read before others have their turn."""
+BODY_SECONDS = 120.0
+"""A broker has its whole body ready before it sends the first byte."""
+
+
+class Uploads:
+    """All bodies that are arriving."""
+
+    def __init__(self, mapper: Mapper) -> None:
+        """Sort what they hold with *mapper*."""
+        self._mapper = mapper
+        self._budget = Budget()
+        self._turn = asyncio.Lock()
+        self._arriving: set[asyncio.Timeout] = set()
+        """One for each body; it expires early when the service stops."""
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End all at once: nothing more of them arrives. The broker repeats them."""
+        self._stopping = True
+        for upload in self._arriving:
+            if not upload.expired():
+                upload.reschedule(0)
+
+    def share(self) -> Share:
+        """Return what a request holds in memory, for a `with` block around it."""
+        return self._budget.share()
+
+    async def take(self, request: web.Request, share: Share) -> Intake:
+        """Return what the body of *request* holds, or raise `RefusedError`."""
+        try:
+            with self._deadline() as upload:
+                async with upload:
+                    return await self._read(request, share)
+        except BusyError as error:
+            raise put_off(HTTPStatus.TOO_MANY_REQUESTS, error) from None
+        except TimeoutError:
+            if self._stopping:
+                status, reason = HTTPStatus.SERVICE_UNAVAILABLE, "The exporter stops"
+            else:
+                status, reason = HTTPStatus.REQUEST_TIMEOUT, "The body took too long"
+        except (aiohttp.ClientError, web.RequestPayloadError, OSError) as error:
+            # The request holds it, and the frames in its traceback hold the body.
+            error.with_traceback(None)
+            status, reason = HTTPStatus.BAD_REQUEST, f"The body broke off ({error})"
+        reason = f"{reason}, so nothing of it is stored"
+        raise RefusedError(status, "parse_exception", reason)
+
+    @contextmanager
+    def _deadline(self) -> Iterator[asyncio.Timeout]:
+        upload = asyncio.timeout(0 if self._stopping else BODY_SECONDS)
+        self._arriving.add(upload)
+        try:
+            yield upload
+        finally:
+            self._arriving.remove(upload)
+
+    async def _read(self, request: web.Request, share: Share) -> Intake:
+        intake = Intake(self._mapper)
+        received = 0
+        async for chunk in request.content.iter_any():
+            for start in range(0, len(chunk), SLICE):
+                part = chunk[start : start + SLICE]
+                received += len(part)
+                if received > LARGEST_BODY or len(intake.answers) > MOST_RECORDS:
+                    raise RefusedError(
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                        "illegal_argument_exception",
+                        f"One request has more than {LARGEST_BODY} bytes or "
+                        f"{MOST_RECORDS} records: lower the exporter's "
+                        "bulk.memoryLimit or bulk.size",
+                    )
+                await share.hold(received + len(intake.answers) * RECORD_BYTES)
+                if share.size <= SMALL:
+                    intake.feed(part)
+                    continue
+                async with self._turn:  # small ones don't wait for it
+                    intake.feed(part)
+                    await asyncio.sleep(0)
+        intake.end()
+        return intake
+
+
+def put_off(status: HTTPStatus, error: ExporterError) -> RefusedError:
+    """Return the refusal of a request that may succeed when it's sent again."""
+    return RefusedError(status, "es_rejected_execution_exception", str(error))

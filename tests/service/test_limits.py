@@ -1,0 +1,263 @@
+"""What clients may cost: memory, time, connections; a broker needs less of each."""
+
+import asyncio
+import itertools
+import signal
+
+import pytest
+
+from devkit.waiting import eventually
+from exporter import listening
+from exporter.ingest import budget, upload
+from tests.records import tasks
+from tests.service.replies import explains_itself
+from tests.service.wire import POST, connected
+
+MIB = 1024 * 1024
+GET = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data):
+    """Return *data* as one chunk."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+async def pour(wire, data):
+    """Send *data* again and again until the other side closes; return its answer."""
+    sending = asyncio.create_task(wire.send(*itertools.repeat(data, 10_000)))
+    try:
+        return await wire.reply()
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+@pytest.mark.parametrize("port", ["ingest", "admin"])
+@pytest.mark.parametrize("sent", [b"", b"GET / HT"])
+async def test_a_head_that_does_not_end(start, monkeypatch, port, sent):
+    """A connection that sends nothing, or stops in a head, is closed after a while."""
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.1)
+    exporter = await start()
+
+    async with connected(getattr(exporter, port)) as wire:
+        await wire.send(sent)
+        assert not await wire.is_open(after=5)
+
+
+async def test_a_second_head_that_does_not_end(start, monkeypatch):
+    """Also after whole requests no head may stop in the middle."""
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.1)
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        assert (await wire.ask(GET)).status == 200
+        await wire.send(b"GET / HT")
+        assert not await wire.is_open(after=5)
+
+
+async def test_a_whole_head_is_time_enough(start, monkeypatch):
+    """A connection that sent a whole request may be idle for longer than a head."""
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.1)
+    exporter = await start()
+
+    async with connected(exporter.ingest) as idle, connected(exporter.ingest) as other:
+        await idle.ask(GET)
+        assert not await other.is_open(after=5)
+        assert (await idle.ask(GET)).status == 200
+
+
+async def test_an_endless_head(start):
+    """A head of many small fields isn't collected for ever."""
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        await wire.send(b"GET / HTTP/1.1\r\n")
+        with pytest.raises((ConnectionError, ValueError, asyncio.IncompleteReadError)):
+            await pour(wire, b"X: %b\r\n" % (b"x" * 7000))
+
+
+async def test_strangers_give_way(start, monkeypatch):
+    """Of too many connections without a request the oldest is closed, no broker's."""
+    monkeypatch.setattr(listening, "MOST_STRANGERS", 2)
+    exporter = await start()
+
+    async with connected(exporter.ingest) as broker:
+        await broker.ask(GET)
+        async with (
+            connected(exporter.ingest) as first,
+            connected(exporter.ingest) as second,
+            connected(exporter.ingest) as third,
+        ):
+            assert not await first.is_open(after=5)
+            assert (await second.ask(GET)).status == 200
+            assert (await third.ask(GET)).status == 200
+        assert (await broker.ask(GET)).status == 200
+
+
+async def test_a_body_that_stops(start, monkeypatch):
+    """A body that never ends in time is answered with an error, and not stored."""
+    monkeypatch.setattr(upload, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(listening, "UNWANTED_SECONDS", 0.1)
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        reply = await wire.ask(CHUNKED, chunk(tasks(1)))
+        assert explains_itself(reply, 408, "too long", "nothing of it is stored")
+        assert not await wire.is_open(after=5)
+    assert (await exporter.metrics())["spool_events"] == 0
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Transfer-Encoding: chunked", b"Content-Length: 99999999999"]
+)
+async def test_an_endless_body(start, monkeypatch, framing):
+    """A body larger than any broker's is answered 413, and the connection is closed."""
+    monkeypatch.setattr(upload, "LARGEST_BODY", 2 * MIB)
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        await wire.send(POST + framing + b"\r\n\r\n")
+        reply = await pour(wire, chunk(b"x" * 1000))
+
+    assert explains_itself(reply, 413, f"{2 * MIB} bytes", "bulk.memoryLimit")
+    assert (await exporter.metrics())["ingest_refusals_total 413"] == 1
+
+
+async def test_a_body_of_tiny_lines(start, monkeypatch):
+    """Lines count, not only their bytes."""
+    monkeypatch.setattr(upload, "MOST_RECORDS", 10_000)
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        await wire.send(CHUNKED)
+        reply = await pour(wire, chunk(b"x\n" * 1000))
+
+    assert explains_itself(reply, 413, "10000 records")
+
+
+async def test_strangers_bodies_are_not_read(start, monkeypatch):
+    """Without credentials a large body is refused before it comes, on both ports."""
+    monkeypatch.setattr(listening, "UNWANTED_SECONDS", 0.2)
+    exporter = await start(ingest_username="broker", ingest_password="password")
+    read = []
+    received = listening.Connection.data_received
+    monkeypatch.setattr(
+        listening.Connection,
+        "data_received",
+        lambda self, data: (read.append(len(data)), received(self, data)),
+    )
+
+    for port in (exporter.ingest, exporter.admin):
+        for framing in (b"Transfer-Encoding: chunked", b"Content-Length: 999999999"):
+            async with connected(port) as wire:
+                await wire.send(POST + framing + b"\r\n\r\n")
+                reply = await pour(wire, chunk(b"x" * 64_000))
+                assert reply.status == 401
+                assert reply.headers["Connection"] == "close"
+
+    assert sum(read) < 8 * MIB
+
+
+async def test_a_known_client_keeps_its_connection(start):
+    """A refusal of a small body that nobody reads leaves the connection usable."""
+    exporter = await start()
+    body = tasks(*range(1, 200))
+    head = b"Content-Length: %d\r\n" % len(body)
+
+    async with connected(exporter.ingest) as wire:
+        refused = await wire.ask(POST + head + b"Content-Encoding: gzip\r\n\r\n", body)
+        taken = await wire.ask(POST + head + b"\r\n", body)
+
+    assert (refused.status, taken.status) == (415, 200)
+
+
+@pytest.fixture
+def little(monkeypatch):
+    """Let all requests share little memory."""
+    monkeypatch.setattr(upload, "Budget", lambda: budget.Budget(MIB, MIB))
+
+
+@pytest.mark.usefixtures("little")
+async def test_small_requests_pass_large_ones(start, backend):
+    """While large bodies fill all room and don't get on, small ones are answered."""
+    exporter = await start()
+    large = tasks(2, value={"assignee": "x" * 2 * MIB})
+
+    async with connected(exporter.ingest) as stuck, connected(exporter.ingest) as next_:
+        await stuck.send(CHUNKED, chunk(large[: MIB + MIB // 2]))
+        await next_.send(CHUNKED, chunk(large), b"0\r\n\r\n")
+        assert (await exporter.bulk(tasks(1))).status == 200
+        assert not await is_answered(next_)
+        await stuck.send(chunk(large[MIB + MIB // 2 :]), b"0\r\n\r\n")
+        replies = [await stuck.reply(), await next_.reply()]
+
+    assert [reply.status for reply in replies] == [200, 200]
+    await eventually(lambda: sorted(backend.positions) == [1, 2])
+
+
+async def is_answered(wire):
+    """Tell whether something came on *wire* soon."""
+    return not await wire.is_open(after=0.1) or bool(wire._reader._buffer)
+
+
+@pytest.mark.usefixtures("little")
+async def test_waiting_for_room_ends(start, monkeypatch):
+    """A large body that finds no room in time is put off, as Elasticsearch would."""
+    monkeypatch.setattr(budget, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(listening, "UNWANTED_SECONDS", 0.1)
+    exporter = await start()
+    large = tasks(2, value={"assignee": "x" * 2 * MIB})
+
+    async with connected(exporter.ingest) as stuck, connected(exporter.ingest) as wire:
+        await stuck.send(CHUNKED, chunk(large[: MIB + MIB // 2]))
+        await exporter.ask("GET", "/")
+        reply = await wire.ask(CHUNKED, chunk(large))
+
+    assert explains_itself(reply, 429, "Too many large requests", "bulk.memoryLimit")
+    assert reply.json["error"]["type"] == "es_rejected_execution_exception"
+
+
+async def test_others_have_their_turn(start, monkeypatch):
+    """However large a body is, others are served after each small part of it."""
+    exporter = await start()
+    turns = itertools.count()
+    seen = []
+    feed = upload.Intake.feed
+    monkeypatch.setattr(
+        upload.Intake,
+        "feed",
+        lambda self, part: (seen.append((next(turns), len(part))), feed(self, part)),
+    )
+
+    async def tick():
+        while True:
+            next(turns)
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(tick())
+    reply = await exporter.bulk(b"x\n" * MIB)
+    ticking.cancel()
+
+    large = seen[budget.SMALL // upload.SLICE :]
+    assert reply.status == 413
+    assert max(length for _, length in seen) <= upload.SLICE
+    assert all(
+        after - before > 1 for (before, _), (after, _) in itertools.pairwise(large)
+    )
+
+
+async def test_a_stop_ends_an_upload(launch):
+    """A body that is arriving when the stop comes doesn't hold it up."""
+    process = launch(SHUTDOWN_TIMEOUT_MS=1000)
+    await process.run()
+
+    address = process.ingest_url.removeprefix("http://")
+    async with connected(address) as wire:
+        await wire.send(CHUNKED, chunk(tasks(1)))
+        await eventually(process.metrics)
+        process.signal(signal.SIGTERM)
+        reply = await wire.reply()
+
+    assert explains_itself(reply, 503, "stops", "nothing of it is stored")
+    assert await process.ended() == 0
