@@ -5,10 +5,11 @@ Only reads, and only what sqlite.org/fileformat2.html promises. A damaged page c
 the rows on it and no others: what its siblings hold is found by looking at every page.
 """
 
+import io
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 MAGIC = b"SQLite format 3\0"
 PAGE_SIZES = frozenset(1 << n for n in range(9, 17))
@@ -42,12 +43,10 @@ class Pages:
     def __init__(self, path: Path) -> None:
         """Open the file at *path*, with the log beside it when there is one."""
         log = path.with_name(f"{path.name}-wal")
-        self._log = committed(log.read_bytes() if log.exists() else b"")
+        self._log_file = log.open("rb") if log.exists() else io.BytesIO()
         self._file = path.open("rb")
-        size = USUAL_PAGE_SIZE
-        if self._log:
-            size = len(next(iter(self._log.values())))
-        elif (head := self._file.read(100))[:16] == MAGIC:
+        size, self._log = committed(self._log_file)
+        if not self._log and (head := self._file.read(100))[:16] == MAGIC:
             told = int.from_bytes(head[16:18], "big")
             told = 1 << 16 if told == 1 else told
             size = told if told in PAGE_SIZES else size
@@ -64,8 +63,9 @@ class Pages:
         """Pages met that weren't readable as a whole."""
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and its log."""
         self._file.close()
+        self._log_file.close()
 
     def tree(self, root: int) -> Iterator[Row]:
         """Yield the rows of the table at *root*, as far as there is a way to them."""
@@ -108,7 +108,10 @@ class Pages:
             trunk = following
 
     def _newest(self, number: int) -> bytes:
-        return self._log.get(number) or self._in_file(number)
+        if number not in self._log:
+            return self._in_file(number)
+        self._log_file.seek(self._log[number])
+        return self._log_file.read(self._size)
 
     def _in_file(self, number: int) -> bytes:
         self._file.seek((number - 1) * self._size)
@@ -211,31 +214,30 @@ def record(data: bytes) -> Row:
     return row
 
 
-def committed(log: bytes) -> dict[int, bytes]:
-    """Return the newest version of every page in a write-ahead *log*."""
-    pages: dict[int, bytes] = {}
-    if len(log) < 32:
-        return pages
-    magic, _, size, _, *salt, one, two = struct.unpack_from(">8I", log)
+def committed(log: BinaryIO) -> tuple[int, dict[int, int]]:
+    """Return the page size of a write-ahead *log*, and where the newest pages are."""
+    pages: dict[int, int] = {}
+    head = log.read(32)
+    if len(head) < 32:
+        return USUAL_PAGE_SIZE, pages
+    magic, _, size, _, *salt, one, two = struct.unpack(">8I", head)
     order = {0x377F0682: "<", 0x377F0683: ">"}.get(magic)
-    sums = (0, 0)
     if order is None or size not in PAGE_SIZES:
-        return pages
-    sums = checksum(order, log[:24], sums)
+        return USUAL_PAGE_SIZE, pages
+    sums = checksum(order, head[:24], (0, 0))
     if sums != (one, two):
-        return pages
-    pending: dict[int, bytes] = {}
-    for at in range(32, len(log) - size - 23, 24 + size):
-        number, commits, *own, one, two = struct.unpack_from(">6I", log, at)
-        page = log[at + 24 : at + 24 + size]
-        sums = checksum(order, page, checksum(order, log[at : at + 8], sums))
+        return USUAL_PAGE_SIZE, pages
+    pending: dict[int, int] = {}
+    while len(frame := log.read(24 + size)) == 24 + size:
+        number, commits, *own, one, two = struct.unpack_from(">6I", frame)
+        sums = checksum(order, frame[24:], checksum(order, frame[:8], sums))
         if own != salt or sums != (one, two):
             break
-        pending[number] = page
+        pending[number] = log.tell() - size
         if commits:
             pages |= pending
             pending.clear()
-    return pages
+    return size, pages
 
 
 def checksum(order: str, data: bytes, sums: tuple[int, int]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """A damaged spool: what can be read comes back, and nothing is thrown away."""
 
 import asyncio
+import io
 import os
 import re
 import resource
@@ -21,7 +22,7 @@ from exporter.errors import ExporterError
 from exporter.spool import SpoolDamagedError, salvage
 from exporter.spool.database import is_damage
 from exporter.spool.errors import SpoolVersionError
-from exporter.spool.pages import Pages
+from exporter.spool.pages import Pages, committed
 from exporter.spool.salvage import mend
 from tests.unit.damage import kept_aside, large, overwrite, overwrite_event, page_of
 from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken
@@ -466,6 +467,31 @@ async def test_a_log_left_behind(tmp_path, tail, marked):
 
     assert positions == [1, 2, 3]
     assert bool(salvaged) is marked
+
+
+class Log(io.BytesIO):
+    """A log that knows how much of it was asked for at once."""
+
+    most = 0
+
+    def read(self, size=-1):
+        """Return the next *size* bytes."""
+        self.most = max(self.most, len(self.getbuffer()) if size < 0 else size)
+        return super().read(size)
+
+
+async def test_a_log_is_read_page_by_page(tmp_path):
+    """However large a log is, memory only holds where its pages are."""
+    _, content = await left_behind(tmp_path)
+    log = Log(content)
+
+    size, pages = committed(log)
+
+    assert log.most < size + 32
+    assert len(pages) > 3
+    for number, place in pages.items():
+        frame = content[place - 24 : place]
+        assert int.from_bytes(frame[:4], "big") == number
 
 
 @pytest.mark.parametrize("marked", [False, True])
