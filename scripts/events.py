@@ -121,10 +121,13 @@ def _field(field: Field, meaning: str) -> tuple[str, ...]:
 
 
 def _examples(each: EventType, recorded: Examples) -> Iterator[str]:
-    """Yield an example of each kind; all but the first are folded."""
+    """Yield an example of each recorded kind; all but the first are folded."""
     for kind in each.kinds:
-        event = next(iter(recorded[each.name_of(kind)].values()))
         name = f"{each.name}:{kind.name}"
+        event = next(iter(recorded.get(each.name_of(kind), {}).values()), None)
+        if event is None:
+            yield f"No recording has `{name}`: it is as Camunda's documentation has it."
+            continue
         block = f"```json\n{_json(body_of(event))}\n```"
         if kind is each.kinds[0]:
             yield f"`{name}`, of a broker {event.broker}:\n\n{block}"

@@ -41,8 +41,8 @@ def files() -> dict[Path, str]:
     for each in CATALOG:
         for kind in each.kinds:
             schema = schema_of(each, kind)
-            shown = recorded[each.name_of(kind)].values()
-            schema["examples"] = [body_of(event) for event in shown]
+            if shown := recorded.get(each.name_of(kind)):
+                schema["examples"] = [body_of(event) for event in shown.values()]
             text = json.dumps(schema, indent=2, ensure_ascii=False)
             found[SCHEMAS / f"{each.name_of(kind)}.json"] = text + "\n"
     return found

@@ -36,6 +36,18 @@ def a_record(position=1, *, value=None, without=(), **changes):
     return record
 
 
+UNRECORDED = [
+    a_record(
+        valueType="PROCESS_INSTANCE",
+        intent=intent,
+        brokerVersion="8.10.0",
+        value={"bpmnElementType": "PROCESS", "bpmnProcessId": "order", "version": 1},
+    )
+    for intent in ("SUSPENDED", "RESUMED")
+]
+"""What no recording has, as the documentation of 8.10 has it."""
+
+
 def line(record):
     """Return *record* as the broker's exporter writes it."""
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()

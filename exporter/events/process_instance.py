@@ -58,6 +58,8 @@ PROCESS_INSTANCE = EventType(
             "ELEMENT_TERMINATED",
             "It was cancelled, or the one that called it was.",
         ),
+        Kind("suspended", "SUSPENDED", "It waits until it is resumed.", since="8.10"),
+        Kind("resumed", "RESUMED", "It goes on after a suspension.", since="8.10"),
     ),
     suits=is_process,
     element="",

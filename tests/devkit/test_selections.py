@@ -15,27 +15,18 @@ from exporter.distribution.broker_environment import broker_environment
 from exporter.events import CATALOG, EVERYTHING, Mapper, Selection
 from tests import recorded
 from tests.configured import configured
-from tests.records import a_record, line
+from tests.records import UNRECORDED, line
 from tests.service.running import running
 
 VERSIONS = ("8.9.0", "8.10.0")
 KINDS = [f"{each.name}:{kind.name}" for each in CATALOG for kind in each.kinds]
-UNRECORDED = {
-    f"process-instance:{name}": a_record(
-        valueType="PROCESS_INSTANCE",
-        intent=name.upper(),
-        value={"bpmnElementType": "PROCESS"},
-    )
-    for name in ("suspended", "resumed")
-}
-"""What no recording has, as the sources of 8.10 have it."""
 
 
 @cache
 def records(version):
     """Return every recorded record as if a broker of *version* had written it."""
     lines = [each for old in recorded.VERSIONS for each in recorded.everything(old)]
-    found = [*map(json.loads, lines), *UNRECORDED.values()]
+    found = [*map(json.loads, lines), *UNRECORDED]
     found = [each | {"brokerVersion": version} for each in found]
     return [(each, line(each)) for each in found]
 

@@ -17,6 +17,8 @@ from tests.integration.engine import MODELS, PATIENCE
 from tests.integration.stories import EVERYTHING, STORIES
 
 KINDS = {each.name_of(kind) for each in CATALOG for kind in each.kinds}
+# How 8.10 is told to suspend an instance isn't known here.
+KINDS -= {"process-instance.suspended", "process-instance.resumed"}
 
 # No recording of these versions has such events: only a real engine shows them.
 NEVER_RECORDED = {"decision.failed", "escalation.escalated", "timer.canceled"}
