@@ -16,12 +16,7 @@ CHECKPOINT_PAGES = 1000
 VERSION = 4
 """Of the schema. Nothing was released yet, so no other version is brought up to it."""
 
-# It becomes a header, even where it's read from what a damaged page has of it.
-TENANT = (
-    "(tenant <> '' AND NOT instr(tenant, char(0)) "
-    "AND tenant NOT GLOB '*[^-A-Za-z0-9._~%]*')"
-)
-SCHEMA = f"""
+SCHEMA = """
     CREATE TABLE event (                  -- for one backend: accepted, not yet settled
         sequence  INTEGER PRIMARY KEY,    -- the order of acceptance: see waiting.py
         backend   TEXT    NOT NULL,
@@ -34,7 +29,6 @@ SCHEMA = f"""
         kind      TEXT    NOT NULL,
         broker    TEXT    NOT NULL,       -- its version
         tenant    TEXT    NOT NULL        -- the physical one
-            CHECK {TENANT}
     );
     CREATE TABLE dead_letter (            -- never delivered, kept with the reason
         sequence  INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -52,7 +46,7 @@ SCHEMA = f"""
         instance  INTEGER,
         kind      TEXT,
         broker    TEXT,
-        tenant    TEXT    CHECK {TENANT},
+        tenant    TEXT,
         status    INTEGER,                -- of the last answer
         answer    TEXT    NOT NULL DEFAULT '',
         attempts  INTEGER NOT NULL DEFAULT 0
@@ -73,7 +67,7 @@ SCHEMA = f"""
         key       INTEGER NOT NULL,
         PRIMARY KEY (tenant, partition, timestamp, position, key)
     ) WITHOUT ROWID;
-"""  # noqa: S608 - constants
+"""
 
 
 def open_database(path: Path) -> sqlite3.Connection:

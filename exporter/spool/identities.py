@@ -10,6 +10,8 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from exporter.events import Event
@@ -27,15 +29,20 @@ LARGEST = 2**63 - 1  # that SQLite knows
 COLUMNS = ("tenant", "partition", "timestamp", "position", "key")
 OF_PARTITION = "FROM identity WHERE tenant = ?1 AND partition = ?2"
 COUNT = f"SELECT count(*) {OF_PARTITION}"
-NEWEST = f"SELECT position, timestamp {OF_PARTITION} ORDER BY 2 DESC, 1 DESC LIMIT 1"
 BEYOND = f"SELECT 1 {OF_PARTITION} AND timestamp {{}} ?3 LIMIT ?4"
 COUNT_BEYOND = f"SELECT count(*) FROM ({BEYOND})"  # noqa: S608 - constants
-KEPT = f"""
+NTH = f"""
     SELECT timestamp, position, key {OF_PARTITION}
     ORDER BY timestamp {{0}}, position {{0}}, key {{0}} LIMIT 1 OFFSET ?3
 """
 DELETE = f"DELETE {OF_PARTITION} AND (timestamp, position, key) {{}} (?3, ?4, ?5)"
 OLDEST, LATEST = ("<", "ASC"), (">", "DESC")
+
+
+NOTHING = (-1, -1, 0)
+
+Partition = tuple[str, int]
+"""A physical tenant, and the number of one of its partitions."""
 
 
 @dataclass(slots=True)
@@ -44,17 +51,17 @@ class Memory:
 
     count: int
     """How many of its identities are remembered."""
+    last: tuple[int, int, int]
+    """Latest time, position and key: what is beyond it can't be a repeat."""
     highest: int
     """The highest position since positions last started again."""
-    timestamp: int
-    """The latest engine time, in milliseconds."""
 
     def starts_again(self, event: Event) -> bool:
         """Learn of a new *event*; return whether positions start again with it."""
-        again = event.position <= self.highest and event.timestamp > self.timestamp
+        again = event.position <= self.highest and event.timestamp > self.last[0]
         if again or event.position > self.highest:
             self.highest = event.position
-        self.timestamp = max(self.timestamp, event.timestamp)
+        self.last = max(self.last, (event.timestamp, event.position, event.key))
         return again
 
 
@@ -72,7 +79,7 @@ class Identities:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Use *connection*, which the caller keeps open."""
         self._connection = connection
-        self._memories: dict[tuple[str, int], Memory] = {}
+        self._memories: dict[Partition, Memory] = {}
 
     def reload(self) -> None:
         """Drop what a transaction that was rolled back has left in memory."""
@@ -80,26 +87,35 @@ class Identities:
 
     def fresh(self, events: Sequence[Event]) -> Fresh:
         """Sort out what of *events* was never accepted, and remember it."""
-        for each in {(event.tenant, event.partition) for event in events}:
-            if each not in self._memories:
-                self._memories[each] = self._read(*each)
-        rows = [(e.tenant, e.partition, e.timestamp, e.position, e.key) for e in events]
-        new = set(insert(self._connection, "identity", COLUMNS, rows, new=True))
-        fresh, epochs = [], []
         by_partition = defaultdict(list)
-        for event, row in zip(events, rows, strict=True):
-            if row not in new:
-                continue
-            new.remove(row)  # the same record may be there twice
-            fresh.append(event)
-            by_partition[row[:2]].append(event)
-            if self._memories[row[:2]].starts_again(event):
-                epochs.append(event)
+        for event in events:
+            by_partition[event.tenant, event.partition].append(event)
+        fresh = Fresh([], [])
         for of, group in by_partition.items():
-            self._forget(of, len(group), group[-1].timestamp)
-        return Fresh(fresh, epochs)
+            if of not in self._memories:
+                self._memories[of] = self._read(*of)
+            new = self._insert(of, group)
+            starts_again = self._memories[of].starts_again
+            fresh.events.extend(new)
+            fresh.epochs.extend(event for event in new if starts_again(event))
+            if new:
+                self._forget(of, len(new), new[-1].timestamp)
+        return fresh
 
-    def _forget(self, of: tuple[str, int], came: int, now: int) -> None:
+    def _insert(self, of: Partition, events: list[Event]) -> list[Event]:
+        """Remember *events* of one partition; return those that weren't yet."""
+        rows = [(*of, each.timestamp, each.position, each.key) for each in events]
+        add = partial(insert, self._connection, "identity", COLUMNS, rows)
+        last = (*of, *self._memories[of].last)
+        if all(before < row for before, row in pairwise((last, *rows))):
+            add()  # three times as fast as to ask what is new
+            return events
+        new = set(add(new=True))
+        # The same record may be there twice.
+        first = dict(zip(rows, events, strict=True))
+        return [event for row, event in first.items() if row in new]
+
+    def _forget(self, of: Partition, came: int, now: int) -> None:
         """Forget what is far from *now*, and what is beyond the largest number."""
         memory = self._memories[of]
         before = memory.count
@@ -117,14 +133,17 @@ class Identities:
             if end is OLDEST:
                 number = max(number, min(memory.count - REMEMBER_AT_MOST, step))
             if number:
-                kept = self._one(KEPT.format(end[1]), *of, number)
+                kept = self._one(NTH.format(end[1]), *of, number)
                 self._connection.execute(DELETE.format(end[0]), (*of, *kept))
                 memory.count -= number
                 step -= number
+                if end is LATEST:
+                    memory.last = kept
 
-    def _read(self, tenant: str, partition: int) -> Memory:
-        (count,) = self._one(COUNT, tenant, partition)
-        return Memory(count, *self._one(NEWEST, tenant, partition) or (-1, -1))
+    def _read(self, *of: object) -> Memory:
+        (count,) = self._one(COUNT, *of)
+        last = self._one(NTH.format("DESC"), *of, 0) or NOTHING
+        return Memory(count, last, highest=last[1])
 
     def _one(self, query: str, *parameters: object) -> Any:
         return self._connection.execute(query, parameters).fetchone()

@@ -5,6 +5,7 @@ Rows are known by what they look like: that also tells where those belong to whi
 way leads any more.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterable
 from itertools import count, groupby
@@ -14,6 +15,7 @@ from exporter.spool.pages import Pages, Row
 from exporter.spool.waiting import RANGE
 
 TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
+TENANT = re.compile(r"[A-Za-z0-9._~%-]+")
 
 # The backends some of whose events are missing. Theirs are all that have ever waited
 # when the totals are unknown.
@@ -75,8 +77,12 @@ class Table(NamedTuple):
     optional: list[bool]
 
     def fits(self, row: Row) -> bool:
-        """Whether *row* may be one of this table."""
-        return len(row) == len(self.columns) and all(
+        """Whether *row* may be one of this table, and whole."""
+        if len(row) != len(self.columns):
+            return False
+        # It becomes a header; on a page that was cut it may be anything.
+        tenant = dict(zip(self.columns, row, strict=True)).get("tenant")
+        return not (type(tenant) is str and not TENANT.fullmatch(tenant)) and all(
             type(value) is kind or (value is None and optional)
             for value, kind, optional in zip(
                 row, self.types, self.optional, strict=True
