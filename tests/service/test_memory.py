@@ -1,7 +1,13 @@
 """What a request holds in memory goes with its answer, whatever the answer is."""
 
+import asyncio
 import gc
+import io
+import itertools
+import re
+import sys
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +88,54 @@ async def test_an_upload_that_breaks_off_is_freed(start, held, framing):
             await eventually(lambda: held)
         await eventually(lambda: not held)
     assert (await exporter.metrics())["ingest_refusals_total 400"] == 3
+
+
+def most_used(process):
+    """Return the most memory that *process* has had so far, in MiB."""
+    status = Path(f"/proc/{process.pid}/status").read_text("ascii")
+    return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+async def test_many_large_requests_at_once(launch, client):
+    """Forty-eight partitions that send 10 MiB each at once are taken in 256 MB."""
+    process = launch()
+    await process.run()
+    large = {"assignee": "x" * 100_000}
+    bodies = [tasks(*range(n, n + 105), value=large) for n in (1, 2, 3)]
+
+    async def send(number):
+        body = io.BytesIO(bodies[number % 3])
+        async with client.post(f"{process.ingest_url}/_bulk", data=body) as answer:
+            return answer.status, len(await answer.read()) > 105
+
+    answers = await asyncio.gather(*map(send, range(48)))
+
+    assert min(map(len, bodies)) > 10 * MIB
+    assert answers == [(200, True)] * 48
+    assert most_used(process) < 256
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+async def test_endless_requests(launch):
+    """Bodies that no broker sends end before they take much memory."""
+    process = launch()
+    await process.run()
+
+    async def pour(data):
+        part = b"%x\r\n%b\r\n" % (len(data), data)
+        async with connected(process.ingest_url.removeprefix("http://")) as wire:
+            await wire.send(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+            sending = asyncio.create_task(wire.send(*itertools.repeat(part, 10_000)))
+            try:
+                return (await wire.reply()).status
+            finally:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+
+    statuses = await asyncio.gather(
+        *(pour(data) for data in (b"x\n" * 32_000, b"x" * 64_000))
+    )
+
+    assert statuses == [413] * 2
+    assert most_used(process) < 384
