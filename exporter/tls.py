@@ -1,6 +1,9 @@
-"""What we check of others' certificates, and the certificate we show."""
+"""What we check of others' certificates, the certificate we show, and why TLS fails."""
 
 import hashlib
+import os
+import re
+import socket
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +41,8 @@ def tls_of(tls_ca_path: str, tls_cert_path: str, tls_key_path: str) -> Tls:
         read.update(b"\0")
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # On by default since Python 3.13, it refuses authorities without key identifiers.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
     if tls_ca_path:
         try:
@@ -65,3 +70,45 @@ def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
             "names no certificate with a key we can use",
             "PEM files, the key without password",
         ) from None
+
+
+ALERT = re.compile(r"(?:TLSV1|TLSV13|SSLV3)_(?:ALERT_)?(\w+)")
+ALERTS = {
+    "protocol version": "the peer refuses the TLS version",
+    "handshake failure": "the peer accepts none of the cipher suites, or needs a "
+    "certificate",
+    "insufficient security": "the peer accepts none of the cipher suites",
+    "unrecognized name": "the peer doesn't serve this host name",
+    "certificate required": "the peer needs a certificate",
+}
+"""What alerts mean that a setup brings about."""
+OURS = {
+    "UNSUPPORTED_PROTOCOL": "the peer speaks no TLS version since 1.2",
+    "UNEXPECTED_EOF_WHILE_READING": "the peer hung up during the TLS handshake",
+}
+
+
+def tls_reason_of(error: OSError) -> str:
+    """Return why TLS failed, nothing where *error* isn't about TLS."""
+    found = re.search(r"\[SSL: (\w+)\]", f"{error.strerror or error}")
+    name = found[1] if found else ""
+    if alert := ALERT.fullmatch(name):
+        words = alert[1].lower().replace("_", " ")
+        meaning = ALERTS.get(words, "the peer ended the TLS connection")
+        return f"{meaning} (alert: {words})"
+    if name in OURS or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return OURS.get(name, OURS["UNEXPECTED_EOF_WHILE_READING"])
+    if name or isinstance(error, ssl.SSLError):
+        return f"TLS fails: {name.lower().replace('_', ' ') or 'no reason is known'}"
+    return ""
+
+
+def reason_of(error: OSError) -> str:
+    """Return why a peer can't be connected to; of whatever fails before HTTP begins."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if reason := tls_reason_of(error):
+        return reason
+    if error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return error.strerror or f"{error}" or "the peer hung up"

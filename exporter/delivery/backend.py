@@ -1,9 +1,9 @@
 """One configured receiver: posts bodies, and says what came back as a value."""
 
 import asyncio
-import io
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -13,13 +13,14 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from exporter.delivery.credentials import Credentials
-from exporter.delivery.failures import ERRORS, answer_to, is_hang_up, printable
-from exporter.delivery.hiding import secrets_of, without
+from exporter.delivery.failures import ERRORS, answer_to, phrase, printable
+from exporter.delivery.hiding import without
 from exporter.delivery.oauth import OAuth
 from exporter.delivery.outcome import Answer, Failure
 from exporter.delivery.request import Request
 from exporter.delivery.retry_after import retry_after
-from exporter.delivery.transport import Journey, Transport
+from exporter.delivery.transport import Transport
+from exporter.delivery.unpacking import unpacked
 
 LARGEST_ANSWER = 64 * 1024
 ANSWER_SECONDS = 0.5
@@ -85,45 +86,36 @@ class Backend:
         return answer
 
     async def _send(self, request: Request, headers: CIMultiDict[str]) -> Answer:
-        """
-        Send *request*, again if it met a connection that was just being closed.
-
-        Any server closes what was idle for a while, and a request that crosses with
-        that tells nothing about the backend.
-        """
-        while True:
-            journey = Journey()
-            try:
-                answer = await self._send_once(request, headers, journey)
-            except ERRORS as error:
-                if journey.reused and is_hang_up(error):
-                    continue
-                answer = answer_to(error, self._timeout.total)
-            except Exception:
-                # No peer may end the service, whatever it sends.
-                log.exception("answer not understood")
-                answer = Answer(None, Failure.CONNECTION, "an answer like no other")
-            return answer
+        """Send *request*; what goes wrong on the way is an answer, too."""
+        hide = partial(without, self._transport.secrets_of(headers, self._url))
+        try:
+            return await self._send_once(request, headers, hide)
+        except ERRORS as error:
+            return answer_to(error, self._timeout.total, hide)
+        except Exception as error:  # noqa: BLE001 - no peer may end the service
+            log.error(  # noqa: TRY400 - a traceback would quote what came
+                "answer not understood", extra={"error": type(error).__name__}
+            )
+            return Answer(None, Failure.CONNECTION, "an answer like no other")
 
     async def _send_once(
-        self, request: Request, headers: CIMultiDict[str], journey: Journey
+        self, request: Request, headers: CIMultiDict[str], hide: Callable[[str], str]
     ) -> Answer:
         async with self._transport.post(
-            self._url,
-            data=io.BytesIO(request.body),  # bytes above 1 MiB would draw a warning
-            headers=headers,
-            timeout=self._timeout,
-            journey=journey,
+            self._url, data=request.body, headers=headers, limits=self._timeout
         ) as response:
+            said, status = response.headers, response.status
+            if 200 <= status < 300:  # nobody reads what a success says
+                if "Connection" not in said:
+                    await self._finish(response)
+                return Answer(status, detail=phrase(status))
             body = await self._finish(response)
-            if 200 <= response.status < 300:  # nobody reads what a success says
-                return Answer(response.status, detail=_success(response.status))
-            hide = partial(without, secrets_of(headers, self._url))
+            body = unpacked(body, said.get("Content-Encoding", ""), LARGEST_ANSWER)
             return Answer(
-                response.status,
+                status,
                 detail=printable(hide(_about(response))),
                 excerpt=hide(body.decode(errors="replace"))[:EXCERPT_LENGTH],
-                retry_after=retry_after(response.headers, time.time()),
+                retry_after=retry_after(said, time.time()),
             )
 
     def _changes(self) -> int:
@@ -140,17 +132,9 @@ class Backend:
         return body
 
 
-def _success(status: int) -> str:
-    """Return *status* in our own words: those of the answer could repeat a secret."""
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"{status}"
-
-
 def _about(response: aiohttp.ClientResponse) -> str:
-    """Return status and reason, and where a redirect would lead."""
-    about = f"{response.status} {response.reason or ''}".strip()
+    """Return the status, and where a redirect would lead."""
+    about = phrase(response.status)
     if location := response.headers.get("Location"):
         about += f", to {_public(location)}"
     return about

@@ -1,51 +1,65 @@
 """
 Why there was no answer: from an error of the client to a value.
 
-No detail holds a whole URL, whose query may be a token, or one of a proxy.
+Details are our own words: errors quote what came, whole URLs, and what we sent.
 """
+
+import os
+from collections.abc import Callable
+from http import HTTPStatus
 
 import aiohttp
 
+from exporter.delivery.connection import AnswerError
 from exporter.delivery.outcome import Answer, Failure
+from exporter.tls import reason_of, tls_reason_of
 
 LONGEST_DETAIL = 300
 ERRORS = (TimeoutError, aiohttp.ClientError, OSError)
 """What a request may raise."""
 
 
-def answer_to(error: BaseException, seconds: float | None) -> Answer:
-    """Return what *error* means; *seconds* were given to the request."""
-    failure, detail = Failure.CONNECTION, f"{error}" or type(error).__name__
+def answer_to(
+    error: BaseException, seconds: float | None, hide: Callable[[str], str]
+) -> Answer:
+    """
+    Return what *error* means; *seconds* were given to the request.
+
+    *hide* takes secrets out of the first bytes of what came instead of an answer.
+    """
+    failure, detail = Failure.CONNECTION, "the connection broke off"
     match error:
         case TimeoutError():
             failure, detail = Failure.TIMEOUT, f"no answer within {seconds:g} s"
         case aiohttp.ClientConnectorCertificateError():
             failure, detail = Failure.CERTIFICATE, f"{error.certificate_error}"
-        case aiohttp.ClientConnectorDNSError():
-            failure, detail = Failure.NAME, _unconnected(error)
         case aiohttp.ClientConnectorError():
-            detail = _unconnected(error)
+            if isinstance(error, aiohttp.ClientConnectorDNSError):
+                failure = Failure.NAME
+            reason = reason_of(error.os_error)
+            detail = f"{error.host}:{error.port} can't be connected to: {reason}"
         case aiohttp.ClientHttpProxyError():
             # Who may go where is the proxy's setup; the rest is its bad moment.
             refused = 400 <= error.status <= 499
             failure = Failure.PROXY if refused else Failure.CONNECTION
-            detail = f"the proxy answers {error.status} {error.message}"
-        case aiohttp.ClientResponseError():
-            # Its message quotes what came, which may be what we sent.
-            detail = "the answer is no HTTP"
+            detail = f"the proxy answers {phrase(error.status)}"
+        case AnswerError():
+            begins = hide(error.begins.decode("latin-1"))
+            detail = f"{error}" + (f": it begins with {begins!r}" if begins else "")
+        case aiohttp.ServerDisconnectedError():
+            detail = "the peer disconnected without an answer"
+        case OSError():  # its text may be a URL of ours
+            reason = os.strerror(error.errno) if error.errno else ""
+            detail = tls_reason_of(error) or reason or detail
     return Answer(None, failure, printable(detail))
 
 
-def is_hang_up(error: BaseException) -> bool:
-    """Whether *error* is a connection that ended without an answer."""
-    if isinstance(error, (TimeoutError, aiohttp.ClientConnectorError)):
-        return False
-    return isinstance(error, aiohttp.ClientConnectionError)
-
-
-def _unconnected(error: aiohttp.ClientConnectorError) -> str:
-    reason = error.os_error.strerror or str(error.os_error)
-    return f"{error.host}:{error.port} can't be connected to: {reason}"
+def phrase(status: int) -> str:
+    """Return *status* in our own words: those of an answer could repeat a secret."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status}"
 
 
 def printable(text: str) -> str:

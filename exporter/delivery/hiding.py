@@ -4,9 +4,11 @@ Take our own secrets out of what a backend or a proxy says: some echo the reques
 Pure. Whatever isn't known to be harmless counts as a secret.
 """
 
+import base64
 import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from urllib.parse import quote, quote_plus
 
@@ -32,12 +34,21 @@ SHORTEST = 4
 def secrets_of(headers: Mapping[str, str], url: str) -> list[str]:
     """Return what nobody should read of a request's *headers* and its *url*."""
     values = [value for name, value in headers.items() if name.lower() not in HARMLESS]
-    words = chain.from_iterable(value.split() for value in values)
+    words = {*chain.from_iterable(value.split() for value in values)}
     target = URL(url)
     found = {*values, *words, target.query_string, target.raw_query_string}
-    found |= {*target.query.values(), target.fragment}
+    found.add(url.partition("#")[0].partition("?")[2])
+    found |= {*target.query.values(), *_passwords(words), target.fragment}
     found |= {written(each) for each in found for written in WRITTEN}
     return sorted((each for each in found if len(each) >= SHORTEST), key=len)[::-1]
+
+
+def _passwords(words: set[str]) -> Iterator[str]:
+    """Yield what *words* of basic authentication hold: user and password, and this."""
+    for word in words:
+        with suppress(ValueError):
+            text = base64.b64decode(word, validate=True).decode()
+            yield from (text, text.partition(":")[2])
 
 
 def without(secrets: Sequence[str], text: str) -> str:

@@ -6,11 +6,11 @@ still be used, its successor is fetched in the background.
 """
 
 import asyncio
-import io
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlencode
 
 import aiohttp
@@ -19,8 +19,10 @@ from yarl import URL
 
 from exporter import codec
 from exporter.delivery.failures import ERRORS, answer_to
+from exporter.delivery.hiding import without
 from exporter.delivery.outcome import Answer, Failure, Outcome, outcome_of
 from exporter.delivery.transport import Transport
+from exporter.delivery.unpacking import unpacked
 from exporter.reread import Reread
 
 DEFAULT_SECONDS = 300.0
@@ -152,13 +154,14 @@ class OAuth:
         try:
             async with self._transport.post(
                 self._url,
-                data=io.BytesIO(urlencode(form).encode()),
+                data=urlencode(form).encode(),
                 headers=CIMultiDict(HEADERS),
-                timeout=self._timeout,
+                limits=self._timeout,
             ) as response:
                 body = await _read(response)
         except ERRORS as error:
-            answer = answer_to(error, self._timeout.total)
+            hide = partial(without, self._transport.secrets_of(form, self._url))
+            answer = answer_to(error, self._timeout.total, hide)
             return self._none(_whose(answer), answer.detail)
         answer = Answer(response.status, detail=_about(response.status, body))
         if outcome_of(answer) is not Outcome.DELIVERED:
@@ -185,7 +188,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     while len(body) < LARGEST_ANSWER and not response.content.at_eof():
         body += await response.content.readany()
-    return bytes(body)
+    encoding = response.headers.get("Content-Encoding", "")
+    return unpacked(bytes(body), encoding, LARGEST_ANSWER)
 
 
 def _about(status: int, body: bytes) -> str:

@@ -1,31 +1,23 @@
 """How requests travel: TLS, proxy, connections; never along a redirect."""
 
 import io
+import re
+import string
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from types import SimpleNamespace
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import quote
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from exporter.delivery.names import resolver
+from exporter.delivery.connection import Body, Connector, StaleError
+from exporter.delivery.hiding import secrets_of
 from exporter.proxies import Proxy, proxy_for
 from exporter.reread import Reread
 from exporter.tls import Tls
 
-IDLE_SECONDS = 15.0
-RESOLVE_AGAIN_SECONDS = 10
 PROXY_AUTHORIZATION = "Proxy-Authorization"
-
-
-@dataclass(slots=True)
-class Journey:
-    """How one request travelled."""
-
-    reused: bool = False
-    """Whether it went along a connection that had been idle."""
 
 
 class Transport:
@@ -48,33 +40,48 @@ class Transport:
         """How often there was another certificate, of ours or of an authority."""
         return self._tls.changes
 
-    def post(
+    @asynccontextmanager
+    async def post(
         self,
         url: str,
         *,
-        data: io.BytesIO,
+        data: bytes,
         headers: CIMultiDict[str],
-        timeout: aiohttp.ClientTimeout,
-        journey: Journey | None = None,
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Return the answer to a POST, as a block; *journey* learns how it went."""
+        limits: aiohttp.ClientTimeout,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """
+        Yield the answer to a POST, sent again if it met a connection being closed.
+
+        Any server closes what was idle for a while, and a request that crosses with
+        that tells nothing about the server.
+        """
         proxy = self._proxy(url)
         to_proxy: dict[str, str] = {}
         if proxy and proxy.authorization:
             to_proxy[PROXY_AUTHORIZATION] = proxy.authorization
             if URL(url).scheme == "http":  # there the proxy reads the request itself
                 headers.update(to_proxy)
-        return self._session.post(
-            url,
-            data=data,
-            headers=headers,
-            timeout=timeout,
-            allow_redirects=False,
-            ssl=self._tls.current().context,
-            proxy=proxy.url if proxy else None,
-            proxy_headers=to_proxy if proxy else None,
-            trace_request_ctx=journey,
-        )
+        response = None
+        while response is None:
+            with suppress(StaleError):
+                response = await self._session.post(
+                    as_configured(url),
+                    data=Body(io.BytesIO(data)),
+                    headers=headers,
+                    timeout=limits,
+                    allow_redirects=False,
+                    ssl=self._tls.current().context,
+                    proxy=proxy.url if proxy else None,
+                    proxy_headers=to_proxy if proxy else None,
+                )
+        async with response:
+            yield response
+
+    def secrets_of(self, values: Mapping[str, str], url: str) -> list[str]:
+        """Return *values* of a request to *url*, and others nobody should read."""
+        proxy = self._proxy(url)
+        to_proxy = {PROXY_AUTHORIZATION: proxy.authorization} if proxy else {}
+        return secrets_of({**values, **to_proxy}, url)
 
     def _proxy(self, url: str) -> Proxy | None:
         if url not in self._known:
@@ -82,37 +89,23 @@ class Transport:
         return self._known[url]
 
 
+def as_configured(url: str) -> URL:
+    """Return *url*, whose path and query are sent byte for byte, in ASCII."""
+    target = re.sub(r"[^:]*://[^/?#]*|#.*", "", url)
+    quoted = quote(target, safe=string.punctuation)
+    return URL(f"{URL(url).origin()}{quoted}", encoded=True)
+
+
 @asynccontextmanager
 async def open_transport(
     connections: int, tls: Reread[Tls], proxies: Mapping[str, str]
 ) -> AsyncIterator[Transport]:
     """Yield a transport for so many *connections*, which end with the block."""
-    connector = aiohttp.TCPConnector(
-        limit=connections,
-        keepalive_timeout=IDLE_SECONDS,
-        ttl_dns_cache=RESOLVE_AGAIN_SECONDS,
-        resolver=resolver(),
-    )
     async with aiohttp.ClientSession(
-        connector=connector,
+        connector=Connector(connections),
         cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,  # bodies of a backend's answers aren't read
-        trace_configs=[_journeys()],
+        # A refusal has to be readable, whatever else its server could pack.
+        skip_auto_headers=["Accept-Encoding"],
+        auto_decompress=False,
     ) as session:
         yield Transport(session, tls, proxies)
-
-
-def _journeys() -> aiohttp.TraceConfig:
-    """Return what writes down how each request travels."""
-
-    async def reused(
-        _: aiohttp.ClientSession,
-        trace: SimpleNamespace,
-        __: aiohttp.TraceConnectionReuseconnParams,
-    ) -> None:
-        if trace.trace_request_ctx:
-            trace.trace_request_ctx.reused = True
-
-    config = aiohttp.TraceConfig()
-    config.on_connection_reuseconn.append(reused)
-    return config

@@ -1,0 +1,188 @@
+"""
+One connection to a backend, a token endpoint or a proxy, below aiohttp's client.
+
+It carries one request at a time, and takes nothing for an answer that came before that
+request was sent. A connection with unread or unexpected bytes is closed.
+"""
+
+import asyncio
+import select
+from functools import partial
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_proto import ResponseHandler
+
+from exporter.delivery.heads import TIMEOUT, Head, NoHttpError, head_of
+from exporter.delivery.names import resolver
+
+IDLE_SECONDS = 15.0
+RESOLVE_AGAIN_SECONDS = 10
+GREATEST_AGE_SECONDS = 60.0 - RESOLVE_AGAIN_SECONDS
+"""So a changed address is used within a minute, though names are remembered a while."""
+
+
+class AnswerError(aiohttp.ClientError):
+    """What a peer sent isn't a whole answer; the message quotes nothing of it."""
+
+    begins = b""
+    """The first bytes, which may repeat a secret."""
+
+
+class StaleError(aiohttp.ClientConnectionError):
+    """A connection that had been idle can't be used; says nothing about the request."""
+
+
+class Connection(ResponseHandler):
+    """Reads the heads of answers, and leaves bodies to aiohttp."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin unconnected."""
+        super().__init__(loop)
+        self._born = loop.time()
+        self._requests = 0
+        self._sent = False
+        self._waits = False
+        """Whether a request has begun, and the head of its answer isn't complete."""
+        self._begun = b""
+        """The part of that head that has come."""
+        self._refused = False
+        """Whether the answer isn't a success."""
+
+    def begin(self) -> None:
+        """Note that the next byte that is written is the first one of a request."""
+        is_fresh_tls = not self._requests and self._about("sslcontext")
+        if not is_fresh_tls and self._has_unread():
+            self._unasked()
+        self._requests += 1
+        self._sent, self._waits = False, True
+
+    def start_timeout(self) -> None:
+        """Note that a request is written; a CONNECT, without a body, never begins."""
+        super().start_timeout()
+        self._sent = True
+        self._waits = self._waits or not self._requests
+
+    def is_connected(self) -> bool:
+        """Whether the next request may use it, as far as can be told before that."""
+        age = self._loop.time() - self._born
+        return super().is_connected() and age < GREATEST_AGE_SECONDS
+
+    def data_received(self, data: bytes) -> None:
+        """Take *data* for the answer, its body, or neither."""
+        if not data or not (self._payload is None or self._payload.is_eof()):
+            super().data_received(data)
+            return
+        if not self._waits:
+            self._unasked()
+            return
+        self._begun += data
+        try:
+            while head := head_of(self._begun):
+                self._begun = self._begun[head.size :]
+                if head.spelled:
+                    self._answered(head)
+                    return
+        except NoHttpError as problem:
+            error = AnswerError(str(problem))
+            error.begins = problem.begins
+            self._end(error)
+
+    def _answered(self, head: Head) -> None:
+        """Hand *head* on to aiohttp's client, and what came behind it."""
+        is_early = not self._sent or (
+            self.transport is not None and self.transport.get_write_buffer_size() > 0
+        )
+        is_about_another = head.status == TIMEOUT or (head.status < 300 and is_early)
+        if self._requests > 1 and is_about_another:
+            self._unasked()
+            return
+        rest, self._begun = self._begun, b""
+        self._waits, self._refused = False, head.status >= 300
+        super().data_received(head.spelled)
+        if rest:
+            self.data_received(rest)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Tell the reader of an answer that broke off."""
+        if self._waits and self._begun:
+            self._end(AnswerError("the connection ended within the head of an answer"))
+        elif self._refused:
+            self._end_body()
+        super().connection_lost(exc)
+
+    def set_exception(self, exc: BaseException, *cause: Any) -> None:
+        """Fail with *exc*, or so that the request is sent again at once."""
+        if isinstance(self._exception, (AnswerError, StaleError)):
+            return  # the rest follows from that
+        is_hang_up = isinstance(exc, aiohttp.ClientConnectionError)
+        if isinstance(exc, TimeoutError):
+            is_hang_up = False
+        if is_hang_up and self._waits and self._requests > 1 and not self._begun:
+            exc = StaleError()
+        super().set_exception(exc, *cause)
+        self._end_body()
+
+    def _end_body(self) -> None:
+        """End a body that isn't complete: the part that came of a refusal is shown."""
+        payload = self._payload
+        if payload is None or payload.is_eof():
+            return
+        self._should_close = True
+        if self._refused:
+            self._payload = None
+            payload.feed_eof()
+        else:
+            payload.set_exception(AnswerError("the answer broke off"))
+
+    def _unasked(self) -> None:
+        """Close the connection: the peer says what isn't an answer to this request."""
+        if self._requests > self._waits:  # it may answer the one before
+            self._end(StaleError())
+        else:
+            self._end(AnswerError("the peer answered before it was asked"))
+
+    def _end(self, error: Exception) -> None:
+        self.set_exception(error)
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _about(self, name: str) -> Any:
+        return self.transport and self.transport.get_extra_info(name)
+
+    def _has_unread(self) -> bool:
+        """Whether bytes, or the end of the connection, wait in the socket."""
+        found = self._about("socket")
+        if found is None or found.fileno() < 0:
+            return True
+        poll = select.poll()
+        poll.register(found.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+
+class Body(aiohttp.BytesIOPayload):
+    """The body of a request, which tells its connection when the request begins."""
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        """Write it; aiohttp writes the headers together with its first part."""
+        protocol = getattr(writer, "protocol", None)
+        if isinstance(protocol, Connection):
+            protocol.begin()
+        await super().write_with_length(writer, content_length)
+
+
+class Connector(aiohttp.TCPConnector):
+    """At most so many connections at once, each of the kind above."""
+
+    def __init__(self, connections: int) -> None:
+        """Keep *connections* for other requests until they are idle or old."""
+        super().__init__(
+            limit=connections,
+            keepalive_timeout=IDLE_SECONDS,
+            ttl_dns_cache=RESOLVE_AGAIN_SECONDS,
+            resolver=resolver(),
+        )
+        self._factory: Any = partial(Connection, loop=self._loop)

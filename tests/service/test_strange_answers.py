@@ -1,0 +1,263 @@
+"""A 2xx takes the batch, whatever else is strange about an answer."""
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+
+import pytest
+
+from devkit.backend import Answer
+from devkit.waiting import eventually
+from exporter.delivery import connection, empty
+from exporter.delivery.request import Request
+from tests.records import tasks
+from tests.service.running import eventually_metrics
+from tests.service.test_peers import in_turn
+from tests.service.tokens import TokenStub
+
+OK = b"HTTP/1.1 200 OK\r\n"
+WHOLE = OK + b"Content-Length: 0\r\n\r\n"
+SUCCESSES = {
+    "204 with a body": b"HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 11\r\n\r\n{"ok":true}',
+    "204 in chunks": b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"0\r\n\r\n",
+    "a line of 9 kB": OK
+    + b"Content-Security-Policy: default-src 'self' %b\r\n"
+    % (b"https://a.example " * 500)
+    + b"Content-Length: 2\r\n\r\nok",
+    "a line of 64 KiB": OK + b"X-A: %b\r\nContent-Length: 0\r\n\r\n" % (b"a" * 65536),
+    "1,000 headers": OK + b"X-A: b\r\n" * 999 + b"Content-Length: 0\r\n\r\n",
+    "an endless head": OK + b"X-A: b\r\n" * 100_000,
+    "two equal lengths": OK + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+    "a list of lengths": OK + b"Content-Length: 2, 2\r\n\r\nok",
+    "two different lengths": OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+    "a length that is none": OK + b"Content-Length: two\r\n\r\nok",
+    "a length of 30 digits": OK + b"Content-Length: %b\r\n\r\nok" % (b"9" * 30),
+    "length and chunks": OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"2\r\nok\r\n0\r\n\r\n",
+    "an unknown coding": OK + b"Transfer-Encoding: zip\r\n\r\nok",
+    "a body longer than said": OK + b"Content-Length: 2\r\n\r\nok, thank you",
+    "a chunk that is none": OK + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+    "data behind the end": OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok\r\n",
+    "another answer": OK + b"Content-Length: 2\r\n\r\nok" + WHOLE,
+    "no framing": OK + b"\r\nok",
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nok",
+    "HTTP/2": b"HTTP/2 200\r\nContent-Length: 0\r\n\r\n",
+    "in lower case": b"http/1.1 202\r\ncontent-length: 0\r\n\r\n",
+    "an interim answer": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + WHOLE,
+    "line feeds alone": WHOLE.replace(b"\r", b""),
+    "an empty line first": b"\r\n" + WHOLE,
+    "lines that are none": OK + b"nonsense\r\n: b\r\nX A: b\r\nX-B: \x00\x01\xff\r\n"
+    b" folded\r\nContent-Length : 0\r\n\r\n",
+}
+
+
+class Peer:
+    """A backend that answers with bytes, and keeps connections as long as we do."""
+
+    def __init__(self, answer):
+        """Send *answer* after each request."""
+        self.answer = answer
+        self.url = ""
+        self.ends = []
+        """The sockets of all connections, which the test may write to."""
+        self.positions = []
+        """The events of all requests."""
+        self.closed = 0
+
+    async def serve(self, reader, writer):
+        """Answer one request after the other."""
+        self.ends.append(writer.get_extra_info("socket").fileno())
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                fields = dict(line.split(": ") for line in head.splitlines()[1:-1])
+                await reader.readexactly(int(fields["content-length"]))
+                ids = fields.get("x-event-ids", "").split(",")
+                self.positions += [each.split("-")[1] for each in ids if each]
+                writer.write(self.answer)
+        except (asyncio.IncompleteReadError, OSError):
+            self.closed += 1
+            writer.close()
+
+
+@pytest.fixture
+async def peer():
+    """Return a peer, which begins with a plain success."""
+    peer = Peer(WHOLE)
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+    peer.url = "http://{}:{}".format(*server.sockets[0].getsockname())
+    yield peer
+    server.close()
+
+
+@pytest.mark.parametrize("answer", SUCCESSES.values(), ids=SUCCESSES)
+async def test_a_success(start, peer, answer):
+    """Once status line and head say 2xx, each event has arrived, exactly once."""
+    peer.answer = answer
+    exporter = await start(url=peer.url)
+
+    for position in (1, 2, 3):
+        await exporter.bulk(tasks(position))
+        metrics = await eventually_metrics(exporter, spool_events=0)
+
+    assert peer.positions == ["1", "2", "3"]
+    assert metrics["delivery_events_total"] == 3
+    assert exporter.lines.saying("batch not delivered") == []
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 20, 40])
+async def test_a_head_in_pieces(start, backend, cut):
+    """Heads may come byte by byte, also those of refusals, and all at once."""
+    refusal = b"HTTP/1.1 422 No\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nno"
+    pieces = [refusal[:cut], refusal[cut : cut + 1], refusal[cut + 1 :]]
+    refused = Answer(422, raw=pieces, pause=0.01, end="close")
+    backend.answer = in_turn(refused, 200)
+    exporter = await start()
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
+
+    (line,) = exporter.lines.saying("batch not delivered")
+    assert (line.outcome, line.reason) == ("rejected", "422 Unprocessable Entity")
+
+
+@pytest.mark.parametrize(
+    "answer, reason",
+    [
+        (
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            "isn't HTTP: it begins with 'SSH-2.0-Ope",
+        ),
+        (
+            b"\x15\x03\x01\x00\x02\x02\x46",
+            r"begins with '\x15\x03\x01\x00\x02\x02F'",
+        ),
+        (b"HTTP/1.1 OK 200\r\nX-A: b\r\n\r\n", "it begins with 'HTTP/1.1 OK 200"),
+        (b"HTTP/1.1 101 Up\r\nUpgrade: h2c\r\n\r\n", "it begins with 'HTTP/1.1 101 Up"),
+        (OK + b"Content-Le", "the connection ended within the head of an answer"),
+        (b"", "the peer disconnected without an answer"),
+    ],
+)
+async def test_what_is_no_answer(start, backend, answer, reason):
+    """A head that can't be read is postponed; its first bytes are told, no header."""
+    backend.answer = in_turn(Answer(503, raw=[answer], end="close"), 200)
+    exporter = await start()
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
+
+    (line,) = exporter.lines.saying("batch not delivered")
+    assert line.outcome == "postponed"
+    assert reason in line.reason
+    assert "X-A" not in line.reason
+
+
+@pytest.mark.parametrize("kind", ["a line of 9 kB", "two equal lengths"])
+async def test_a_strange_token_endpoint(connect, backend, kind):
+    """Tokens come with the same generosity."""
+    token = b'{"access_token": "t"}'
+    strange = (
+        SUCCESSES[kind].replace(b"h: 2", b"h: 21").replace(b"\r\n\r\nok", b"\r\n\r\n")
+    )
+    async with TokenStub() as tokens:
+        tokens.answer = Answer(200, raw=[strange + token])
+        async with connect(**tokens.settings) as there:
+            answer = await there.post(empty())
+
+    assert answer.status == 200
+    assert backend.requests[0].headers["Authorization"] == "Bearer t"
+
+
+LATE = {
+    "200": WHOLE,
+    "408": b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n",
+    "body bytes": b"thank you",
+    "CRLF": b"\r\n",
+    "the end of a chunk": b"0\r\n\r\n",
+    "half an answer": b"HTTP/1.1 200 OK\r\nX-A: ",
+}
+
+
+@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
+async def test_late_on_an_idle_connection(start, peer, late):
+    """What comes without being asked for ends the connection, and answers nothing."""
+    exporter = await start(url=peer.url)
+
+    for position in (1, 2, 3):
+        await exporter.bulk(tasks(position))
+        metrics = await eventually_metrics(exporter, spool_events=0)
+        os.write(peer.ends[-1], late)
+        await eventually(lambda position=position: peer.closed == position)
+
+    assert peer.positions == ["1", "2", "3"]
+    assert metrics["delivery_attempts_total postponed"] == 0
+
+
+@asynccontextmanager
+async def used(connect, peer):
+    """Yield a backend that was posted to once; from then on it has trouble."""
+    async with connect(url=peer.url) as backend:
+        assert (await backend.post(empty())).status == 200
+        peer.answer = WHOLE.replace(b"200", b"503")
+        yield backend
+
+
+@pytest.fixture
+def around(monkeypatch):
+    """Return a function that sets what happens before and after a request begins."""
+    begin = connection.Connection.begin
+
+    def happen(before=lambda: None, after=lambda: None):
+        def begun(self):
+            before()
+            begin(self)
+            after()
+            monkeypatch.undo()
+
+        monkeypatch.setattr(connection.Connection, "begin", begun)
+
+    return happen
+
+
+@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
+async def test_late_while_the_next_request_begins(connect, peer, late, around):
+    """What lies in the socket before a request is written isn't its answer."""
+    async with used(connect, peer) as backend:
+        around(before=lambda: os.write(peer.ends[0], late))
+        answer = await backend.post(empty())
+
+    assert answer.status == 503
+    assert len(peer.ends) == 2
+
+
+async def test_a_timeout_that_crosses_with_a_request(connect, peer, around):
+    """A 408 for an idle connection tells nothing about the request that met it."""
+    async with used(connect, peer) as backend:
+        around(after=lambda: os.write(peer.ends[0], LATE["408"]))
+        answer = await backend.post(Request(bytes(2**25)))
+
+    assert answer.status == 503
+    assert len(peer.ends) == 2
+
+
+async def test_late_while_the_next_request_is_written(connect, peer, around):
+    """A success that comes before the whole request was sent isn't its answer."""
+    async with used(connect, peer) as backend:
+        around(after=lambda: os.write(peer.ends[0], LATE["200"]))
+        answer = await backend.post(Request(bytes(2**25)))
+
+    assert answer.status == 503
+    assert len(peer.ends) == 2
+
+
+@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
+async def test_late_before_the_next_request(connect, peer, late):
+    """A connection is looked at before it is used, also if the loop had no time yet."""
+    async with used(connect, peer) as backend:
+        os.write(peer.ends[0], late)
+        answer = await backend.post(empty())
+
+    assert answer.status == 503
+    assert len(peer.ends) == 2
