@@ -1,0 +1,251 @@
+"""Physical tenants, and clusters, whose partitions, positions and keys are the same."""
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from devkit.broker import Broker
+from devkit.commands import Commands
+from devkit.stories import RECORDINGS, recording
+from devkit.waiting import eventually
+from exporter.distribution.broker_environment import broker_environment
+from exporter.operations import guard
+from exporter.spool import identities
+from tests.records import NOON, a_record, action, instance, line, tasks
+from tests.service.running import eventually_metrics
+
+HOUR = 60 * 60 * 1000
+TASK = "fx-ext"
+LIFE = ["CREATED", "ASSIGNED", "COMPLETED"]
+MODEL = recording(RECORDINGS / "8.9.0").deployments[TASK]
+TENANTS = ("default", "east")
+
+
+def bulk(tenant, *records):
+    """Return a bulk request as the exporter of *tenant* sends it."""
+    prefix = (
+        b"zeebe-record" if tenant == "default" else b"zeebe-record-%b" % tenant.encode()
+    )
+    actions = (action(each).replace(b"zeebe-record", prefix) for each in records)
+    return b"".join(
+        b"%b\n%b\n" % (about, line(record))
+        for about, record in zip(actions, records, strict=True)
+    )
+
+
+def tenant_of(request):
+    """Return the physical tenant that a request to the backend is of."""
+    return request.headers.get("X-Physical-Tenant-Id", "default")
+
+
+def arrived(backend):
+    """Return what arrived of each tenant: partition and position, in order."""
+    found = {}
+    for request in backend.accepted:
+        tenant = tenant_of(request)
+        for identity in request.ids:
+            *before, partition, position, _ = identity.split("-")
+            assert before == ([] if tenant == "default" else [tenant])
+            found.setdefault(tenant, []).append((int(partition), int(position)))
+    return found
+
+
+@pytest.fixture
+def small_memory(monkeypatch):
+    """Remember 500 to 1,000 identities instead of 100,000 to 1,000,000."""
+    monkeypatch.setattr(identities, "REMEMBER_AT_LEAST", 500)
+    monkeypatch.setattr(identities, "REMEMBER_AT_MOST", 1000)
+    monkeypatch.setattr(identities, "LOOK_EVERY", 50)
+
+
+async def test_two_tenants_send_to_one_service(start, backend):
+    """Each event arrives once, under its tenant, and no request mixes two tenants."""
+    backend.answer = 503  # so that events of both wait together
+    exporter = await start(batch_size=4)
+    for position in range(1, 21):
+        for tenant in TENANTS:
+            record = a_record(position, value=instance(position % 3))
+            assert (await exporter.bulk(bulk(tenant, record))).status == 200
+    backend.answer = 200
+    await eventually(lambda: len(backend.arrivals) == 40)
+
+    all_of_them = [(1, position) for position in range(1, 21)]
+    assert {t: sorted(each) for t, each in arrived(backend).items()} == {
+        "default": all_of_them,
+        "east": all_of_them,
+    }
+    of_instances = {}
+    for request in backend.accepted:
+        for identity, event in zip(request.ids, request.events, strict=True):
+            key = tenant_of(request), event["processInstanceKey"]
+            of_instances.setdefault(key, []).append(int(identity.split("-")[-2]))
+    assert len(of_instances) == 6
+    assert all(x < y for each in of_instances.values() for x, y in pairwise(each))
+    await eventually_metrics(exporter, ingest_epochs_total=0, spool_events=0)
+
+
+async def test_what_a_tenant_sent_stays_its_own(start, settings, backend):
+    """A restart, a refusal and a dead letter's second try don't change the tenant."""
+    backend.answer = lambda request: 422 if "east-1-7-" in f"{request.ids}" else 503
+    exporter = await start()
+    records = [a_record(n, value=instance(n)) for n in (7, 8)]
+    await exporter.bulk(bulk("east", *records))
+    backend.answer = lambda request: 422 if "-7-" in f"{request.ids}" else 200
+    await eventually_metrics(exporter, spool_dead_letters=1, spool_events=0)
+    await exporter.stop()
+
+    backend.answer = 200
+    exporter = await start()
+    token = (settings().spool_dir / guard.FILE).read_text().strip()
+    headers = {"Authorization": f"Bearer {token}"}
+    shown = await exporter.look("/dead-letters", headers=headers)
+    await exporter.demand("POST", "/dead-letters/retry", token, data=b'{"ids":null}')
+    await eventually(lambda: len(backend.arrivals) == 2)
+
+    (letter,) = shown.json["dead_letters"]
+    assert letter["event"] == f"east-1-7-{NOON + 7}"
+    assert letter["physical_tenant"] == "east"
+    assert arrived(backend) == {"east": [(1, 8), (1, 7)]}
+
+
+async def test_what_waits_keeps_its_tenant(start, backend):
+    """What a restart finds in the spool is sent as its tenant's."""
+    backend.answer = 503
+    exporter = await start(shutdown_timeout_ms=1)
+    for tenant in (*TENANTS, "west"):
+        await exporter.bulk(bulk(tenant, a_record(1), a_record(2)))
+    await exporter.stop()
+    backend.answer = 200
+    await start()
+    await eventually(lambda: len(backend.arrivals) == 6)
+
+    assert arrived(backend) == {t: [(1, 1), (1, 2)] for t in (*TENANTS, "west")}
+
+
+@pytest.mark.parametrize("second", ["east", "default"])
+@pytest.mark.usefixtures("small_memory")
+async def test_a_second_stream_with_older_records(start, backend, second):
+    """
+    Hours and many records after the first, older ones of another log are all accepted.
+
+    It may be another tenant, or a cluster that has the same prefix.
+    """
+    exporter = await start()
+    first = [a_record(n, timestamp=NOON + (n // 100) * HOUR) for n in range(1, 801)]
+    for at in range(0, len(first), 100):
+        await exporter.bulk(bulk("default", *first[at : at + 100]))
+    late = [a_record(n, timestamp=NOON - HOUR + n) for n in range(1, 51)]
+    for _ in range(2):
+        assert (await exporter.bulk(bulk(second, *late))).status == 200
+    await eventually_metrics(exporter, spool_events=0)
+
+    ids = Counter(identity for each in backend.accepted for identity in each.ids)
+    assert len(ids) == 850
+    assert set(ids.values()) == {1}
+    await eventually_metrics(exporter, ingest_epochs_total=0)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.usefixtures("small_memory")
+async def test_a_rogue_identity(start, backend, restarts):
+    """Records with an absurd position and time don't make later ones disappear."""
+    exporter = await start()
+    largest = 2**63 - 1
+    absurd = {"timestamp": largest, "value": {"userTaskKey": 1}}
+    rogue = [a_record(largest, key=n, **absurd) for n in range(1000)]
+    await exporter.bulk(bulk("default", *rogue))
+    for begin in range(1, 2001, 250):
+        if restarts:
+            await exporter.stop()
+            exporter = await start()
+        body = tasks(*range(begin, begin + 250))
+        await exporter.bulk(body)
+        await exporter.bulk(body)  # as after a restart of the broker
+    await eventually_metrics(exporter, spool_events=0)
+
+    assert sorted(backend.positions) == [*range(1, 2001), *[largest] * 1000]
+
+
+@pytest.fixture
+async def engine(start):
+    """Return the recorded engine with two tenants, and an exporter for both."""
+    exporter = await start()
+    environ = broker_environment(
+        "8.10.0", f"http://{exporter.ingest}", physical_tenants=TENANTS, bulk_size=100
+    )
+    async with Broker("8.10.0", environ) as broker:
+        broker.exporter = exporter
+        yield broker
+
+
+def play(broker, tenant, count):
+    """Let *count* user tasks of *tenant* be created, assigned and completed."""
+    commands = Commands(broker.engine, tenant)
+    commands.deploy(MODEL)
+    for _ in range(count):
+        keys = commands.create(TASK, {}).keys
+        (task,) = (key for role, key in keys.items() if role.kind == "USER_TASK")
+        commands.command("assign", task, {"assignee": "ann"})
+        commands.command("complete", task, {})
+
+
+def written(broker, tenant):
+    """Return the ids that the events of *tenant* must have."""
+    name = "" if tenant == "default" else f"{tenant}-"
+    broker.engine.commit()
+    return {
+        f"{name}1-{each['position']}-{each['timestamp']}"
+        for each in broker.partition(1, tenant).log.records
+        if (each["recordType"], each["valueType"]) == ("EVENT", "USER_TASK")
+        and each["intent"] in LIFE
+    }
+
+
+async def all_arrived(broker, backend):
+    """Return once each event of all tenants arrived, and check that it came once."""
+    expected = {t: written(broker, t) for t in TENANTS}
+    count = sum(map(len, expected.values()))
+    await eventually(lambda: len(backend.arrivals) >= count, within=40)
+
+    found = {tenant: Counter() for tenant in TENANTS}
+    for request in backend.accepted:
+        found[tenant_of(request)].update(request.ids)
+    assert {t: set(ids) for t, ids in found.items()} == expected
+    assert {n for ids in found.values() for n in ids.values()} == {1}
+    await eventually_metrics(broker.exporter, spool_events=0, ingest_epochs_total=0)
+
+
+async def test_tenants_of_the_recorded_engine(engine, backend):
+    """What two tenants of a broker do at a time arrives once, each as its own."""
+    for tenant in 5 * TENANTS:
+        play(engine, tenant, 4)
+    positions = [
+        {each["position"] for each in engine.partition(1, tenant).log.records}
+        for tenant in TENANTS
+    ]
+
+    await all_arrived(engine, backend)
+
+    assert len(backend.arrivals) == 2 * 20 * len(LIFE)
+    assert positions[0] == positions[1]
+
+
+@pytest.mark.usefixtures("small_memory")
+async def test_a_tenant_that_was_paused_for_hours(engine, backend):
+    """Of one tenant that exports nothing for hours everything arrives afterwards."""
+    paused = engine.exporting["east", 1]
+    play(engine, "east", 2)
+    await all_arrived(engine, backend)
+    paused.paused = True
+    for hours in range(5):
+        play(engine, "east", 4)
+        play(engine, "default", 100)
+        engine.clock_offset_ms = (hours + 1) * HOUR
+    count = 6 + len(written(engine, "default"))
+    await eventually(lambda: len(backend.arrivals) >= count, within=40)
+
+    paused.paused = False
+    paused.wake()
+
+    await all_arrived(engine, backend)
