@@ -60,12 +60,13 @@ def test_compose_starts_what_is_built():
     """Without variables Compose takes the images that `make image` makes."""
     compose = (ROOT / "docs" / "install" / "compose.yaml").read_text(encoding="utf-8")
     dockerfile = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
-    (base,) = re.findall(r"^ARG CAMUNDA_IMAGE=.*/(.+)", dockerfile, re.MULTILINE)
-    ours = f"app-integrations-exporter:{exporter.__version__}"
+    (base,) = re.findall(r"^ARG CAMUNDA_IMAGE=.*:(.+)", dockerfile, re.MULTILINE)
+    name, version = "app-integrations-exporter", exporter.__version__
 
     images = re.findall(r"image: \$\{\w+_IMAGE:-(.+)\}", compose)
 
-    assert images == [f"{ours}-{base.replace(':', '-')}", ours]
+    both = f"{name}:{base}-app-integrations-{version}"
+    assert images == [both, f"{name}:{version}"]
 
 
 def test_make_help_names_every_target():
