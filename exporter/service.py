@@ -24,6 +24,7 @@ from exporter.operations.delivery_observer import DeliveryObserver
 from exporter.operations.metrics import Metrics
 from exporter.operations.observer import Observer
 from exporter.operations.view import View
+from exporter.operations.withheld import Withheld
 from exporter.settings import Settings
 from exporter.settings_backend import BackendSettings
 from exporter.spool import Batch, Spool, open_spool
@@ -64,9 +65,8 @@ async def serve(settings: Settings) -> None:
             _tell(spool, observer)
             view = metrics.watch(spool, deliveries)
             admin = _admin(settings, spool, metrics, view)
-            ingest = Ingest(
-                spool, observer, _mapper(settings), ingest_password(settings)
-            )
+            mapper = _mapper(settings, metrics.withheld, observer)
+            ingest = Ingest(spool, observer, mapper, ingest_password(settings))
             host, port = settings.ingest_host, settings.ingest_port
             async with (
                 listening(
@@ -126,10 +126,11 @@ def _plan(settings: BackendSettings, cluster_id: str) -> Plan:
     )
 
 
-def _mapper(settings: Settings) -> Mapper:
+def _mapper(settings: Settings, withheld: Withheld, observer: Observer) -> Mapper:
     """Return what makes events of records, for all backends of *settings*."""
     selections = {name: each.selection for name, each in settings.backends.items()}
-    return Mapper(selections, settings.dropped)
+    withheld.watch(selections.values(), observer.withheld)
+    return Mapper(selections, settings.dropped, withheld.look)
 
 
 def _tell(spool: Spool, observer: Observer) -> None:

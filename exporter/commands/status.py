@@ -48,6 +48,13 @@ def _waiting(answer: dict[str, Any]) -> int:
     return sum(each["waiting"]["events"] for each in answer["backends"].values())
 
 
+async def withheld() -> dict[str, Any] | None:
+    """Return what the broker withholds from the running service, if there is one."""
+    answer = await _status(settings.whereabouts())
+    told: dict[str, Any] | None = answer.get("ingest", {}).get("withheld")
+    return told
+
+
 async def _status(settings: Whereabouts) -> dict[str, Any]:
     async with holder(settings) as found:
         if isinstance(found, AdminPort):

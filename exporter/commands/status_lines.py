@@ -125,6 +125,9 @@ def _ingest(ingest: Status, *, full: bool) -> Iterator[tuple[str, str]]:
     yield "accepting", f"NO, {hindrance}" if hindrance else "yes"
     if full:
         yield "  to do", MAKE_ROOM
+    if withheld := ingest["withheld"]:
+        yield "WITHHELD", withheld["reason"]
+        yield "  to do", withheld["remedy"]
     yield "  answers", f"{', '.join(answers) or 'none'}; {repeats} dropped, {epochs}"
 
 

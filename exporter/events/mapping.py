@@ -23,15 +23,18 @@ class Mapper:
         self,
         selections: Mapping[str, Selection] | None = None,
         dropped: Collection[str] = (),
+        look: Callable[[Record, str], None] | None = None,
     ) -> None:
         """
         Map what one of *selections* selects, each of the backend of its name.
 
         Without any, there is one backend that gets what the official exporter sends.
-        What is *dropped* is named as `exporter.events.dropping` says.
+        What is *dropped* is named as `exporter.events.dropping` says. Every record that
+        is read is shown to *look*, with its tenant.
         """
         self._selections = selections or {ONLY_BACKEND: Selection()}
         self._dropped = frozenset(dropped)
+        self._look = look
         self._inner = [name.split(".", 1) for name in dropped if "." in name]
         self._readers: dict[str, list[tuple[str, Reader]]] = {}
         self.tenant_of = reader(
@@ -48,6 +51,8 @@ class Mapper:
         Raises `UnmappableError` for what can't be read or mapped.
         """
         record = Record(line)
+        if self._look:
+            self._look(record, tenant)
         selected = {
             name: rule
             for name, selection in self._selections.items()

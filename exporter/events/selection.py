@@ -50,6 +50,10 @@ class Selection:
         self.value_types = frozenset(self._rules)
         """What the engine calls what must be looked at."""
 
+    def rules(self) -> list[Rule]:
+        """Return every way for a record to be selected."""
+        return [x for each in self._rules.values() for y in each.values() for x in y]
+
     def of(self, record: Record) -> Rule | None:
         """
         Return the rule that selects *record*, None when it isn't selected.

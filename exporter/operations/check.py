@@ -30,16 +30,18 @@ __all__ = ["Finding", "Level", "findings", "judge"]
 
 
 Kept = Callable[[], Awaitable[list[dict[str, Any]]]]
+Missed = Callable[[], Awaitable[dict[str, Any] | None]]
 
 
 async def findings(
-    broker: str | None = None, kept: Kept | None = None
+    broker: str | None = None, kept: Kept | None = None, missed: Missed | None = None
 ) -> AsyncIterator[Finding]:
     """
     Yield everything there is to say about this environment, as it is found out.
 
     *broker* is where a broker must answer about what it keeps for us. *kept* tells
-    what the spool holds for each backend, as `Roster.all` does.
+    what the spool holds for each backend, as `Roster.all` does. *missed* tells what a
+    running service knows to be withheld by the broker.
     """
     for unknown in variables.unknown():
         yield problem(str(unknown), "Correct its name, or remove it")
@@ -57,6 +59,9 @@ async def findings(
         yield finding
     async for finding in _left_behind(kept):
         yield finding
+    with suppress(ExporterError):  # without a service nobody knows
+        if missed and (told := await missed()):
+            yield problem(told["reason"], told["remedy"])
     for backend in settings.backends.values():
         async for finding in _backend(backend, settings.cluster_id):
             yield (

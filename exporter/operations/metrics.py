@@ -22,6 +22,7 @@ from exporter.events import ONLY_BACKEND
 from exporter.operations.delivery_metrics import PREFIX, of_deliveries
 from exporter.operations.inflow import Inflow
 from exporter.operations.view import View
+from exporter.operations.withheld import Withheld
 from exporter.spool import Spool
 
 RECORD_RESULTS = ("accepted", "repeat", "kept_aside", "not_selected")
@@ -73,6 +74,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.inflow = Inflow()
+        self.withheld = Withheld()
         self.started = time.time()
         self._gauge("start_time_seconds", "Start, in seconds since 1970.").set(
             self.started
@@ -122,6 +124,11 @@ class Metrics:
             "Time from the head of a bulk request to the end of its commit.",
             BULK_SECONDS,
         )
+
+        self._gauge(
+            "ingest_withheld",
+            "1 while the broker's exporter withholds selected events, else 0.",
+        ).set_function(lambda: bool(self.withheld.told()))
 
     def _counter(
         self, name: str, about: str, label: tuple[str, Iterable[str]] | None = None

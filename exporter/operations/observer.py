@@ -9,9 +9,10 @@ one line every half a minute, and one when it is over.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby, islice
 from operator import attrgetter
+from typing import Any
 
 from exporter.ingest import Received
 from exporter.operations.metrics import ANSWERS, OTHER, REFUSALS, Metrics
@@ -96,6 +97,14 @@ class Observer:
             self._hindered = self._hindered or status in HINDRANCES
             fields = {"status": status, "reason": reason}
             log.warning("request refused", extra=fields)
+
+    def withheld(self, told: Mapping[str, Any] | None) -> None:
+        """Warn that the broker's exporter withholds events, or say that it's over."""
+        if told:
+            about = {name: told[name] for name in ("reason", "remedy")}
+            log.error("the broker withholds events that are selected", extra=about)
+        else:
+            log.info("the broker withholds no events any more")
 
     def answered(self, status: int) -> None:
         """Count an answer to the broker."""

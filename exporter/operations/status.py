@@ -53,8 +53,9 @@ def status_of(
         for name, each in view.backends.items()
     }
     fine = all(each["delivery"]["state"] in FINE for each in backends.values())
+    withheld = metrics.withheld.told()
     return {
-        "ok": fine and not hindrance,
+        "ok": fine and not hindrance and not withheld,
         "version": __version__,
         "uptime_seconds": _rounded(max(0.0, now - metrics.started)),
         "backends": backends,
@@ -68,6 +69,7 @@ def status_of(
             "answers": _counts(metrics.answers),
             "records": _counts(metrics.records),
             "epochs": _count(metrics.epochs),
+            "withheld": withheld,
         },
     }
 

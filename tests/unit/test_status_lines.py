@@ -48,6 +48,7 @@ def a_status(*, backends=None, spool=None, ingest=None, **changes):
             "answers": {"200": 5000, "429": 0, "other": 1},
             "records": {"accepted": 4000, "repeat": 1},
             "epochs": 0,
+            "withheld": None,
         }
         | (ingest or {}),
     }
