@@ -9,8 +9,12 @@ from typing import Any
 POLL_SECONDS = 0.005
 
 
-async def eventually(condition: Callable[[], Any], *, within: float = 5.0) -> Any:
-    """Return the first true result of *condition*, a function or a coroutine one."""
+async def eventually(condition: Callable[[], Any], *, within: float = 30.0) -> Any:
+    """
+    Return the first true result of *condition*, a function or a coroutine one.
+
+    *within* is in seconds: so many that only what never happens takes longer.
+    """
     deadline = time.monotonic() + within
     while True:
         value = condition()

@@ -68,7 +68,7 @@ def refusing(*bad, status=422, body=b""):
 
 async def kept(exporter, count):
     """Return as soon as there are *count* dead letters, and nothing waits."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         metrics = await exporter.metrics()
         while (metrics["spool_dead_letters"], metrics["spool_events"]) != (count, 0):
             metrics = await exporter.metrics()

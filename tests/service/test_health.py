@@ -108,11 +108,12 @@ async def test_metrics_in_a_form_that_is_none(start):
 
 async def test_health_of_a_hanging_disk(start, disk, monkeypatch):
     """When the writer doesn't come back, a restart may help: that's unhealthy."""
-    monkeypatch.setattr("exporter.operations.admin.WRITER_SECONDS", 0.05)
     exporter = await start()
 
     disk.quick.clear()
-    ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
+    with monkeypatch.context() as impatient:
+        impatient.setattr("exporter.operations.admin.WRITER_SECONDS", 0.05)
+        ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
     disk.quick.set()
 
     async def is_healthy():

@@ -98,11 +98,11 @@ async def test_a_silent_peer(start, backend):
     await exporter.bulk(tasks(1))
     await eventually(lambda: backend.positions == [1])
 
-    assert 0.2 <= loop.time() - started < 5
+    assert loop.time() - started >= 0.2
     assert len(backend.requests) == 3
     (trouble,) = exporter.lines.saying("batch not delivered")
     assert trouble.reason == "no answer within 0.1 s"
-    assert 0.1 <= trouble.seconds < 4
+    assert trouble.seconds >= 0.1
 
 
 async def test_a_peer_that_drips(start, backend):
@@ -143,7 +143,7 @@ async def test_an_answer_that_is_too_long(start, backend, monkeypatch):
 
     await exporter.bulk(tasks(1))
     await eventually(lambda: backend.requests)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await exporter.stop()
 
     assert exporter.lines.saying("stopped")[0].waiting_events == 0

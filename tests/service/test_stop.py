@@ -41,7 +41,7 @@ async def test_a_stop_ends_ingest_first(start, backend):
 
     stop = asyncio.create_task(exporter.stop())
     await eventually(lambda: exporter.lines.saying("stopping"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await refusal(exporter.ingest)
     ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
     gate.set()
@@ -77,7 +77,7 @@ async def test_idle_connections_hold_up_no_stop(start):
 
     async with connected(exporter.ingest) as wire:
         await wire.ask(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await exporter.stop()
 
 
@@ -111,7 +111,7 @@ async def test_a_drain_gives_up_at_the_first_failure(start, backend):
     stop = asyncio.create_task(exporter.stop())
     await eventually(lambda: exporter.lines.saying("stopping"))
     gate.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await stop
     attempts = [post.status for post in backend.requests]
     backend.answer = 200
@@ -169,7 +169,7 @@ async def test_a_drain_gives_a_paused_backend_one_chance(start, backend, monkeyp
     await eventually(lambda: exporter.lines.saying("batch not delivered"))
 
     backend.answer = 200
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await exporter.stop()
 
     assert [post.status for post in backend.requests] == [503, 200]
@@ -178,7 +178,7 @@ async def test_a_drain_gives_a_paused_backend_one_chance(start, backend, monkeyp
 async def test_a_drain_gives_up_in_time(start, backend):
     """A backend that hangs is waited for SHUTDOWN_TIMEOUT_MS, and nothing is lost."""
     backend.hold()
-    exporter = await start(shutdown_timeout_ms=100)
+    exporter = await start(shutdown_timeout_ms=100, request_timeout_ms=60_000)
     await exporter.bulk(tasks(1))
     await eventually(lambda: backend.requests)
 
@@ -190,7 +190,7 @@ async def test_a_drain_gives_up_in_time(start, backend):
     await start()
     await eventually(lambda: backend.positions == [1])
 
-    assert 0.1 <= lasted < 5
+    assert 0.1 <= lasted < 30
     assert exporter.lines.saying("stopped")[0].waiting_events == 1
 
 
@@ -198,7 +198,7 @@ async def test_nothing_to_drain(start):
     """A stop with nothing left to do takes no time."""
     exporter = await start(shutdown_timeout_ms=60_000)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await exporter.stop()
 
     assert exporter.lines.saying("stopped")[0].waiting_events == 0

@@ -77,7 +77,7 @@ class Story:
 
     async def ends(self):
         """Return when nothing waits any more."""
-        await asyncio.wait_for(only(self.spool).empty.wait(), 10)
+        await asyncio.wait_for(only(self.spool).empty.wait(), 30)
 
 
 @asynccontextmanager

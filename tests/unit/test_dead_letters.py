@@ -130,7 +130,7 @@ async def test_a_failing_disk_buries_nothing_twice(tmp_path, monkeypatch):
                 await spool.prove()
             assert not burying.done()
 
-        await asyncio.wait_for(burying, 5)
+        await asyncio.wait_for(burying, 30)
         assert len(await letters(spool)) == 1
         assert (spool.waiting, spool.dead.rows) == ((0, 0), 1)
 

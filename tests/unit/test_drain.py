@@ -17,7 +17,7 @@ async def test_a_drain_waits_for_no_batch_to_become_full(deliver):
     async with deliver(limits=limits) as story:
         await story.send(1)
 
-        await asyncio.wait_for(story.delivery.drain(60), 5)
+        await asyncio.wait_for(story.delivery.drain(60), 30)
 
         assert story.backend.taken == [1]
 
@@ -30,7 +30,7 @@ async def test_a_drain_of_one_long_lane(deliver, slots):
         await story.send(*range(1, 301), instance=7)
         story.backend.answer = lambda _: YES
 
-        await asyncio.wait_for(story.delivery.drain(60), 10)
+        await asyncio.wait_for(story.delivery.drain(60), 30)
 
         assert story.backend.taken == list(range(1, 301))
 
@@ -43,7 +43,7 @@ async def test_a_drain_does_not_sit_out_a_retry_after(deliver):
         await story.send(1)
         await eventually(lambda: story.delivery.breaker.pause > 40)
 
-        await asyncio.wait_for(story.delivery.drain(30), 5)
+        await asyncio.wait_for(story.delivery.drain(30), 30)
 
         assert story.backend.posts == [[1]]
 
@@ -68,7 +68,7 @@ async def test_a_drain_ends_the_wait_of_what_is_aside(deliver, monkeypatch, answ
         await eventually(lambda: len(story.watch.outcomes) == 2)
         story.backend.answer = lambda _: YES
 
-        await asyncio.wait_for(story.delivery.drain(60), 5)
+        await asyncio.wait_for(story.delivery.drain(60), 30)
 
         assert story.backend.posts == [[1], [2], [1]]
         assert only(story.spool).empty.is_set()
@@ -84,7 +84,7 @@ async def test_a_drain_goes_on_behind_a_bad_event(deliver, monkeypatch):
         await story.send(2)
         await eventually(lambda: len(story.delivery.aside.suspects) == 2)
 
-        await asyncio.wait_for(story.delivery.drain(60), 5)
+        await asyncio.wait_for(story.delivery.drain(60), 30)
 
         assert story.spool.waiting.rows == 2
         assert story.watch.dead == {}
@@ -97,7 +97,7 @@ async def test_a_drain_ends_with_the_first_failure(deliver):
         await story.send(1)
         await eventually(lambda: story.backend.posts)
 
-        await asyncio.wait_for(story.delivery.drain(60), 5)
+        await asyncio.wait_for(story.delivery.drain(60), 30)
 
         asked = len(story.backend.posts)
         for _ in range(20):

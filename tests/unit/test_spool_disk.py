@@ -62,7 +62,7 @@ async def test_a_failed_append_leaves_the_reader_at_rest(tmp_path, monkeypatch):
         assert not [sql for sql in statements if sql.startswith("SELECT")]
 
         await spool.append([an_event(32)])
-        batch = await asyncio.wait_for(waiting, 5)
+        batch = await asyncio.wait_for(waiting, 30)
         assert [event.position for event in batch.events] == [32]
 
 
@@ -81,7 +81,7 @@ async def test_settling_insists_on_the_disk(tmp_path, monkeypatch):
 
         connection.execute("PRAGMA query_only = off")
 
-        await asyncio.wait_for(settling, 5)
+        await asyncio.wait_for(settling, 30)
         assert only(spool).empty.is_set()
 
 
@@ -99,7 +99,7 @@ async def test_reading_ahead_goes_on_after_a_failure(tmp_path, monkeypatch):
             return read(*args)
 
         monkeypatch.setattr(only(spool)._store, "page", page)
-        batch = await asyncio.wait_for(only(spool).take(ANY), 5)
+        batch = await asyncio.wait_for(only(spool).take(ANY), 30)
         assert [event.position for event in batch.events] == [1]
 
 

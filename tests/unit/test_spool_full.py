@@ -157,7 +157,7 @@ async def test_a_failing_disk_loses_nothing_for_room(tmp_path):
         await spool.append([ten_bytes(n) for n in range(1, 11)])
         async with failing(spool):
             with pytest.raises(SpoolFailedError):
-                await asyncio.wait_for(spool.append([ten_bytes(11)]), 5)
+                await asyncio.wait_for(spool.append([ten_bytes(11)]), 30)
         assert lost == []
 
         assert list(chain(*await taken(spool))) == list(range(1, 11))

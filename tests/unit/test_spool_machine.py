@@ -132,7 +132,7 @@ class SpoolMachine(RuleBasedStateMachine):
         if name in self.backends and (ready := self.ready(name)):
             limits = replace(ANY, events=limit, bytes=size)
             taking = self.spool.outboxes[name].take(limits)
-            batch = self.runner.run(asyncio.wait_for(taking, 5))
+            batch = self.runner.run(asyncio.wait_for(taking, 30))
             assert batch.events == ready[: len(batch.events)]
             assert 1 <= len(batch.events) <= limit
             body = b",".join(event.body for event in batch.events)
