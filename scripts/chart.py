@@ -3,7 +3,7 @@ Write what is generated in the chart: `make docs`.
 
 values.yaml is the source of the schema and of the README's table, the settings of the
 exporter that of what `env` may hold, and the broker's environment that of what a broker
-is told. The ready-made values for the official chart are the chart's own output.
+is told.
 """
 
 import json
@@ -23,10 +23,8 @@ from exporter.distribution.broker_environment import (
     parse_version,
 )
 from exporter.events import CATALOG, DEFAULT
-from scripts import helm
 
 CHART = Path(__file__).parents[1] / "charts" / "app-integrations-exporter"
-WIRING = "wiring.yaml"
 MODES = ("embedded", "sidecar", "service")
 
 # What the templates put something in for.
@@ -99,12 +97,15 @@ def schema() -> str:
     # A chart above ours has its own things there.
     for shared in (root["properties"]["global"], root):
         shared["properties"].setdefault("global", {})
+    top = root["properties"]["global"]
+    del top["properties"]["global"]
     for shared in (
-        root["properties"]["global"],
-        root["properties"]["global"]["properties"]["image"],
+        top,
+        top["properties"]["image"],
+        top["properties"]["compatibility"],
+        top["properties"]["compatibility"]["properties"]["openshift"],
     ):
         shared["additionalProperties"] = True
-    del root["properties"]["global"]["properties"]["global"]
     return json.dumps(
         {"$schema": "http://json-schema.org/draft-07/schema#"} | root, indent=2
     )
@@ -121,7 +122,13 @@ def _require(node: dict[str, Any], name: str) -> None:
         names.append(name)
 
 
-KINDS = {str: "string", bool: "boolean", list: "array", dict: "object"}
+KINDS = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    list: "array",
+    dict: "object",
+}
 
 
 def _schema_of(value: Value) -> dict[str, Any]:
@@ -229,7 +236,7 @@ def readme() -> str:
     ]
     for value in sorted(values(), key=lambda each: each.path.lower()):
         default = json.dumps(value.default, separators=(",", ":"), sort_keys=True)
-        kind = {"boolean": "bool", "array": "list"}.get(
+        kind = {"boolean": "bool", "integer": "int", "array": "list"}.get(
             KINDS[type(value.default)], KINDS[type(value.default)]
         )
         rows.append(f"| {value.path} | {kind} | `{default}` | {value.meaning} |")
@@ -247,24 +254,11 @@ def readme() -> str:
     return template
 
 
-def ready_made(mode: str) -> str:
-    """Return the values that wire the official chart in *mode*, by our defaults."""
-    texts = helm.render(CHART, {"mode": mode})
-    wiring: str = yaml.safe_load(texts[WIRING])["data"]["values.yaml"]
-    return wiring
-
-
 def files() -> dict[Path, str]:
-    """Return every generated file of the chart, in an order that works."""
+    """Return every generated file of the chart."""
     return {
         CHART / "values.schema.json": schema() + "\n",
         CHART / "files" / "settings.yaml": musts(),
         CHART / "files" / "broker.yaml": brokers(),
         CHART / "README.md": readme(),
     }
-
-
-def wirings() -> dict[Path, str]:
-    """Return the ready-made values: they need all of `files`."""
-    folder = CHART / "camunda-values"
-    return {folder / f"{mode}.yaml": ready_made(mode) for mode in MODES}

@@ -83,7 +83,7 @@ if __name__ == "__main__":
         (DOCS / page).write_text(filled(page), encoding="utf-8")
         print(f"docs/{page} is up to date")
     # The last of them are made by the chart itself, of those before.
-    for files in (schemas.files, chart.files, chart.wirings):
+    for files in (schemas.files, chart.files):
         for path, text in files().items():
             path.write_text(text, encoding="utf-8")
             print(f"{path.relative_to(DOCS.parent)} is up to date")

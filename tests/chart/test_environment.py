@@ -7,7 +7,9 @@ from unittest import mock
 import pytest
 
 from exporter import settings
+from exporter.distribution import wiring
 from exporter.distribution.broker_environment import NEWEST, broker_environment
+from exporter.distribution.takeover import OFFICIAL
 from exporter.events import CATALOG, Selection
 from exporter.settings import DECLARED
 from tests.chart.rendering import (
@@ -288,6 +290,21 @@ def test_broker_sends_what_is_selected(events, version):
     assert told == broker_environment(version, url, value_types=value_types)
 
 
+@pytest.mark.parametrize("mode", ["embedded", "sidecar", "service"])
+def test_physical_tenants(mode):
+    """Every tenant's list names us, and every index prefix the tenant."""
+    version = "8.10.9" if mode == "embedded" else "8.10"
+    camunda = {"version": version, "physicalTenants": ["red"]}
+
+    told = Rendered(enabled(mode, camunda=camunda)).read(ENV)
+
+    expected = broker_environment(version, "http://a:1", physical_tenants=["red"])
+    start = "CAMUNDA_PHYSICALTENANTS_"
+    assert {name: told[name] for name in told if start in name} == {
+        name: expected[name] for name in expected if start in name
+    }
+
+
 def test_several_backends():
     """Each has its settings under its name, and the broker sends what any selects."""
     values = enabled("sidecar", backend={})
@@ -350,16 +367,16 @@ def test_broker_with_an_existing_secret():
     secret = {"existingSecret": "ingest", "existingSecretKey": "password"}
     rendered = Rendered(enabled("service") | {"ingest": {"secret": secret}})
 
-    (variable,) = rendered.wiring["orchestration"]["env"]
-    assert variable == {
-        "name": "APP_INTEGRATIONS_INGEST_PASSWORD",
-        "valueFrom": {
-            "secretKeyRef": {"name": "ingest", "key": "password", "optional": True}
-        },
+    wiring = rendered.wiring["orchestration"]
+    assert wiring["envFrom"][-1] == {
+        "prefix": "APP_INTEGRATIONS_INGEST_",
+        "secretRef": {"name": "ingest", "optional": True},
     }
+    assert "env" not in wiring  # which would replace what the operator has there
     told = rendered.read(ENV)
     end = "APPINTSPOOL_ARGS_AUTHENTICATION_PASSWORD"
-    assert told[f"CAMUNDA_DATA_EXPORTERS_{end}"] == f"${{{variable['name']}}}"
+    variable = "${APP_INTEGRATIONS_INGEST_password}"
+    assert told[f"CAMUNDA_DATA_EXPORTERS_{end}"] == variable
 
 
 @pytest.mark.parametrize("mode", ["embedded", "sidecar", "service"])
@@ -367,8 +384,8 @@ def test_existing_secrets_are_files(mode):
     """Keys of any name become files that the settings name, in every mode."""
     secret = {"existingSecret": "mine", "existingSecretKey": "a key.txt"}
     tls = {name: {"secret": secret} for name in ("ca", "cert", "key")}
-    names = ("apiKey", "signing", "headers", "ingest")
-    given = {name: {"secret": secret} for name in names}
+    given = {name: {"secret": secret} for name in ("apiKey", "signing", "headers")}
+    given["ingest"] = {"secret": secret | {"existingSecretKey": "a_key"}}
     rendered = Rendered(enabled(mode) | given | {"tls": tls})
 
     found = holder(rendered, mode)
@@ -458,13 +475,26 @@ def test_certificates_in_the_values(mode):
     assert variables["APP_INTEGRATIONS_TLS_CA_PATH"] == "/etc/app-integrations/tls.ca"
 
 
-def test_switched_off():
-    """Off, nothing is there for a broker or an exporter to read, whatever is set."""
-    for path in EXAMPLES:
-        rendered = Rendered(example(path) | {"enabled": False})
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_switched_off(path):
+    """Off, there is nothing to read but, for our entrypoint, that it is off."""
+    values = example(path) | {"enabled": False}
+    rendered = Rendered(values)
 
-        (wiring,) = rendered.objects
-        assert wiring["metadata"]["name"] == "app-integrations-exporter-wiring"
+    embedded = values.get("mode", "embedded") == "embedded"
+    off = {"APP_INTEGRATIONS_ENABLED": "false"} if embedded else {}
+    assert rendered.read(ENV) == off
+    assert len(rendered.objects) == 1 + len(off)
+
+
+def test_an_official_exporter_is_switched_off():
+    """What the entrypoint would take over starts nothing while the flag is off."""
+    name = "ZEEBE_BROKER_EXPORTERS_APPINT_CLASSNAME"
+    official = {name: OFFICIAL}
+
+    assert wiring.is_wanted(official)
+    assert not wiring.is_wanted(official | Rendered({}).read(ENV))
+    assert wiring.is_wanted(official | Rendered(enabled()).read(ENV))
 
 
 def test_backend_is_said_once():

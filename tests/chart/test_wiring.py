@@ -1,5 +1,6 @@
 """The values for the release of Camunda do what they are for, in the official chart."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import exporter
 from scripts import chart as charts
 from scripts import helm
 from scripts.chart import MODES
+from scripts.helm import RefusedError
 from tests.chart.official import VERSION, VERSIONS, key, official
 from tests.chart.rendering import ENV, EXAMPLES, OWN, Rendered, enabled, example
 
@@ -43,6 +45,8 @@ def merged(*layers):
 def wired(values, version=VERSION, own=None):
     """Return the brokers of a release with *own* values, wired for *version*."""
     camunda = values.get("camunda", {}) | {"version": f"{version}.21"}
+    if version != "8.10":
+        camunda.pop("physicalTenants", None)
     wiring = Rendered(values | {"camunda": camunda}).wiring
     brokers = {key(version): own or {}}
     values = merged(CAMUNDA, brokers, wiring)
@@ -57,6 +61,7 @@ def container(pod, version=VERSION):
 
 
 DIGEST = "sha256:%064x"
+TAG = f":{{}}.21-app-integrations-{exporter.__version__}"
 
 
 @pytest.fixture(params=EXAMPLES, ids=lambda path: path.stem.removesuffix("-values"))
@@ -71,18 +76,24 @@ def test_valid(broker, version):
     kubernetes_validate.validate(broker, version, strict=True)
 
 
+def test_registry_in_the_repository():
+    """A registry that the image's name begins with isn't put behind another one."""
+    image = {"repository": "localhost:5000/a/b", "tag": "1"}
+    shared = {"image": {"registry": "registry.example"}}
+    pod = wired(enabled(image=image) | {"global": shared})["spec"]["template"]["spec"]
+
+    assert container(pod)["image"] == "localhost:5000/a/b:1"
+
+
 def test_everything_optional(broker):
     """No object of ours that is missing keeps a broker from starting."""
     pod = broker["spec"]["template"]["spec"]
     containers = pod["containers"] + (pod.get("initContainers") or [])
     for each in containers:
         for source in each.get("envFrom", []):
-            (reference,) = source.values()
-            if reference["name"] in (ENV, OWN):
+            reference = source.get("configMapRef") or source["secretRef"]
+            if reference["name"] in (ENV, OWN) or "prefix" in source:
                 assert reference["optional"] is True
-        for variable in each.get("env", []):
-            if "secretKeyRef" in variable.get("valueFrom", {}):
-                assert variable["valueFrom"]["secretKeyRef"]["optional"] is True
     for volume in pod["volumes"]:
         if volume["name"] == "app-integrations-secrets":
             sources = volume["projected"]["sources"]
@@ -122,7 +133,94 @@ def test_broker_reads_ours(mode):
         {"configMapRef": {"name": ENV, "optional": True}},
         {"secretRef": {"name": ENV, "optional": True}},
     ]
-    assert len(sources) == 3
+    assert "app-integrations" not in str(sources[:-2])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_version(version, mode):
+    """The brokers of each chart read our variables, and get image or sidecar."""
+    secret = {"secret": {"existingSecret": "ours", "existingSecretKey": "key"}}
+    values = enabled(mode, ingest=secret, extraVolumes=[{"name": "x", "emptyDir": {}}])
+    broker = wired(values, version)
+
+    kubernetes_validate.validate(broker, "1.34", strict=True)
+    pod = broker["spec"]["template"]["spec"]
+    sources = str(container(pod, version)["envFrom"])
+    assert sources.count(f"'{ENV}'") == 2
+    assert ("'prefix': 'APP_INTEGRATIONS_INGEST_'" in sources) is (mode != "embedded")
+    image = container(pod, version)["image"]
+    assert image.endswith(TAG.format(version)) is (mode == "embedded")
+    sidecars = [each["name"] for each in pod.get("initContainers") or []]
+    assert ("app-integrations-exporter" in sidecars) is (mode == "sidecar")
+    names = {volume["name"] for volume in pod["volumes"]}
+    assert ("x" in names) is (mode != "service")
+
+
+def test_no_version():
+    """Without a version nothing is wired: the values of 8.7 have another key."""
+    assert Rendered({}).wiring == {}
+
+
+OTHER = "8.8.21" if VERSION != "8.8" else "8.9.17"
+
+
+@pytest.mark.skipif(key() == "zeebe", reason="up to 12.x no template is read there")
+@pytest.mark.parametrize(
+    "mode,version", [("embedded", OTHER), *((mode, "8.7.26") for mode in MODES)]
+)
+def test_guard(mode, version):
+    """Camunda isn't upgraded where it would keep an old image, or lose the wiring."""
+    wiring = Rendered(enabled(mode, camunda={"version": version})).wiring
+
+    with pytest.raises(RefusedError) as refused:
+        Rendered(merged(CAMUNDA, wiring), chart=official(), name="camunda")
+
+    sentence = "is wired for Camunda 8.[789]: set camunda.version in its release"
+    assert re.search(sentence, str(refused.value))
+
+
+def test_literals_without_blanks():
+    """The official chart folds long lines at blanks, which would end a literal."""
+    for mode, version in itertools.product(MODES, ["8.7.26", "8.8.21"]):
+        wiring = Rendered(enabled(mode, camunda={"version": version})).wiring
+        for values in wiring.values():
+            for text in values.get("podAnnotations", {}).values():
+                assert not any(" " in each for each in re.findall('"(.*?)"', text))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_pulled_as_told(mode):
+    """How an image is pulled, and with which Secrets, is told to whatever pulls it."""
+    image = {"pullPolicy": "Never", "pullSecrets": [{"name": "ours"}]}
+    values = enabled(mode, image=image)
+    pod = wired(values)["spec"]["template"]["spec"]
+    puller = container(pod)
+    if mode == "sidecar":
+        (puller,) = pod["initContainers"]
+    if mode == "service":
+        assert "ours" not in str(pod["imagePullSecrets"])
+        pod = Rendered(values).find("StatefulSet")["spec"]["template"]["spec"]
+        (puller,) = pod["containers"]
+
+    assert puller["imagePullPolicy"] == "Never"
+    assert pod["imagePullSecrets"] == [{"name": "ours"}]
+
+
+def test_policy_of_camunda():
+    """Nothing is said of how Camunda's images are pulled while nobody asks for it."""
+    assert set(Rendered(enabled()).wiring) == {"orchestration"}
+
+
+@pytest.mark.parametrize("mode", ["sidecar", "service"])
+def test_operators_variables(mode):
+    """The list of variables that the operator has stays as it is."""
+    own = {"env": [{"name": "MINE", "value": "a"}]}
+    secret = {"secret": {"existingSecret": "ours", "existingSecretKey": "key"}}
+
+    pod = wired(enabled(mode, ingest=secret), own=own)["spec"]["template"]["spec"]
+
+    assert {"name": "MINE", "value": "a"} in container(pod)["env"]
 
 
 def test_wiring_without_a_cluster():
@@ -134,6 +232,19 @@ def test_wiring_without_a_cluster():
     values = subprocess.check_output(["sed", script], input=text, text=True)
 
     assert yaml.safe_load(values) == Rendered(enabled()).wiring
+
+
+@pytest.mark.parametrize("mode", ["sidecar", "service"])
+@pytest.mark.parametrize("adapt", ["force", "disabled"])
+def test_openshift(mode, adapt):
+    """User and groups are left to a cluster that chooses them, told as Camunda is."""
+    compatibility = {"openshift": {"adaptSecurityContext": adapt}}
+    values = enabled(mode, **{"global": {"compatibility": compatibility}})
+
+    text = yaml.safe_dump(Rendered(values).objects)
+
+    assert bool(re.search("runAsUser|fsGroup:", text)) is (adapt == "disabled")
+    assert "runAsNonRoot: true" in text
 
 
 @pytest.mark.parametrize("mode", ["sidecar", "service"])
@@ -185,7 +296,6 @@ def test_image_instead_of_another(image, name):
         ("8.8.21", "8.8.21-app-integrations-0.1.0"),
         ("8.10.0-alpha5", "8.10.0-alpha5-app-integrations-0.1.0"),
         ("8.8", None),
-        ("", None),
     ],
 )
 def test_tag_of_the_distribution(version, tag):
@@ -223,9 +333,11 @@ def test_tag_of_make_image(base, version):
 def test_stock_image(mode):
     """Beside a broker in its own container, its image and its command stay."""
     pod = wired(enabled(mode))["spec"]["template"]["spec"]
+    release = Rendered(CAMUNDA, chart=official(), name="camunda")
+    stock = release.find("StatefulSet", "camunda-zeebe")["spec"]["template"]["spec"]
 
-    assert container(pod)["command"] == ["bash", "/usr/local/bin/startup.sh"]
-    assert "app-integrations" not in container(pod)["image"]
+    for name in ("image", "command"):
+        assert container(pod).get(name) == container(stock).get(name)
 
 
 def test_sidecar():
@@ -291,6 +403,17 @@ def test_only_brokers_reach_the_ingest():
     assert admin == {"ports": [{"port": "exporter-admin"}]}
 
 
+def test_brokers_in_the_network_of_nodes():
+    """Brokers that no NetworkPolicy recognises are let in by an address."""
+    peer = {"ipBlock": {"cidr": "10.0.0.0/8"}}
+    values = enabled("service", networkPolicy={"extraFrom": [peer]})
+
+    ingest, _ = Rendered(values).find("NetworkPolicy")["spec"]["ingress"]
+
+    assert peer in ingest["from"]
+    assert len(ingest["from"]) == 2
+
+
 def checksum(values):
     """Return what tells the exporter's own pod that something has changed."""
     pod = Rendered(values).find("StatefulSet")["spec"]["template"]
@@ -328,6 +451,32 @@ def test_changes_restart_the_brokers(mode):
                 f'(lookup "v1" "{kind}" .Release.Namespace "{name}").data' in template
             )
     assert template.count("lookup") == 2 * len(names)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "camunda", [{"version": "8.8.21", "lookup": False}, {"version": "8.7.26"}]
+)
+def test_checksum_without_lookup(mode, camunda):
+    """Where Helm may not look, or reads no template, wiring again restarts brokers."""
+    changes = [
+        {},
+        {"env": {"APP_INTEGRATIONS_BATCH_SIZE": 7}},
+        {"apiKey": {"secret": {"inlineSecret": "made-up"}}},
+        {"enabled": False},
+    ]
+    found = set()
+    for change in changes:
+        values = enabled(mode, camunda=camunda) | change
+        brokers = [
+            each for each in Rendered(values).wiring.values() if "envFrom" in each
+        ]
+        found |= {
+            each["podAnnotations"]["checksum/app-integrations"] for each in brokers
+        }
+
+    assert not any("lookup" in each for each in found)
+    assert len(found) == len(changes)
 
 
 def test_time_to_stop():

@@ -38,7 +38,7 @@ ports:
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
 securityContext:
-  {{- toYaml .Values.containerSecurityContext | nindent 2 }}
+  {{- include "app-integrations-exporter.securityContext" (dict "root" . "context" .Values.containerSecurityContext) | nindent 2 }}
 volumeMounts:
   {{- if $optional }}
   - name: data
@@ -67,4 +67,13 @@ httpGet:
   path: {{ $.path }}
   port: exporter-admin
 {{- end }}
+{{- end }}
+
+{{/* The security context .context, without user and groups where the cluster of .root chooses them, as the official chart decides it. */}}
+{{- define "app-integrations-exporter.securityContext" -}}
+{{- $adapt := .root.Values.global.compatibility.openshift.adaptSecurityContext }}
+{{- $openshift := .root.Capabilities.APIVersions.Has "security.openshift.io/v1" }}
+{{- $context := .context | default dict }}
+{{- if or (eq $adapt "force") (and (eq $adapt "auto") $openshift) }}{{ $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}{{ end }}
+{{- toYaml $context }}
 {{- end }}

@@ -37,8 +37,10 @@ What the exporter is told, but for secrets: what this chart decides, then `env`,
 
 {{/*
 What the broker is told where our entrypoint doesn't tell it: files/broker.yaml, for the version of Camunda. A password from
-somebody's own Secret is a variable of the broker's container, and the broker puts it where it's mentioned.
+somebody's own Secret is a variable of the broker's container, its key behind a prefix, and the broker puts it where it's mentioned.
 */}}
+{{- define "app-integrations-exporter.ingestPrefix" -}}APP_INTEGRATIONS_INGEST_{{- end }}
+
 {{- define "app-integrations-exporter.brokerVariables" -}}
 {{- $ingest := (include "app-integrations-exporter.given" . | fromYaml).ingest | default dict }}
 {{- $host := ternary "127.0.0.1" (include "app-integrations-exporter.service" .) (eq .Values.mode "sidecar") }}
@@ -48,7 +50,7 @@ somebody's own Secret is a variable of the broker's container, and the broker pu
       "{url}" (printf "http://%s:%s" $host (include "app-integrations-exporter.ingestPort" .))
       "{bulk_size}" (include "app-integrations-exporter.setting" $size)
       "{username}" (include "app-integrations-exporter.setting" $user)
-      "{password}" (ternary "${APP_INTEGRATIONS_INGEST_PASSWORD}" "" (empty $ingest.name | not)) }}
+      "{password}" (empty $ingest.name | ternary "" (printf "${%s%s}" (include "app-integrations-exporter.ingestPrefix" .) ($ingest.key | default ""))) }}
 {{- $selected := include "app-integrations-exporter.selected" . }}
 {{- $variables := dict }}
 {{- range $name, $value := include "app-integrations-exporter.brokerTemplate" . | fromYaml }}
@@ -64,7 +66,20 @@ somebody's own Secret is a variable of the broker's container, and the broker pu
 {{- if eq .Values.mode "sidecar" }}
   {{- $_ := set $variables "ZEEBE_RESTORE_IGNOREFILESINTARGET" "lost+found,app-integrations" }}
 {{- end }}
-{{- toYaml $variables }}
+{{- toYaml (merge $variables (include "app-integrations-exporter.tenantVariables" . | fromYaml)) }}
+{{- end }}
+
+{{/* What makes every physical tenant export to us. A list in the broker's own `env` wins over this one. */}}
+{{- define "app-integrations-exporter.tenantVariables" -}}
+{{- with .Values.camunda.physicalTenants }}
+{{- range append . "default" | uniq }}
+{{- $start := printf "CAMUNDA_PHYSICALTENANTS_%s_DATA_EXPORTERS" (upper .) }}
+{{ $start }}ASSIGNED: appintspool
+{{- if ne . "default" }}
+{{ $start }}_APPINTSPOOL_ARGS_INDEX_PREFIX: zeebe-record-{{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* What the backends select, one behind the other; one without a selection of its own selects what the plain name says. */}}

@@ -140,8 +140,12 @@ APP_INTEGRATIONS_SPOOL_DIR: ""
   {{- if not (include "app-integrations-exporter.brokerVersion" .) }}
 - camunda.version is {{ $version | quote }}, must be like 8.8 or 8.8.21, and 8.5 or later
   {{- end }}
-{{- else if ne .Values.mode "embedded" }}
-- camunda.version is not set, must be the version of your Camunda, like 8.8, in mode {{ .Values.mode }}
+{{- else }}
+- camunda.version is not set, must be the version of your Camunda, like 8.8
+{{- end }}
+{{- $known := include "app-integrations-exporter.brokerVersion" . | trim }}
+{{- if and .Values.camunda.physicalTenants $known (ne $known "8.10") }}
+- camunda.physicalTenants is set, must be left out before Camunda 8.10
 {{- end }}
 {{- if and (eq .Values.mode "embedded") (not (include "app-integrations-exporter.image" .)) }}
 - camunda.version doesn't name an image, must be the whole version of your Camunda, like 8.8.21, or image.tag be set, in mode embedded
@@ -155,6 +159,10 @@ APP_INTEGRATIONS_SPOOL_DIR: ""
 {{- $host := include "app-integrations-exporter.setting" (dict "root" . "name" "APP_INTEGRATIONS_INGEST_HOST" "default" "127.0.0.1") }}
 {{- $alone := regexMatch `^(localhost|127\..*|::1)$` $host }}
 {{- $secret := (include "app-integrations-exporter.given" . | fromYaml).ingest }}
+{{- $key := ($secret | default dict).key | default "" }}
+{{- if and (ne .Values.mode "embedded") (not (regexMatch `^[A-Za-z0-9_]*$` $key)) }}
+- ingest.secret.existingSecretKey is {{ quote $key }}, must be of A-Z a-z 0-9 _ in mode {{ .Values.mode }}, as it becomes part of a variable's name
+{{- end }}
 {{- if not (or $secret $alone) }}
 - ingest.secret is not set, must be a password for the brokers, as others could reach the ingest at {{ $host }} (mode {{ .Values.mode }})
 {{- else if and (not $secret) (.Values.env | default dict).APP_INTEGRATIONS_INGEST_USERNAME }}

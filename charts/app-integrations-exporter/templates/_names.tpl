@@ -9,13 +9,13 @@ No Service may begin like our settings, or like those of the broker: Kubernetes 
 {{- define "app-integrations-exporter.brokerEnv" -}}app-integrations-exporter-env{{- end }}
 {{- define "app-integrations-exporter.ownEnv" -}}app-integrations-exporter-settings{{- end }}
 
-{{/* Metadata of the object called .name, else like the chart, in .namespace if it isn't the release's, with .more labels. */}}
+{{/* Metadata of the object called .name, else like the chart, in .namespace if it isn't the release's, with .more labels and its own .annotations. */}}
 {{- define "app-integrations-exporter.metadata" -}}
 name: {{ .name | default (include "app-integrations-exporter.name" .root) }}
 namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
   {{- include "app-integrations-exporter.labels" . | nindent 2 }}
-{{- with .root.Values.commonAnnotations }}
+{{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -24,6 +24,13 @@ annotations:
 {{- define "app-integrations-exporter.selector" -}}
 app.kubernetes.io/name: {{ include "app-integrations-exporter.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{/* The key of the brokers' values in the official chart, which is the name of their container, too; nothing without camunda.version. */}}
+{{- define "app-integrations-exporter.camundaKey" -}}
+{{- with include "app-integrations-exporter.brokerVersion" . }}
+{{- ternary "zeebe" "orchestration" (has . (list "8.5" "8.6" "8.7")) }}
+{{- end }}
 {{- end }}
 
 {{/* The pods of Camunda's brokers, as the official chart labels them. */}}
@@ -53,13 +60,23 @@ app.kubernetes.io/component: zeebe-broker
 {{- $tag := include "app-integrations-exporter.tag" . }}
 {{- if or $image.digest $tag }}
 {{- with include "app-integrations-exporter.registry" . }}{{ . }}/{{ end }}
-{{- $image.repository }}
+{{- include "app-integrations-exporter.repository" . }}
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $tag }}{{ end }}
 {{- end }}
 {{- end }}
 
 {{- define "app-integrations-exporter.registry" -}}
-{{- .Values.image.registry | default .Values.global.image.registry | default "" | trimSuffix "/" }}
+{{- $inside := include "app-integrations-exporter.registryInside" . }}
+{{- .Values.image.registry | default $inside | default .Values.global.image.registry | default "" | trimSuffix "/" }}
+{{- end }}
+
+{{/* The registry at the beginning of image.repository, told from a name as Docker tells it; none where image.registry is set. */}}
+{{- define "app-integrations-exporter.registryInside" -}}
+{{- if not .Values.image.registry }}{{ regexFind `^([^/]*[.:][^/]*|localhost)/` .Values.image.repository }}{{ end }}
+{{- end }}
+
+{{- define "app-integrations-exporter.repository" -}}
+{{- trimPrefix (include "app-integrations-exporter.registryInside" .) .Values.image.repository }}
 {{- end }}
 
 {{/* The tag, as docs/image.md has it; the distribution's is known when the whole version of Camunda is. */}}

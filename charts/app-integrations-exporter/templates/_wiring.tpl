@@ -1,27 +1,34 @@
 {{/*
 What the release of Camunda is given once: values for the official chart. None of it has an effect while `enabled` is false,
-so that it can stay.
+so that it can stay, but for the image of mode embedded. Without camunda.version it's empty: the key depends on it.
 */}}
 {{- define "app-integrations-exporter.wiring" -}}
-orchestration:
-  {{- if eq .Values.mode "embedded" }}
-  {{- if include "app-integrations-exporter.image" . }}
+{{- $key := include "app-integrations-exporter.camundaKey" . }}
+{{- $policy := .Values.image.pullPolicy | default .Values.global.image.pullPolicy }}
+{{- if not $key -}}
+# Empty until camunda.version says which values the chart of Camunda reads.
+{}
+{{- else }}
+{{- if and (eq .Values.mode "embedded") $policy -}}
+# The chart of Camunda has one policy for all of its images.
+global:
   image:
-    {{- with include "app-integrations-exporter.registry" . }}
-    registry: {{ . | quote }}
-    {{- end }}
-    repository: {{ .Values.image.repository | quote }}
-    {{- if not .Values.image.digest }}
-    tag: {{ include "app-integrations-exporter.tag" . | quote }}
-    {{- end }}
-    # Empty, it keeps that of another image from being put behind this name.
-    digest: {{ .Values.image.digest | default "" | quote }}
-  command: [app-integrations-entrypoint, bash, /usr/local/bin/startup.sh]
-  {{- else }}
-  # More comes in here, and is needed to switch the exporter on: the image, once camunda.version or image.tag tells which.
-  {{- end }}
-  {{- end }}
+    pullPolicy: {{ $policy }}
+{{ end }}
+{{- if eq $key "zeebe" -}}
+# Charts for 8.8 and later ignore what is said below `zeebe`; this tells you, instead of leaving the exporter out silently.
+orchestration:
   podAnnotations:
+    app-integrations/guard: >-
+      {{ include "app-integrations-exporter.guard" . }}
+{{ end -}}
+{{ $key }}:
+  {{- include "app-integrations-exporter.wiring.image" . }}
+  podAnnotations:
+    {{- if and (eq .Values.mode "embedded") (eq $key "orchestration") (include "app-integrations-exporter.image" .) }}
+    app-integrations/guard: >-
+      {{ include "app-integrations-exporter.guard" . }}
+    {{- end }}
     checksum/app-integrations: >-
       {{ include "app-integrations-exporter.checksum" . }}
   envFrom:
@@ -31,16 +38,65 @@ orchestration:
     - secretRef:
         name: {{ include "app-integrations-exporter.brokerEnv" . }}
         optional: true
-    {{- if eq .Values.mode "embedded" }}
-    {{- with .Values.envFrom }}
+    {{- with (include "app-integrations-exporter.given" . | fromYaml).ingest }}
+    {{- if and .name .key (ne $.Values.mode "embedded") }}
+    # With a prefix, since `env` would replace yours.
+    - prefix: {{ include "app-integrations-exporter.ingestPrefix" . }}
+      secretRef:
+        name: {{ .name | quote }}
+        optional: true
+    {{- end }}
+    {{- end }}
+  {{- include (printf "app-integrations-exporter.wiring.%s" .Values.mode) . }}
+{{- end }}
+{{- end }}
+
+{{/* The image of mode embedded, once its tag is known, and what it takes to pull it, or that of a sidecar. */}}
+{{- define "app-integrations-exporter.wiring.image" -}}
+{{- $secrets := .Values.image.pullSecrets | default .Values.global.image.pullSecrets }}
+{{- $image := and (eq .Values.mode "embedded") (include "app-integrations-exporter.image" .) }}
+{{- if and (ne .Values.mode "service") (or $image $secrets) }}
+  image:
+    {{- with $secrets }}
+    pullSecrets:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- if $image }}
+    {{- with include "app-integrations-exporter.registry" . }}
+    registry: {{ . | quote }}
+    {{- end }}
+    repository: {{ include "app-integrations-exporter.repository" . | quote }}
+    {{- if not .Values.image.digest }}
+    tag: {{ include "app-integrations-exporter.tag" . | quote }}
+    {{- end }}
+    # Empty, it keeps that of another image from being put behind this name.
+    digest: {{ .Values.image.digest | default "" | quote }}
+    {{- end }}
+{{- end }}
+{{- if and (eq .Values.mode "embedded") (not $image) }}
+  # More comes in here, and is needed to switch the exporter on: the image, once camunda.version or image.tag tells which.
+{{- end }}
+{{- end }}
+
+{{- define "app-integrations-exporter.wiring.embedded" -}}
+{{- with .Values.envFrom }}
     {{- toYaml . | nindent 4 }}
-    {{- end }}
-    {{- end }}
-  {{- with include "app-integrations-exporter.wiredEnv" . | fromYamlArray }}
+{{- end }}
+{{- if include "app-integrations-exporter.image" . }}
+  command: [app-integrations-entrypoint, bash, /usr/local/bin/startup.sh]
+{{- end }}
+{{- with include "app-integrations-exporter.extraEnv" . | fromYamlArray }}
   env:
     {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- if eq .Values.mode "sidecar" }}
+{{- end }}
+{{- include "app-integrations-exporter.wiring.volumes" . }}
+{{- with concat (include "app-integrations-exporter.mount" . | fromYamlArray) (.Values.extraVolumeMounts | default list) }}
+  extraVolumeMounts:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{- define "app-integrations-exporter.wiring.sidecar" }}
   initContainers:
     - {{ include "app-integrations-exporter.container" . | nindent 6 | trim }}
       restartPolicy: Always
@@ -49,36 +105,26 @@ orchestration:
         initialDelaySeconds: 600
         {{- include "app-integrations-exporter.probe" (dict "probe" (omit . "initialDelaySeconds") "path" "/healthz") | nindent 8 }}
       {{- end }}
-  {{- end }}
-  {{- if ne .Values.mode "service" }}
-  {{- with concat (include "app-integrations-exporter.volume" . | fromYamlArray) (.Values.extraVolumes | default list) }}
+{{- include "app-integrations-exporter.wiring.volumes" . }}
+{{- end }}
+
+{{- define "app-integrations-exporter.wiring.service" }}{{ end }}
+
+{{- define "app-integrations-exporter.wiring.volumes" -}}
+{{- with concat (include "app-integrations-exporter.volume" . | fromYamlArray) (.Values.extraVolumes | default list) }}
   extraVolumes:
     {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- end }}
-  {{- if eq .Values.mode "embedded" }}
-  {{- with concat (include "app-integrations-exporter.mount" . | fromYamlArray) (.Values.extraVolumeMounts | default list) }}
-  extraVolumeMounts:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- end }}
+{{- end }}
 {{- end }}
 
-{{/* Variables of the broker's container that can't be in our ConfigMap. */}}
-{{- define "app-integrations-exporter.wiredEnv" -}}
-{{- $variables := list }}
-{{- if eq .Values.mode "embedded" }}{{ $variables = include "app-integrations-exporter.extraEnv" . | fromYamlArray }}{{ end }}
-{{- range include "app-integrations-exporter.given" . | fromYaml }}
-  {{- if and (eq .value "ingest") .name .key (ne $.Values.mode "embedded") }}
-    {{- $key := dict "name" .name "key" .key "optional" true }}
-    {{- $variables = append $variables (dict "name" .variable "valueFrom" (dict "secretKeyRef" $key)) }}
-  {{- end }}
-{{- end }}
-{{- toYaml $variables }}
-{{- end }}
-
-{{/* A template for the official chart, which makes a change of ours one of the pods that read it. */}}
+{{/*
+A template for the official chart, which makes a change of ours one of the pods that read it. Where templates aren't read
+(up to 8.7), or may not look (camunda.lookup), it's a constant for each state of our settings: it takes effect when Camunda is wired again.
+*/}}
 {{- define "app-integrations-exporter.checksum" -}}
+{{- if or (not .Values.camunda.lookup) (eq (include "app-integrations-exporter.camundaKey" .) "zeebe") }}
+{{- ternary (include "app-integrations-exporter.digest" .) "off" .Values.enabled }}
+{{- else }}
 {{- $names := list (include "app-integrations-exporter.brokerEnv" .) }}
 {{- if eq .Values.mode "sidecar" }}{{ $names = append $names (include "app-integrations-exporter.ownEnv" .) }}{{ end }}
 {{- $looked := list }}
@@ -88,4 +134,20 @@ orchestration:
   {{- end }}
 {{- end }}
 {{- printf `{{ list %s | toJson | sha256sum }}` (join " " $looked) }}
+{{- end }}
+{{- end }}
+
+{{/* A checksum of everything that the exporter and the brokers are told. */}}
+{{- define "app-integrations-exporter.digest" -}}
+{{- list (include "app-integrations-exporter.settings" .) (include "app-integrations-exporter.given" .) (include "app-integrations-exporter.brokerVariables" .) | toJson | sha256sum }}
+{{- end }}
+
+{{/*
+A template for the official chart that stops an upgrade to another version of Camunda than the wiring is for. The blanks of
+its literal are escaped: the official chart folds long lines at blanks before it reads the template.
+*/}}
+{{- define "app-integrations-exporter.guard" -}}
+{{- $version := include "app-integrations-exporter.camundaVersion" . | regexFind `^[0-9]+\.[0-9]+` }}
+{{- $why := printf "app-integrations-exporter is wired for Camunda %s: set camunda.version in its release to the new version, in mode embedded with an image for it, then wire Camunda again (docs/install/helm.md)" $version }}
+{{- printf `{{ if not (hasPrefix "%s." .Chart.AppVersion) }}{{ fail "%s" }}{{ end }}%s` $version (replace " " `\u0020` $why) $version }}
 {{- end }}
