@@ -10,10 +10,11 @@ import asyncio
 import json
 import math
 import sys
+from collections.abc import Callable
 
 from exporter.declaration import PREFIX
-from exporter.distribution import enabling
-from exporter.distribution.actuator import USUAL, Released, open_actuator, release
+from exporter.distribution.actuator import USUAL, ActuatorError, open_actuator
+from exporter.distribution.changing import Changed, Step, change, enabling, releasing
 from exporter.distribution.wiring import exporter_id
 from exporter.musts import POSTABLE
 
@@ -22,33 +23,35 @@ SECONDS = 60.0
 
 def uninstall(args: argparse.Namespace) -> int:
     """Have the broker stop exporting to us, and keep its log for us no longer."""
-    released = asyncio.run(_release(args))
-    forgotten = released.status is None
+    released = asyncio.run(_changed(args, releasing))
+    name, known = released.exporter, bool(released.statuses)
     if args.json:
-        result = {
-            "id": released.exporter,
-            "status": released.status,
-            "forgotten": forgotten,
-        }
-        print(json.dumps(result))
+        status = "DISABLED" if known else None
+        print(json.dumps({"id": name, "status": status, "forgotten": not known}))
     else:
-        print(f"{released.exporter} is {'not known' if forgotten else 'disabled'}")
+        print(f"{name} is {'disabled' if known else 'not known'}")
     _say(advice(released))
     return 0
 
 
 def enable(args: argparse.Namespace) -> int:
     """Have the broker export to us again, after an uninstall."""
-    name = asyncio.run(_enable(args))
+    enabled = asyncio.run(_changed(args, enabling))
+    name, others = enabled.exporter, ", ".join(enabled.others) or "none at all"
+    if "ENABLED" not in enabled.statuses:
+        raise ActuatorError(
+            f"The broker has no variables for an exporter {name}; it lists {others}",
+            remedy="Give every broker its variables, and restart them: docs/broker.md",
+        )
     print(json.dumps({"id": name}) if args.json else f"{name} is enabled")
     _say(f"{name} gets what happens from now on")
     return 0
 
 
-def advice(released: Released) -> str:
+def advice(released: Changed) -> str:
     """Return what became of it, and what is left to do."""
     name = released.exporter
-    if released.status is not None:
+    if released.statuses:
         return (
             f"{name} gets nothing more, and no log is kept for it. Now remove its "
             f"variables from every broker (or set {PREFIX}ENABLED=false where the "
@@ -96,16 +99,10 @@ def add_broker_to(command: argparse.ArgumentParser) -> None:
     )
 
 
-async def _enable(args: argparse.Namespace) -> str:
+async def _changed(args: argparse.Namespace, next_step: Callable[..., Step]) -> Changed:
     broker, tenant = args.broker or USUAL, args.physical_tenant
     async with open_actuator(broker, tenant=tenant) as actuator:
-        return await enabling.enable(actuator, args.id, args.timeout, _say)
-
-
-async def _release(args: argparse.Namespace) -> Released:
-    broker, tenant = args.broker or USUAL, args.physical_tenant
-    async with open_actuator(broker, tenant=tenant) as actuator:
-        return await release(actuator, args.id, args.timeout, _say)
+        return await change(actuator, args.id, next_step, args.timeout, _say)
 
 
 def _say(text: str) -> None:

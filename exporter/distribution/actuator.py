@@ -1,25 +1,14 @@
 """
-Have a broker stop keeping its log for an exporter, by asking its actuator.
-
-A broker remembers its exporters in the configuration of the cluster, and keeps its log
-until each of them has got it. What it takes to be released from that:
-
-- Disabled, an exporter gets nothing and holds nothing up, in every version from 8.6 on.
-  It stays in the list, without its variables, too, and disabled when they come back.
-- Without its variables an exporter that was enabled holds up the log for good
-  (CONFIG_NOT_FOUND); in this state, and in no other, it can be deleted. So it is since
-  8.8 and the patches of autumn 2025 (8.7.12 and the 8.6 of that time); in earlier ones
-  to remove the variables was enough.
+The actuator of a broker, as far as it is about exporters.
 
 Answers to a request for a change: 202, it is done after a moment; 409, another change
 is in progress; 400, or 404 from 8.10 on, it can't be. From 8.10 on a cluster lists an
 exporter once for each physical tenant, and changes that of the tenant it is told.
 """
 
-import enum
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -27,13 +16,7 @@ import aiohttp
 from yarl import URL
 
 from exporter import codec
-from exporter.distribution.changing import (
-    ActuatorError,
-    BusyError,
-    SilentError,
-    insist,
-    once,
-)
+from exporter.errors import ExporterError
 
 USUAL = "http://127.0.0.1:9600"
 ANSWER_SECONDS = 10.0
@@ -45,42 +28,27 @@ WHERE = (
     "--broker, and run this where that is reached"
 )
 
-
-class Step(enum.Enum):
-    """What to do next about an exporter."""
-
-    NOTHING = "do nothing about"
-    WAIT = "wait for"
-    DISABLE = "disable"
-    DELETE = "delete"
-
-
-def next_step(
-    statuses: Collection[str],
-    accepted: Collection[Step] = (),
-    *,
-    deletable: bool = True,
-) -> Step:
-    """
-    Return what releases the log from an exporter that is listed with *statuses*.
-
-    *accepted* was asked for and may not be done yet; what the broker has refused to
-    delete is not *deletable*.
-    """
-    left = set(statuses) - {"DISABLED"}
-    if not left:
-        return Step.NOTHING
-    if left & {"ENABLING", "DISABLING"}:
-        return Step.WAIT
-    gone = "CONFIG_NOT_FOUND" in left
-    step = Step.DELETE if gone and deletable else Step.DISABLE
-    if step in accepted or (accepted and "UNKNOWN" in left):
-        return Step.WAIT
-    return step
-
-
 Statuses = dict[str, set[str]]
 """By physical tenant; one that needn't be named is ''."""
+
+
+class ActuatorError(ExporterError):
+    """The broker can't be asked, or doesn't do what it's asked for."""
+
+
+class SilentError(ActuatorError):
+    """Nothing answers where the broker should be."""
+
+
+class BusyError(ActuatorError):
+    """It may do it in a moment."""
+
+    def __init__(self, problem: str) -> None:
+        """Say what keeps it."""
+        super().__init__(
+            problem,
+            remedy="Run this again in a moment; the log of the broker says more",
+        )
 
 
 class Reply(NamedTuple):
@@ -154,19 +122,17 @@ class Actuator:
                 found[name][tenant if is_named else ""].add(state)
         return dict(found)
 
-    async def change(self, step: Step, exporter: str, tenant: str) -> Reply:
-        """Ask for *step* about *exporter* of *tenant*, and return the answer."""
-        if step is not Step.DELETE:
-            return await self.post(exporter, "disable", tenant)
-        url = self._exporters / exporter % _query(tenant)
-        status, body = await self._ask("DELETE", url)
-        return Reply(status, _said(body))
-
-    async def post(self, exporter: str, operation: str, tenant: str) -> Reply:
-        """Ask for *operation* about *exporter* of *tenant*, and return the answer."""
-        url = self._exporters / exporter / operation % _query(tenant)
-        # An actuator that reads a body refuses a request without one: 415.
-        status, body = await self._ask("POST", url, json={})
+    async def change(self, verb: str, exporter: str, tenant: str) -> Reply:
+        """Ask to disable, enable or delete *exporter* of *tenant*."""
+        url = self._exporters / exporter
+        if tenant:
+            url = url.with_query(physicalTenant=tenant)
+        if verb == "delete":
+            status, body = await self._ask("DELETE", url)
+        else:
+            # An actuator that reads a body refuses a request without one: 415.
+            url = (url / verb).with_query(url.query)
+            status, body = await self._ask("POST", url, json={})
         return Reply(status, _said(body))
 
     async def _ask(self, method: str, url: URL, **more: Any) -> tuple[int, bytes]:
@@ -197,83 +163,6 @@ async def open_actuator(
     timeout = aiohttp.ClientTimeout(total=seconds or ANSWER_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         yield Actuator(session, broker, tenant)
-
-
-class Released(NamedTuple):
-    """An exporter that holds up no log any more."""
-
-    exporter: str
-    status: str | None
-    """`DISABLED`, or None when the broker doesn't know it (any more)."""
-    others: list[str]
-    """The other exporters that the broker lists."""
-    asked: bool
-    """Whether something had to be done."""
-
-
-async def release(
-    actuator: Actuator, wanted: str, seconds: float, say: Callable[[str], None]
-) -> Released:
-    """Return when *wanted* holds up the log no more; *say* what is done until then."""
-    return await insist(_Release(actuator, wanted, say), seconds)
-
-
-class _Release:
-    """What was asked for so far, and what was answered."""
-
-    def __init__(
-        self, actuator: Actuator, wanted: str, say: Callable[[str], None]
-    ) -> None:
-        self._actuator = actuator
-        self.exporter = wanted
-        self.tell = once(say)
-        self._accepted: dict[str, set[Step]] = defaultdict(set)
-        self._deletable = True
-        self.statuses: set[str] = set()
-
-    async def go_on(self) -> Released | None:
-        """Look, and do the next step; return the end of it if there is no more."""
-        listed = await self._actuator.exporters()
-        for name in listed:
-            if name.lower() == self.exporter.lower():
-                self.exporter = name
-        by_tenant = listed.pop(self.exporter, {})
-        self.statuses = set().union(*by_tenant.values())
-        for tenant, statuses in sorted(by_tenant.items()):
-            accepted = self._accepted[tenant]
-            step = next_step(statuses, accepted, deletable=self._deletable)
-            if step is Step.NOTHING:
-                continue
-            if step is not Step.WAIT:
-                await self._ask_for(step, tenant)
-            return None
-        status = "DISABLED" if self.statuses else None
-        asked = any(self._accepted.values())
-        return Released(self.exporter, status, sorted(listed), asked)
-
-    async def _ask_for(self, step: Step, tenant: str) -> None:
-        reply = await self._actuator.change(step, self.exporter, tenant)
-        name = named(self.exporter, tenant)
-        if reply.status == 202:
-            self._accepted[tenant].add(step)
-            self.tell(f"The broker takes the request to {step.value} {name}")
-        elif step is Step.DELETE:
-            self._deletable = False
-            self.tell(f"The broker doesn't delete {name}: {reply}")
-        else:
-            raise ActuatorError(
-                f"The broker doesn't disable {name}: {reply}",
-                remedy="Its log says more; mend that, and run this again",
-            )
-
-
-def named(exporter: str, tenant: str) -> str:
-    """Name an exporter, and its physical tenant if that isn't the only one."""
-    return f"{exporter} of the physical tenant {tenant}" if tenant else exporter
-
-
-def _query(tenant: str) -> dict[str, str]:
-    return {"physicalTenant": tenant} if tenant else {}
 
 
 def _reason(error: Exception) -> str:

@@ -1,76 +1,175 @@
 """
-See a change of an exporter through, for as long as it may take the broker.
+Have a broker let go of an exporter, or export to it again, and see that through.
 
-Whoever is busy is asked again, and everybody is told each thing once.
+A broker remembers its exporters in the configuration of the cluster, and keeps its log
+until each of them has got it. What it takes to be released from that:
+
+- Disabled, an exporter gets nothing and holds nothing up, in every version from 8.6 on.
+  It stays in the list, without its variables, too, and disabled when they come back;
+  enabled again, it gets what happens from that moment on.
+- Without its variables an exporter that was enabled holds up the log for good
+  (CONFIG_NOT_FOUND); in this state, and in no other, it can be deleted. So it is since
+  8.8 and the patches of autumn 2025 (8.7.12 and the 8.6 of that time); in earlier ones
+  to remove the variables was enough.
 """
 
 import asyncio
+import enum
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from typing import NamedTuple
 
-from exporter.errors import ExporterError
+from exporter.distribution.actuator import Actuator, ActuatorError, BusyError
 
 POLL_SECONDS = 0.2
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+
+class Step(enum.StrEnum):
+    """What to do next about an exporter."""
+
+    NOTHING = "do nothing about"
+    WAIT = "wait for"
+    DISABLE = "disable"
+    DELETE = "delete"
+    ENABLE = "enable"
 
 
-class ActuatorError(ExporterError):
-    """The broker can't be asked, or doesn't do what it's asked for."""
-
-
-class SilentError(ActuatorError):
-    """Nothing answers where the broker should be."""
-
-
-class BusyError(ActuatorError):
-    """It may do it in a moment."""
-
-    def __init__(self, problem: str) -> None:
-        """Say what keeps it."""
-        super().__init__(
-            problem,
-            remedy="Run this again in a moment; the log of the broker says more",
-        )
-
-
-class Change(Protocol[T_co]):
-    """A change of one exporter, step by step."""
+class Changed(NamedTuple):
+    """An exporter about which nothing is left to do."""
 
     exporter: str
-    """As the broker lists it, once it was looked for."""
+    """As the broker lists it."""
     statuses: set[str]
-    """What it was when that was last done."""
-    tell: Callable[[str], None]
+    """Empty when the broker doesn't know it (any more)."""
+    others: list[str]
+    """The other exporters that the broker lists."""
+    asked: bool
+    """Whether something had to be done."""
 
-    async def go_on(self) -> T_co | None:
-        """Look, and do the next step; return the end of it if there is no more."""
+
+def releasing(
+    statuses: Collection[str],
+    accepted: Collection[Step] = (),
+    *,
+    deletable: bool = True,
+) -> Step:
+    """
+    Return what releases the log from an exporter that is listed with *statuses*.
+
+    *accepted* was asked for and may not be done yet; what the broker has refused to
+    delete is not *deletable*.
+    """
+    left = set(statuses) - {"DISABLED"}
+    if not left:
+        return Step.NOTHING
+    if left & {"ENABLING", "DISABLING"}:
+        return Step.WAIT
+    gone = "CONFIG_NOT_FOUND" in left
+    step = Step.DELETE if gone and deletable else Step.DISABLE
+    if step in accepted or (accepted and "UNKNOWN" in left):
+        return Step.WAIT
+    return step
 
 
-async def insist(change: Change[T], seconds: float) -> T:
-    """Return the end of *change*, which may take so many *seconds*."""
+def enabling(
+    statuses: Collection[str],
+    accepted: Collection[Step] = (),
+    *,
+    deletable: bool = True,  # noqa: ARG001 -- as `releasing` has it
+) -> Step:
+    """Return what enables an exporter; without its variables it can't be."""
+    if "CONFIG_NOT_FOUND" in statuses or set(statuses) == {"ENABLED"}:
+        return Step.NOTHING
+    if "DISABLED" in statuses and Step.ENABLE not in accepted:
+        return Step.ENABLE
+    return Step.WAIT
+
+
+async def change(
+    actuator: Actuator,
+    wanted: str,
+    next_step: Callable[..., Step],
+    seconds: float,
+    say: Callable[[str], None],
+) -> Changed:
+    """
+    Return when *next_step* has nothing more to do about *wanted* in any tenant.
+
+    That may take so many *seconds*; *say* what is done until then, each thing once.
+    """
+    going = _Change(actuator, wanted, next_step, lru_cache(maxsize=None)(say))
     deadline = time.monotonic() + seconds
     while True:
         try:
-            if done := await change.go_on():
+            if done := await going.go_on():
                 return done
-            statuses = ", ".join(sorted(change.statuses))
             late = ActuatorError(
-                f"{change.exporter} still is {statuses} after {seconds:g} s",
+                f"{going.done.exporter} still is "
+                f"{', '.join(sorted(going.done.statuses))} after {seconds:g} s",
                 remedy="The change needs every broker of the cluster: get all of them "
                 "going, and run this again",
             )
         except BusyError as error:
-            change.tell(f"{error.problem}: trying again")
+            going.tell(f"{error.problem}: trying again")
             late = error
         if time.monotonic() >= deadline:
             raise late
         await asyncio.sleep(POLL_SECONDS)
 
 
-def once(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Return what says every text once, however often it's told."""
-    return lru_cache(maxsize=None)(say)
+class _Change:
+    """What was asked for so far, and what was answered."""
+
+    def __init__(
+        self,
+        actuator: Actuator,
+        wanted: str,
+        next_step: Callable[..., Step],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._actuator = actuator
+        self._next_step = next_step
+        self.tell = tell
+        self.done = Changed(wanted, set(), [], asked=False)
+        self._accepted: dict[str, set[Step]] = defaultdict(set)
+        self._deletable = True
+
+    async def go_on(self) -> Changed | None:
+        """Look, and do the next step; return the end of it if there is no more."""
+        listed, name = await self._actuator.exporters(), self.done.exporter
+        if name not in listed:
+            name = next((x for x in listed if x.lower() == name.lower()), name)
+        by_tenant = listed.pop(name, {})
+        statuses, asked = set().union(*by_tenant.values()), bool(self._accepted)
+        self.done = Changed(name, statuses, sorted(listed), asked)
+        for tenant, each in sorted(by_tenant.items()):
+            accepted = self._accepted.get(tenant, ())
+            step = self._next_step(each, accepted, deletable=self._deletable)
+            if step is Step.NOTHING:
+                continue
+            if step is not Step.WAIT:
+                await self._ask_for(step, tenant)
+            return None
+        return self.done
+
+    async def _ask_for(self, step: Step, tenant: str) -> None:
+        reply = await self._actuator.change(step, self.done.exporter, tenant)
+        name = named(self.done.exporter, tenant)
+        if reply.status == 202:
+            self._accepted[tenant].add(step)
+            self.tell(f"The broker takes the request to {step} {name}")
+        elif step is Step.DELETE:
+            self._deletable = False
+            self.tell(f"The broker doesn't delete {name}: {reply}")
+        else:
+            raise ActuatorError(
+                f"The broker doesn't {step} {name}: {reply}",
+                remedy="Its log says more; mend that, and run this again",
+            )
+
+
+def named(exporter: str, tenant: str) -> str:
+    """Name an exporter, and its physical tenant if that isn't the only one."""
+    return f"{exporter} of the physical tenant {tenant}" if tenant else exporter

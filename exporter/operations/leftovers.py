@@ -3,8 +3,13 @@
 from collections.abc import Collection
 
 from exporter.declaration import PREFIX
-from exporter.distribution.actuator import USUAL, named, open_actuator
-from exporter.distribution.changing import ActuatorError, SilentError
+from exporter.distribution.actuator import (
+    USUAL,
+    ActuatorError,
+    SilentError,
+    open_actuator,
+)
+from exporter.distribution.changing import named
 from exporter.distribution.wiring import exporter_id
 from exporter.operations.findings import Finding, Level, ok, problem, warning
 

@@ -8,7 +8,7 @@ import pytest
 from devkit.backend import HANG, Answer
 from exporter import cli
 from exporter.distribution import actuator, changing
-from exporter.distribution.actuator import Step, next_step
+from exporter.distribution.changing import Step, releasing
 from tests.unit.actuators import ActuatorStub
 
 NAME = "appintspool"
@@ -65,9 +65,9 @@ E, D, C, U = "ENABLED", "DISABLED", "CONFIG_NOT_FOUND", "UNKNOWN"
         (["NEWER"], [], True, Step.DISABLE),
     ],
 )
-def test_next_step(statuses, accepted, deletable, step):
+def test_releasing(statuses, accepted, deletable, step):
     """Only what is gone is deleted; all else that isn't disabled is to be that."""
-    assert next_step(statuses, accepted, deletable=deletable) is step
+    assert releasing(statuses, accepted, deletable=deletable) is step
 
 
 @pytest.mark.parametrize("looks", [0, 2])
