@@ -16,7 +16,7 @@ from yarl import URL
 
 HARMLESS = frozenset(
     {"content-type", "user-agent", "x-event-ids", "x-cluster-id", "x-org-id"}
-    | {"idempotency-key", "webhook-id", "webhook-timestamp"}
+    | {"idempotency-key", "webhook-id", "webhook-timestamp", "x-physical-tenant-id"}
 )
 WRITTEN: tuple[Callable[[str], str], ...] = (
     lambda text: json.dumps(text)[1:-1],

@@ -10,6 +10,7 @@ HEADERS = {
     "Authorization": "Bearer abc.def",
     "X-Team": "blue team",
     "X-Event-Ids": "1-1-1,1-2-2",
+    "X-Physical-Tenant-Id": "orange",
     "X-Short": "a",
 }
 URL = "https://backend.example/in?token=s%C3%A4cret&v=1#fragment"
@@ -36,7 +37,7 @@ def test_what_is_hidden():
 
 def test_what_is_shown():
     """What tells an operator something, and keeps nothing secret, stays."""
-    text = "400 Bad Request: application/json 1-1-1 at backend.example/in"
+    text = "400 Bad Request: application/json 1-1-1 of orange at backend.example/in"
     assert hidden(text) == text
 
 
