@@ -98,7 +98,7 @@ lock: $(BIN)/python ## resolve the dependencies anew, with hashes, into requirem
 	@$(LOCK) pyproject.toml --constraint requirements/dev.lock --output-file requirements/runtime.lock
 	@$(LOCK) --upgrade --group freeze --constraint requirements/dev.lock --output-file requirements/freeze.lock
 
-chart-package: $(VENV)/.dev ## put the Helm chart into an archive in dist/
+chart-package: $(VENV)/.dev ## put the Helm chart into an archive in dist/ (CHART_HOME=)
 	@mkdir -p dist
 	@$(BIN)/python -m scripts.helm charts/app-integrations-exporter dist
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from helm_python.chart import Chart, package
 from helm_python.chart import lint as _lint
 from helm_python.errors import HelmError
@@ -54,9 +55,17 @@ def render(
     return {path.partition("/templates/")[2]: text for path, text in texts.items()}
 
 
-def archive(chart: Path, destination: Path) -> Path:
-    """Return the chart as an archive in *destination*."""
-    return Path(package(chart, destination=destination))
+def archive(chart: Path, destination: Path, home: str = "") -> Path:
+    """Return the chart as an archive in *destination*, with its project's *home*."""
+    if not home:
+        return Path(package(chart, destination=destination))
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(shutil.copytree(chart, Path(scratch) / chart.name))
+        file = copy / "Chart.yaml"
+        about = yaml.safe_load(file.read_text(encoding="utf-8"))
+        about |= {"home": home, "sources": [home, *about["sources"]]}
+        file.write_text(yaml.safe_dump(about, sort_keys=False), encoding="utf-8")
+        return archive(copy, destination)
 
 
 def _by_engine(
@@ -103,4 +112,5 @@ def lint(
 
 
 if __name__ == "__main__":
-    print(archive(*map(Path, sys.argv[1:])))
+    _, source, target = sys.argv
+    print(archive(Path(source), Path(target), os.environ.get("CHART_HOME", "")))

@@ -35,7 +35,8 @@ def test_names_and_labels(rendered):
     assert len(set(named)) == len(named)
     for each in rendered.objects:
         labels = each["metadata"]["labels"]
-        assert labels["app.kubernetes.io/name"] == "app-integrations-exporter"
+        test = "-check" if each["kind"] == "Pod" else ""
+        assert labels["app.kubernetes.io/name"] == f"app-integrations-exporter{test}"
         assert labels["app.kubernetes.io/instance"] == "app-integrations"
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
         assert each["kind"] in FOREIGN or each["metadata"]["namespace"] == "camunda"
@@ -45,7 +46,7 @@ def test_names_and_labels(rendered):
 @pytest.mark.parametrize("name", ["123", "0x1", "true", "null", "a.b", "a" * 53])
 def test_any_name(name):
     """Names stay texts where YAML would make something else of them."""
-    placed = {"serviceAccountName": name, "priorityClassName": name}
+    placed = {"serviceAccount": {"name": name}, "priorityClassName": name}
     values = enabled("service", persistence={"storageClassName": name}, **placed)
 
     for each in Rendered(values, name=name, namespace=name).objects:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tarfile
 
 import pytest
 import yaml
@@ -10,7 +11,7 @@ import exporter
 from scripts import chart, helm
 from tests.chart.rendering import EXAMPLES, Rendered, enabled, example
 
-FILES = chart.files() | chart.wirings()
+FILES = chart.files()
 DEFAULTS = yaml.safe_load((chart.CHART / "values.yaml").read_text(encoding="utf-8"))
 
 
@@ -65,6 +66,18 @@ def test_archive(tmp_path):
         packed, unpacked = Rendered(values, chart=archive), Rendered(values)
         assert packed.objects == unpacked.objects
         assert packed.notes == unpacked.notes
+
+
+def test_home(tmp_path):
+    """A released chart names its project's own address, and what it belongs to."""
+    home = "https://project.example/exporter"
+    with tarfile.open(helm.archive(chart.CHART, tmp_path, home)) as packed:
+        about = yaml.safe_load(packed.extractfile(f"{chart.CHART.name}/Chart.yaml"))
+
+    before = yaml.safe_load((chart.CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert about["home"] == home
+    assert about["sources"] == [home, *before["sources"]]
+    assert about["icon"].startswith("data:image/svg+xml")
 
 
 def test_alerts():

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -11,9 +10,6 @@ from devkit.image import version_of
 from tests.image.docker import BASE_NAME, built, inspected
 from tests.kube.cluster import missing, namespace, run
 from tests.kube.installation import Installation
-
-STUB = Path(__file__).parents[1] / "chart" / "camunda-platform"
-
 
 # StatefulSets use claims that exist under these names. The last is of mode `service`.
 VOLUMES = ("data-camunda-zeebe-0", "spool-app-integrations-exporter-0")
@@ -56,7 +52,6 @@ def images(request):
 def installation(request, images, tmp_path_factory):
     """Return a namespace where nothing but the backend is installed."""
     mode = request.param
-    chart = os.environ.get("CAMUNDA_CHART") or STUB
     with namespace(mode) as place:
         for name in VOLUMES:
             place.apply("volume.yaml", name=name, image=images.standalone)
@@ -64,4 +59,4 @@ def installation(request, images, tmp_path_factory):
             place.kubectl("delete", "pod", name)
         restricted = "pod-security.kubernetes.io/enforce=restricted"
         place.kubectl("label", "namespace", place.name, restricted)
-        yield Installation(place, mode, images, chart, tmp_path_factory.mktemp(mode))
+        yield Installation(place, mode, images, tmp_path_factory.mktemp(mode))

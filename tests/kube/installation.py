@@ -10,11 +10,12 @@ from devkit.processes import LOOPBACK, Process, free_port
 from devkit.stories import RECORDINGS, VERSIONS, recording
 from devkit.waiting import eventually
 from scripts.chart import CHART
+from tests.chart.official import key, official
 from tests.kube import backend
 from tests.kube.cluster import HERE, PATIENCE, command
 
 CAMUNDA, EXPORTER = "camunda", "app-integrations"
-POD, CONTAINER = "camunda-zeebe-0", "orchestration"
+POD = "camunda-zeebe-0"
 EXPORTER_POD = "app-integrations-exporter-0"
 REST, MANAGEMENT = 8080, 9600
 
@@ -29,7 +30,7 @@ FILES = recording(RECORDINGS / VERSIONS[0]).deployments[MODEL]
 class Installation:
     """Both releases, wired as the notes of the exporter's chart say."""
 
-    def __init__(self, namespace, mode, images, chart, directory):
+    def __init__(self, namespace, mode, images, directory):
         """Install nothing but the backend; values go to files in *directory*."""
         self.namespace = namespace
         self.mode = mode
@@ -39,10 +40,13 @@ class Installation:
         self.backend.up()
         self.is_on = False
         self._images = images
-        self._chart = chart
+        minor = ".".join(images.version.split(".")[:2])
+        self._chart, self._key = official(minor), key(minor)
         self._directory = directory
-        stock = {"orchestration": {"image": image_values(images.stock)}}
-        self._camunda = [HERE / "alone.yaml", self._file("stock", stock)]
+        alone = yaml.safe_load((HERE / "alone.yaml").read_text(encoding="utf-8"))
+        alone = {self._key: alone.pop("orchestration")} | alone
+        stock = {self._key: {"image": image_values(images.stock)}}
+        self._camunda = [self._file("alone", alone), self._file("stock", stock)]
         self._wiring = None
 
     def apply(self, values):
@@ -73,12 +77,10 @@ class Installation:
     def noted(self, words):
         """Return the command with *words* in the notes of the exporter's release."""
         notes = self.namespace.helm("get", "notes", EXPORTER)
-        (line,) = {
-            line.strip()
-            for line in notes.splitlines()
-            if words in line and line.startswith("     ")
-        }
-        return re.sub(r"^kubectl", command("kubectl"), line)
+        # Followed by an option, it is another command.
+        found = re.compile(rf"     .*{re.escape(words)}(?! --wait)")
+        (line,) = {x.strip() for x in notes.splitlines() if found.match(x)}
+        return re.sub(r"\b(kubectl|helm)(?= )", lambda name: command(name[1]), line)
 
     def ready(self):
         """Wait for the brokers after a restart."""
@@ -138,7 +140,7 @@ class Installation:
         return await eventually(ids, within=SECONDS)
 
     def _shell(self, line):
-        container = (POD, f"--container={CONTAINER}")
+        container = (POD, f"--container={self._key}")
         return self.namespace.kubectl("exec", *container, "--", "bash", "-c", line)
 
     def _file(self, name, values):

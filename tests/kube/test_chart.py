@@ -6,6 +6,7 @@ each test leaves it as the next one needs it. Alone, a test installs what it nee
 """
 
 import json
+import re
 
 import pytest
 
@@ -22,8 +23,8 @@ ON = {
     "ingest": {"secret": {"inlineSecret": "made up"}},
 }
 OURS = ("APP_INTEGRATIONS_", "ZEEBE_BROKER_EXPORTERS_", "CAMUNDA_DATA_EXPORTERS_")
-# The wiring reads it from the user's own Secret, which nobody removes.
-OF_THE_USER = "APP_INTEGRATIONS_INGEST_PASSWORD"
+# The wiring reads the user's own Secret, which nobody removes, with this prefix.
+OF_THE_USER = "APP_INTEGRATIONS_INGEST_"
 
 
 @pytest.fixture
@@ -68,9 +69,11 @@ def test_notes(switched_on):
     """The commands in the notes show that events flow."""
     status = typed(switched_on.noted("exporter status"))
     check = typed(switched_on.noted("exporter check"))
+    tested = typed(switched_on.noted("helm test"))
 
     assert "nothing waits" in status
     assert "problem" not in check
+    assert re.search(r"Phase: +Succeeded", tested)
 
 
 async def test_what_waits(switched_on):
@@ -161,7 +164,8 @@ async def delivered(installation):
 async def assert_stock(installation):
     """Assert that broker and pods show no trace of the exporter."""
     names = {name for name in installation.variables() if name.startswith(OURS)}
-    assert names <= {OF_THE_USER}
+    left = {name for name in names if not name.startswith(OF_THE_USER)}
+    assert left <= {"APP_INTEGRATIONS_ENABLED"}
     assert "app-integrations" not in installation.processes()
     assert list(installation.uids()) == [POD]
     # The broker remembers its exporters, and soon finds that one is gone.
@@ -170,5 +174,6 @@ async def assert_stock(installation):
 
 def waiting(installation):
     """Return the number of events in the exporter's spool."""
-    status = typed(installation.noted("exporter status") + " --json || true")
-    return json.loads(status)["spool"]["events"]
+    line = installation.noted("exporter status")
+    status = typed(line.replace("exporter status", "exporter status --json || true"))
+    return json.loads(status[status.index("{") :])["spool"]["events"]
