@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from multidict import CIMultiDict
 
 from exporter import __version__
-from exporter.delivery.request import BATCH_HEADER, Request, name_of
+from exporter.delivery.request import IDENTITIES_HEADER, Request, name_of
 from exporter.delivery.signing import signed
 from exporter.reread import Reread
 from exporter.texts import headers_of, keys_of
 
 USER_AGENT = f"app-integrations-exporter/{__version__}"
-NO_BATCH = name_of("")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ class Credentials:
         headers.update({name: value for name, value in self.about.items() if value})
         headers.update(request.headers)
         if keys := keys_of(self.keys.current()):
-            name = request.headers.get(BATCH_HEADER, NO_BATCH)
+            name = name_of(request.headers.get(IDENTITIES_HEADER, ""))
             seconds = int(self.wall_clock())
             headers.update(signed(keys, name, seconds, request.body))
         return headers

@@ -23,7 +23,7 @@ from exporter.delivery.gate import Gate
 from exporter.delivery.outcome import Outcome, outcome_of
 from exporter.delivery.pieces import Aside, Piece
 from exporter.delivery.plan import Attempt, Plan, Watch
-from exporter.delivery.request import request_of
+from exporter.delivery.request import Keys, request_of
 from exporter.spool import Batch, Outbox, Verdict
 
 MOST_SUSPECTS = 20
@@ -51,6 +51,7 @@ class Delivery:
         self._in_flight = 0
         self._landed = asyncio.Event()
         self._draining = False
+        self._keys = Keys()
 
     async def run(self) -> None:
         """Deliver until cancelled; what is in flight then stays in the spool."""
@@ -147,7 +148,9 @@ class Delivery:
         piece.attempts += 1
         started = time.monotonic()
         request = request_of(piece.batch, self._plan.cluster_id, self._plan.written)
+        self._keys.give(request)
         answer = await self._backend.post(request)
+        self._keys.learn(request, answer)
         outcome = outcome_of(answer, self._plan.outcomes)
         piece.answer = answer
         self._watch.attempted(

@@ -58,6 +58,7 @@ class Answer:
 MOMENT = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.CONFLICT,  # it still works on what has the same Idempotency-Key
         HTTPStatus.TOO_EARLY,
         HTTPStatus.TOO_MANY_REQUESTS,
     }
@@ -119,6 +120,9 @@ REMEDIES_BY_STATUS: dict[int | None, str] = {
     HTTPStatus.METHOD_NOT_ALLOWED: "Correct the path in APP_INTEGRATIONS_URL",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "Put user and password for the proxy "
     "into its URL in HTTP_PROXY",
+    HTTPStatus.CONFLICT: "Look at the backend: it says that it has these events "
+    "already, or still works on them; if 409 means that it has them, set "
+    "APP_INTEGRATIONS_STATUS_OUTCOMES=409=delivered",
     HTTPStatus.GONE: "Correct the path in APP_INTEGRATIONS_URL",
 }
 REMEDIES_BY_FAILURE: dict[Failure | None, str] = {

@@ -6,9 +6,12 @@ backend's format says.
 """
 
 import hashlib
+import secrets
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from http import HTTPStatus
 
+from exporter.delivery.outcome import Answer
 from exporter.events import DEFAULT_TENANT, FORMATS, Format
 from exporter.spool import Batch, Limits
 
@@ -16,6 +19,7 @@ IDENTITIES_HEADER = "X-Event-Ids"
 BATCH_HEADER = "Idempotency-Key"
 TENANT_HEADER = "X-Physical-Tenant-Id"
 IDENTITIES_BYTES = 4096
+MOST_UNANSWERED = 10_000
 SHORTEST_IDENTITY = len("1-1-1795435200000")
 
 USUAL = FORMATS["camunda"]
@@ -49,6 +53,40 @@ def request_of(batch: Batch, cluster_id: str, written: Format = USUAL) -> Reques
 def name_of(identities: str) -> str:
     """Return what names a batch: the same for the same events, also after a restart."""
     return hashlib.sha256(identities.encode()).hexdigest()
+
+
+class Keys:
+    """
+    The keys of one backend's requests, by which it may tell that one is a repeat.
+
+    An attempt has the key of the one before only while it isn't known what became of
+    that: a backend may keep an answer it gave, and give it again to the same key.
+    """
+
+    def __init__(self) -> None:
+        """Begin with keys that follow from the events alone, as before a restart."""
+        self._salt = ""
+        self._unanswered: dict[str, str] = {}
+        """The keys of requests without an answer, by the names of their batches."""
+
+    def give(self, request: Request) -> None:
+        """Let *request* have its key."""
+        name = request.headers[BATCH_HEADER]
+        key = name_of(self._salt + name) if self._salt else name
+        request.headers[BATCH_HEADER] = self._unanswered.get(name, key)
+
+    def learn(self, request: Request, answer: Answer) -> None:
+        """Learn that *request* got *answer*."""
+        name, key = name_of(request.headers[IDENTITIES_HEADER]), BATCH_HEADER
+        if answer.status is None:
+            self._unanswered[name] = request.headers[key]
+            if len(self._unanswered) > MOST_UNANSWERED:  # some came in other batches
+                del self._unanswered[next(iter(self._unanswered))]
+        elif answer.status != HTTPStatus.CONFLICT or name not in self._unanswered:
+            # Else the backend still works on what got no answer.
+            self._unanswered.pop(name, None)
+            if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+                self._salt = secrets.token_hex()
 
 
 def limits_of(

@@ -29,7 +29,7 @@ from exporter import codec
 from tests.faults.history import History, Post
 from tests.faults.plan import Fault, Kind, Plan, RetryAfter
 
-REFUSALS = (400, 422, 409, 413)
+REFUSALS = (400, 422, 406, 413)
 """The answers to batches with a bad event, in turn."""
 
 PAUSE = 0.02

@@ -99,7 +99,7 @@ async def test_all_is_well(configure, server, tmp_path):
         (403, "problem", "Let APP_INTEGRATIONS_API_KEY be allowed"),
         (404, "problem", "Correct the path in APP_INTEGRATIONS_URL"),
         (405, "problem", "Correct the path in APP_INTEGRATIONS_URL"),
-        (409, "problem", "Look at the backend for the reason"),
+        (409, "problem", "Look at the backend: it says that it has these"),
         (410, "problem", "Correct the path in APP_INTEGRATIONS_URL"),
         (429, "problem", "Look at the backend: it has trouble"),
         (503, "problem", "Look at the backend: it has trouble"),

@@ -1,5 +1,6 @@
 """What is accepted reaches the backend: in order, once, and as the engine has it."""
 
+import asyncio
 import json
 from collections import defaultdict
 from operator import itemgetter
@@ -7,7 +8,7 @@ from operator import itemgetter
 import pytest
 import trustme
 
-from devkit.backend import Answer, Backend
+from devkit.backend import HANG, Answer, Backend
 from devkit.waiting import eventually
 from tests import recorded
 from tests.contract import promised
@@ -168,3 +169,43 @@ async def test_a_certificate_of_our_own(launch, client, monkeypatch, tmp_path):
         )
 
     assert process.saying("batch not delivered") == []
+
+
+async def test_a_backend_that_is_slow_and_knows_repeats(start, backend):
+    """What it still works on when a repeat comes is "not now", and no dead letter."""
+    done, working = asyncio.Event(), set()
+
+    async def slow(request):
+        key = request.headers["Idempotency-Key"]
+        if done.is_set() and key in working:
+            return 200
+        if key in working:
+            return 409
+        working.add(key)
+        return HANG
+
+    backend.answer = slow
+    exporter = await start(request_timeout_ms=200)
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: len(backend.requests) > 3)
+    done.set()
+    await eventually(lambda: backend.positions == [1])
+
+    assert len(working) == 1
+    assert (await exporter.metrics())["spool_dead_letters"] == 0
+
+
+async def test_a_backend_that_keeps_its_answers(start, backend):
+    """One that repeats its answer to the same key gets another key after a failure."""
+    answers = {}
+
+    def kept(request):
+        key = request.headers["Idempotency-Key"]
+        return answers.setdefault(key, 200 if len(answers) == 3 else 500)
+
+    backend.answer = kept
+    exporter = await start()
+    await exporter.bulk(tasks(1))
+
+    await eventually(lambda: backend.positions == [1])
+    assert len(answers) == 4

@@ -33,7 +33,7 @@ async def test_every_key_signs(start, backend):
 
 
 async def test_a_retry(start, backend, monkeypatch):
-    """A batch keeps its names when it is sent again; the time is the attempt's."""
+    """A message keeps its id when it is sent again; the time is the attempt's."""
     moments = iter([1_800_000_000.9, 1_800_000_060.1])
     monkeypatch.setattr("exporter.connecting.wall_clock", lambda: next(moments))
     answers = iter([503, 200])
@@ -45,7 +45,7 @@ async def test_a_retry(start, backend, monkeypatch):
 
     first, second = (post.headers for post in backend.requests)
     assert first["Webhook-Id"] == second["Webhook-Id"] == first["Idempotency-Key"]
-    assert first["Idempotency-Key"] == second["Idempotency-Key"]
+    assert first["Idempotency-Key"] != second["Idempotency-Key"]
     assert first["Webhook-Timestamp"] == "1800000000"
     assert second["Webhook-Timestamp"] == "1800000060"
     assert first["Webhook-Signature"] != second["Webhook-Signature"]

@@ -38,7 +38,7 @@ async def test_the_breaker_is_reported_when_all_is_refused(deliver, monkeypatch)
         assert story.delivery.breaker.cause is Cause.REFUSING
 
 
-@pytest.mark.parametrize("status", [400, 409, 413, 422])
+@pytest.mark.parametrize("status", [400, 406, 413, 422])
 @pytest.mark.parametrize("bad", [1, 17, 50])
 async def test_one_bad_event(deliver, status, bad):
     """A batch is halved until its bad event is alone; that one alone is given up."""

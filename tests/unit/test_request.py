@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import codec
-from exporter.delivery import empty, limits_of
-from exporter.delivery.request import Request, request_of
+from exporter.delivery import Answer, empty, limits_of
+from exporter.delivery import request as request_module
+from exporter.delivery.outcome import Failure
+from exporter.delivery.request import Keys, Request, request_of
 from exporter.events import CATALOG, FORMATS, Event
 from exporter.spool import Batch, Entry
 from exporter.spool.outbox import _fitting
@@ -65,6 +67,47 @@ def test_the_name_of_a_batch():
     assert len({name, fewer, elsewhere}) == 3
     identities = f"1-1-{NOON},1-2-{NOON}".encode()
     assert name == hashlib.sha256(identities).hexdigest()
+
+
+def attempt(keys, answer, *bodies):
+    """Return the key of a request with *bodies* that gets *answer*."""
+    request = request_of(a_batch(*bodies or [b"{}"]), "")
+    keys.give(request)
+    keys.learn(request, answer)
+    return request.headers["Idempotency-Key"]
+
+
+@pytest.mark.parametrize("status", [302, 401, 409, 422, 429, 503])
+def test_a_key_after_an_answer(status):
+    """What was answered, and not taken, has another key: the answer may be kept."""
+    keys = Keys()
+    first, second, third = (attempt(keys, Answer(status)) for _ in range(3))
+    other = attempt(keys, Answer(status), b"{}", b"{}")
+
+    assert len({first, second, third, other}) == 4
+
+
+def test_a_key_without_an_answer():
+    """What may have arrived has the same key until there is an answer."""
+    keys, lost = Keys(), Answer(failure=Failure.TIMEOUT)
+    attempt(keys, Answer(503), b"[]", b"[]")
+    first, second = attempt(keys, lost), attempt(keys, lost)
+    attempt(keys, Answer(503), b"[]", b"[]")
+    third, fourth = attempt(keys, Answer(409)), attempt(keys, Answer(503))
+    fifth = attempt(keys, Answer(200))
+
+    assert first == second == third == fourth
+    assert fifth != first
+
+
+def test_keys_that_are_forgotten(monkeypatch):
+    """Not even a backend that never answers makes us remember without end."""
+    monkeypatch.setattr(request_module, "MOST_UNANSWERED", 2)
+    keys, lost = Keys(), Answer(failure=Failure.TIMEOUT)
+    for size in range(1, 6):
+        attempt(keys, lost, *[b"{}"] * size)
+
+    assert len(keys._unanswered) == 2
 
 
 def test_a_physical_tenant():
