@@ -101,8 +101,10 @@ class Process:
         """Return the log lines with *message*, oldest first."""
         return [line for line in self.lines if line.get("message") == message]
 
-    def spawn(self, *, stdin: int = subprocess.DEVNULL) -> None:
-        """Start without waiting for anything."""
+    def spawn(
+        self, *, stdin: int = subprocess.DEVNULL, stderr: int | None = None
+    ) -> None:
+        """Start without waiting for anything; *stderr* gets the output of this run."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._begins = log.tell()
@@ -110,7 +112,7 @@ class Process:
                 [*REPORTING, *self._command],
                 stdin=stdin,
                 stdout=_guardian(),
-                stderr=log,
+                stderr=log if stderr is None else stderr,
                 env=self._environment,
                 cwd=self._cwd,
                 start_new_session=True,

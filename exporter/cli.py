@@ -22,13 +22,13 @@ from exporter.commands import arguments, backends, stub_backend
 from exporter.commands.broker_environment import add_to as add_broker_version_to
 from exporter.commands.broker_environment import broker_environment
 from exporter.commands.status import add_to as add_status_to
-from exporter.commands.status import status
+from exporter.commands.status import status, withheld
 from exporter.commands.uninstall import add_broker_to, enable, uninstall
 from exporter.commands.uninstall import add_to as add_uninstall_to
 from exporter.distribution.wiring import why_off
 from exporter.errors import ExporterError
 from exporter.operations import check as checks
-from exporter.operations import logs
+from exporter.operations import logs, outlet
 
 NAME = "app-integrations-exporter"
 DESCRIPTION = """\
@@ -62,6 +62,7 @@ log = logging.getLogger(NAME)
 
 def run(args: argparse.Namespace) -> int:
     """Receive records and deliver events until SIGTERM or SIGINT."""
+    outlet.unblock()
     if args.standby and (reason := why_off()):
         asyncio.run(standby.stand_by(reason))
         return 0
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> int:
     """Try the settings, the spool and the backend, and say what to do."""
-    findings = checks.findings(args.broker, backends.kept)
+    findings = checks.findings(args.broker, backends.kept, withheld)
     return asyncio.run(_check(findings, as_json=args.json))
 
 

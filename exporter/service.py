@@ -17,6 +17,7 @@ from exporter.errors import ExporterError
 from exporter.events import Mapper
 from exporter.ingest import OPTIONS, Ingest
 from exporter.listening import listening
+from exporter.musts import is_loopback
 from exporter.operations import backends, dead_letters, guard
 from exporter.operations.admin import Admin
 from exporter.operations.backends import Roster
@@ -142,7 +143,17 @@ def _tell(spool: Spool, observer: Observer) -> None:
 
 
 def _ready(spool: Spool, **ports: str) -> None:
-    """Say that the broker may come, where it and others find us."""
+    """Say that the broker may come, where it and others find us, and who listens in."""
+    if not is_loopback(ports["ingest"].rpartition(":")[0]):
+        log.warning(
+            "the ingest port has no TLS: records and its password cross the network "
+            "unencrypted",
+            extra={
+                "ingest": ports["ingest"],
+                "remedy": "Let only brokers reach it (NetworkPolicy), or put a service "
+                "mesh or a proxy with TLS in front: docs/security.md",
+            },
+        )
     about = {"waiting_events": spool.waiting.rows, "dead_letters": spool.dead.rows}
     log.info("ready", extra={"version": __version__, **ports, **about})
 

@@ -21,7 +21,7 @@ from exporter.distribution import home, takeover, wiring
 from exporter.distribution.supervisor import Program, Supervisor, unstartable
 from exporter.errors import ConfigError
 from exporter.listening import address
-from exporter.operations import logs
+from exporter.operations import logs, outlet
 from exporter.settings import Settings
 
 NAME = "app-integrations-entrypoint"
@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command in (["-h"], ["--help"]):
         print(USAGE)
         return 0
+    outlet.unblock()
     environ = dict(os.environ)
     command = command or _usual(environ)
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")
@@ -126,6 +127,7 @@ def _become(command: list[str], environ: Mapping[str, str]) -> int:
     """Replace this process by *command*; return only when that can't be done."""
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and so by its heirs
         signal.signal(ignored, signal.SIG_DFL)
+    sys.stderr.flush()
     try:
         os.execvpe(command[0], command, dict(environ))  # noqa: S606 -- as told
     except OSError as error:

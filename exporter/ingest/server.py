@@ -141,10 +141,11 @@ class Ingest:
                 # for ever, and none of its exporters would get on.
                 return answers.json(answers.NOTHING)
             allowed = error.headers.get("Allow")
+            target = request.rel_url.raw_path[:LONGEST_TARGET]
             return self._refuse(
                 error.status,
                 "illegal_argument_exception",
-                f"{request.method} {request.path[:LONGEST_TARGET]} is not served here: "
+                f"{request.method} {target} is not served here: "
                 f"{error.reason}. This is the App Integrations Exporter, which "
                 "takes what the broker's Elasticsearch exporter sends: bulk requests, "
                 "templates, policies and settings",

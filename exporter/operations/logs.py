@@ -7,8 +7,12 @@ given to a logger, so nothing here has to hide one.
 
 import json
 import logging
+import math
+import re
 import sys
 import time
+from collections.abc import Callable
+from typing import TextIO
 
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -16,23 +20,57 @@ from aiohttp.http_exceptions import HttpProcessingError
 OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
+# Neither a new line nor another order on the screen of whoever reads the log: control
+# characters (C0, C1), separators of lines, and those that change the direction of text.
+UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+NO_HTTP_SECONDS = 60.0
+
+
 class NoHttp(logging.Filter):
-    """One line instead of a traceback that quotes whatever somebody sent."""
+    """One line a minute instead of tracebacks that quote whatever somebody sent."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        """Begin with none; *now* is a monotonic clock."""
+        super().__init__()
+        self._now = now
+        self._said = -math.inf
+        self._requests = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten *record* when it's about a request that is no HTTP."""
-        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
-            record.levelno, record.levelname = logging.WARNING, "WARNING"
-            record.msg, record.args = "request is no HTTP: does the client use TLS?", ()
-            record.exc_info = None
+        """Shorten *record* when it's about a request that is no HTTP, or drop it."""
+        if not (
+            record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)
+        ):
+            return True
+        self._requests += 1
+        if self._now() < self._said + NO_HTTP_SECONDS:
+            return False
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = "request is no HTTP: does the client use TLS?", ()
+        record.exc_info = None
+        record.requests = self._requests
+        self._said, self._requests = self._now(), 0
         return True
+
+
+NO_HTTP = NoHttp()
+
+
+class Handler(logging.StreamHandler[TextIO]):
+    """Leaves it to the stream when to write: flushing may mean to wait."""
+
+    def flush(self) -> None:
+        """Do nothing."""
 
 
 def configure(level: str, form: str) -> None:
     """Send every logger's lines from *level* on to stderr, in *form*."""
-    logging.getLogger("aiohttp.server").addFilter(NoHttp())
+    logging.getLogger("aiohttp.server").addFilter(NO_HTTP)
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Handler(sys.stderr)
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
@@ -44,7 +82,12 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 def _json(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     # A lone surrogate has no UTF-8 form, but an escape that JSON knows.
-    return text.encode(errors="backslashreplace").decode()
+    return _safe(text.encode(errors="backslashreplace").decode())
+
+
+def _safe(text: str) -> str:
+    """Return *text* with escapes, as JSON has them, for what could deceive a reader."""
+    return UNSAFE.sub(lambda unsafe: json.dumps(unsafe[0])[1:-1], text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -70,6 +113,10 @@ class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         """Show the time of day alone: someone is watching."""
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return *record*; lines that follow the first one are indented."""
+        return "\n  ".join(map(_safe, super().format(record).split("\n")))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name
         """Put the fields behind the message, and leave an exception behind them."""

@@ -61,6 +61,7 @@ class Container(Process):
         *command,
         bounds=None,
         terminal=subprocess.DEVNULL,
+        stderr=None,
         bare=False,
         **variables,
     ):
@@ -69,7 +70,7 @@ class Container(Process):
         command = command or ("/bin/sh", "-c", BROKER)
         self._command = [sys.executable, "-c", run, *command]
         self._environment = self._variables | variables
-        self.spawn(stdin=terminal)
+        self.spawn(stdin=terminal, stderr=stderr)
 
     async def broker(self):
         """Return the process id of the broker, once it runs."""

@@ -1,13 +1,16 @@
 """What operations sees of the exporter, line by line."""
 
+import fcntl
 import json
 import logging
+import os
 import sys
 
 import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
-from exporter.operations import logs
+from devkit.clock import Clock
+from exporter.operations import logs, outlet
 
 log = logging.getLogger("exporter.test")
 
@@ -109,3 +112,116 @@ def test_a_request_that_is_no_http(capsys):
     assert json.loads(line)["level"] == "warning"
     assert "no HTTP" in json.loads(line)["message"]
     assert "secret" not in line
+
+
+def test_many_requests_that_are_no_http(caplog):
+    """They are one line a minute, which says how many there were."""
+    clock = Clock()
+    only = logs.NoHttp(clock)
+    noise = logging.getLogger("exporter.test.noise")
+    noise.addFilter(only)
+
+    for seconds in (0, 1, 1, 57.9, 0.1, 60):
+        clock.seconds += seconds
+        noise.error("Error handling request", exc_info=BadStatusLine("?"))
+    noise.error("something else")
+    noise.removeFilter(only)
+
+    assert [getattr(each, "requests", None) for each in caplog.records] == [
+        1,
+        4,
+        1,
+        None,
+    ]
+
+
+UNSAFE = [
+    *map(chr, range(0x20)),
+    *map(chr, range(0x7F, 0xA0)),
+    *"\xad\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufeff",
+    "\U000e0041",
+]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_nothing_deceives_a_reader(capsys, form):
+    """Control characters, line ends and marks of direction are escaped everywhere."""
+    logs.configure("INFO", form)
+    nasty = "".join(f"a{each}b" for each in UNSAFE if each not in "\r\n")
+
+    log.error("failed %s", nasty, extra={"path": nasty}, exc_info=ValueError(nasty))
+
+    written = capsys.readouterr().err
+    assert not set(UNSAFE) - {"\n"} & set(written)
+    if form == "json":
+        assert json.loads(written)["path"] == nasty
+        assert nasty in json.loads(written)["exception"]
+
+
+def test_a_text_forges_no_line(lines):
+    """In text for people, only the first line of a message begins like one."""
+    logs.configure("INFO", "text")
+
+    log.warning("no\n14:05:09 ERROR forged", extra={"said": "\n14:05:09 ERROR"})
+
+    assert [line[:3] for line in lines()[1:]] == ["  1"]
+
+
+@pytest.fixture
+def pipe():
+    """Return both ends of a pipe that takes no more than a page."""
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    with os.fdopen(read, "rb") as reader, os.fdopen(write, "w") as writer:
+        yield reader, writer
+
+
+def test_nobody_reads(pipe, monkeypatch):
+    """Writers go on while nobody reads; then the reader learns how much is missing."""
+    monkeypatch.setattr(outlet, "MOST_TEXTS", 100)
+    monkeypatch.setattr(outlet, "FLUSH_SECONDS", 0.05)
+    reader, writer = pipe
+    monkeypatch.setattr(sys, "stderr", outlet.Outlet(writer))
+    logs.configure("INFO", "json")
+
+    for number in range(1000):
+        log.warning("again", extra={"number": number, "padding": "x" * 100})
+    sys.stderr.flush()
+    seen = []
+    for text in reader:
+        seen.append(json.loads(text))
+        if "lost" in seen[-1]["message"]:
+            break
+
+    *written, last = seen
+    numbers = [line["number"] for line in written]
+    assert numbers == sorted(set(numbers))
+    assert 100 <= len(written) < 200
+    assert last["lines"] == 1000 - len(written)
+
+
+def test_all_is_written_at_the_end(pipe, monkeypatch):
+    """What was written before the end is there; what comes later waits for a reader."""
+    reader, writer = pipe
+    stream = outlet.Outlet(writer)
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    sys.stderr.write("a last word\n")
+    stream.finish()
+
+    assert reader.readline() == b"a last word\n"
+    assert sys.stderr is writer
+
+
+def test_a_reader_that_is_gone(monkeypatch):
+    """Nobody is told that nobody reads."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as writer:
+        stream = outlet.Outlet(writer)
+        monkeypatch.setattr(sys, "stderr", stream)
+
+        stream.write("in vain")
+        stream.finish()
+
+    assert sys.stderr is writer

@@ -1,0 +1,103 @@
+"""The log of a real process: who reads it decides nothing but what is read."""
+
+import fcntl
+import os
+import signal
+
+import aiohttp
+import pytest
+
+from devkit.waiting import eventually
+from tests.records import KEY, tasks
+from tests.service.containers import Container
+from tests.service.running import send
+from tests.service.wire import connected
+
+
+@pytest.fixture
+def pipe():
+    """Return both ends of a pipe that is full."""
+    read, write = os.pipe()
+    os.write(write, b"x" * fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096))
+    yield read, write
+    os.close(read)
+
+
+async def test_nobody_reads_the_log(launch, backend, client, pipe):
+    """With a full pipe behind it, the service takes, delivers, answers and stops."""
+    _, write = pipe
+    process = launch()
+    process.spawn(stderr=write)
+    os.close(write)
+    await process.ready(f"{process.admin_url}/readyz")
+
+    for position in range(1, 101):
+        body = tasks(position, value={"processInstanceKey": KEY + position})
+        assert await send(client, process.ingest_url, body) == 200
+    await eventually(lambda: len(backend.positions) == 100)
+    async with client.get(f"{process.admin_url}/healthz") as answer:
+        assert answer.status == 200
+    process.signal(signal.SIGTERM)
+
+    assert await process.ended() == 0
+
+
+async def test_a_failure_that_nobody_reads(launch, pipe):
+    """A process that can't start ends, also when nobody reads why."""
+    _, write = pipe
+    process = launch(URL="no address")
+
+    process.spawn(stderr=write)
+    os.close(write)
+
+    assert await process.ended() == 2
+
+
+async def test_nobody_reads_the_log_of_a_container(tmp_path, backend, pipe):
+    """With a full pipe behind it, a container runs its broker, and ends with it."""
+    _, write = pipe
+    container = Container(tmp_path, backend.url)
+
+    container.begin(stderr=write)
+    os.close(write)
+    broker = await container.broker()
+    container.signal(signal.SIGTERM)
+
+    assert broker
+    assert await container.ended() == 7
+    container.kill()
+
+
+@pytest.mark.parametrize("host, lines", [("127.0.0.1", 0), ("0.0.0.0", 1)])  # noqa: S104
+async def test_an_ingest_that_others_reach(start, host, lines):
+    """Where the broker's records cross a network, a line at the start says so."""
+    exporter = await start(
+        ingest_host=host, ingest_username="broker", ingest_password="hunter2"
+    )
+
+    said = exporter.lines.saying(
+        "the ingest port has no TLS: records and its password cross the network "
+        "unencrypted"
+    )
+
+    assert len(said) == lines
+    assert all("NetworkPolicy" in line.remedy for line in said)
+    assert "hunter2" not in str([vars(line) for line in said])
+
+
+async def test_noise_on_both_ports(launch):
+    """What is no HTTP makes few lines, whatever and however much is sent."""
+    process = launch()
+    await process.run()
+
+    for url in (process.ingest_url, process.admin_url):
+        for noise in (b"\x16\x03\x01", b"GET / HTTP/9", b"GET \xff", b"X" * 9000):
+            for _ in range(20):
+                async with connected(url.removeprefix("http://")) as wire:
+                    await wire.send(b"GET / HTTP/1.1\r\n\r\n%b\r\n\r\n" % noise)
+                    await wire.is_open(after=5)
+    async with aiohttp.ClientSession() as session, session.get(process.admin_url):
+        pass
+
+    assert len(process.saying("request is no HTTP: does the client use TLS?")) <= 2
+    assert len(process.lines) <= 5
