@@ -63,10 +63,10 @@ class Request:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events of a batch, or of a list of CloudEvents, in their order."""
+        """The events of a batch, or of CloudEvents in a list or alone, in order."""
         batch = self.json
         events: list[dict[str, Any]]
-        events = batch if isinstance(batch, list) else batch["events"]
+        events = batch if isinstance(batch, list) else batch.get("events", [batch])
         return events
 
 

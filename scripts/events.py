@@ -32,7 +32,7 @@ def formats(recorded: Examples) -> str:
     inside = event.body[1:-1].decode()
     short = f'"{first}":"{value}"'
     blocks = []
-    for each in list(FORMATS.values())[1:]:
+    for each in list(FORMATS.values())[1:3]:  # the last one writes them alike
         written = each.write(event, CLUSTER).decode().replace(inside, short)
         shown = _json(json.loads(written)).replace(
             short.replace(":", ": "), short.replace(":", ": ") + ", ..."

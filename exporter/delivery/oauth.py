@@ -6,12 +6,13 @@ still be used, its successor is fetched in the background.
 """
 
 import asyncio
+import base64
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import aiohttp
 from multidict import CIMultiDict
@@ -38,9 +39,11 @@ HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
 }
+CLIENT = ("client_id", "client_secret")
 # What RFC 6749 and 8707 let a server say; anything else could repeat what we sent.
+INVALID_CLIENT = "invalid_client"
 REASONS = frozenset(
-    {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"}
+    {"invalid_request", INVALID_CLIENT, "invalid_grant", "unauthorized_client"}
     | {"unsupported_grant_type", "invalid_scope", "invalid_target"}
 )
 
@@ -101,6 +104,8 @@ class OAuth:
         self._timeout = timeout
         self._now = now
         self._token: Token | None = None
+        self._basic = False
+        """Whether the server wants id and secret in a header, not in the form."""
         self._asked_with: dict[str, str] = {}
         self._paused_until = now()
         self._fetch: asyncio.Task[Token | Answer] | None = None
@@ -143,6 +148,14 @@ class OAuth:
 
     async def _renew(self, form: dict[str, str]) -> Token | Answer:
         fetched = await self._ask(form)
+        if isinstance(fetched, Answer) and INVALID_CLIENT in fetched.detail:
+            # Servers take one of two ways, and few say which.
+            self._basic = not self._basic
+            other = await self._ask(form)
+            if isinstance(other, Answer):
+                self._basic = not self._basic
+            else:
+                fetched = other
         if isinstance(fetched, Token):
             self._token, self._asked_with = fetched, form
         else:
@@ -151,11 +164,18 @@ class OAuth:
 
     async def _ask(self, form: dict[str, str]) -> Token | Answer:
         asked_at = self._now()
+        headers, sent = CIMultiDict(HEADERS), form
+        if self._basic:
+            sent = {name: form[name] for name in form if name not in CLIENT}
+            pair = ":".join(quote_plus(form[name]) for name in CLIENT)
+            basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
+            headers["Authorization"] = basic
+            form = form | {"Authorization": basic}  # nobody should read that either
         try:
             async with self._transport.post(
                 self._url,
-                data=urlencode(form).encode(),
-                headers=CIMultiDict(HEADERS),
+                data=urlencode(sent).encode(),
+                headers=headers,
                 limits=self._timeout,
             ) as response:
                 body = await _read(response)

@@ -120,6 +120,8 @@ REMEDIES_BY_STATUS: dict[int | None, str] = {
     HTTPStatus.METHOD_NOT_ALLOWED: "Correct the path in APP_INTEGRATIONS_URL",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "Put user and password for the proxy "
     "into its URL in HTTP_PROXY",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Set APP_INTEGRATIONS_FORMAT to what the "
+    "backend reads; cloudevents-single is for those that take CloudEvents one by one",
     HTTPStatus.CONFLICT: "Look at the backend: it says that it has these events "
     "already, or still works on them; if 409 means that it has them, set "
     "APP_INTEGRATIONS_STATUS_OUTCOMES=409=delivered",

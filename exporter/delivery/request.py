@@ -35,7 +35,11 @@ class Request:
 
 
 def empty(written: Format = USUAL) -> Request:
-    """Return a request without events: it asks whether the backend would take one."""
+    """
+    Return a request without events: it asks whether the backend would take one.
+
+    Its body is empty in a format where every event has a request of its own.
+    """
     return Request(written.before + written.after, content_type=written.content_type)
 
 
@@ -102,7 +106,7 @@ def limits_of(
     # More identities than these can't fit, so no more events need be looked at.
     fitting = IDENTITIES_BYTES // (prefix + SHORTEST_IDENTITY + 1)
     return Limits(
-        events=min(events, fitting),
+        events=1 if written.alone else min(events, fitting),
         bytes=body_bytes - len(empty(written).body),
         identities=IDENTITIES_BYTES,
         prefix=prefix,

@@ -1,5 +1,5 @@
 """
-How events are written in a request: three formats, chosen for each backend.
+How events are written in a request: four formats, chosen for each backend.
 
 Pure, and by joining bytes: the body of an event is never decoded.
 """
@@ -41,6 +41,8 @@ class Format:
     after: bytes
     write: Callable[[Event, str], bytes]
     """Writes an event of the cluster with this id; an empty one is none."""
+    alone: bool = False
+    """Whether every event has a request of its own."""
 
     def most_added(self, cluster_id: str, tenant: str = DEFAULT_TENANT) -> int:
         """Return how many bytes more than its body an event of *tenant* is, at most."""
@@ -135,6 +137,18 @@ CLOUD_EVENTS = Format(
     b"]",
     _cloud_event,
 )
+SINGLE_CLOUD_EVENT = Format(
+    "cloudevents-single",
+    "the same (structured mode), one in each request, whatever `BATCH_SIZE` says",
+    "application/cloudevents+json",
+    b"",
+    b"",
+    b"",
+    _cloud_event,
+    alone=True,
+)
 
-FORMATS = {each.name: each for each in (CAMUNDA, EXTENDED, CLOUD_EVENTS)}
+FORMATS = {
+    each.name: each for each in (CAMUNDA, EXTENDED, CLOUD_EVENTS, SINGLE_CLOUD_EVENT)
+}
 """Every format by its name, the usual one first."""

@@ -86,3 +86,32 @@ async def test_a_batch_does_not_wait_for_ever(start, backend):
 
     assert loop.time() - begun >= 0.05
     assert len(backend.requests) == 1
+
+
+def singles_only(request):
+    """Answer as a Knative broker does, which reads one CloudEvent a request."""
+    single = request.headers["Content-Type"] == "application/cloudevents+json"
+    return 202 if single and "specversion" in request.json else 415
+
+
+async def test_cloud_events_one_by_one(start, backend):
+    """A receiver of single CloudEvents gets one in each request."""
+    backend.answer = singles_only
+    exporter = await start(format="cloudevents-single")
+
+    await exporter.bulk(tasks(*range(1, 6)))
+    await eventually(lambda: sorted(backend.positions) == [1, 2, 3, 4, 5])
+
+    assert len(backend.requests) == 5
+
+
+async def test_a_receiver_that_reads_no_batches(start, backend):
+    """It says so with 415, and the log says which format it may read."""
+    backend.answer = singles_only
+    exporter = await start(format="cloudevents")
+
+    await exporter.bulk(tasks(1))
+    (line,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
+
+    assert "APP_INTEGRATIONS_FORMAT" in line.remedy
+    assert "cloudevents-single" in line.remedy

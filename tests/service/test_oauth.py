@@ -1,6 +1,7 @@
 """Requests carry a token, which is fetched once, in time, and by nobody's waiting."""
 
 import asyncio
+import base64
 
 import pytest
 
@@ -235,6 +236,37 @@ async def test_a_token_endpoint_that_is_silent(connect, backend, tokens):
 
     assert answer.failure is Failure.TOKEN
     assert backend.requests == []
+
+
+async def test_a_server_that_wants_a_header(connect, backend, tokens, now):
+    """Where the form's client is refused its id and secret go into a header."""
+    tokens.basic = True
+    settings = tokens.settings | {"oauth_client_secret": "hunter2: 1+1"}
+    async with connect(**settings, oauth_scope="events") as there:
+        await there.post(empty())
+        now.seconds += 4000
+        await there.post(empty())
+
+    assert sent(backend) == ["Bearer token-2", "Bearer token-3"]
+    encoded = base64.b64encode(b"exporter:hunter2%3A+1%2B1").decode()
+    said = [request.headers.get("Authorization") for request in tokens.requests]
+    assert said == [None, f"Basic {encoded}", f"Basic {encoded}"]
+    assert tokens.forms[1] == {"grant_type": "client_credentials", "scope": "events"}
+
+
+async def test_a_client_that_nobody_knows(connect, tokens):
+    """Both ways are tried each time, so that a change at the server is noticed."""
+    tokens.status, tokens.fields = 401, {"error": "invalid_client"}
+    async with connect(**tokens.settings) as there:
+        first, second = await there.post(empty()), await there.post(empty())
+        tokens.status, tokens.fields = 200, {}
+        third = await there.post(empty())
+
+    assert first == second
+    assert first.detail == "no token from 127.0.0.1: 401 invalid_client"
+    assert third.status == 200
+    basic = ["Authorization" in request.headers for request in tokens.requests]
+    assert basic == [False, True, False, True, False]
 
 
 async def test_a_secret_that_was_wrong(start, backend, tokens, tmp_path):

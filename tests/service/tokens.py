@@ -20,6 +20,8 @@ class TokenStub(Stub):
         """The fields of each answer, beside the token."""
         self.headers = {"Content-Type": "text/plain"}
         self.secret = "hunter2"
+        self.basic = False
+        """Whether it wants id and secret in a header."""
         self.gate = None
         """An event that answers wait for."""
 
@@ -41,6 +43,9 @@ class TokenStub(Stub):
         number, form = len(self.requests), self.forms[-1]
         if self.gate:
             await self.gate.wait()
-        status = self.status if form["client_secret"] == self.secret else 401
+        if self.basic and "Authorization" not in self.requests[-1].headers:
+            return Answer(400, body=b'{"error":"invalid_client"}')
+        right = self.basic or form.get("client_secret", self.secret) == self.secret
+        status = self.status if right else 401
         token = {"access_token": f"token-{number}"} if status == 200 else {}
         return Answer(status, self.headers, json.dumps(token | self.fields).encode())

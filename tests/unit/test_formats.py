@@ -16,7 +16,7 @@ from tests import recorded
 from tests.contract import EVENT, RECORD
 from tests.records import line
 
-CAMUNDA, EXTENDED, CLOUD_EVENTS = FORMATS.values()
+CAMUNDA, EXTENDED, CLOUD_EVENTS, SINGLE = FORMATS.values()
 KINDS = [each.name_of(kind) for each in CATALOG for kind in each.kinds]
 ADDED = ["eventId", "partition", "position", "timestamp", "brokerVersion"]
 URI = re.compile(r"[a-z][a-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=-]+")
@@ -62,7 +62,12 @@ def received(written):
 
 def test_names():
     """The usual one is the first; each has the name of the setting's value."""
-    assert list(FORMATS) == ["camunda", "camunda-extended", "cloudevents"]
+    assert list(FORMATS) == [
+        "camunda",
+        "camunda-extended",
+        "cloudevents",
+        "cloudevents-single",
+    ]
     assert all(form.name == name for name, form in FORMATS.items())
 
 
@@ -105,6 +110,15 @@ def test_cloud_events():
         b'"partitionkey":"2","time":"2026-11-23T15:14:07.000Z","data":{}}]'
     )
     assert batch_of(CLOUD_EVENTS, []) == b"[]"
+
+
+def test_a_single_cloud_event():
+    """In structured mode the body is the event, as the official SDK reads it."""
+    written = batch_of(SINGLE, [CREATED], "f3b2")
+
+    assert SINGLE.content_type == "application/cloudevents+json"
+    assert written == CLOUD_EVENTS.write(CREATED, "f3b2")
+    assert received(written).get_id() == CREATED.identity_in("f3b2")
 
 
 def test_without_a_cluster_id():
@@ -228,5 +242,5 @@ def test_keys_stay_text(form):
     data = event.get("data", event)
     assert digits
     assert all(isinstance(data[name], str) for name in digits)
-    if form is CLOUD_EVENTS:
+    if form in (CLOUD_EVENTS, SINGLE):
         assert event["subject"] == event["partitionkey"] == str(LARGEST)
