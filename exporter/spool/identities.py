@@ -10,12 +10,11 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from exporter.events import Event
-from exporter.spool.statements import insert
+from exporter.spool.statements import by_the_dozen, insert
 
 REMEMBER_MS = 60 * 60 * 1000
 LATER_MS = 24 * REMEMBER_MS
@@ -27,6 +26,11 @@ LARGEST = 2**63 - 1  # that SQLite knows
 
 # In the order of the table, which is that of time, so that the ends can be forgotten.
 COLUMNS = ("tenant", "partition", "timestamp", "position", "key")
+ALL = ", ".join(COLUMNS)
+KNOWN = f"""
+    WITH asked ({ALL}) AS (VALUES {{}})
+    SELECT asked.* FROM asked CROSS JOIN identity USING ({ALL})
+"""  # noqa: S608 - constants
 OF_PARTITION = "FROM identity WHERE tenant = ?1 AND partition = ?2"
 COUNT = f"SELECT count(*) {OF_PARTITION}"
 BEYOND = f"SELECT 1 {OF_PARTITION} AND timestamp {{}} ?3 LIMIT ?4"
@@ -104,16 +108,15 @@ class Identities:
 
     def _insert(self, of: Partition, events: list[Event]) -> list[Event]:
         """Remember *events* of one partition; return those that weren't yet."""
-        rows = [(*of, each.timestamp, each.position, each.key) for each in events]
-        add = partial(insert, self._connection, "identity", COLUMNS, rows)
+        # By their rows, because the same record may be there twice.
+        new = {(*of, each.timestamp, each.position, each.key): each for each in events}
         last = (*of, *self._memories[of].last)
-        if all(before < row for before, row in pairwise((last, *rows))):
-            add()  # three times as fast as to ask what is new
-            return events
-        new = set(add(new=True))
-        # The same record may be there twice.
-        first = dict(zip(rows, events, strict=True))
-        return [event for row, event in first.items() if row in new]
+        if not all(before < row for before, row in pairwise((last, *new))):
+            for places, values in by_the_dozen([*new]):
+                for row in self._connection.execute(KNOWN.format(places), values):
+                    del new[row]
+        insert(self._connection, "identity", COLUMNS, [*new])
+        return [*new.values()]
 
     def _forget(self, of: Partition, came: int, now: int) -> None:
         """Forget what is far from *now*, and what is beyond the largest number."""

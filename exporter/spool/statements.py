@@ -7,40 +7,36 @@ by the dozen, with few different texts, which keeps the statement cache small.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 LARGEST = 64
 
 
-def insert(
-    connection: sqlite3.Connection,
-    table: str,
-    columns: Sequence[str],
-    rows: Sequence[tuple[Any, ...]],
-    *,
-    new: bool = False,
-) -> list[tuple[Any, ...]]:
-    """
-    Insert *rows*, each with a value for every one of *columns*.
+Rows = Sequence[tuple[Any, ...]]
 
-    Only those that aren't there yet if they must be *new*, and returns these.
-    """
-    names, row = ",".join(columns), f"({','.join('?' * len(columns))})"
-    into = f"INSERT INTO {table} ({names}) VALUES "  # noqa: S608
-    then = f" ON CONFLICT DO NOTHING RETURNING {names}" if new else ""
-    inserted: list[tuple[Any, ...]] = []
+
+def insert(
+    connection: sqlite3.Connection, table: str, columns: Sequence[str], rows: Rows
+) -> None:
+    """Insert *rows*, each with a value for every one of *columns*."""
+    into = f"INSERT INTO {table} ({','.join(columns)}) VALUES "  # noqa: S608
+    for places, values in by_the_dozen(rows):
+        connection.execute(into + places, values)
+
+
+def by_the_dozen(rows: Rows) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield *rows* some at a time: what stands for them behind VALUES, and them."""
     start, size = 0, LARGEST
     while start < len(rows):
         if size > len(rows) - start:
             size //= 2
             continue
+        row = f"({','.join('?' * len(rows[start]))})"
         values = chain.from_iterable(rows[start : start + size])
-        statement = into + ",".join([row] * size) + then
-        inserted += connection.execute(statement, tuple(values))
+        yield ",".join([row] * size), tuple(values)
         start += size
-    return inserted
 
 
 def numbers(values: Iterable[int]) -> str:
