@@ -181,3 +181,16 @@ def test_notes_without_looking(api, tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert f"- {key()}.envFrom" in done.stdout
+
+
+@pytest.mark.parametrize("there", ["security.openshift.io/v1", "apps/v1"])
+def test_openshift(there, tmp_path):
+    """OpenShift is recognised by what its API has: it chooses user and groups."""
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(enabled("service")), encoding="utf-8")
+    command = [helm.command(), "template", "a", CHART, "--values", file]
+    command += ["--kube-version", helm.KUBERNETES]
+
+    text = subprocess.check_output([*command, "--api-versions", there], text=True)
+
+    assert ("runAsUser" in text and "fsGroup:" in text) is (there == "apps/v1")
