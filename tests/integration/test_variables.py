@@ -1,10 +1,11 @@
 """Each version of the broker takes the variables that the entrypoint gives it."""
 
+from devkit.arguments import version_of
 from exporter.distribution.broker_environment import broker_environment
 from exporter.distribution.takeover import OFFICIAL
 from tests.conftest import eventually
 from tests.integration.brokers import START_SECONDS
-from tests.integration.engine import LIFE, PATIENCE
+from tests.integration.engine import CREATED, LIFE, PATIENCE
 
 ID = "APPINTEXPORTER"
 OURS = ("APP_INTEGRATIONS_", "LD_LIBRARY_PATH", "_PYI_")
@@ -21,6 +22,21 @@ async def test_accepted(start, each_version):
 
     assert exporters == {"appintspool": "ENABLED", "recorder": "ENABLED"}
     assert [name for name in variables if name.startswith(OURS)] == []
+
+
+async def test_physical_tenants(start, version):
+    """Every tenant that a variable names exports to us, and `default` as before."""
+    red = {"CAMUNDA_PHYSICALTENANTS_RED_DATA_EXPORTERSASSIGNED": ""}
+    async with start(environment=red) as engine:
+        await engine.all_told(await engine.tasks(1), CREATED)
+        listed = await engine.broker.manage("exporters")
+
+    found = {(each.get("physicalTenant"), each["exporterId"]) for each in listed}
+    if version_of(version) < (8, 10):
+        assert found == {(None, "appintspool"), (None, "recorder")}
+    else:
+        ours = {(tenant, "appintspool") for tenant in ("default", "red")}
+        assert found == ours | {("default", "recorder")}
 
 
 async def test_unknown_argument(place, each_version, log):
