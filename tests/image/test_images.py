@@ -40,6 +40,16 @@ def test_the_entrypoint(images):
     assert config["Env"] == base["Env"]
 
 
+def test_the_tags(images):
+    """Camunda's version comes first, where the official chart looks for it."""
+    base = inspected(images.distribution)["Config"]["Labels"][BASE_NAME]
+    camunda = base.rpartition(":")[2]
+
+    tag = images.distribution.rpartition(":")[2].removesuffix("-standin")
+    assert tag == f"{camunda}-app-integrations-{exporter.__version__}"
+    assert images.standalone.endswith(f":{exporter.__version__}")
+
+
 def test_text_is_utf_8(images):
     """A container has no locale, and in a message an umlaut is an umlaut."""
     refused = run(
