@@ -111,11 +111,13 @@ def test_keys_that_are_forgotten(monkeypatch):
 
 
 def test_a_physical_tenant():
-    """Its requests and identities name it; those of the default one are as ever."""
+    """Requests, ids and log lines name it; those of the default one are as ever."""
     batch = a_batch(b"{}")
     ((_, event),) = batch.entries
-    east = request_of(Batch([Entry(1, event._replace(tenant="east"))]), "eu-1").headers
+    of_east = Batch([Entry(1, event._replace(tenant="east"))])
+    east = request_of(of_east, "eu-1").headers
 
+    assert (f"{batch}", f"{of_east}") == ("1-1..1-1", "east-1-1..east-1-1")
     assert "X-Physical-Tenant-Id" not in request_of(batch, "eu-1").headers
     assert east["X-Physical-Tenant-Id"] == "east"
     assert east["X-Event-Ids"] == f"eu-1-east-1-1-{NOON}"

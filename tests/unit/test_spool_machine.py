@@ -24,6 +24,7 @@ from tests.unit.spools import ANY, NOON, a_spool, an_event, failing, for_each, t
 
 NAMES = ("audit", "teams")
 SOME = st.sampled_from([NAMES, NAMES[:1], NAMES[1:]])
+TENANTS = ("default", "east")
 
 
 class SpoolMachine(RuleBasedStateMachine):
@@ -65,10 +66,11 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule(
         partition=st.integers(1, 2),
         instances=st.lists(st.integers(-1, 3), min_size=1, max_size=6),
+        tenants=st.sampled_from([TENANTS, TENANTS[:1], TENANTS[1:]]),
         data=st.data(),
     )
-    def append(self, partition, instances, data):
-        """Send new records of a partition."""
+    def append(self, partition, instances, tenants, data):
+        """Send new records of a partition, of one tenant or the same ones of two."""
         events = []
         for instance in instances:
             self.position += 1
@@ -80,7 +82,8 @@ class SpoolMachine(RuleBasedStateMachine):
                 instance=partition * 10 + instance if instance > 0 else -1,
                 backends=data.draw(SOME),
             )
-            events.append(event)
+            events += [event._replace(tenant=each) for each in tenants]
+        events.sort(key=lambda event: event.tenant)  # as they are accepted
         result = self.runner.run(self.spool.append(events))
         for name in NAMES:
             own = [event for event in for_each(events) if event.backends == (name,)]
@@ -133,6 +136,7 @@ class SpoolMachine(RuleBasedStateMachine):
             limits = replace(ANY, events=limit, bytes=size)
             taking = self.spool.outboxes[name].take(limits)
             batch = self.runner.run(asyncio.wait_for(taking, 30))
+            ready = [event for event in ready if event.tenant == ready[0].tenant]
             assert batch.events == ready[: len(batch.events)]
             assert 1 <= len(batch.events) <= limit
             body = b",".join(event.body for event in batch.events)
@@ -256,8 +260,13 @@ class SpoolMachine(RuleBasedStateMachine):
         self.backends = NAMES
         self.open()
         for name, waiting in self.waiting.items():
-            batches = self.runner.run(taken(self.spool, backend=name))
-            assert list(chain(*batches)) == [event.position for event in waiting]
+            for batch in self.runner.run(taken(self.spool, backend=name)):
+                first = waiting[0].tenant
+                own = [event for event in waiting if event.tenant == first]
+                assert batch == [event.position for event in own[: len(batch)]]
+                for event in own[: len(batch)]:
+                    waiting.remove(event)
+            assert not waiting
         self.close()
         self.runner.close()
         shutil.rmtree(self.root)
