@@ -14,7 +14,6 @@ from ipaddress import ip_address
 from typing import Any
 
 from aiohttp import ClientError, web
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from yarl import URL
 
@@ -55,7 +54,7 @@ class PortError(ExporterError):
 class Connection(web.RequestHandler):
     """A connection that ends when a head takes too long or too much."""
 
-    __slots__ = ("_head", "_late", "_strangers")
+    __slots__ = ("_broken", "_head", "_late", "_strangers")
 
     def __init__(
         self, server: web.Server, strangers: dict["Connection", None], **options: Any
@@ -66,6 +65,7 @@ class Connection(web.RequestHandler):
         self._late: asyncio.TimerHandle | None = None
         self._head = 0
         """Bytes of a head that isn't whole."""
+        self._broken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the first head its time, and the oldest stranger's place."""
@@ -77,8 +77,16 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Look whether this ends a head or is a part of one."""
+        if self._broken:
+            return
         requests = self._request_count
         super().data_received(data)
+        newest = self._messages[-1][0] if self._messages else None
+        if error := getattr(newest, "exc", None):
+            # What comes now would be an error again and again, and the frames in each
+            # traceback hold it until the garbage collector comes.
+            error.with_traceback(None)
+            self._broken = True
         if self._request_count > requests:
             self._forget()
         elif self._late or (self._waiter and not self._waiter.done()):
@@ -93,18 +101,6 @@ class Connection(web.RequestHandler):
         """Be no stranger any more."""
         self._forget()
         super().connection_lost(exc)
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer an error; that of a parser must not keep what was received."""
-        if isinstance(exc, HttpProcessingError):
-            exc.with_traceback(None)
-        return super().handle_error(request, status, exc, message)
 
     def _forget(self) -> None:
         self._strangers.pop(self, None)

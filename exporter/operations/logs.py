@@ -40,10 +40,11 @@ class NoHttp(logging.Filter):
         self._requests = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten *record* when it's about a request that is no HTTP, or drop it."""
-        if not (
-            record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)
-        ):
+        """Shorten *record* if it's about a request that is no HTTP, or drop it."""
+        error = record.exc_info and record.exc_info[1]
+        if isinstance(error, ConnectionError):
+            return False  # the client has gone, and that is its own affair
+        if not isinstance(error, HttpProcessingError):
             return True
         self._requests += 1
         if self._now() < self._said + NO_HTTP_SECONDS:

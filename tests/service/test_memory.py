@@ -122,20 +122,44 @@ async def test_endless_requests(launch):
     process = launch()
     await process.run()
 
-    async def pour(data):
-        part = b"%x\r\n%b\r\n" % (len(data), data)
-        async with connected(process.ingest_url.removeprefix("http://")) as wire:
-            await wire.send(POST + b"Transfer-Encoding: chunked\r\n\r\n")
-            sending = asyncio.create_task(wire.send(*itertools.repeat(part, 10_000)))
-            try:
-                return (await wire.reply()).status
-            finally:
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
-
     statuses = await asyncio.gather(
-        *(pour(data) for data in (b"x\n" * 32_000, b"x" * 64_000))
+        *(pour(process, CHUNKED, data) for data in (b"x\n" * 32_000, b"x" * 64_000))
     )
 
     assert statuses == [413] * 2
     assert most_used(process) < 384
+
+
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+UPGRADE = b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+async def pour(process, head, data):
+    """Send *head*, and chunks of *data* until there is an answer; return its status."""
+    part = b"%x\r\n%b\r\n" % (len(data), data)
+    async with connected(process.ingest_url.removeprefix("http://")) as wire:
+        await wire.send(head)
+        sending = asyncio.create_task(wire.send(*itertools.repeat(part, 10_000)))
+        try:
+            return (await wire.reply()).status
+        except (ConnectionError, ValueError):
+            return 0
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize(
+    "head", [b"", UPGRADE, CHUNKED + b"0\r\nX: "], ids=["head", "upgrade", "trailer"]
+)
+async def test_what_is_no_http(launch, head):
+    """What can't be read as HTTP isn't kept, however much of it comes."""
+    process = launch()
+    await process.run()
+    before = most_used(process)
+
+    for _ in range(20):
+        await pour(process, head, b"x" * 100_000)
+
+    assert most_used(process) < before + 32

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+import aiohttp
 import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
@@ -133,6 +134,16 @@ def test_many_requests_that_are_no_http(caplog):
         1,
         None,
     ]
+
+
+def test_a_client_that_has_gone(lines):
+    """Whoever hangs up before the answer is worth no line, let alone a traceback."""
+    logs.configure("INFO", "json")
+    error = aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+
+    logging.getLogger("aiohttp.server").error("Error handling", exc_info=error)
+
+    assert lines() == []
 
 
 UNSAFE = [
