@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from yarl import URL
@@ -13,6 +13,7 @@ from exporter.delivery import look_up
 from exporter.operations.findings import Finding, Level, ok, problem
 from exporter.proxies import proxy_for
 from exporter.settings_backend import BackendSettings
+from exporter.tls import reason_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ async def _name(peer: Peer) -> Finding:
             found = await look_up(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         return problem(
-            f"The name {peer.url.host} doesn't resolve: {_reason(error)}",
+            f"The name {peer.url.host} doesn't resolve: {reason_of(error)}",
             f"Correct the host in {peer.setting}, or the name service of this machine",
         )
     addresses = ", ".join(sorted({str(address[0]) for *_, address in found}))
@@ -69,13 +70,15 @@ async def _connection(peer: Peer) -> Finding:
         await _open(peer)
     except OSError as error:
         return problem(
-            f"{where} can't be connected to: {_reason(error)}",
+            f"{where} can't be connected to: {reason_of(error)}",
             f"Correct host and port in {peer.setting}, start it, or let this "
             "machine through the firewall or network policy",
         )
     return ok(f"{where} can be connected to")
 
 
+ALERT, HANDSHAKE = b"\x15", b"\x16"
+"""The first byte of a record of TLS."""
 CERTIFICATE_REMEDIES = {
     9: "Its time hasn't come: look at the clocks here and there",
     10: "It has expired: renew it",
@@ -98,8 +101,14 @@ async def _tls(peer: Peer) -> Finding:
             ).format(setting=peer.setting),
         )
     except OSError as error:
+        if await _speaks_tls(peer):
+            return problem(
+                f"TLS with {host}:{peer.url.port} fails: {reason_of(error)}",
+                f"Correct the port in {peer.setting}, or the TLS of that server; we "
+                "speak version 1.2 and later",
+            )
         return problem(
-            f"{host}:{peer.url.port} doesn't speak TLS: {_reason(error)}",
+            f"{host}:{peer.url.port} doesn't speak TLS: {reason_of(error)}",
             f"Correct the port in {peer.setting}, or use http://",
         )
     return ok(f"The certificate of {host} verifies")
@@ -116,7 +125,17 @@ async def _open(peer: Peer, context: ssl.SSLContext | None = None) -> None:
         await writer.wait_closed()
 
 
-def _reason(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return error.strerror or str(error)
+async def _speaks_tls(peer: Peer) -> bool:
+    """Whether it answers to a greeting in TLS with an alert, in TLS, or not at all."""
+    host, greeting = peer.url.raw_host, ssl.MemoryBIO()
+    talk = peer.context.wrap_bio(ssl.MemoryBIO(), greeting, server_hostname=host)
+    with suppress(ssl.SSLWantReadError):
+        talk.do_handshake()
+    said = b""
+    with suppress(OSError):
+        async with asyncio.timeout(peer.seconds):
+            reader, writer = await asyncio.open_connection(host, peer.url.port)
+            with closing(writer):
+                writer.write(greeting.read())
+                said = await reader.read(1)
+    return said in (b"", ALERT, HANDSHAKE)

@@ -1,0 +1,212 @@
+"""When TLS fails, log, status and `check` say how: alert, hang-up, no TLS at all."""
+
+import datetime as dt
+import socket
+import ssl
+import threading
+from contextlib import ExitStack, suppress
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from devkit.backend import Backend
+from devkit.proxy import Proxy
+from devkit.waiting import eventually
+from exporter.delivery import empty
+from exporter.operations import check
+from exporter.tls import tls_of
+from tests.records import tasks
+from tests.service.certificates import authority_in, proof
+
+REFUSED_VERSION = "the peer refuses the TLS version (alert: protocol version)"
+REFUSED_CIPHERS = "the peer accepts none of the cipher suites, or needs a certificate "
+HUNG_UP = "the peer hung up"
+
+
+def alert(number, level=2):
+    """Return the record with the fatal alert *number*."""
+    return b"\x15\x03\x03\x00\x02%c%c" % (level, number)
+
+
+@pytest.fixture
+def failure(start, monkeypatch, tmp_path):
+    """Return a function that tells what log, status and `check` say about a peer."""
+
+    async def told(url, **settings):
+        exporter = await start(url=url, **settings)
+        await exporter.bulk(tasks(1))
+        (line,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
+        token = (tmp_path / "spool" / "admin.token").read_text("utf-8").strip()
+        page = (await exporter.demand("GET", "/status", token)).body.decode()
+        for name, value in {
+            "url": url,
+            "spool_dir": tmp_path / "new",
+            **settings,
+        }.items():
+            monkeypatch.setenv(f"APP_INTEGRATIONS_{name.upper()}", str(value))
+        *_, finding = [finding async for finding in check.findings()]
+        assert line.reason in page
+        assert line.outcome == "postponed"
+        return line.reason, finding.text, finding.remedy
+
+    return told
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (alert(70), REFUSED_VERSION),
+        (alert(40), REFUSED_CIPHERS + "(alert: handshake failure)"),
+        (alert(71), "(alert: insufficient security)"),
+        (alert(112), "doesn't serve this host name (alert: unrecognized name)"),
+        (alert(49), "ended the TLS connection (alert: access denied)"),
+        (alert(200), "TLS fails"),
+        (alert(0, level=1), HUNG_UP),
+        (b"\x15\x03\x00\x00\x02\x02\x46", REFUSED_VERSION),
+        (b"\x16\x03\x03\x00\x01\x00", HUNG_UP),
+        (b"", HUNG_UP),
+    ],
+)
+async def test_a_peer_that_ends_the_handshake(failure, answer, words):
+    """The alert is named; nobody is told to use http:// with who speaks TLS."""
+    async with Proxy() as peer:
+        peer.answer = answer
+        reason, text, remedy = await failure(f"https://127.0.0.1:{peer.port}/")
+
+    assert words in reason
+    assert text == f"TLS with 127.0.0.1:{peer.port} fails: {reason.partition(': ')[2]}"
+    assert "http://" not in remedy
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 hello\r\n"]
+)
+async def test_a_peer_without_tls(failure, answer):
+    """Who answers a greeting in TLS with anything else doesn't speak it."""
+    async with Proxy() as peer:
+        peer.answer = answer
+        reason, text, remedy = await failure(f"https://127.0.0.1:{peer.port}/")
+
+    assert "can't be connected to: TLS fails: " in reason
+    assert "doesn't speak TLS" in text
+    assert remedy.endswith("or use http://")
+
+
+@pytest.fixture
+async def serve():
+    """Return a function that serves TLS, with the alerts that asyncio never sends."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
+
+        def answer(context):
+            with suppress(OSError):
+                while True:
+                    end, _ = server.accept()
+                    with suppress(OSError), end:
+                        context.wrap_socket(end, server_side=True).recv(65536)
+
+        def begin(context):
+            thread = threading.Thread(target=answer, args=[context])
+            thread.start()
+            stack.callback(thread.join)
+            return "https://{}:{}/".format(*server.getsockname())
+
+        yield begin
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def server_and_client(tmp_path):
+    """Return a server's TLS context, and the settings of a client that trusts it."""
+    authority, trusting = authority_in(tmp_path)
+    return proof(authority), trusting
+
+
+async def test_another_version(failure, serve, server_and_client):
+    """A real server that speaks older versions alone."""
+    context, trusting = server_and_client
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    reason, text, _ = await failure(serve(context), **trusting)
+
+    assert REFUSED_VERSION in reason
+    assert REFUSED_VERSION in text
+
+
+async def test_other_ciphers(failure, serve, server_and_client):
+    """A real server with which no cipher suite is shared."""
+    context, trusting = server_and_client
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES256-CCM8:@SECLEVEL=0")
+    reason, text, _ = await failure(serve(context), **trusting)
+
+    assert REFUSED_CIPHERS in reason
+    assert REFUSED_CIPHERS in text
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+async def test_a_certificate_that_is_missing(failure, serve, tmp_path, version):
+    """A real server that wants to know who we are."""
+    authority, trusting = authority_in(tmp_path)
+    context = proof(authority, clients=trustme.CA())
+    context.maximum_version = context.minimum_version = ssl.TLSVersion[version]
+    reason, text, _ = await failure(serve(context), **trusting)
+
+    assert "needs a certificate (alert: " in reason
+    assert "needs a certificate (alert: " in text
+
+
+def without_identifiers(name, issuer=None, signer=None):
+    """Return a certificate as old private authorities make them, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    building = (
+        x509.CertificateBuilder(issuer or subject, subject, key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+    )
+    extension = x509.SubjectAlternativeName([x509.DNSName(name)])
+    if not issuer:
+        extension = x509.BasicConstraints(ca=True, path_length=None)
+    building = building.add_extension(extension, critical=not issuer)
+    return building.sign(signer or key, hashes.SHA256()), key
+
+
+async def test_an_authority_without_key_identifiers(connect, tmp_path, monkeypatch):
+    """It is trusted as it was before Python 3.13, whose contexts are stricter."""
+    usual = ssl.create_default_context
+
+    def strict():
+        context = usual()
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    authority, key = without_identifiers("an authority")
+    certificate, own = without_identifiers("localhost", authority.subject, key)
+    pem = serialization.Encoding.PEM
+    (tmp_path / "ca.pem").write_bytes(authority.public_bytes(pem))
+    (tmp_path / "own.pem").write_bytes(
+        certificate.public_bytes(pem)
+        + own.private_bytes(
+            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "own.pem")
+
+    async with Backend(tls=context) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        made = connect(url=url, tls_ca_path=str(tmp_path / "ca.pem"))
+        async with made as backend:
+            answer = await backend.post(empty())
+
+    assert answer.status == 200
+    assert not tls_of("", "", "").context.verify_flags & ssl.VERIFY_X509_STRICT
