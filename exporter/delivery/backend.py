@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from http import HTTPStatus
 
 import aiohttp
@@ -87,7 +86,12 @@ class Backend:
 
     async def _send(self, request: Request, headers: CIMultiDict[str]) -> Answer:
         """Send *request*; what goes wrong on the way is an answer, too."""
-        hide = partial(without, self._transport.secrets_of(headers, self._url))
+
+        def hide(text: str) -> str:
+            secrets = {**headers, **self._credentials.secrets}
+            secrets |= self._oauth.secrets if self._oauth else {}
+            return without(self._transport.secrets_of(secrets, self._url), text)
+
         try:
             return await self._send_once(request, headers, hide)
         except ERRORS as error:
@@ -113,7 +117,7 @@ class Backend:
             body = unpacked(body, said.get("Content-Encoding", ""), LARGEST_ANSWER)
             return Answer(
                 status,
-                detail=printable(hide(_about(response))),
+                detail=printable(_about(response, hide)),
                 excerpt=hide(body.decode(errors="replace"))[:EXCERPT_LENGTH],
                 retry_after=retry_after(said, time.time()),
             )
@@ -132,11 +136,12 @@ class Backend:
         return body
 
 
-def _about(response: aiohttp.ClientResponse) -> str:
+def _about(response: aiohttp.ClientResponse, hide: Callable[[str], str]) -> str:
     """Return the status, and where a redirect would lead."""
     about = phrase(response.status)
     if location := response.headers.get("Location"):
-        about += f", to {_public(location)}"
+        # Hidden twice: a URL may be spelled in another way before and after.
+        about += f", to {hide(_public(hide(location)))}"
     return about
 
 

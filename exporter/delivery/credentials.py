@@ -9,7 +9,7 @@ from exporter import __version__
 from exporter.delivery.request import IDENTITIES_HEADER, Request, name_of
 from exporter.delivery.signing import signed
 from exporter.reread import Reread
-from exporter.texts import headers_of, keys_of
+from exporter.texts import KEY, headers_of, keys_of
 
 USER_AGENT = f"app-integrations-exporter/{__version__}"
 
@@ -42,6 +42,12 @@ class Credentials:
             seconds = int(self.wall_clock())
             headers.update(signed(keys, name, seconds, request.body))
         return headers
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What is never sent, and nobody should read."""
+        keys = self.keys.current()
+        return {"keys": keys, "bare keys": keys.replace(KEY, "")}
 
     @property
     def changes(self) -> int:

@@ -115,6 +115,11 @@ class OAuth:
         """How often a parameter was another one."""
         return sum(each.changes for each in self._parameters.values())
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What nobody but the token endpoint gets."""
+        return {"client_secret": self._parameters["client_secret"].current()}
+
     async def token(self) -> Token | Answer:
         """Return a token that can be used, or why there is none."""
         form, token, now = self._form(), self._token, self._now()
@@ -180,7 +185,8 @@ class OAuth:
             ) as response:
                 body = await _read(response)
         except ERRORS as error:
-            hide = partial(without, self._transport.secrets_of(form, self._url))
+            secrets = self._transport.secrets_of(form, self._url)
+            hide = partial(without, secrets)
             answer = answer_to(error, self._timeout.total, hide)
             return self._none(_whose(answer), answer.detail)
         answer = Answer(response.status, detail=_about(response.status, body))

@@ -1,0 +1,196 @@
+"""Whatever part of an answer repeats our secrets, nothing of ours repeats them then."""
+
+import asyncio
+import base64
+import gzip
+import html
+import json
+import logging
+import random
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import quote
+
+import pytest
+
+from devkit.waiting import eventually
+from exporter.delivery import empty
+from exporter.operations import check
+from exporter.operations.logs import JsonFormatter
+from tests.records import instance, tasks
+from tests.service.tokens import TokenStub
+
+ROUNDS = 200
+API_KEY, PASSWORD, QUERY = "key-0pQ7 m<x&2", "pass-Lk9wZ4%t", "query-8hTr5vNb"
+CLIENT, PROXY = "client-Xy3Jd6sQ", "proxy-Bn2Vc8fK"
+KEY = base64.b64encode(b"signing with at least 24 bytes").decode()
+BASIC = base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
+TO_PROXY = base64.b64encode(f"ann:{PROXY}".encode()).decode()
+OURS = [API_KEY, PASSWORD, BASIC, QUERY, KEY]
+WINDOW = 8
+"""So many characters of a secret are too many."""
+
+FORMS = [
+    lambda text: text,
+    quote,
+    html.escape,
+    lambda text: json.dumps({"you sent": text}),
+    lambda text: f"{text}{text}",
+]
+ANSWERS = [
+    b"%s",
+    b"%s\r\n\r\n",
+    b"HTTP/1.1 %s\r\n\r\n",
+    b"%s 200 OK\r\n\r\n",
+    b"HTTP/1.1 S %s\r\n\r\n",
+    b"HTTP/1.1 S No\r\n%s: a\r\n\r\n",
+    b"HTTP/1.1 S No\r\nX-A: b\r\n%s\r\n\r\n",
+    b"HTTP/1.1 S No\r\nSet-Cookie: %s\r\nX-API-KEY: %s\r\nX-A: b\r\n\r\n",
+    b"HTTP/1.1 S No\r\nLocation: https://%s:%s@%s/%s?%s#%s\r\n\r\n",
+    b"HTTP/1.1 S No\r\nLocation: http://[%s\r\n\r\n",
+    b"HTTP/1.1 S No\r\nLocation: /%s\r\n\r\n",
+    b"HTTP/1.1 S No\r\nRetry-After: %s\r\nDate: %s\r\n\r\n%s",
+    b"HTTP/1.1 S No\r\nContent-Encoding: %s\r\n\r\n%s",
+    b"HTTP/1.1 S No\r\nContent-Length: %s\r\n\r\n%s",
+    b"HTTP/1.1 S No\r\nContent-Length: 5\r\n\r\n%s",
+    b"HTTP/1.1 S No\r\nTransfer-Encoding: %s\r\n\r\n%s",
+    b"HTTP/1.1 S No\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
+    b"HTTP/1.1 S No\r\nTransfer-Encoding: chunked\r\n\r\n2;%s\r\nok\r\n%s\r\n",
+    b"HTTP/1.1 S No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n%s: b\r\n\r\n",
+    b"HTTP/1.1 S No\r\n\r\n%s",
+    b'HTTP/1.1 S No\r\n\r\n{"access_token": "%s", "token_type": "%s"}',
+    b'HTTP/1.1 S No\r\n\r\n{"error": "%s"}',
+    b"HTTP/1.1 S No\r\nContent-Encoding: gzip\r\n\r\nGZIP",
+]
+STATUSES = [b"200", b"101", b"302", b"400", b"401", b"407", b"422", b"503", b"999"]
+
+
+def answers(seed, secrets):
+    """Yield answers that hold *secrets*, some of them cut off."""
+    dice = random.Random(seed)  # noqa: S311
+    while True:
+        form = dice.choice(ANSWERS).replace(b"S", dice.choice(STATUSES), 1)
+        spelled = dice.choice(FORMS)(dice.choice(secrets)).encode()
+        answer = form.replace(b"%s", spelled).replace(b"GZIP", gzip.compress(spelled))
+        yield answer[: dice.choice([None, None, dice.randrange(1, len(answer) + 1)])]
+
+
+@asynccontextmanager
+async def peer(seed, *secrets):
+    """Run a server that answers so, but takes every other event; yield its port."""
+    plan = answers(seed, secrets)
+
+    async def answer(reader, writer):
+        with suppress(asyncio.IncompleteReadError, OSError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            _, _, length = head.partition("content-length: ")
+            await reader.readexactly(int(length.split("\r\n")[0] or 0))
+            _, _, ids = head.partition("x-event-ids: 1-")
+            takes = ids and int(ids.split("-")[0]) % 2
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n" if takes else next(plan))
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def leaks(*texts):
+    """Return the parts of secrets that are in *texts*."""
+    parts = {
+        secret[start : start + WINDOW]
+        for secret in [*OURS, CLIENT, PROXY, TO_PROXY]
+        for start in range(len(secret) - WINDOW + 1)
+    }
+    return [part for part in parts for text in texts if part in text]
+
+
+def written(records):
+    """Return what a log has of *records*."""
+    return "\n".join(map(JsonFormatter().format, records))
+
+
+def settings(port, **more):
+    """Return settings that hold the secrets, of a backend at *port*."""
+    return {
+        "url": f"http://127.0.0.1:{port}/?token={QUERY}",
+        "api_key": API_KEY,
+        "headers": f"X-Basic: Basic {BASIC}",
+        "signing_secrets": f"whsec_{KEY}",
+    } | more
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_answers_of_a_backend(connect, seed, caplog):
+    """Secrets in any part of an answer are neither in its reason nor its excerpt."""
+    caplog.set_level(logging.DEBUG)
+    async with peer(seed, *OURS) as port, connect(**settings(port)) as backend:
+        told = [repr(await backend.post(empty())) for _ in range(ROUNDS)]
+
+    assert leaks(*told, written(caplog.records)) == []
+    assert len({text.partition("'")[2] for text in told}) > 10
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_answers_of_a_proxy(connect, scheme, caplog):
+    """It goes for a proxy's own answers, which knows a password of ours."""
+    caplog.set_level(logging.DEBUG)
+    async with peer(scheme, *OURS, PROXY, TO_PROXY) as port:
+        proxies = {scheme: f"http://ann:{PROXY}@127.0.0.1:{port}"}
+        url = f"{scheme}://backend.example/?token={QUERY}"
+        made = connect(**settings(port, url=url, proxies=proxies))
+        async with made as backend:
+            told = [repr(await backend.post(empty())) for _ in range(ROUNDS)]
+
+    assert leaks(*told, written(caplog.records)) == []
+
+
+async def test_a_client_secret_in_the_answer_of_a_backend(connect):
+    """What nobody but the token endpoint gets is hidden wherever it turns up."""
+    async with peer("client", CLIENT) as port, TokenStub() as tokens:
+        tokens.secret = CLIENT
+        client = tokens.settings | {"oauth_client_secret": CLIENT}
+        made = connect(url=f"http://127.0.0.1:{port}/", **client)
+        async with made as backend:
+            told = [repr(await backend.post(empty())) for _ in range(ROUNDS // 3)]
+
+    assert leaks(*told) == []
+
+
+async def test_answers_of_a_token_endpoint(connect, backend, caplog):
+    """It goes for what a token endpoint answers, which gets the client's secret."""
+    caplog.set_level(logging.DEBUG)
+    backend.answer = 401
+    async with peer("tokens", CLIENT, QUERY) as port:
+        client = TokenStub().settings | {
+            "oauth_client_secret": CLIENT,
+            "oauth_authorization_server_url": f"http://127.0.0.1:{port}/?t={QUERY}",
+        }
+        async with connect(**client) as there:
+            told = [repr(await there.post(empty())) for _ in range(ROUNDS)]
+
+    assert leaks(*told, written(caplog.records)) == []
+    assert len(set(told)) > 10
+
+
+async def test_all_that_operators_read(start, monkeypatch, tmp_path, caplog):
+    """Log, status, metrics, dead letters and `check` are without secrets as well."""
+    caplog.set_level(logging.DEBUG)
+    async with peer("service", *OURS) as port:
+        bad = settings(port)
+        exporter = await start(**bad, batch_size=1)
+        for position in range(1, 41):
+            await exporter.bulk(tasks(position, value=instance(position)))
+        await eventually(lambda: exporter.lines.saying("events became dead letters"))
+        token = (tmp_path / "spool" / "admin.token").read_text("utf-8").strip()
+        pages = [
+            (await exporter.demand("GET", path, token)).body.decode()
+            for path in ("/status", "/metrics", "/dead-letters")
+        ]
+        for name, value in (bad | {"spool_dir": tmp_path / "new"}).items():
+            monkeypatch.setenv(f"APP_INTEGRATIONS_{name.upper()}", str(value))
+        for _ in range(30):
+            pages += [str(finding) async for finding in check.findings()]
+
+    assert "(hidden)" in "".join(pages)
+    assert leaks(*pages, written(exporter.lines.records), written(caplog.records)) == []
