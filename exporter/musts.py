@@ -6,6 +6,7 @@ Knows no setting by name; `exporter.settings` has them.
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -20,6 +21,7 @@ RESERVED_HEADERS = frozenset(
     {"accept-encoding", "connection", "content-encoding", "content-length"}
     | {"content-type", "expect", "host", "te", "trailer", "transfer-encoding"}
     | {"upgrade", "user-agent", "x-cluster-id", "x-event-ids", "x-org-id"}
+    | {"x-physical-tenant-id"}
     | {"idempotency-key", "webhook-id", "webhook-signature", "webhook-timestamp"}
 )
 
@@ -105,6 +107,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_half_address(host: str) -> bool:
+    """Whether *host* ends in a number like an address, and isn't a whole one: 127.1."""
+    with suppress(ValueError):
+        return ip_address(host) is None
+    return bool(re.search(r"(^|\.)(\d+|0x[\da-f]*)\.?$", host, re.IGNORECASE))
+
+
+def _why_no_address(value: str) -> str:
+    try:
+        is_half = is_half_address(URL(value).raw_host or "")
+    except ValueError:
+        return ""
+    return "its host is neither a name nor a whole IP address" if is_half else ""
+
+
 def _is_postable(value: str) -> bool:
     if not value.isprintable() or " " in value:
         return False
@@ -113,7 +130,7 @@ def _is_postable(value: str) -> bool:
         (url.raw_host or "").encode("idna")  # as the resolver will
     except ValueError:
         return False
-    if url.user is not None or url.password is not None:
+    if url.user is not None or url.password is not None or _why_no_address(value):
         return False
     return url.scheme in ("http", "https") and bool(url.host) and url.port != 0
 
@@ -134,6 +151,7 @@ POSTABLE = Must(
     "an absolute http:// or https:// URL without user and password",
     _is_postable,
     r"[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@]+([/?#]\S*)?",
+    why=_why_no_address,
 )
 FREE_HEADER = Must("the name of an HTTP header we don't write already", _is_free_header)
 

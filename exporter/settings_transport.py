@@ -15,9 +15,9 @@ from yarl import URL
 from exporter import musts
 from exporter.declaration import PREFIX, MistakeError, Readable, setting
 from exporter.musts import whole
-from exporter.proxies import proxy_for
+from exporter.proxies import NoProxyError, proxy_for
 from exporter.reread import Reread
-from exporter.texts import headers_of
+from exporter.texts import headers_of, without_user
 from exporter.tls import PemError, Tls, tls_of
 
 NEEDED = ("oauth_client_id", "oauth_client_secret", "oauth_authorization_server_url")
@@ -177,6 +177,11 @@ def _unusable_proxies(values: Mapping[str, Any]) -> Iterator[MistakeError]:
         url = values.get(name, "")
         try:
             proxy_for(url, values.get("proxies", {}))
+        except NoProxyError as error:
+            right = "addresses, networks or names like *.example, each with or without "
+            right += "a port, separated by commas"
+            yield MistakeError("NO_PROXY", f"holds {without_user(f'{error}')!r}", right)
+            return
         except ValueError as error:
             variable = f"{URL(url).scheme.upper()}_PROXY"
             yield MistakeError(variable, f"is {error}", "http://<host>:<port>")

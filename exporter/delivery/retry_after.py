@@ -6,6 +6,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 LONGEST_SECONDS = 10**9
+SECONDS = re.compile(r"\+?([0-9]{1,9}(?:\.[0-9]*)?) *(?:s|sec|seconds)?(?:[,;].*)?")
+"""As HTTP has it, and as servers and proxies between have it: `7.0`, `7, 7`, `+7`."""
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float:
@@ -16,8 +18,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float:
     with *now*, in seconds since 1970.
     """
     text = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return float(text)
+    if found := SECONDS.fullmatch(text):
+        return float(found[1])
     moment = _seconds(text)
     if moment is None:
         return 0.0

@@ -37,6 +37,29 @@ def test_a_proxy(text, url):
         (URL, "backend.example:443", True),
         (URL, "backend.example:8443", False),
         (URL, "*", True),
+        (URL, "*.example", True),
+        (URL, "*.backend.example", False),
+        (URL, "*.EXAMPLE:443, other", True),
+        (URL, "back*", True),
+        (URL, "backend.example.", True),
+        (URL, "ackend.example", False),
+        ("http://backend.example/", "*.example:80", True),
+        ("https://10.1.2.3/", "10.0.0.0/8", True),
+        ("https://10.1.2.3/", "10.1.2.3", True),
+        ("https://10.1.2.3/", "10.1.2.3:443 other", True),
+        ("https://10.1.2.3/", "10.1.2.3:8443", False),
+        ("https://10.1.2.3/", "10.*", True),
+        ("https://11.1.2.3/", "10.0.0.0/8, fd00::/8", False),
+        ("https://backend.example/", "10.0.0.0/8", False),
+        ("https://[fd00::1]/", "[fd00::1]", True),
+        ("https://[fd00::1]/", "[fd00::1]:443", True),
+        ("https://[fd00::1]/", "[fd00::1]:8443", False),
+        ("https://[fd00::1]/", "fd00:0::1", True),
+        ("https://[fd00::1]/", "fd00::/8", True),
+        ("https://[fd00::1]/", "[fd00::]/8", True),
+        ("https://[fe00::1]/", "fd00::/8", False),
+        ("https://b\u00fccher.example/", "b\u00fccher.example", True),
+        ("https://b\u00fccher.example/", "xn--bcher-kva.example", True),
         ("http://backend.example/", "", True),
         ("https://localhost/", "", True),
         ("https://127.8.8.8:8443/", "", True),
@@ -50,7 +73,22 @@ def test_who_is_asked_directly(url, no, direct):
     assert (proxy is None) is direct
 
 
-@pytest.mark.parametrize("text", ["socks5://ann:hunter2@p:1", "http://", "http://[:1"])
+@pytest.mark.parametrize(
+    "entry", ["10.0.0.0/33", "10.1", "http://x", "<local>", "[x]", "fd00::/999", "a|b"]
+)
+def test_what_no_proxy_cannot_mean(monkeypatch, entry):
+    """An entry that means nothing here is told at the start."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    monkeypatch.setenv("NO_PROXY", f"*, {entry}")
+
+    (line,) = mistakes(URL=URL)
+
+    assert line.startswith(f"NO_PROXY holds '{entry.lower()}', must be addresses, ")
+
+
+@pytest.mark.parametrize(
+    "text", ["http://127.1:1", "socks5://ann:hunter2@p:1", "http://", "http://[:1"]
+)
 def test_a_proxy_that_is_none(monkeypatch, text):
     """What can't be a proxy is told at the start, without its password."""
     monkeypatch.setenv("HTTPS_PROXY", text)

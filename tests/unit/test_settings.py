@@ -161,6 +161,13 @@ def test_misplaced_secret_is_not_shown():
         "https://backend.example/\nX-Other: 1",
         "hunter2@https://backend.example/",
         "backend.example?token=hunter2",
+        "http://127.1/",
+        "http://0x7f.1/",
+        "http://2130706433/",
+        "http://0177.0.0.1/",
+        "http://127.0.0.1./",
+        "http://1.2.3.256/",
+        "http://\uff11\uff12\uff17.1/",
     ],
 )
 def test_url_that_cannot_be_posted_to(url):
@@ -205,6 +212,7 @@ def test_header_that_is_taken_or_none(header):
         "X-Team: a\r\n\tb",
         "Content-Type: text/plain",
         "X-Org-Id: 7",
+        "x-physical-tenant-id: red",
     ],
 )
 def test_headers_that_cannot_be_sent(text):
