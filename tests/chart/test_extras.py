@@ -24,6 +24,7 @@ def test_check(mode):
     (container,) = pod["spec"]["containers"]
     annotations = pod["metadata"]["annotations"]
     assert annotations["helm.sh/hook"] == "test"
+    assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation"
     assert pod["spec"]["restartPolicy"] == "Never"
     assert pod["spec"]["imagePullSecrets"] == [{"name": "a"}]
     assert container["image"] == "app-integrations-exporter:1"

@@ -82,7 +82,7 @@ def test_switched_on(mode):
         restart,
         status,
         f"{exec_} check{broker}",
-        "helm test ai -n prod",
+        "helm test ai -n prod --logs",
         "kubectl -n prod port-forward service/c8-zeebe-gateway 8080:http",
         deploy,
         start,

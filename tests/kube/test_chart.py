@@ -70,10 +70,12 @@ def test_notes(switched_on):
     status = typed(switched_on.noted("exporter status"))
     check = typed(switched_on.noted("exporter check"))
     tested = typed(switched_on.noted("helm test"))
+    switched_on.namespace.kubectl("delete", "pod", "app-integrations-exporter-check")
 
     assert "nothing waits" in status
     assert "problem" not in check
     assert re.search(r"Phase: +Succeeded", tested)
+    assert "takes our requests" in tested
 
 
 async def test_what_waits(switched_on):
