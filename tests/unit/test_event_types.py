@@ -148,7 +148,7 @@ def test_fields_an_old_broker_lacks(name):
         body = json.loads(event.body)
 
         assert event.kind == name
-        assert (event.instance, event.lane) == (-1, -1)
+        assert (event.instance, event.lane) == (-1, ("default", -1))
         for field in each.fields_of(kind)[3:]:
             said = body[field.name]
             if field.source == "key":
