@@ -1,5 +1,7 @@
 """What a backend refuses is kept: nothing is dropped, and the rest goes on."""
 
+import gzip
+
 import pytest
 
 from devkit.backend import Answer
@@ -112,3 +114,19 @@ async def test_a_backend_that_echoes_the_request(start, backend, settings):
 
     assert "no event, but your key (hidden)" in page.body.decode()
     assert "s3cret" not in page.body.decode()
+
+
+async def test_a_refusal_that_is_packed(start, backend, settings):
+    """A dead letter shows what a refusal says, packed unasked or not."""
+    packed = gzip.compress(b'{"error": "no such user"}')
+    refusal = Answer(422, {"Content-Encoding": "gzip"}, packed)
+    backend.answer = lambda post: refusal if 2 in post.positions else 200
+    exporter = await start()
+
+    await exporter.bulk(bulk(*(a_record(n, value=instance(n)) for n in (1, 2, 3))))
+    await eventually_metrics(exporter, spool_events=0, spool_dead_letters=1)
+    token = (settings().spool_dir / "admin.token").read_text().strip()
+    page = await exporter.demand("GET", "/dead-letters", token)
+
+    assert "no such user" in page.body.decode()
+    assert "Accept-Encoding" not in backend.requests[0].headers

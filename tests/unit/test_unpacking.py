@@ -1,0 +1,38 @@
+"""Whatever a server packs unasked can be read, and costs no more than is shown."""
+
+import gzip
+import zlib
+
+import pytest
+
+from exporter.delivery.unpacking import unpacked
+
+TEXT = b'{"error": "no such user"}'
+RAW = zlib.compressobj(wbits=-15)
+
+
+@pytest.mark.parametrize(
+    "body, encoding, shown",
+    [
+        (TEXT, "", TEXT),
+        (TEXT, "identity", TEXT),
+        (gzip.compress(TEXT), "gzip", TEXT),
+        (gzip.compress(TEXT), "X-GZip", TEXT),
+        (gzip.compress(TEXT), "", TEXT),
+        (gzip.compress(TEXT)[:-9], "gzip", TEXT),
+        (zlib.compress(TEXT), "deflate", TEXT),
+        (RAW.compress(TEXT) + RAW.flush(), "deflate", TEXT),
+        (gzip.compress(zlib.compress(TEXT)), "deflate, gzip", TEXT),
+        (TEXT, "gzip", b"(compressed)"),
+        (b"\x1b\x02", "br", b"(compressed)"),
+        (b"", "gzip", b""),
+    ],
+)
+def test_what_is_shown(body, encoding, shown):
+    """It is the text, or says that it can't be told."""
+    assert unpacked(body, encoding, 1000) == shown
+
+
+def test_a_bomb():
+    """No more than the limit is unpacked."""
+    assert len(unpacked(gzip.compress(bytes(10**7)), "gzip", 1000)) == 1000
