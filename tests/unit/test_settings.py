@@ -213,6 +213,7 @@ def test_header_that_is_taken_or_none(header):
         "Content-Type: text/plain",
         "X-Org-Id: 7",
         "x-physical-tenant-id: red",
+        "x-physical-tenant-id: red",
     ],
 )
 def test_headers_that_cannot_be_sent(text):
