@@ -72,6 +72,12 @@ def run(args: argparse.Namespace) -> int:
         log.warning("setting unknown", extra={"detail": str(unknown)})
     for variable, why in variables.ignored().items():
         log.info("setting ignored", extra={"setting": variable, "reason": why})
+    for text, remedy in variables.shared():
+        about = {"detail": text, "remedy": remedy}
+        log.warning("the connector's settings are here, too", extra=about)
+    if connecting.is_nameless(loaded):
+        about = {"remedy": connecting.NAMELESS_REMEDY}
+        log.warning(connecting.NAMELESS, extra=about)
     for exposed in chain.from_iterable(
         map(connecting.exposed, loaded.backends.values())
     ):

@@ -20,6 +20,9 @@ from exporter.musts import is_loopback
 from exporter.settings import Settings
 from exporter.settings_backend import BackendSettings
 
+NAMELESS = "OAuth is used without a cluster id, which Camunda's own backend refuses"
+NAMELESS_REMEDY = "Set APP_INTEGRATIONS_CLUSTER_ID to the UUID of the cluster"
+
 
 @asynccontextmanager
 async def connecting(
@@ -28,7 +31,7 @@ async def connecting(
     """Yield the backend of *settings*; its connections end with the block."""
     credentials = Credentials(
         about={
-            "X-Cluster-Id": cluster_id,
+            "X-Cluster-Id": cluster_id or settings.broker_cluster_id,
             "X-Org-Id": settings.organization_id,
         },
         more=settings.watched("headers"),
@@ -78,6 +81,14 @@ def ingest_password(settings: Settings) -> Callable[[], str] | None:
     username = settings.watched("ingest_username")
     password = settings.watched("ingest_password")
     return lambda: f"{username.current()}:{password.current()}"
+
+
+def is_nameless(settings: Settings) -> bool:
+    """Whether a token is sent without the id of the cluster that events are from."""
+    return not settings.cluster_id and any(
+        each.oauth_client_id and not each.broker_cluster_id
+        for each in settings.backends.values()
+    )
 
 
 class Exposed(NamedTuple):

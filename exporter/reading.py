@@ -12,6 +12,7 @@ from typing import Any
 
 from environs import EnvValidationError, FileAwareEnv
 
+from exporter.connector import not_ours
 from exporter.declaration import SERVICE_LINK, Declared, MistakeError
 from exporter.reread import text_of
 
@@ -47,7 +48,7 @@ def _read(env: FileAwareEnv, declared: Declared) -> object:
     variable, right = declared.variable, declared.must.be
     by_file = f"{variable}_FILE"
     text, path = os.environ.get(variable, ""), os.environ.get(by_file, "")
-    if SERVICE_LINK.fullmatch(f"{variable}={text}"):
+    if SERVICE_LINK.fullmatch(f"{variable}={text}") or variable in not_ours(os.environ):
         text = ""
     if declared.foreign and text.strip() in ("", "null"):
         text = ""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from exporter import settings_transport
+from exporter.connector import not_ours
 from exporter.declaration import PREFIX, Declared, MistakeError, declared_in
 from exporter.events import ONLY_BACKEND
 from exporter.settings_backend import BackendSettings
@@ -54,12 +55,14 @@ def unlisted() -> Iterator[str]:
 
 def said_of_nobody(name: str) -> Iterator[str]:
     """Yield what is said of one backend while there are several."""
+    theirs = not_ours(os.environ)
     for declared in OF_BACKEND:
         for end in ("", "_FILE"):
-            if declared.own and os.environ.get(declared.variable + end):
+            variable = declared.variable + end
+            if declared.own and os.environ.get(variable) and variable not in theirs:
                 yield str(
                     MistakeError(
-                        declared.variable + end,
+                        variable,
                         f"is set beside {PREFIX}BACKENDS",
                         "said of one of them, like "
                         f"{prefix_of(name)}{declared.name.upper()}{end}",

@@ -42,6 +42,13 @@ class TransportSettings(Readable):
         "not set.",
         variable="CAMUNDA_CLOUD_ORGANIZATION_ID",
     )
+    broker_cluster_id: str = setting(
+        "",
+        musts.ORGANIZATION,
+        "Sent as `X-Cluster-Id` where `APP_INTEGRATIONS_CLUSTER_ID` isn't set; brokers "
+        "have it, and the image passes it on.",
+        variable="ZEEBE_BROKER_CLUSTER_CLUSTERID",
+    )
     signing_secrets: str = setting(
         "",
         musts.KEYS,

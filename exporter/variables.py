@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import NamedTuple
 
+from exporter.connector import OWN, Notice, notices
 from exporter.declaration import PREFIX, SERVICE_LINK
 from exporter.settings import DECLARED, SettingsError, only
 from exporter.settings_backend import names_in
@@ -26,6 +27,11 @@ IGNORED = {
 def ignored() -> dict[str, str]:
     """Return the variables of this environment that are no mistake, and do nothing."""
     return {name: why for name, why in IGNORED.items() if name in os.environ}
+
+
+def shared() -> list[Notice]:
+    """Return what to say where Camunda's connector has this environment, too."""
+    return list(notices(os.environ))
 
 
 class Unknown(NamedTuple):
@@ -57,7 +63,7 @@ def unknown() -> list[Unknown]:
     found = []
     for variable, text in sorted(os.environ.items()):
         name = variable.removeprefix(PREFIX)
-        if name == variable or name in known or variable in IGNORED:
+        if name == variable or name in known or variable in (*IGNORED, *OWN):
             continue
         if SERVICE_LINK.fullmatch(f"{variable}={text}"):
             continue

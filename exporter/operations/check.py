@@ -13,7 +13,13 @@ from typing import Any
 
 from exporter import settings as environment
 from exporter import variables
-from exporter.connecting import connecting, exposed
+from exporter.connecting import (
+    NAMELESS,
+    NAMELESS_REMEDY,
+    connecting,
+    exposed,
+    is_nameless,
+)
 from exporter.declaration import PREFIX
 from exporter.delivery import Answer, Outcome, empty, outcome_of, remedy
 from exporter.errors import ExporterError
@@ -54,8 +60,7 @@ async def findings(
         for mistake in error.mistakes:
             yield problem(mistake, "Correct it: docs/configuration.md has all settings")
         return
-    yield ok("The settings can be used")
-    for finding in _spool(settings):
+    for finding in (*_usable(settings), *_spool(settings)):
         yield finding
     async for finding in _left_behind(kept):
         yield finding
@@ -67,6 +72,14 @@ async def findings(
             yield (
                 finding if backend.name == ONLY_BACKEND else finding.about(backend.name)
             )
+
+
+def _usable(settings: Settings) -> Iterator[Finding]:
+    yield ok("The settings can be used")
+    for notice in variables.shared():
+        yield warning(*notice)
+    if is_nameless(settings):
+        yield warning(NAMELESS, NAMELESS_REMEDY)
 
 
 def _spool(settings: Settings) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ SAMPLES = {
     "INGEST_PASSWORD": "made-up",
     "CLUSTER_ID": "cluster-1",
     "CAMUNDA_CLOUD_ORGANIZATION_ID": "organization",
+    "ZEEBE_BROKER_CLUSTER_CLUSTERID": "cluster-2",
     "HEADERS": "X-Team: a, X-Env: prod",
     "SIGNING_SECRETS": KEY,
     "OAUTH_AUTHORIZATION_SERVER_URL": "https://login.example/token",

@@ -231,7 +231,8 @@ async def tokens(configure, server):
         204 if request.headers["Authorization"] == "Bearer token-1" else 500
     )
     async with TokenStub() as tokens:
-        configure(**{name.upper(): text for name, text in tokens.settings.items()})
+        client = {name.upper(): text for name, text in tokens.settings.items()}
+        configure(CLUSTER_ID="eu-1", **client)
         yield tokens
 
 
@@ -296,7 +297,11 @@ async def test_a_proxy_that_is_down(configure, monkeypatch):
     assert remedy.startswith("Correct the host in HTTPS_PROXY")
 
 
-OAUTH = {"OAUTH_CLIENT_ID": "exporter", "OAUTH_CLIENT_SECRET": "hunter2"}
+OAUTH = {
+    "CLUSTER_ID": "eu-1",
+    "OAUTH_CLIENT_ID": "exporter",
+    "OAUTH_CLIENT_SECRET": "hunter2",
+}
 
 
 @pytest.mark.parametrize(

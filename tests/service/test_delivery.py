@@ -76,6 +76,19 @@ async def test_events_without_an_instance(start, backend):
     assert backend.positions == list(range(1, 10))
 
 
+@pytest.mark.parametrize("own, sent", [("", "uuid-1"), ("eu-1", "eu-1")])
+async def test_a_cluster_id_of_the_broker(start, backend, own, sent):
+    """Without one of ours the header has it; it's no part of an identity."""
+    exporter = await start(cluster_id=own, broker_cluster_id="uuid-1")
+
+    await exporter.bulk(tasks(1))
+    await eventually(lambda: backend.positions == [1])
+
+    (post,) = backend.requests
+    assert post.headers["X-Cluster-Id"] == sent
+    assert post.ids == [f"{own}-" * bool(own) + f"1-1-{NOON + 1}"]
+
+
 async def test_credentials(start, backend):
     """Every request says who we are and whose events these are, with more headers."""
     exporter = await start(

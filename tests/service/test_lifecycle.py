@@ -134,3 +134,24 @@ async def test_a_spool_that_cannot_be(settings, tmp_path):
 
     assert isinstance(error, SpoolUnusableError)
     assert "APP_INTEGRATIONS_SPOOL_DIR" in str(error)
+
+
+async def test_beside_the_connector(launch, backend, client):
+    """An environment of Camunda's connector starts us, and that is said once."""
+    theirs = {
+        "BASE_URL": "https://connector.example",
+        "OAUTH_TOKEN_ENDPOINT": "https://login.example/token",
+        "OAUTH_CLIENT_ID": "connector",
+        "OAUTH_CLIENT_SECRET": "hunter2",
+    }
+    process = launch(**theirs, API_KEY="s3cret")
+    await process.run()
+    await send(client, process.ingest_url, tasks(1))
+    await eventually(lambda: backend.positions == [1])
+
+    own, both = process.saying("the connector's settings are here, too")
+    assert "APP_INTEGRATIONS_BASE_URL" in own["detail"]
+    assert "APP_INTEGRATIONS_API_KEY" in both["detail"]
+    assert not process.saying("setting unknown")
+    assert "hunter2" not in process.text
+    assert backend.requests[0].headers["X-Api-Key"] == "s3cret"

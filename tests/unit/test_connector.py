@@ -1,0 +1,129 @@
+"""Camunda's App Integrations connector and we share names; neither loses its own."""
+
+import json
+
+import pytest
+
+from exporter import cli, settings, variables
+from exporter.connecting import NAMELESS
+from exporter.connector import OWN, not_ours, notices
+from tests.configured import only_backend
+
+P = "APP_INTEGRATIONS_"
+SHARED = {
+    f"{P}API_KEY": "of-both",
+    f"{P}CLUSTER_ID": "eu-1",
+    f"{P}OAUTH_CLIENT_ID": "client-7",
+    f"{P}OAUTH_CLIENT_SECRET": "hunter2",
+    f"{P}OAUTH_AUDIENCE": "audience-7",
+}
+CONNECTOR = SHARED | {
+    f"{P}BASE_URL": "https://connector.example",
+    f"{P}OAUTH_TOKEN_ENDPOINT": "https://login.example/token",
+    f"{P}OAUTH_SCOPES": "scope-7",
+    f"{P}OAUTH_CLIENT_AUTHENTICATION": "BODY",
+}
+URL = {f"{P}URL": "http://127.0.0.1:1/events"}
+SERVER = {f"{P}OAUTH_AUTHORIZATION_SERVER_URL": "https://login.example/oauth/token"}
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    """Return a function that sets variables."""
+    monkeypatch.setenv(f"{P}SPOOL_DIR", str(tmp_path / "spool"))
+
+    def change(variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return change
+
+
+def said(environ):
+    """Return all that is said about *environ*."""
+    return " ".join(text for text, _ in notices(environ))
+
+
+def test_the_connectors_environment(environment):
+    """What the connector reads keeps nobody from starting; its OAuth isn't ours."""
+    environment(CONNECTOR | URL)
+
+    loaded = settings.load()
+
+    assert only_backend(loaded).oauth_client_id == ""
+    assert only_backend(loaded).oauth_audience == ""
+    assert only_backend(loaded).api_key == "of-both"
+    assert loaded.cluster_id == "eu-1"
+    assert variables.unknown() == []
+
+
+def test_a_word_about_every_name():
+    """Each name is said once, whose it is, and no value."""
+    (own, _), (both, remedy) = notices(CONNECTOR | URL)
+
+    for name in (*OWN, f"{P}OAUTH_CLIENT_ID", f"{P}OAUTH_CLIENT_SECRET"):
+        assert name in own
+        assert name not in both
+    assert f"{P}API_KEY" in both
+    assert f"{P}CLUSTER_ID" in both
+    assert f"{P}BACKENDS" in remedy
+    assert not any(value in own + both for value in CONNECTOR.values())
+
+
+def test_oauth_of_our_own(environment):
+    """With the server that only we know the client is ours, and the key is not."""
+    environment(CONNECTOR | URL | SERVER)
+
+    loaded = only_backend(settings.load())
+
+    assert (loaded.oauth_client_id, loaded.api_key) == ("client-7", "")
+    assert not_ours(CONNECTOR | SERVER) == {f"{P}API_KEY"}
+    assert f"as well: {P}CLUSTER_ID, {P}OAUTH_AUDIENCE" in said(CONNECTOR | SERVER)
+
+
+def test_backends_with_names(environment):
+    """Beside named backends the plain credentials can only be the connector's."""
+    named = {f"{P}BACKENDS": "teams", f"{P}BACKEND_TEAMS_URL": URL[f"{P}URL"]}
+    environment(CONNECTOR | named | {f"{P}BACKEND_TEAMS_API_KEY": "of-teams"})
+
+    (teams,) = settings.load().backends.values()
+
+    assert (teams.api_key, teams.oauth_client_id) == ("of-teams", "")
+
+
+def test_without_the_connector(environment):
+    """Where nothing is the connector's alone, every name is ours, as ever."""
+    environment(SHARED | URL)
+
+    assert said(SHARED | URL) == ""
+    with pytest.raises(settings.SettingsError, match="AUTHORIZATION_SERVER_URL"):
+        settings.load()
+
+
+def test_secrets_in_files_are_ours(environment, tmp_path):
+    """The connector reads no files: half of OAuth in one is a mistake of ours."""
+    file = tmp_path / "secret"
+    file.write_text("hunter3", encoding="utf-8")
+    environment(CONNECTOR | URL | {f"{P}OAUTH_CLIENT_SECRET_FILE": str(file)})
+
+    with pytest.raises(settings.SettingsError, match="OAUTH_CLIENT_SECRET"):
+        settings.load()
+
+
+@pytest.mark.parametrize(
+    "more, warned",
+    [
+        ({}, True),
+        ({f"{P}CLUSTER_ID": "eu-1"}, False),
+        ({"ZEEBE_BROKER_CLUSTER_CLUSTERID": "uuid-1"}, False),
+    ],
+)
+def test_oauth_without_a_cluster_id(environment, capsys, more, warned):
+    """Camunda's backend refuses it, so `check` warns."""
+    client = {f"{P}OAUTH_CLIENT_ID": "exporter", f"{P}OAUTH_CLIENT_SECRET": "hunter2"}
+    environment(URL | SERVER | client | more)
+
+    cli.main(["check", "--json"])
+
+    texts = [each["text"] for each in json.loads(capsys.readouterr().out)]
+    assert (NAMELESS in texts) is warned
