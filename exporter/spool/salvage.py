@@ -14,13 +14,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from exporter.spool.database import VERSION, check_version, create, is_damage
+from exporter.spool.database import VERSION, create, is_damage
 from exporter.spool.errors import (
     SpoolUnsoundError,
     SpoolUnusableError,
 )
-from exporter.spool.pages import Pages
-from exporter.spool.rebuild import HELD, copy
+from exporter.spool.rescue import rescue
 from exporter.spool.waiting import newest_of_each
 
 MARK = "damaged"
@@ -39,6 +38,8 @@ LOOKS = (
     "SELECT * FROM identity ORDER BY 1, 2, 3, 4, 5 LIMIT 1",
     "SELECT * FROM identity ORDER BY 1 DESC, 2 DESC, 3 DESC, 4 DESC, 5 DESC LIMIT 1",
 )
+
+HELD = "SELECT what, sum(rows) FROM held GROUP BY what"
 
 log = logging.getLogger(__name__)
 
@@ -127,9 +128,8 @@ def _salvage(path: Path) -> int | None:
     """Build the new file; return how many rows are missing, if that's known."""
     salvaged = _beside(path, SALVAGED)
     try:
-        with closing(Pages(path)) as pages, closing(_new(salvaged)) as connection:
-            check_version(path, pages.version)
-            missing = copy(pages, connection)
+        with closing(_new(salvaged)) as connection:
+            missing = rescue(path, connection, salvaged.read_bytes())
     except BaseException:
         salvaged.unlink(missing_ok=True)  # it may be what fills the disk
         raise
