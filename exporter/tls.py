@@ -75,16 +75,16 @@ def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
 ALERT = re.compile(r"(?:TLSV1|TLSV13|SSLV3)_(?:ALERT_)?(\w+)")
 ALERTS = {
     "protocol version": "the peer refuses the TLS version",
-    "handshake failure": "the peer accepts none of the cipher suites, or needs a "
-    "certificate",
-    "insufficient security": "the peer accepts none of the cipher suites",
+    "handshake failure": "the peer accepts no cipher suite, or needs a certificate",
+    "insufficient security": "the peer accepts no cipher suite",
     "unrecognized name": "the peer doesn't serve this host name",
     "certificate required": "the peer needs a certificate",
 }
 """What alerts mean that a setup brings about."""
+HUNG_UP = "the peer hung up during the TLS handshake"
 OURS = {
     "UNSUPPORTED_PROTOCOL": "the peer speaks no TLS version since 1.2",
-    "UNEXPECTED_EOF_WHILE_READING": "the peer hung up during the TLS handshake",
+    "UNEXPECTED_EOF_WHILE_READING": HUNG_UP,
 }
 
 
@@ -94,12 +94,11 @@ def tls_reason_of(error: OSError) -> str:
     name = found[1] if found else ""
     if alert := ALERT.fullmatch(name):
         words = alert[1].lower().replace("_", " ")
-        meaning = ALERTS.get(words, "the peer ended the TLS connection")
-        return f"{meaning} (alert: {words})"
-    if name in OURS or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return OURS.get(name, OURS["UNEXPECTED_EOF_WHILE_READING"])
+        return f"{ALERTS.get(words, 'the peer ends the connection')} (alert: {words})"
     if name or isinstance(error, ssl.SSLError):
-        return f"TLS fails: {name.lower().replace('_', ' ') or 'no reason is known'}"
+        fallback = name.lower().replace("_", " ") or "no reason is known"
+        is_end = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+        return HUNG_UP if is_end else OURS.get(name, f"TLS fails: {fallback}")
     return ""
 
 

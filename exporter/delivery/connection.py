@@ -14,20 +14,13 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 
-from exporter.delivery.heads import TIMEOUT, Head, NoHttpError, head_of
+from exporter.delivery.heads import TIMEOUT, AnswerError, Head, head_of
 from exporter.delivery.names import resolver
 
 IDLE_SECONDS = 15.0
 RESOLVE_AGAIN_SECONDS = 10
 GREATEST_AGE_SECONDS = 60.0 - RESOLVE_AGAIN_SECONDS
 """So a changed address is used within a minute, though names are remembered a while."""
-
-
-class AnswerError(aiohttp.ClientError):
-    """What a peer sent isn't a whole answer; the message quotes nothing of it."""
-
-    begins = b""
-    """The first bytes, which may repeat a secret."""
 
 
 class StaleError(aiohttp.ClientConnectionError):
@@ -84,19 +77,15 @@ class Connection(ResponseHandler):
                 if head.spelled:
                     self._answered(head)
                     return
-        except NoHttpError as problem:
-            error = AnswerError(str(problem))
-            error.begins = problem.begins
+        except AnswerError as error:
             self._end(error)
 
     def _answered(self, head: Head) -> None:
         """Hand *head* on to aiohttp's client, and what came behind it."""
-        is_early = not self._sent or (
-            self.transport is not None and self.transport.get_write_buffer_size() > 0
-        )
-        is_about_another = head.status == TIMEOUT or (head.status < 300 and is_early)
-        if self._requests > 1 and is_about_another:
-            self._unasked()
+        unsent = self.transport.get_write_buffer_size() if self.transport else 0
+        is_early = head.status < 300 and (not self._sent or unsent > 0)
+        if self._requests > 1 and (is_early or head.status == TIMEOUT):
+            self._unasked()  # it may be about an older request, or about none
             return
         rest, self._begun = self._begun, b""
         self._waits, self._refused = False, head.status >= 300
@@ -116,11 +105,9 @@ class Connection(ResponseHandler):
         """Fail with *exc*, or so that the request is sent again at once."""
         if isinstance(self._exception, (AnswerError, StaleError)):
             return  # the rest follows from that
-        is_hang_up = isinstance(exc, aiohttp.ClientConnectionError)
-        if isinstance(exc, TimeoutError):
-            is_hang_up = False
-        if is_hang_up and self._waits and self._requests > 1 and not self._begun:
-            exc = StaleError()
+        is_unanswered = self._waits and self._requests > 1 and not self._begun
+        if isinstance(exc, aiohttp.ClientConnectionError) and is_unanswered:
+            exc = exc if isinstance(exc, TimeoutError) else StaleError()
         super().set_exception(exc, *cause)
         self._end_body()
 
@@ -138,10 +125,9 @@ class Connection(ResponseHandler):
 
     def _unasked(self) -> None:
         """Close the connection: the peer says what isn't an answer to this request."""
-        if self._requests > self._waits:  # it may answer the one before
-            self._end(StaleError())
-        else:
-            self._end(AnswerError("the peer answered before it was asked"))
+        is_fresh = self._requests == self._waits
+        problem = AnswerError("the peer answered before it was asked")
+        self._end(problem if is_fresh else StaleError())
 
     def _end(self, error: Exception) -> None:
         self.set_exception(error)

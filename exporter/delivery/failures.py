@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import aiohttp
 
-from exporter.delivery.connection import AnswerError
+from exporter.delivery.heads import AnswerError
 from exporter.delivery.outcome import Answer, Failure
 from exporter.tls import reason_of, tls_reason_of
 

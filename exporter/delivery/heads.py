@@ -9,6 +9,8 @@ reduced to what we use and to a framing without contradictions.
 import re
 from typing import NamedTuple
 
+import aiohttp
+
 STATUS_LINE = re.compile(rb"HTTP/(\d(?:\.\d)?)[ \t]+([1-9]\d\d)(?!\d)", re.IGNORECASE)
 END = re.compile(rb"\n\r?\n")
 FOLD = re.compile(rb"\r?\n[ \t]+")
@@ -22,14 +24,15 @@ USED = (b"retry-after", b"date", b"location", b"content-encoding")
 BODILESS = (204, 304)
 TIMEOUT = 408
 SHOWN = 16
+NO_HTTP = "the answer isn't HTTP"
 
 
-class NoHttpError(ValueError):
-    """What came isn't the head of an answer."""
+class AnswerError(aiohttp.ClientError):
+    """What a peer sent isn't a whole answer; the message quotes nothing of it."""
 
-    def __init__(self, data: bytes) -> None:
-        """Keep the beginning of *data*, which may repeat a secret."""
-        super().__init__("the answer isn't HTTP")
+    def __init__(self, problem: str, data: bytes = b"") -> None:
+        """Keep the first bytes of *data*, which may repeat a secret."""
+        super().__init__(problem)
         self.begins = data[:SHOWN]
 
 
@@ -44,13 +47,13 @@ class Head(NamedTuple):
 
 
 def head_of(data: bytes) -> Head | None:
-    """Return the head that *data* begins with, None as long as its end is missing."""
+    """Return what *data* begins with, None without its end; raises `AnswerError`."""
     start = len(data) - len(data.lstrip(b"\r\n"))
     line, is_whole, _ = data[start : start + LONGEST].partition(b"\n")
     found = STATUS_LINE.match(line)
     if not found:
         if is_whole or not b"HTTP/".startswith(line[:5].upper()) or len(line) > SHOWN:
-            raise NoHttpError(data[start:])
+            raise AnswerError(NO_HTTP, data[start:])
         return None
     end = END.search(data, start)
     if not end and len(data) < LONGEST:
@@ -58,7 +61,7 @@ def head_of(data: bytes) -> Head | None:
     size = end.end() if end else len(data)
     version, status = found[1], int(found[2])
     if status == 101:  # the connection would speak something else from here on
-        raise NoHttpError(data[start:])
+        raise AnswerError(NO_HTTP, data[start:])
     if status < 200:
         return Head(status, size, b"")
     fields = _fields(data[start:size])

@@ -1,5 +1,6 @@
 """Requests go where the URL says, byte for byte, and to the address it has now."""
 
+import asyncio
 import itertools
 import socket
 
@@ -62,7 +63,7 @@ async def test_an_address_that_changes_under_load(start, backend, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     other = Backend(port=backend.port)
     other.host = "127.0.0.2"
-    async with other:
+    async with other, asyncio.timeout(20):
         exporter = await start(url=backend.url.replace("127.0.0.1", HOST))
         positions = itertools.count(1)
         while len(backend.requests) < 3:

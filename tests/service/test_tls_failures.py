@@ -23,7 +23,7 @@ from tests.records import tasks
 from tests.service.certificates import authority_in, proof
 
 REFUSED_VERSION = "the peer refuses the TLS version (alert: protocol version)"
-REFUSED_CIPHERS = "the peer accepts none of the cipher suites, or needs a certificate "
+REFUSED_CIPHERS = "the peer accepts no cipher suite, or needs a certificate "
 HUNG_UP = "the peer hung up"
 
 
@@ -63,7 +63,7 @@ def failure(start, monkeypatch, tmp_path):
         (alert(40), REFUSED_CIPHERS + "(alert: handshake failure)"),
         (alert(71), "(alert: insufficient security)"),
         (alert(112), "doesn't serve this host name (alert: unrecognized name)"),
-        (alert(49), "ended the TLS connection (alert: access denied)"),
+        (alert(49), "ends the connection (alert: access denied)"),
         (alert(200), "TLS fails"),
         (alert(0, level=1), HUNG_UP),
         (b"\x15\x03\x00\x00\x02\x02\x46", REFUSED_VERSION),
