@@ -131,7 +131,7 @@ def _mapper(settings: Settings, withheld: Withheld, observer: Observer) -> Mappe
     """Return what makes events of records, for all backends of *settings*."""
     selections = {name: each.selection for name, each in settings.backends.items()}
     withheld.watch(selections.values(), observer.withheld)
-    return Mapper(selections, settings.dropped, withheld.look)
+    return Mapper(selections, settings.dropped, withheld)
 
 
 def _tell(spool: Spool, observer: Observer) -> None:

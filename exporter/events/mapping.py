@@ -5,15 +5,27 @@ Pure on purpose: no clock, no I/O, no settings.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from exporter import codec
 from exporter.events.event import DEFAULT_TENANT, NO_INSTANCE, ONLY_BACKEND, Event
-from exporter.events.index import reader
+from exporter.events.index import reader, tenant_in
 from exporter.events.record import Record, UnmappableError, Value
 from exporter.events.selection import Rule, Selection
 
+INSTANCES = b"_process-instance_"
+
 Reader = Callable[[Record, Value], Any]
+
+
+class Watch(Protocol):
+    """Learns of records before anybody selects them."""
+
+    def wants_instance(self) -> bool:
+        """Whether to look at a record of a process instance that nobody selects."""
+
+    def look(self, record: Record, tenant: str) -> None:
+        """Learn of a *record* of *tenant*."""
 
 
 class Mapper:
@@ -23,26 +35,32 @@ class Mapper:
         self,
         selections: Mapping[str, Selection] | None = None,
         dropped: Collection[str] = (),
-        look: Callable[[Record, str], None] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """
         Map what one of *selections* selects, each of the backend of its name.
 
         Without any, there is one backend that gets what the official exporter sends.
         What is *dropped* is named as `exporter.events.dropping` says. Every record that
-        is read is shown to *look*, with its tenant.
+        is read is shown to *watch*.
         """
         self._selections = selections or {ONLY_BACKEND: Selection()}
         self._dropped = frozenset(dropped)
-        self._look = look
+        self._watch = watch
         self._inner = [name.split(".", 1) for name in dropped if "." in name]
         self._readers: dict[str, list[tuple[str, Reader]]] = {}
-        self.tenant_of = reader(
+        self._tenant_of = reader(
             value_type
             for selection in self._selections.values()
             for value_type in selection.value_types
         )
-        """Tells from the name of an index whose records it holds; None: unwanted."""
+
+    def tenant_of(self, index: bytes) -> str | None:
+        """Return whose records an *index* of this name holds; None: unwanted."""
+        tenant = self._tenant_of(index)
+        if tenant is not None or INSTANCES not in index or not self._watch:
+            return tenant
+        return tenant_in(index) if self._watch.wants_instance() else None
 
     def event(self, line: bytes, tenant: str = DEFAULT_TENANT) -> Event | None:
         """
@@ -51,8 +69,8 @@ class Mapper:
         Raises `UnmappableError` for what can't be read or mapped.
         """
         record = Record(line)
-        if self._look:
-            self._look(record, tenant)
+        if self._watch:
+            self._watch.look(record, tenant)
         selected = {
             name: rule
             for name, selection in self._selections.items()

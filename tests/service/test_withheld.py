@@ -7,6 +7,8 @@ import pytest
 
 from devkit.arguments import exporters
 from devkit.backend import Backend
+from devkit.broker import Broker
+from devkit.client import Client
 from devkit.engine import Partition
 from devkit.exporting import Exporting
 from devkit.processes import free_port
@@ -85,6 +87,30 @@ async def test_an_upgraded_broker(exporter, command):
     assert "WITHHELD" not in before[1] + after[1]
     assert (await exporter.metrics())[GAUGE] == 0
     assert len(exporter.lines.saying("the broker withholds no events any more")) == 1
+
+
+@pytest.mark.parametrize(
+    "process, missing, noticed",
+    [
+        ("fx-ext", "OPTIMIZEMODEENABLED", 1),
+        ("fx-ext", "NOTHING", 0),
+        ("fx-tl", "NOTHING", 0),
+    ],
+    ids=["filtering", "sending", "sending, with a listener that nobody answers"],
+)
+async def test_tasks_that_nobody_works_on(exporter, process, missing, noticed):
+    """A broker that filters shows before any task goes on, and no other is accused."""
+    given = broker_environment(VERSION, f"http://{exporter.ingest}")
+    given = {name: given[name] for name in given if not name.endswith(missing)}
+    async with Broker(VERSION, given) as broker, Client(broker.rest_url) as client:
+        await client.deploy(broker.engine.recording.deployments[process])
+        for _ in range(10):
+            await client.create_instance(process)
+        ours = broker.exporting["default", 1]
+        last = broker.partition(1).log.records[-1]["position"]
+        await eventually(lambda: ours.positions == {"appintspool": last})
+
+    assert len(exporter.lines.saying(SAID)) == noticed
 
 
 async def test_check_without_a_service(command, monkeypatch, tmp_path):
