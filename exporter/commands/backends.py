@@ -17,16 +17,14 @@ from exporter.commands.client import AdminPort, holder
 from exporter.commands.printing import as_json, printable, table
 from exporter.operations.backends import PATH, Roster
 
-MEANING = "Show what each backend still has to get, and decide about those of the past."
+MEANING = "Show what each backend still has to get, and drop what was left behind."
 EPILOG = """\
 examples:
   %(prog)s
-  %(prog)s hand-over old teams   # teams gets what waits for old
-  %(prog)s drop old              # nobody does
+  %(prog)s drop old
 
 What waits for a backend that isn't in APP_INTEGRATIONS_BACKENDS any more is kept until
-one of these is said, or until it's configured again. Who it is handed over to gets all
-of it, whatever it selects itself."""
+it is dropped, and delivered if the backend is named there again."""
 
 HEAD = ("backend", "configured", "waiting", "bytes", "dead letters")
 RIGHT = frozenset({"waiting", "bytes", "dead letters"})
@@ -46,11 +44,6 @@ class AtTheService:
         answer = await self._port.get(PATH)
         listed: list[dict[str, Any]] = answer["backends"]
         return listed
-
-    async def hand_over(self, old: str, new: str) -> int:
-        """Let *new* get what waits for *old*."""
-        asked = {"from": old, "to": new}
-        return int((await self._port.post(f"{PATH}/hand-over", asked))["handed_over"])
 
     async def drop(self, old: str) -> int:
         """Forget what waits for *old*."""
@@ -115,15 +108,6 @@ async def show(backends: Backends, args: argparse.Namespace) -> int:
 
 
 @_command
-async def hand_over(backends: Backends, args: argparse.Namespace) -> int:
-    """Let a configured backend get what waits for one of the past."""
-    count = await backends.hand_over(args.old, args.new)
-    print(as_json({"handed_over": count}) if args.json else count)
-    print(f"{count} events of {args.old} are for {args.new} now", file=sys.stderr)
-    return 0
-
-
-@_command
 async def drop(backends: Backends, args: argparse.Namespace) -> int:
     """Forget for good what waits for a backend of the past, and its dead letters."""
     count = await backends.drop(args.old)
@@ -144,10 +128,7 @@ def add_to(commands: Subparsers) -> None:
     top.set_defaults(call=show)
     top.add_argument("--json", action="store_true", help="print JSON")
     under = top.add_subparsers(title="commands", metavar="COMMAND")
-    for name, call in (("hand-over", hand_over), ("drop", drop)):
-        command = under.add_parser(name, help=call.__doc__, description=call.__doc__)
-        command.set_defaults(call=call)
-        command.add_argument("--json", action="store_true", help="print JSON")
-        command.add_argument("old", metavar="OLD", help="the backend of the past")
-        if call is hand_over:
-            command.add_argument("new", metavar="NEW", help="who gets what waits")
+    command = under.add_parser("drop", help=drop.__doc__, description=drop.__doc__)
+    command.set_defaults(call=drop)
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("old", metavar="OLD", help="the backend of the past")

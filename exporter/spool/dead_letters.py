@@ -239,14 +239,6 @@ class DeadLetters:
             (numbers(letter.id for letter in letters),),
         )
 
-    def hand_over(self, letters: Sequence[DeadLetter], backend: str) -> None:
-        """Let *letters* be *backend*'s."""
-        self._connection.execute(
-            "UPDATE dead_letter SET backend = ? "
-            "WHERE sequence IN (SELECT value FROM json_each(?))",
-            (backend, numbers(letter.id for letter in letters)),
-        )
-
 
 def _letters(rows: Iterable[tuple[Any, ...]]) -> Iterator[DeadLetter]:
     for identifier, *row in rows:

@@ -149,30 +149,14 @@ class Spool:
             window = page.rest
         return handled
 
-    async def hand_over(self, old: str, new: str) -> int:
-        """
-        Let all that is left of *old* be *new*'s; return how many events that are.
-
-        What waits does so behind all that waits for *new*, in its order. When this
-        is cut off or fails, what was not handed over yet is still *old*'s.
-        """
-        self._check_past(old)
-        if new not in self.outboxes:
-            raise ValueError(f"{new!r} is no backend that is configured")
-        count = await self._all_of(old, partial(self._store.hand_over, old, new))
-        window: Window | None = await self._writer.do(self._store.dead_letters_now)
-        while window:
-            letters = await self._writer.do(
-                partial(self._store.hand_over_letters, old, new, window, PAGE)
-            )
-            count += len(letters.letters)
-            window = letters.rest
-        return count
-
     async def drop_backend(self, old: str) -> int:
         """Forget for good all that is left of *old*; return how many events it was."""
-        self._check_past(old)
-        count = await self._all_of(old, partial(self._store.drop_oldest, old))
+        if old in self.outboxes:
+            raise ValueError(f"{old!r} is configured: what it holds is delivered")
+        count = 0
+        drop_oldest = partial(self._store.drop_oldest, old)
+        while entries := await self._writer.do(drop_oldest):
+            count += len(entries)
         return count + (await self.drop(Choice(backend=old))).count
 
     async def prove(self) -> None:
@@ -247,17 +231,6 @@ class Spool:
             if batch.entries:
                 return batch
         return None
-
-    async def _all_of(self, old: str, page: Callable[[], Sequence[Entry]]) -> int:
-        """Do *page* in one transaction after another, for all that waits for *old*."""
-        count, now = 0, self.waiting_for(old).rows
-        while count < now and (entries := await self._writer.do(page, self._accepted)):
-            count += len(entries)
-        return count
-
-    def _check_past(self, backend: str) -> None:
-        if backend in self.outboxes:
-            raise ValueError(f"{backend!r} is configured: what it holds is delivered")
 
 
 @contextmanager

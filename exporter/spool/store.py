@@ -28,7 +28,7 @@ from exporter.spool.waiting import Entry, WaitingEvents
 
 MOVED = 100
 MOVED_BYTES = 256 * 1024
-"""Events that one transaction takes from a backend of the past, and their bytes."""
+"""Events of a backend of the past that one transaction drops, and their bytes."""
 
 
 class Accepted(NamedTuple):
@@ -167,22 +167,6 @@ class Store:
         self._count_out(able)
         entries = self._insert([each.event for each in able if each.event])
         return Revived(entries, page, left)
-
-    def hand_over(self, old: str, new: str) -> Sequence[Entry]:
-        """Let the oldest events that wait for *old* wait for *new*, behind all."""
-        entries = self.drop_oldest(old)
-        events = [entry.event._replace(backends=(new,)) for entry in entries]
-        return self._insert(events)
-
-    def hand_over_letters(
-        self, old: str, new: str, window: Window, limit: int
-    ) -> DeadLetterPage:
-        """Let a page of *old*'s dead letters be *new*'s."""
-        page = self._letters.page(Choice(backend=old), window, limit)
-        self._letters.hand_over(page.letters, new)
-        self._count_out(page.letters)
-        self.totals.add(DEAD_LETTER, new, [letter.body for letter in page.letters])
-        return page
 
     def drop_oldest(self, backend: str) -> Sequence[Entry]:
         """Forget some of the oldest events that wait for *backend*; return them."""

@@ -1,7 +1,5 @@
 """One spool for several backends: each gets its own, at its own pace."""
 
-import asyncio
-import shutil
 import sqlite3
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -242,99 +240,17 @@ async def test_dead_letters_alone_are_left_behind_too(tmp_path):
         assert spool.left_behind == {"audit": (0, 0)}
 
 
-@pytest.mark.parametrize("reopen", [False, True])
-async def test_what_is_handed_over_comes_behind_the_rest(tmp_path, monkeypatch, reopen):
-    """Another backend gets all that waits, in order, behind what waits for it."""
-    monkeypatch.setattr(store, "MOVED", 3)
-    async with a_past(tmp_path, *range(1, 11), dead=[20, 21]) as spool:
-        await spool.append([shared(11, "teams")])
-        size = spool.waiting.size, spool.dead.size
-
-        assert await spool.hand_over("audit", "teams") == 12
-
-        assert spool.left_behind == {}
-        assert (spool.waiting.size, spool.dead.size) == size
-        assert (spool.waiting_for("teams").rows, spool.dead_of("teams").rows) == (11, 2)
-        handed = [(each.id, each.backend, each.event) for each in await letters(spool)]
-        assert handed == [
-            (1, "teams", shared(20, "teams")),
-            (2, "teams", shared(21, "teams")),
-        ]
-        if not reopen:
-            assert await positions(spool, "teams") == [11, *range(1, 11)]
-            assert (await spool.revive()).count == 2
-            assert await positions(spool, "teams") == [20, 21]
-    if reopen:
-        async with a_spool(tmp_path, "teams") as spool:
-            assert await positions(spool, "teams") == [11, *range(1, 11)]
-
-
-async def test_handing_over_lets_others_in(tmp_path, monkeypatch):
-    """While a long backlog is handed over, events are accepted and delivered."""
-    monkeypatch.setattr(store, "MOVED", 1)
-    async with a_past(tmp_path, *range(1, 200)) as spool:
-        moving = asyncio.create_task(spool.hand_over("audit", "teams"))
-        meanwhile = []
-        while not moving.done():
-            meanwhile.append(1000 + len(meanwhile))
-            await spool.append([shared(meanwhile[-1], "teams")])
-
-        assert await moving == 199
-        assert len(meanwhile) > 10
-        found = await positions(spool, "teams")
-        assert [n for n in found if n < 1000] == list(range(1, 200))
-        assert [n for n in found if n >= 1000] == meanwhile
-        assert found.index(meanwhile[5]) < 100
-
-
-async def test_large_events_are_handed_over_a_few_at_a_time(tmp_path, monkeypatch):
-    """One transaction takes no more bytes than it must."""
-    monkeypatch.setattr(store, "MOVED_BYTES", 50)
-    async with a_past(tmp_path, *range(1, 30)) as spool:
-        sizes = []
-        told = spool._accepted
-        monkeypatch.setattr(
-            spool,
-            "_accepted",
-            lambda entries: sizes.append(len(entries)) or told(entries),
-        )
-        await spool.hand_over("audit", "teams")
-    assert max(sizes) <= 4
-
-
-async def test_a_hand_over_that_was_cut_off(tmp_path, monkeypatch):
-    """After a kill in its middle each event is one backend's; the rest can follow."""
+async def test_a_drop_that_fails(tmp_path, monkeypatch):
+    """What could not be dropped is still there, and can be dropped later."""
     monkeypatch.setattr(store, "MOVED", 4)
-    copies = map(str, range(9))
-    async with a_past(tmp_path / "first", *range(1, 11)) as spool:
-        told = spool._accepted
-
-        def copy(entries):
-            shutil.copytree(tmp_path / "first", tmp_path / next(copies))
-            told(entries)
-
-        monkeypatch.setattr(spool, "_accepted", copy)
-        await spool.hand_over("audit", "teams")
-    for number, left in enumerate([6, 2, 0]):
-        async with a_spool(tmp_path / f"{number}", "teams") as spool:
-            assert spool.waiting_for("audit").rows == left
-            assert await spool.hand_over("audit", "teams") == left
-            assert await positions(spool, "teams") == list(range(1, 11))
-
-
-async def test_a_failing_disk_hands_nothing_over(tmp_path):
-    """What can't be handed over now stays where it was, and can be later."""
-    async with a_past(tmp_path, 1, 2, dead=[3]) as spool:
+    async with a_past(tmp_path, *range(1, 11), dead=[20]) as spool:
         async with failing(spool):
             with pytest.raises(SpoolFailedError):
-                await spool.hand_over("audit", "teams")
-        assert (spool.left_behind["audit"].rows, spool.waiting_for("teams").rows) == (
-            2,
-            0,
-        )
+                await spool.drop_backend("audit")
+        assert spool.left_behind["audit"].rows == 10
 
-        assert await spool.hand_over("audit", "teams") == 3
-        assert await positions(spool, "teams") == [1, 2]
+        assert await spool.drop_backend("audit") == 11
+        assert spool.left_behind == {}
 
 
 async def test_a_backend_is_dropped(tmp_path, monkeypatch):
@@ -352,28 +268,19 @@ async def test_a_backend_is_dropped(tmp_path, monkeypatch):
         assert await positions(spool, "teams") == [31]
 
 
-@pytest.mark.parametrize(
-    "decide",
-    [
-        lambda spool: spool.hand_over("audit", "unknown"),
-        lambda spool: spool.hand_over("teams", "teams"),
-        lambda spool: spool.drop_backend("teams"),
-    ],
-)
-async def test_only_what_is_past_is_decided_about(tmp_path, decide):
-    """What a configured backend is to get is delivered, and nobody unknown gets any."""
+async def test_only_what_is_past_is_dropped(tmp_path):
+    """What a configured backend is to get is delivered."""
     async with a_past(tmp_path, 1) as spool:
         await spool.append([shared(2)])
         with pytest.raises(ValueError, match="configured"):
-            await decide(spool)
+            await spool.drop_backend("teams")
         assert spool.left_behind["audit"].rows == 2
         assert await positions(spool, "teams") == [2]
 
 
-async def test_nothing_left_to_decide_about(tmp_path):
-    """A backend that nobody knows has nothing to hand over or to drop."""
+async def test_nothing_left_to_drop(tmp_path):
+    """A backend that nobody knows has nothing to drop."""
     async with a_past(tmp_path, 1) as spool:
-        assert await spool.hand_over("unknown", "teams") == 0
         assert await spool.drop_backend("unknown") == 0
 
 

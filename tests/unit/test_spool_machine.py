@@ -183,7 +183,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     def leave(self, name, batch):
         """Let the events of *batch* wait no more."""
-        for event in batch.events:  # what was handed over may wait twice
+        for event in batch.events:
             self.waiting[name].remove(event)
 
     @rule(backends=SOME)
@@ -192,22 +192,6 @@ class SpoolMachine(RuleBasedStateMachine):
         self.close()
         self.backends = backends
         self.open()
-
-    @rule()
-    def hand_over(self):
-        """Let another backend have what is left of one of the past."""
-        for old in {*NAMES} - {*self.backends}:
-            (new,) = self.backends
-            dead = [event for event in self.dead if event.backends == (old,)]
-            count = self.runner.run(self.spool.hand_over(old, new))
-            assert count == len(self.waiting[old]) + len(dead)
-            self.waiting[new] += [
-                e._replace(backends=(new,)) for e in self.waiting[old]
-            ]
-            self.waiting[old].clear()
-            self.dead = [
-                e._replace(backends=(new,)) if e in dead else e for e in self.dead
-            ]
 
     @rule()
     def drop_backend(self):
