@@ -5,6 +5,7 @@ import re
 import string
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from urllib.parse import quote
 
 import aiohttp
@@ -89,6 +90,7 @@ class Transport:
         return self._known[url]
 
 
+@lru_cache(maxsize=64)
 def as_configured(url: str) -> URL:
     """Return *url*, whose path and query are sent byte for byte, in ASCII."""
     target = re.sub(r"[^:]*://[^/?#]*|#.*", "", url)
