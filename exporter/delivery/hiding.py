@@ -18,9 +18,12 @@ HARMLESS = frozenset(
     {"content-type", "user-agent", "x-event-ids", "x-cluster-id", "x-org-id"}
     | {"idempotency-key", "webhook-id", "webhook-timestamp", "x-physical-tenant-id"}
 )
+AS_GO_WRITES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&"}
 WRITTEN: tuple[Callable[[str], str], ...] = (
     lambda text: json.dumps(text)[1:-1],
     lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: json.dumps(text)[1:-1].replace("/", r"\/"),  # PHP
+    lambda text: json.dumps(text)[1:-1].translate(AS_GO_WRITES),
     html.escape,
     quote,
     quote_plus,

@@ -47,6 +47,7 @@ def test_what_is_shown():
         r"a\"b\\c<d>&1",  # JSON
         "a&quot;b\\c&lt;d&gt;&amp;1",  # HTML
         "a%22b%5Cc%3Cd%3E%261",  # a URL
+        r"a\"b\\c\u003cd\u003e\u00261",  # JSON of Go and others
     ],
 )
 def test_spellings(spelled):
@@ -54,6 +55,20 @@ def test_spellings(spelled):
     secrets = secrets_of({"X-Api-Key": 'a"b\\c<d>&1'}, URL)
 
     assert without(secrets, f"you sent {spelled}!") == "you sent (hidden)!"
+
+
+def test_slashes():
+    """JSON of PHP has a backslash before each."""
+    secrets = secrets_of({"X-Api-Key": "ab/cd"}, URL)
+
+    assert without(secrets, r"you sent ab\/cd!") == "you sent (hidden)!"
+
+
+def test_basic_authentication():
+    """User and password may come back decoded."""
+    secrets = secrets_of({"Authorization": "Basic YW5uOmh1bnRlcjI="}, URL)
+
+    assert without(secrets, "no hunter2, no ann:hunter2") == "no (hidden), no (hidden)"
 
 
 @pytest.mark.parametrize("length", range(4, 8))
