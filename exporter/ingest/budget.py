@@ -18,7 +18,7 @@ RESERVED = 16 * MIB
 SMALL = 256 * 1024
 WAIT_SECONDS = 20.0
 """Less than a broker waits for an answer (30 s)."""
-MOST_WAITING = 100
+MOST_WAITING = 64
 """Each has a connection with a buffer that isn't counted."""
 
 

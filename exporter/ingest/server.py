@@ -30,8 +30,8 @@ from exporter.spool import (
 OPTIONS = {
     # Longer than any pause of a broker: a race with its next request costs an attempt.
     "keepalive_timeout": 2 * 60 * 60,
-    # A request that waits for room has not much more than this in memory.
-    "read_bufsize": 64 * 1024,
+    # A request that waits for room has two or three times this in memory.
+    "read_bufsize": 256 * 1024,
     "auto_decompress": False,
 }
 """How the application has to be served."""

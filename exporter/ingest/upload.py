@@ -24,7 +24,7 @@ MOST_RECORDS = 250_000
 """In one body; a broker sends 1,000 by default."""
 RECORD_BYTES = 1024
 """What a record takes in memory, besides its bytes."""
-SLICE = 16 * 1024
+SLICE = 32 * 1024
 """Bytes of a large body that are read before others have their turn."""
 BODY_SECONDS = 120.0
 """A broker has its whole body ready before it sends the first byte."""
