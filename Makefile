@@ -52,7 +52,7 @@ integration: $(VENV)/.dev ## all scenarios on a recorded engine (ARGS=)
 
 chart-test: $(VENV)/.dev ## render the Helm chart, and hold it against Kubernetes (HELM=, CAMUNDA_CHART=)
 	@echo "==> tests of the chart"
-	@$(BIN)/python -m pytest --quiet tests/chart
+	@$(PARALLEL) tests/chart
 
 fault-test: $(VENV)/.dev ## prove by faults and kills that nothing is lost (LONG=1: three quarters of an hour; ARGS=--help)
 	@echo "==> faults on purpose"

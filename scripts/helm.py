@@ -20,7 +20,7 @@ from helm_python.chart import Chart, package
 from helm_python.chart import lint as _lint
 from helm_python.errors import HelmError
 
-NOTES = "/templates/NOTES.txt"
+NOTES = "NOTES.txt"
 
 # Without a cluster Helm supposes the one it was built for, which may be any.
 KUBERNETES = "1.34.0"
@@ -45,14 +45,27 @@ def render(
     """
     Return every rendered template of *chart* by its path, without the chart's name.
 
-    Raises `RefusedError` when schema or templates refuse *values*.
+    The notes are left out. Raises `RefusedError` when *values* are refused.
     """
     helm = command()
     if helm:
         texts = _by_command(helm, chart, values, name, namespace)
     else:
         texts = _by_engine(chart, values, name, namespace)
-    return {path.partition("/templates/")[2]: text for path, text in texts.items()}
+    paths = {path: path.partition("/templates/")[2] for path in texts}
+    return {path: texts[whole] for whole, path in paths.items() if path != NOTES}
+
+
+def notes(
+    chart: Path,
+    values: Mapping[str, Any],
+    *,
+    name: str = "app-integrations",
+    namespace: str = "camunda",
+) -> str:
+    """Return the notes of *chart*; without a cluster, Helm 3 shows them to nobody."""
+    texts = _by_engine(chart, values, name, namespace)
+    return next((texts[path] for path in texts if path.endswith(f"/{NOTES}")), "")
 
 
 def archive(chart: Path, destination: Path, home: str = "") -> Path:
@@ -97,9 +110,7 @@ def _by_command(
     for text in re.split(r"(?m)^---\n", done.stdout):
         if found := re.match(r"# Source: (.+)\n", text):
             texts[found[1]] = texts.get(found[1], "") + "---\n" + text
-    # Without a cluster, Helm 3 shows the notes to nobody.
-    engine = _by_engine(chart, values, name, namespace)
-    return texts | {path: engine[path] for path in engine if path.endswith(NOTES)}
+    return texts
 
 
 def lint(

@@ -1,6 +1,7 @@
 """What the chart makes of values, as the objects that Kubernetes gets."""
 
 import base64
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -48,13 +49,18 @@ class Rendered:
     def __init__(self, values, *, chart=CHART, **release):
         """Render *chart* with *values*; raises `RefusedError`."""
         texts = helm.render(Path(chart), values, **release)
-        self.notes = texts.pop("NOTES.txt", "")
+        self._notes = partial(helm.notes, Path(chart), values, **release)
         self.objects = [
             each
             for text in texts.values()
             for each in yaml.load_all(text, Loader)
             if each is not None
         ]
+
+    @property
+    def notes(self):
+        """What Helm prints."""
+        return self._notes()
 
     def find(self, kind, name=None):
         """Return the only object of *kind*, or of *kind* and *name*, or None."""
