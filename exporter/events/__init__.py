@@ -1,6 +1,6 @@
 """Record to event: selection, mapping, formats. Pure: no I/O, no clock, no settings."""
 
-from exporter.events.catalog import CATALOG, DEFAULT, EVERYTHING
+from exporter.events.catalog import CATALOG, DEFAULT, ENDS, EVERYTHING
 from exporter.events.dropping import dropped_in
 from exporter.events.event import DEFAULT_TENANT, ONLY_BACKEND, Event, Lane
 from exporter.events.filters import FORM as FILTER_FORM
@@ -16,6 +16,7 @@ __all__ = [
     "CATALOG",
     "DEFAULT",
     "DEFAULT_TENANT",
+    "ENDS",
     "EVERYTHING",
     "FILTER_FORM",
     "FORMATS",

@@ -30,6 +30,11 @@ CATALOG: tuple[EventType, ...] = (
     PROCESS,
 )
 
+ENDS = frozenset(
+    each.name_of(kind) for each in CATALOG for kind in each.kinds if kind.ends
+)
+"""The names of what comes last for a key."""
+
 DEFAULT = ", ".join(
     f"{each.name}:{kind.name}"
     for each in CATALOG

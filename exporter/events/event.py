@@ -42,6 +42,8 @@ class Event(NamedTuple):
     """The physical tenant whose partition it is, which no record names."""
     backends: tuple[str, ...] = (ONLY_BACKEND,)
     """Who is to get it."""
+    watchers: tuple[str, ...] = ()
+    """Whose filters may lose sight of the thing: see `exporter.spool.known`."""
 
     @property
     def place(self) -> str:

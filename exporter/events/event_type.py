@@ -30,6 +30,8 @@ class Kind(NamedTuple):
     """The first version of brokers where it happens."""
     default: bool = False
     """Whether the official exporter sends it, and so do we unless told otherwise."""
+    ends: bool = False
+    """Whether nothing follows for the same key, whose process may have changed."""
 
 
 class Brackets(NamedTuple):

@@ -72,6 +72,11 @@ class Filters(NamedTuple):
         """Whether they let everything pass."""
         return all(each.open for each in self)
 
+    @property
+    def may_lose(self) -> bool:
+        """Whether what passed may be kept away later, in another process."""
+        return not (self.processes.open and self.elements.open)
+
     def let_pass(self, kind: EventType, value: Value) -> bool:
         """Return whether what happened to a *kind* of thing may pass."""
         return (

@@ -63,6 +63,7 @@ INCIDENT = EventType(
             "RESOLVED",
             "It goes on, or need not: the incidents of a cancelled process instance "
             "count as resolved.",
+            ends=True,
         ),
     ),
     brackets=Brackets("error types", "errorType", ERROR_TYPES),

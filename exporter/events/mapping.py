@@ -76,9 +76,15 @@ class Mapper:
             for name, selection in self._selections.items()
             if (rule := selection.of(record))
         }
-        if not selected:
+        watched = {
+            name: rule
+            for name, selection in self._selections.items()
+            if (rule := selection.watched(record))
+        }
+        # A record is of one kind for all of them.
+        rule = next(iter([*selected.values(), *watched.values()]), None)
+        if rule is None:
             return None
-        rule = next(iter(selected.values()))  # a record is of one kind for all of them
         value = record.value
         try:
             body = codec.encode(self._body(rule, record, value))
@@ -95,6 +101,7 @@ class Mapper:
             broker=record.written_by,
             tenant=tenant,
             backends=tuple(selected),
+            watchers=tuple(watched),
         )
 
     def _body(self, rule: Rule, record: Record, value: Value) -> dict[str, Any]:

@@ -52,11 +52,12 @@ PROCESS_INSTANCE = EventType(
     ),
     kinds=(
         Kind("started", "ELEMENT_ACTIVATED", "It runs."),
-        Kind("completed", "ELEMENT_COMPLETED", "It reached its end."),
+        Kind("completed", "ELEMENT_COMPLETED", "It reached its end.", ends=True),
         Kind(
             "terminated",
             "ELEMENT_TERMINATED",
             "It was cancelled, or the one that called it was.",
+            ends=True,
         ),
         Kind("suspended", "SUSPENDED", "It waits until it is resumed.", since="8.10"),
         Kind("resumed", "RESUMED", "It goes on after a suspension.", since="8.10"),

@@ -13,6 +13,8 @@ from exporter.events.grammar import Term, parse
 from exporter.events.patterns import fits
 from exporter.events.record import Record, Value
 
+TENANT = "tenantId"
+
 
 class Rule(NamedTuple):
     """One way for a record of some value type and intent to be selected."""
@@ -47,6 +49,7 @@ class Selection:
                 name = term.type.name_of(kind)
                 rules = intents.setdefault(kind.intent, [])
                 rules.append(Rule(name, term.type, kind, chosen))
+        self._lasting = {each.type.name for each in self.rules() if each.kind.ends}
         self.value_types = frozenset(self._rules)
         """What the engine calls what must be looked at."""
 
@@ -60,17 +63,30 @@ class Selection:
 
         Raises `UnmappableError` when the record doesn't let us tell.
         """
+        rule = self._rule(record)
+        if rule is None or self._filters is None:
+            return rule
+        return rule if self._filters.let_pass(rule.type, record.value) else None
+
+    def watched(self, record: Record) -> Rule | None:
+        """Return the rule of what a migration may take away from the filters."""
+        if self._filters is None or not self._filters.may_lose:
+            return None
+        rule = self._rule(record)
+        if rule is None or rule.type.name not in self._lasting:
+            return None
+        if rule.kind.ends and self._filters.tenants.passes(record.value.text(TENANT)):
+            return rule
+        return self.of(record)
+
+    def _rule(self, record: Record) -> Rule | None:
         intents = self._rules.get(record.word("valueType"))
         if intents is None or record.word("recordType") != "EVENT":
             return None
         rules = intents.get(record.word("intent"))
         if rules is None:
             return None
-        value = record.value
-        rule = next((each for each in rules if each.selects(value)), None)
-        if rule is None or self._filters is None:
-            return rule
-        return rule if self._filters.let_pass(rule.type, value) else None
+        return next((each for each in rules if each.selects(record.value)), None)
 
 
 def _chosen(term: Term) -> Condition:

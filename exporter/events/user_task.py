@@ -111,13 +111,14 @@ USER_TASK = EventType(
             default=True,
         ),
         Kind("updated", "UPDATED", "Some of it was changed.", extra=(CHANGED,)),
-        Kind("completed", "COMPLETED", "It is done.", default=True),
+        Kind("completed", "COMPLETED", "It is done.", default=True, ends=True),
         Kind(
             "canceled",
             "CANCELED",
             "It need not be done: its process instance was cancelled, or went on "
             "without it.",
             default=True,
+            ends=True,
         ),
         Kind(
             "migrated",

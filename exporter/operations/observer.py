@@ -48,11 +48,12 @@ class Observer:
         """Count a bulk request that is safe on disk, and log what was odd about it."""
         accepted = bulk.accepted
         records = self._metrics.records
-        records.labels("accepted").inc(bulk.events - accepted.repeats)
+        events = bulk.events - accepted.unknown
+        records.labels("accepted").inc(events - accepted.repeats)
         kept_before = len(bulk.unreadable) - accepted.kept_aside
         records.labels("repeat").inc(accepted.repeats + kept_before)
         records.labels("kept_aside").inc(accepted.kept_aside)
-        not_selected = bulk.records - bulk.events - len(bulk.unreadable)
+        not_selected = bulk.records - events - len(bulk.unreadable)
         records.labels("not_selected").inc(not_selected)
         self._metrics.bulk_seconds.observe(bulk.seconds)
         self._metrics.inflow.add(_new_bytes(bulk))

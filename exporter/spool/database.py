@@ -13,7 +13,7 @@ from exporter.spool.errors import SpoolUnusableError, SpoolVersionError
 CACHE_KIB = 8 * 1024
 CHECKPOINT_PAGES = 1000
 
-VERSION = 4
+VERSION = 5
 """Of the schema. Nothing was released yet, so no other version is brought up to it."""
 
 SCHEMA = """
@@ -66,6 +66,12 @@ SCHEMA = """
         position  INTEGER NOT NULL,
         key       INTEGER NOT NULL,
         PRIMARY KEY (tenant, partition, timestamp, position, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE known (                  -- what a backend was told of: see known.py
+        tenant    TEXT    NOT NULL,
+        key       INTEGER NOT NULL,
+        backend   TEXT    NOT NULL,
+        PRIMARY KEY (tenant, key, backend)
     ) WITHOUT ROWID;
 """
 

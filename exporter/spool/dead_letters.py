@@ -181,7 +181,7 @@ class DeadLetters:
         self._connection.executemany(
             f"INSERT INTO dead_letter ({', '.join(ABOUT + FIELDS)}) "  # noqa: S608
             f"VALUES ({','.join('?' * len(ABOUT + FIELDS))})",
-            [(*event.backends, *about, *event[:-1]) for event in events],
+            [(*event.backends, *about, *event[:-2]) for event in events],
         )
 
     def page(self, choice: Choice, window: Window, limit: int) -> Page:
@@ -244,7 +244,7 @@ def _letters(rows: Iterable[tuple[Any, ...]]) -> Iterator[DeadLetter]:
     for identifier, *row in rows:
         about, fields = row[: len(ABOUT)], row[len(ABOUT) :]
         backend, partition = about[0], fields[0]
-        event = None if partition is None else Event._make([*fields, (backend,)])
+        event = None if partition is None else Event._make([*fields, (backend,), ()])
         yield DeadLetter._make([identifier, *about, event, fields[BODY]])
 
 

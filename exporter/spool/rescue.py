@@ -132,6 +132,7 @@ def _fill(into: sqlite3.Connection, file: sqlite3.Connection) -> int | None:
         if what == "event"
         and told.get((what, backend)) != found.get((what, backend), 0)
     ]
+    _insert(into, "known", _rows(file, "known"))
     if told and not lost:
         _insert(into, "identity", _rows(file, "identity"))
     into.execute(WAITING, (json.dumps(lost),))

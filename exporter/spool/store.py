@@ -23,6 +23,7 @@ from exporter.spool.dead_letters import Page as DeadLetterPage
 from exporter.spool.disk import Disk
 from exporter.spool.errors import SpoolDamagedError, SpoolFullError
 from exporter.spool.identities import Identities
+from exporter.spool.known import Known
 from exporter.spool.totals import DEAD_LETTER, EVENT, NOBODY, Held, Totals
 from exporter.spool.waiting import Entry, WaitingEvents
 
@@ -40,6 +41,8 @@ class Accepted(NamedTuple):
     repeats: int
     epochs: Sequence[Event]
     """With which the positions of a partition started again."""
+    unknown: int = 0
+    """Ends of what nobody knows who might have got them."""
     filled: float = 0.0
     """How much of the spool is taken then, 1.0 being all."""
 
@@ -74,6 +77,7 @@ class Store:
         """Keep at most *limit* bytes, which *backends* are to get or are dead."""
         self._disk = disk
         self._identities = Identities(connection)
+        self._known = Known(connection)
         self._letters = DeadLetters(connection)
         self._waiting = WaitingEvents(connection)
         self.totals = Totals(connection)
@@ -115,11 +119,13 @@ class Store:
         `SpoolFailedError` when the disk shouldn't take it.
         """
         self._disk.check()
+        count, events = len(events), self._known.resolve(events)
         self._check_room(
             sum(len(event.body) * len(event.backends) for event in events)
             + sum(len(record.body) for record in unreadable)
         )
         fresh, epochs = self._identities.fresh(events)
+        self._known.learn(fresh)
         entries = self._insert(fresh)
         kept_aside = self._keep_aside(unreadable)
         return Accepted(
@@ -127,6 +133,7 @@ class Store:
             kept_aside=kept_aside,
             repeats=len(events) - len(fresh),
             epochs=epochs,
+            unknown=count - len(events),
             filled=self._held / self.limit,
         )
 

@@ -72,7 +72,7 @@ class WaitingEvents:
             first = self._newest[backend] + 1
             entries += map(Entry, range(first, first + RANGE), queue)
             self._newest[backend] = entries[-1].sequence
-        rows = [(number, *event.backends, *event[:-1]) for number, event in entries]
+        rows = [(number, *event.backends, *event[:-2]) for number, event in entries]
         insert(self._connection, "event", COLUMNS, rows)
         return entries
 
@@ -146,6 +146,6 @@ def _up_to(size: int, rows: sqlite3.Cursor, backend: str) -> tuple[list[Entry], 
         if size <= 0:
             rows.close()
             return entries, False
-        entries.append(Entry(sequence, Event._make([*fields, backends])))
+        entries.append(Entry(sequence, Event._make([*fields, backends, ()])))
         size -= len(entries[-1].event.body)
     return entries, True

@@ -12,9 +12,9 @@ from devkit.backend import HANG, Answer, Backend
 from devkit.waiting import eventually
 from tests import recorded
 from tests.contract import promised
-from tests.records import KEY, NOON, a_record, action, instance, tasks
+from tests.records import KEY, NOON, a_record, action, bulk, instance, tasks
 from tests.service.certificates import authority_in, proof
-from tests.service.running import send
+from tests.service.running import running, send
 
 
 @pytest.mark.parametrize("version", recorded.VERSIONS)
@@ -222,3 +222,23 @@ async def test_a_backend_that_keeps_its_answers(start, backend):
 
     await eventually(lambda: backend.positions == [1])
     assert len(answers) == 4
+
+
+async def test_a_task_that_was_migrated(start, settings, backend):
+    """Who was told that a task began is told that it ended, after a restart, too."""
+    a, b = {"bpmnProcessId": "a"}, {"bpmnProcessId": "b"}
+    records = [
+        a_record(1, key=7, intent="CREATED", value=a),
+        a_record(2, key=7, intent="MIGRATED", value=b),
+        a_record(3, key=7, intent="COMPLETED", value=b),
+        a_record(4, key=8, intent="COMPLETED", value=b),
+    ]
+    async with running(settings(process_ids="a")) as exporter:
+        await exporter.bulk(bulk(*records[:2]))
+    exporter = await start(process_ids="a")
+    await exporter.bulk(bulk(*records[2:]))
+    await eventually(lambda: backend.positions == [1, 3])
+
+    metrics = await exporter.metrics()
+    assert metrics["ingest_records_total accepted"] == 1
+    assert metrics["ingest_records_total not_selected"] == 1

@@ -1,0 +1,142 @@
+"""The end of a task reaches whoever knows its beginning, wherever it was migrated."""
+
+import pytest
+
+from exporter.events import Filter, Filters, Mapper, Selection
+from exporter.spool import known, salvage
+from tests.records import KEY, a_record, line
+from tests.unit.spools import a_spool
+
+TASK = KEY + 7
+
+
+def backend(text="user-task", **filters):
+    """Return a selection with *filters*."""
+    return Selection(text, Filters(**{k: Filter(v) for k, v in filters.items()}))
+
+
+def a_task(position, intent, *, tenant="default", process="a", **changes):
+    """Return what maps the record of a task, of which *changes* are the point."""
+    value = {"bpmnProcessId": process, "elementId": "approve"} | changes
+    record = a_record(position, intent=intent, key=TASK, value=value)
+    return lambda mapper: mapper.event(line(record), tenant)
+
+
+class Spool:
+    """A spool behind a mapper, which tells what each backend has to get."""
+
+    def __init__(self, spool, mapper):
+        """Map with *mapper*."""
+        self.spool, self._mapper = spool, mapper
+
+    async def append(self, *tasks):
+        """Take *tasks* in one request; return (backend, position) of what is new."""
+        events = [event for task in tasks if (event := task(self._mapper))]
+        accepted = await self.spool.append(events)
+        return [(*e.event.backends, e.event.position) for e in accepted.entries]
+
+
+@pytest.fixture
+def opening(tmp_path):
+    """Return a function that opens a spool for backends with these selections."""
+
+    def begin(**selections):
+        opened = a_spool(tmp_path, *selections)
+        mapper = Mapper(selections)
+
+        class Opening:
+            async def __aenter__(self):
+                return Spool(await opened.__aenter__(), mapper)
+
+            async def __aexit__(self, *error):
+                await opened.__aexit__(*error)
+
+        return Opening()
+
+    return begin
+
+
+MIGRATED = a_task(2, "MIGRATED", process="b", elementId="check")
+END = a_task(3, "COMPLETED", process="b", elementId="check")
+
+
+@pytest.mark.parametrize("filters", [{"processes": "a"}, {"elements": "!check"}])
+async def test_an_end_after_a_migration(opening, filters):
+    """It arrives, also after a restart; what came between is kept away as ever."""
+    async with opening(teams=backend(**filters)) as spool:
+        assert await spool.append(a_task(1, "CREATED")) == [("teams", 1)]
+    async with opening(teams=backend(**filters)) as spool:
+        assert await spool.append(MIGRATED) == []
+        assert await spool.append(END) == [("teams", 3)]
+        assert await spool.append(END) == []
+
+
+async def test_an_end_after_a_salvage(opening, tmp_path):
+    """What is readable of a damaged spool tells who knows of what, too."""
+    async with opening(teams=backend(processes="a")) as spool:
+        await spool.append(a_task(1, "CREATED"))
+    salvage.mark(tmp_path / "spool.sqlite", "test")
+
+    async with opening(teams=backend(processes="a")) as spool:
+        assert await spool.append(END) == [("teams", 3)]
+
+
+async def test_all_in_one_request(opening):
+    """A task may begin and end within one request of the broker."""
+    async with opening(teams=backend(processes="a")) as spool:
+        tasks = a_task(1, "CREATED"), MIGRATED, END
+        assert await spool.append(*tasks) == [("teams", 1), ("teams", 3)]
+        assert await spool.append(*tasks) == []
+
+
+async def test_an_end_of_what_nobody_knows(opening):
+    """It is kept away, also where a task with the same key is another tenant's."""
+    async with opening(teams=backend(processes="a")) as spool:
+        assert await spool.append(a_task(1, "CREATED", process="b"), END) == []
+        assert await spool.append(a_task(1, "CREATED", tenant="east")) == [("teams", 1)]
+        assert await spool.append(END) == []
+
+
+async def test_each_by_its_own_filter(opening):
+    """Of several backends, each gets what it knows, and what it selects."""
+    teams, audit = backend(processes="a"), backend(processes="b")
+    async with opening(teams=teams, audit=audit, all=backend()) as spool:
+        await spool.append(a_task(1, "CREATED"))
+
+        assert sorted(await spool.append(END)) == [
+            ("all", 3),
+            ("audit", 3),
+            ("teams", 3),
+        ]
+
+
+async def test_a_tenant_that_a_filter_keeps_away(opening):
+    """No migration changes the tenant: its filter holds for everything."""
+    async with opening(teams=backend(processes="a", tenants="x")) as spool:
+        assert await spool.append(a_task(1, "CREATED", tenantId="x")) == [("teams", 1)]
+        other = a_task(3, "COMPLETED", process="b", tenantId="y")
+        assert await spool.append(other) == []
+
+
+async def rows(spool):
+    """Return how many are remembered."""
+    connection = spool.spool._writer._connection
+    return connection.execute("SELECT count(*) FROM known").fetchone()[0]
+
+
+async def test_what_is_remembered(opening, monkeypatch):
+    """Nothing that ended, nothing without need, and no more than a bound."""
+    monkeypatch.setattr(known, "MOST", 10)
+    monkeypatch.setattr(known, "LOOK_EVERY", 1)
+    async with opening(all=backend()) as spool:
+        await spool.append(a_task(1, "CREATED"))
+        assert await rows(spool) == 0
+    async with opening(teams=backend(processes="a")) as spool:
+        await spool.append(a_task(2, "CREATED"))
+        assert await rows(spool) == 1
+        await spool.append(a_task(3, "COMPLETED"))
+        assert await rows(spool) == 0
+        for number in range(20):
+            record = a_record(9 + number, key=number, value={"bpmnProcessId": "a"})
+            await spool.append(lambda mapper, r=record: mapper.event(line(r)))
+        assert await rows(spool) == 10
