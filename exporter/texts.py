@@ -15,15 +15,6 @@ KEY = "whsec_"
 KEY_BYTES = range(24, 65)
 
 
-def is_unicode(text: str) -> bool:
-    """Whether *text* can be written down: JSON and shells bring half characters."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def without_user(url: str) -> str:
     """Return *url* without what is in front of its host, which may be a password."""
     return re.sub(r"(?s)^.*@", "...@", url)

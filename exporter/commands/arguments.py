@@ -6,7 +6,6 @@ from typing import Any
 
 from exporter.commands import dead_letters
 from exporter.operations.dead_letters import LARGEST_ID
-from exporter.texts import is_unicode
 
 MEANING = "Look at events that were given up, send them again, drop or export them."
 DESCRIPTION = """\
@@ -15,10 +14,10 @@ that could not be read. They are kept, with the reason, until somebody decides. 
 running service is asked on its admin port; without one the spool itself is opened."""
 EPILOG = """\
 examples:
-  %(prog)s list --reason "400 bad request"
+  %(prog)s list --status 400
   %(prog)s show 17
   %(prog)s retry 17 18
-  %(prog)s retry --all --reason 422
+  %(prog)s retry --all --status 422
   %(prog)s export dead-letters.jsonl
   %(prog)s drop 17
 
@@ -39,8 +38,7 @@ def add_to(commands: Subparsers) -> None:
     under = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     listing = _command(under, "list", dead_letters.list_)
-    _add_reason(listing, "only those whose reason holds TEXT, in any case")
-    _add_backend(listing, "only those of this backend")
+    _add_filters(listing)
     listing.add_argument(
         "--limit",
         type=identifier,
@@ -56,8 +54,7 @@ def add_to(commands: Subparsers) -> None:
         "ids", type=identifier, nargs="*", metavar="ID", help="as `list` shows it"
     )
     retrying.add_argument("--all", action="store_true", help="instead of ids")
-    _add_reason(retrying, "with --all: only those whose reason holds TEXT, in any case")
-    _add_backend(retrying, "with --all: only those of this backend")
+    _add_filters(retrying, "with --all: ")
     retrying.set_defaults(usage_error=retrying.error)
     _command(under, "drop", dead_letters.drop).add_argument(
         "ids", type=identifier, nargs="+", metavar="ID", help="as `list` shows it"
@@ -66,8 +63,7 @@ def add_to(commands: Subparsers) -> None:
     exporting.add_argument(
         "file", metavar="FILE", help="a new file, or - for standard output"
     )
-    _add_reason(exporting, "only those whose reason holds TEXT, in any case")
-    _add_backend(exporting, "only those of this backend")
+    _add_filters(exporting)
 
 
 def identifier(text: str) -> int:
@@ -81,7 +77,7 @@ def identifier(text: str) -> int:
 def _retry(args: argparse.Namespace) -> int:
     if args.all == bool(args.ids):
         args.usage_error("give either ids or --all")
-    for name in ("reason", "backend"):
+    for name in ("backend", "status"):
         if getattr(args, name) and not args.all:
             args.usage_error(f"--{name} goes with --all")
     return dead_letters.retry(args)
@@ -106,18 +102,16 @@ def _command(
     return command
 
 
-def _add_reason(command: argparse.ArgumentParser, meaning: str) -> None:
-    command.add_argument("--reason", type=_text, metavar="TEXT", help=meaning)
+def _add_filters(command: argparse.ArgumentParser, when: str = "") -> None:
+    command.add_argument(
+        "--backend", type=_name, metavar="NAME", help=f"{when}only this backend's"
+    )
+    command.add_argument(
+        "--status", type=identifier, metavar="N", help=f"{when}only with this status"
+    )
 
 
-def _add_backend(command: argparse.ArgumentParser, meaning: str) -> None:
-    command.add_argument("--backend", type=_text, metavar="NAME", help=meaning)
-
-
-def _text(text: str) -> str:
-    """Return *text*; an empty one, perhaps of a variable not set, would mean all."""
-    if not text:
-        raise argparse.ArgumentTypeError("is empty")
-    if not is_unicode(text):
-        raise argparse.ArgumentTypeError("is no text in UTF-8")
+def _name(text: str) -> str:
+    if not (text and text.isascii()):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no backend's name")
     return text

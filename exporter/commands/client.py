@@ -185,8 +185,8 @@ class AtTheService:
         answer: dict[str, Any] = await self._port.get(
             PATH,
             ids=None if ids is None else ",".join(map(str, ids)),
-            reason=choice.reason,
             backend=choice.backend,
+            status=choice.status,
             after=window.after,
             before=window.before,
             order="newest" if window.newest_first else "oldest",
@@ -208,9 +208,11 @@ class AtTheService:
         total: dict[str, Any] = {}
         for start in range(0, max(len(choice.ids or ()), 1), MOST_IDS):
             ids = choice.ids and choice.ids[start : start + MOST_IDS]
-            asked = {"ids": ids, "reason": choice.reason}
-            if choice.backend is not None:
-                asked["backend"] = choice.backend
+            asked = {
+                name: value
+                for name, value in choice._replace(ids=ids)._asdict().items()
+                if name == "ids" or value is not None
+            }
             answer = await self._port.post(f"{PATH}/{verb}", asked)
             for name, part in answer.items():
                 total[name] = total[name] + part if name in total else part

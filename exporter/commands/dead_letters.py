@@ -94,7 +94,7 @@ def command(
 @command
 async def list_(letters: client.Letters, args: Namespace) -> int:
     """List them, the newest last."""
-    choice, found = Choice(reason=args.reason or "", backend=args.backend), []
+    choice, found = Choice(None, args.backend, args.status), []
     async for page in pages(letters, choice, args.limit + 1, newest_first=True):
         found += page
         if len(found) > args.limit:
@@ -108,7 +108,7 @@ async def list_(letters: client.Letters, args: Namespace) -> int:
             print(line)
     if not shown:
         whose = f" of {printable(args.backend)}" if args.backend else ""
-        about = f' with "{printable(args.reason)}" in the reason' if args.reason else ""
+        about = f" with status {args.status}" if args.status else ""
         say(f"There are no dead letters{whose}{about}")
     elif len(found) > len(shown):
         say(f"These are the newest {len(shown)}: --limit shows more, export has all")
@@ -164,7 +164,7 @@ async def show(letters: client.Letters, args: Namespace) -> int:
 async def retry(letters: client.Letters, args: Namespace) -> int:
     """Send them again: each goes out once, behind what waits for its instance."""
     done = await letters.retry(
-        Choice(None if args.all else args.ids, args.reason or "", args.backend)
+        Choice(None if args.all else args.ids, args.backend, args.status)
     )
     count, left, some = done["retried"], done["never_events"], done["never_event_ids"]
     print(as_json(done) if args.json else count)
@@ -202,7 +202,7 @@ async def export(letters: client.Letters, args: Namespace) -> int:
     """Write all of them to a file, with everything, one JSON object a line."""
     count = 0
     with target(args.file) as file:
-        choice = Choice(reason=args.reason or "", backend=args.backend)
+        choice = Choice(None, args.backend, args.status)
         async for page in pages(letters, choice, MOST_LETTERS, body=True):
             for letter in page:
                 file.write(as_json(letter, indent=None) + "\n")

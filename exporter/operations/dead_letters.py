@@ -15,7 +15,6 @@ from aiohttp import web
 from exporter import codec
 from exporter.operations.guard import InputError, reply
 from exporter.spool import Choice, DeadLetter, Handled, Spool, Window
-from exporter.texts import is_unicode
 
 PATH = "/dead-letters"
 MOST_LETTERS = 500
@@ -26,7 +25,7 @@ LARGEST_ID = 2**63 - 1
 ROOM = 512
 """Libraries stop at a depth of about 1000; what is deeper than the rest is text."""
 PARAMETERS = frozenset(
-    {"after", "backend", "before", "body", "ids", "limit", "order", "reason"}
+    {"after", "backend", "before", "body", "ids", "limit", "order", "status"}
 )
 
 log = logging.getLogger(__name__)
@@ -155,8 +154,8 @@ def _query(query: Mapping[str, str]) -> tuple[Choice, Window, int, bool]:
     ids = query.get("ids")
     choice = Choice(
         None if ids is None else _ids([_number("ids", i, 1) for i in ids.split(",")]),
-        query.get("reason", ""),
         query.get("backend"),
+        _number("status", query["status"], 1) if "status" in query else None,
     )
     window = Window(
         after=_number("after", query.get("after", "0"), 0),
@@ -173,20 +172,19 @@ def _choice(body: bytes) -> Choice:
         asked = codec.decode(body)
     except ValueError:
         asked = None
-    if not isinstance(asked, dict) or "ids" not in asked or asked.keys() - _FIELDS:
+    known = {*Choice._fields}
+    if not isinstance(asked, dict) or "ids" not in asked or asked.keys() - known:
         raise InputError(
             "The body isn't what this takes",
             remedy='Send {"ids": [1, 2]}, or {"ids": null} for all of them, or '
-            '{"ids": null, "reason": "part of the reason", "backend": "its name"}',
+            '{"ids": null, "backend": "its name", "status": 422}',
         )
-    texts = {name: asked[name] for name in ("reason", "backend") if name in asked}
-    for name, text in texts.items():
-        if not (isinstance(text, str) and is_unicode(text)):
-            raise InputError(f"{name} is no text", remedy="Leave it out, or give one")
-    return Choice(None if asked["ids"] is None else _ids(asked["ids"]), **texts)
-
-
-_FIELDS = frozenset({"ids", "reason", "backend"})
+    ids, backend, status = map(asked.get, Choice._fields)
+    if "backend" in asked and not (isinstance(backend, str) and backend.isascii()):
+        raise InputError("backend is no name", remedy="Leave it out, or give one")
+    if "status" in asked and not (type(status) is int and 0 < status <= LARGEST_ID):
+        raise InputError("status is no number", remedy="Leave it out, or give one")
+    return Choice(None if ids is None else _ids(ids), backend, status)
 
 
 def _ids(values: Any) -> list[int]:

@@ -70,30 +70,31 @@ class Choice(NamedTuple):
 
     ids: Sequence[int] | None = None
     """All, when None."""
-    reason: str = ""
-    """Those whose reason holds this text."""
     backend: str | None = None
     """Those of this backend; of any, when None."""
+    status: int | None = None
+    """Those that were answered with it; with any or no answer, when None."""
 
     @property
-    def where(self) -> tuple[str, list[str]]:
+    def where(self) -> tuple[str, list[str | int]]:
         """Return the condition, and its parameters."""
-        conditions, parameters = ["sequence > ?", "sequence < ?"], []
+        conditions = ["sequence > ?", "sequence < ?"]
+        parameters: list[str | int] = []
         if self.ids is not None:
             conditions.append("sequence IN (SELECT value FROM json_each(?))")
             parameters.append(numbers(self.ids))
-        if self.reason:
-            conditions.append("instr(lower(reason), lower(?))")
-            parameters.append(self.reason)
         if self.backend is not None:
             conditions.append("backend = ?")
             parameters.append(self.backend)
+        if self.status is not None:
+            conditions.append("status = ?")
+            parameters.append(self.status)
         return " AND ".join(conditions), parameters
 
     @property
     def is_a_search(self) -> bool:
         """Whether rows that aren't chosen have to be looked at, any number of them."""
-        return self.ids is None and bool(self.reason or self.backend is not None)
+        return self.ids is None and (self.backend, self.status) != (None, None)
 
 
 ALL = Choice()

@@ -40,14 +40,14 @@ def held(spool_dir):
         (["show", "1e3"], "'1e3' is no whole number"),
         (["show", "9223372036854775808"], "is no whole number"),
         (["list", "--limit", "-1"], "is no whole number"),
-        (["list", "--reason", ""], "is empty"),
+        (["list", "--status", "4xx"], "'4xx' is no whole number"),
         (["retry"], "either ids or --all"),
         (["retry", "--json"], "either ids or --all"),
         (["retry", "1", "--all"], "either ids or --all"),
-        (["retry", "1", "--reason", "422"], "--reason goes with --all"),
+        (["retry", "1", "--status", "422"], "--status goes with --all"),
         (["retry", "1", "--backend", "teams"], "--backend goes with --all"),
-        (["retry", "--all", "--reason", ""], "is empty"),
-        (["list", "--backend", ""], "is empty"),
+        (["retry", "--all", "--backend", "\udcff"], "is no backend's name"),
+        (["list", "--backend", ""], "is no backend's name"),
         (["drop"], "ID"),
         (["drop", "--all"], "ID"),
         (["export"], "FILE"),
@@ -70,7 +70,7 @@ def test_help_helps(argv, capsys):
 
     said = capsys.readouterr().out
     assert left.value.code == 0
-    assert ("examples:" if not argv else "ID" if argv != ["list"] else "TEXT") in said
+    assert ("examples:" if not argv else "ID" if argv != ["list"] else "NAME") in said
 
 
 def failing(capsys, *argv):

@@ -98,16 +98,16 @@ async def test_what_never_was_an_event_is_not_sent(tmp_path):
         (Choice(ids=[1, 3]), [1, 3]),
         (Choice(ids=[]), []),
         (Choice(ids=[99]), []),
-        (Choice(reason="TOO OLD"), [2]),
-        (Choice(ids=[1], reason="too old"), []),
+        (Choice(status=422), [2]),
+        (Choice(ids=[1], status=422), []),
     ],
 )
 async def test_a_choice(tmp_path, monkeypatch, choice, positions):
-    """Dead letters are chosen by id, by a part of their reason, or all of them."""
+    """Dead letters are chosen by id, by status, or all of them."""
     monkeypatch.setattr(module, "PAGE", 2)
     async with a_spool(tmp_path) as spool:
         await buried(spool, an_event(1))
-        await buried(spool, an_event(2), verdict=Verdict("too old"))
+        await buried(spool, an_event(2), verdict=Verdict("refused", 422))
         await buried(spool, an_event(3))
 
         chosen = await letters(spool, choice)
@@ -148,8 +148,8 @@ async def test_ids_that_do_not_exist_are_told(tmp_path):
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-@pytest.mark.parametrize("reason", ["", "refused"])
-async def test_pages(tmp_path, monkeypatch, newest_first, reason):
+@pytest.mark.parametrize("status", [None, 400])
+async def test_pages(tmp_path, monkeypatch, newest_first, status):
     """Pages from either end hold everything once, however little each may hold."""
     monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 2)
     monkeypatch.setattr("exporter.spool.dead_letters.PAGE_BYTES", 50)
@@ -157,7 +157,7 @@ async def test_pages(tmp_path, monkeypatch, newest_first, reason):
         await buried(spool, *map(an_event, range(1, 12)))
         seen, window = [], Window(newest_first=newest_first)
         while window:
-            page = await spool.dead_letter_page(Choice(reason=reason), window)
+            page = await spool.dead_letter_page(Choice(status=status), window)
             assert len(page.letters) <= 2
             seen += [letter.id for letter in page.letters]
             window = page.rest
@@ -166,12 +166,12 @@ async def test_pages(tmp_path, monkeypatch, newest_first, reason):
 
 
 async def test_a_search_looks_at_a_few_rows_at_a_time(tmp_path, monkeypatch):
-    """A reason that nothing has doesn't hold up the writer for the whole table."""
+    """A status that nothing has doesn't hold up the writer for the whole table."""
     monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 3)
     async with a_spool(tmp_path) as spool:
         await buried(spool, *map(an_event, range(1, 12)))
 
-        page = await spool.dead_letter_page(Choice(reason="nobody's"), Window())
+        page = await spool.dead_letter_page(Choice(status=999), Window())
 
         assert (page.letters, page.rest) == ([], Window(after=3))
 

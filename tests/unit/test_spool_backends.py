@@ -21,7 +21,7 @@ from exporter.spool import (
 from tests.unit.spools import ANY, a_spool, an_event, failing, for_each, taken
 
 BOTH = ("audit", "teams")
-REFUSED = Verdict("refused: 400 Bad Request")
+REFUSED = Verdict("refused: 400 Bad Request", 400)
 
 
 def shared(position, *backends, **changes):
@@ -319,8 +319,8 @@ async def test_dead_letters_of_the_past_are_left_alone(tmp_path):
         (Choice(backend="teams"), [2]),
         (Choice(backend="unknown"), []),
         (Choice(ids=[2, 3], backend="audit"), [3]),
-        (Choice(reason="400", backend="teams"), [2]),
-        (Choice(reason="500", backend="teams"), []),
+        (Choice(status=400, backend="teams"), [2]),
+        (Choice(status=500, backend="teams"), []),
     ],
 )
 async def test_dead_letters_of_one_backend(tmp_path, monkeypatch, choice, found):
