@@ -8,7 +8,7 @@ import yaml
 from scripts.chart import CHART
 from tests.chart.official import VERSION, key, official
 from tests.chart.rendering import Rendered, enabled
-from tests.chart.test_wiring import CAMUNDA, container, merged
+from tests.chart.test_wiring import CAMUNDA, container, merged, wired
 
 # What Helm looks up in a cluster is a value here.
 TEMPLATE = """\
@@ -43,10 +43,14 @@ def brokers(own):
     """Return the brokers of a release with *own* values that isn't wired."""
     values = merged(CAMUNDA, {key(): own})
     release = Rendered(values, chart=official(), name="camunda")
-    found = release.find("StatefulSet", "camunda-zeebe")
+    return official_only(release.find("StatefulSet", "camunda-zeebe"))
+
+
+def official_only(found):
+    """Return the StatefulSet *found* without the variable that the stub alone has."""
     env = container(found["spec"]["template"]["spec"])["env"]
     env[:] = [each for each in env if each["name"] != "ZEEBE_BROKER_DATA_DIRECTORY"]
-    return found  # without what the stub alone has
+    return found
 
 
 def everything(mode):
@@ -94,6 +98,14 @@ def test_entries_of_the_operator(mode, said):
 def test_nothing_of_the_operator(mode, said):
     """What the official chart has there by itself is no entry of anybody's."""
     found = brokers({"env": []})
+
+    assert said(everything(mode), found) == {"replaced": "", "doubts": ""}
+
+
+@pytest.mark.parametrize("mode", REPLACED)
+def test_wired_already(mode, said):
+    """What the wiring itself has put there is ours."""
+    found = official_only(wired(everything(mode)))
 
     assert said(everything(mode), found) == {"replaced": "", "doubts": ""}
 
