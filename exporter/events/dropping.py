@@ -5,13 +5,10 @@ A name without a dot is that of a field; one with a dot is of something in a fie
 is an object, like `customHeaders.mail`.
 """
 
-import re
-
 from exporter.events.catalog import CATALOG
 from exporter.events.fields import Form
-from exporter.events.written import SelectionError, listed, meant
+from exporter.events.written import listed, meant
 
-BLANK = re.compile(r"\s")
 FIELDS = {
     field.name: field
     for each in CATALOG
@@ -28,17 +25,17 @@ def dropped_in(text: str) -> tuple[str, ...]:
     Raises `SelectionError` for one that no event has: who mistypes a name would
     believe that something is left out that isn't.
     """
-    names = []
-    for written, at in listed(text, "a name"):
-        name, dot, inner = written.partition(".")
-        if blank := BLANK.search(name):
-            raise SelectionError(text, at + blank.start(), "a comma is missing")
-        if name not in FIELDS:
-            wrong = f"no event has a field {name}{meant(name, FIELDS)}"
-            raise SelectionError(text, at, wrong)
-        if dot and (not inner or inner[0].isspace() or inner[0] in "\"'"):
-            raise SelectionError(text, at, f"a name in {name} is missing")
-        if inner and FIELDS[name].form is not Form.OBJECT:
-            raise SelectionError(text, at, f"{name} has nothing in it by a name")
-        names.append(written)
-    return tuple(names)
+    return tuple(listed(text, _name))
+
+
+def _name(written: str) -> str:
+    name, dot, inner = written.partition(".")
+    if len(name.split()) > 1:
+        raise ValueError("a comma is missing")
+    if name not in FIELDS:
+        raise ValueError(f"no event has a field {name}{meant(name, FIELDS)}")
+    if dot and (not inner or inner[0].isspace() or inner[0] in "\"'"):
+        raise ValueError(f"a name in {name} is missing")
+    if inner and FIELDS[name].form is not Form.OBJECT:
+        raise ValueError(f"{name} has nothing in it by a name")
+    return written

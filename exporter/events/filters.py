@@ -11,7 +11,7 @@ from typing import NamedTuple
 from exporter.events.event_type import EventType
 from exporter.events.patterns import fits
 from exporter.events.record import Value
-from exporter.events.written import SelectionError, listed
+from exporter.events.written import listed
 
 DENY = "!"
 IN_NO_ID = r"""\s"'`!;|^$()\[\]{}"""
@@ -20,6 +20,19 @@ STRANGE = re.compile(rf"[{IN_NO_ID}\x00-\x1f]")
 _PATTERN = rf"\s*({DENY}\s*)?[^,{IN_NO_ID}]+\s*"
 FORM = f"{_PATTERN}(,{_PATTERN})*"
 """What every filter looks like, for those who can't ask `Filter`, like the chart."""
+
+
+def _pattern(text: str) -> tuple[bool, str]:
+    """Return whether *text* denies, and the pattern in it."""
+    plain = text.removeprefix(DENY).lstrip()
+    if not plain:
+        raise ValueError(f"a pattern is missing after {DENY}")
+    if strange := STRANGE.search(plain):
+        # It would fit nothing: a list of what is denied would let all pass.
+        if strange[0].isspace():
+            raise ValueError("a comma is missing")
+        raise ValueError(f"no id has {strange[0]} in it")
+    return text.startswith(DENY), plain
 
 
 class Filter:
@@ -31,24 +44,12 @@ class Filter:
 
         Raises `SelectionError` for a pattern that is missing, or that can't fit.
         """
-        allowed: list[str] = []
-        denied: list[str] = []
-        for pattern, at in listed(text, "a pattern"):
-            plain = pattern.removeprefix(DENY).lstrip()
-            if not plain:
-                raise SelectionError(text, at, f"a pattern is missing after {DENY}")
-            if strange := STRANGE.search(plain):
-                # It would fit nothing: a list of what is denied would let all pass.
-                place = at + len(pattern) - len(plain) + strange.start()
-                blank = strange[0].isspace()
-                wrong = (
-                    "a comma is missing" if blank else f"no id has {strange[0]} in it"
-                )
-                raise SelectionError(text, place, wrong)
-            (denied if pattern.startswith(DENY) else allowed).append(plain)
+        patterns = listed(text, _pattern)
+        allowed = [plain for denies, plain in patterns if not denies]
+        denied = [plain for denies, plain in patterns if denies]
         self._allows = fits(allowed) if allowed else None
         self._denies = fits(denied) if denied else None
-        self.open = not (allowed or denied)
+        self.open = not patterns
         """Whether it lets everything pass."""
 
     def passes(self, text: str) -> bool:

@@ -1,36 +1,43 @@
-"""What people write in settings: lists, names, and where in them something is wrong."""
+"""What people write in settings: lists, names, and which of them is wrong."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-NEAR = 20
-"""Characters of a text that are shown where something is wrong."""
+Read = TypeVar("Read")
 
 
 class SelectionError(ValueError):
-    """A selection can't be read; the text says where, and what would be right."""
+    """A list can't be read; the text names the bad term, and what would be right."""
 
-    def __init__(self, text: str, at: int, wrong: str) -> None:
-        """Point at the character *at* of *text*, counted from 0."""
-        near = " ".join(text[at : at + NEAR].split())
-        self.at = at
-        self.place = f"at character {at + 1}" if near else "at its end"
-        super().__init__(f"{self.place}{near and f' ({near})'}: {wrong}")
+    def __init__(self, number: int, term: str, wrong: object) -> None:
+        """Say what is *wrong* with the *term* that has this *number*, from 1."""
+        self.place = f"term {number}"
+        super().__init__(f"{self.place}{term and f' ({term})'}: {wrong}")
 
 
-def listed(text: str, what: str) -> Iterator[tuple[str, int]]:
+def read_each(terms: Iterable[str], read: Callable[[str], Read]) -> list[Read]:
     """
-    Yield what *text* lists, separated by commas, and where each begins.
+    Return what *read* makes of each of *terms*.
 
-    Raises `SelectionError` where *what* it lists is missing; an empty text lists none.
+    Raises `SelectionError` for an empty one, and where *read* raises `ValueError`.
     """
-    at = 0
-    for part in text.split(",") if text.strip() else ():
-        item = part.strip()
-        if not item:
-            raise SelectionError(text, at, f"{what} is missing")
-        yield item, at + part.index(item)
-        at += len(part) + 1
+    found = []
+    for number, term in enumerate(terms, start=1):
+        try:
+            if not term:
+                raise ValueError("it is missing")  # noqa: TRY301 - told like the others
+            found.append(read(term))
+        except ValueError as error:
+            raise SelectionError(number, " ".join(term.split()), error) from None
+    return found
+
+
+def listed(text: str, read: Callable[[str], Read]) -> list[Read]:
+    """Return what *read* makes of what *text* lists, as `read_each` does."""
+    if not text.strip():
+        return []
+    return read_each(map(str.strip, text.split(",")), read)
 
 
 def meant(name: str, names: Iterable[str]) -> str:

@@ -46,38 +46,36 @@ def test_names(text, names):
         (
             "assignee, Candidateusers",
             (
-                "at character 11 (Candidateusers): "
+                "term 2 (Candidateusers): "
                 "no event has a field Candidateusers (is candidateUsers meant?)"
             ),
         ),
         (
             "customHeaders. mail",
-            "at character 1 (customHeaders. mail): a name in customHeaders is missing",
+            "term 1 (customHeaders. mail): a name in customHeaders is missing",
         ),
         (
             "customHeaders.'mail'",
-            "at character 1 (customHeaders.'mail'): a name in customHeaders is missing",
+            "term 1 (customHeaders.'mail'): a name in customHeaders is missing",
         ),
         (
             "assignee candidateUsers",
-            "at character 9 (candidateUsers): a comma is missing",
+            "term 1 (assignee candidateUsers): a comma is missing",
         ),
         (
             "asignee.mail",
-            (
-                "at character 1 (asignee.mail): "
-                "no event has a field asignee (is assignee meant?)"
-            ),
+            "term 1 (asignee.mail): no event has a field asignee (is assignee meant?)",
         ),
         (
             "assignee.mail",
-            "at character 1 (assignee.mail): assignee has nothing in it by a name",
+            "term 1 (assignee.mail): assignee has nothing in it by a name",
         ),
         (
             "customHeaders.",
-            "at character 1 (customHeaders.): a name in customHeaders is missing",
+            "term 1 (customHeaders.): a name in customHeaders is missing",
         ),
-        (".mail", "at character 1 (.mail): no event has a field "),
+        ("assignee,,key", "term 2: it is missing"),
+        (".mail", "term 1 (.mail): no event has a field "),
     ],
 )
 def test_names_that_are_wrong(text, wrong):

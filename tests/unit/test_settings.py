@@ -107,14 +107,14 @@ def test_file_with_wrong_content(tmp_path, content):
 
 
 def test_file_with_an_unreadable_selection(tmp_path):
-    """The place is told, and nothing of the content: it may be the wrong file."""
+    """The term's number is told, and no content: it may be the wrong file."""
     file = tmp_path / "events"
     file.write_text("user-task, hunter2\n")
 
     (line,) = mistakes(EVENTS_FILE=str(file))
 
     assert line == (
-        "EVENTS_FILE names a file whose content can't be used: at character 12, "
+        "EVENTS_FILE names a file whose content can't be used: term 2, "
         "must be one that holds a selection like `user-task, incident:created` "
         "(docs/events.md)"
     )
@@ -212,7 +212,6 @@ def test_header_that_is_taken_or_none(header):
         "X-Team: a\r\n\tb",
         "Content-Type: text/plain",
         "X-Org-Id: 7",
-        "x-physical-tenant-id: red",
         "x-physical-tenant-id: red",
     ],
 )

@@ -92,7 +92,7 @@ def test_mistakes_name_the_variable():
         "BACKEND_TEAMS_EVENTS",
         "BACKEND_AUDIT_URL",
     ]
-    assert "at character 1 (x): there is no type x" in found[1]
+    assert "term 1 (x): there is no type x" in found[1]
 
 
 def test_conflicts_name_the_variable():
