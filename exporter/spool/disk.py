@@ -48,9 +48,11 @@ class Disk:
         self._look()
         filesystem = os.statvfs(self._watched[0])
         left = filesystem.f_bavail * filesystem.f_frsize
-        if left >= RESERVE_BYTES:
+        if left >= 4 * RESERVE_BYTES:
             return
-        # What the next events need is in the file already, but for the log's share.
+        # The file grows by what only the log has; the next events need its free pages.
+        size = self._known[self._watched[0]].st_size
+        left -= max(0, self._number("page_count") * self._page_size - size)
         free = self._number("freelist_count") * self._page_size
         no_log = left < RESERVE_BYTES // 4
         if no_log or left + free < RESERVE_BYTES:
