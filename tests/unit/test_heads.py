@@ -1,0 +1,61 @@
+"""Whatever bytes begin an answer, they are a head, the part of one, or no HTTP."""
+
+import asyncio
+from contextlib import suppress
+from unittest.mock import Mock
+
+import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_parser import HttpResponseParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.delivery.heads import AnswerError, head_of
+
+NAMES = ["Content-Length", "Transfer-Encoding", "Connection", "Retry-After", "Date"]
+VALUES = ["0", "2", "2, 2", "-1", "+2", "9" * 30, "chunked", "gzip, chunked", "close"]
+LINES = st.builds(
+    lambda *parts: b"".join(parts),
+    st.sampled_from([each.encode() for each in [*NAMES, "Location", "X-A", ""]]),
+    st.sampled_from([b": ", b":", b" : ", b"", b"\r"]),
+    st.sampled_from([each.encode() for each in VALUES]) | st.binary(max_size=9),
+)
+STATUS_LINES = st.sampled_from(
+    [b"HTTP/1.1 200 OK", b"HTTP/1.0 204", b"http/2 422 \xff\x00", b"HTTP/1.1 103 Hi"]
+)
+
+
+@given(st.binary(max_size=40) | st.binary(max_size=40).map(lambda end: b"HTTP/" + end))
+def test_any_bytes(data):
+    """They are read, or refused in the one way that a connection expects."""
+    head = None
+    with suppress(AnswerError):
+        head = head_of(data)
+
+    assert head is None or 100 <= head.status <= 999
+
+
+@given(STATUS_LINES, st.lists(LINES, max_size=6), st.sampled_from([b"\n", b"\r\n"]))
+def test_any_lines(status_line, lines, end):
+    """With a readable status line, aiohttp's parser takes what is made of the rest."""
+    data = end.join([status_line, *lines, b"", b""])
+
+    head = head_of(data)
+
+    assert data.startswith(status_line)
+    assert str(head.status).encode() in status_line
+    if head.spelled:
+        protocol = BaseProtocol(Mock(asyncio.AbstractEventLoop))
+        parser = HttpResponseParser(protocol, protocol._loop, 2**16)
+        ((message, _),), upgraded, rest = parser.feed_data(head.spelled)
+        assert (message.code, upgraded, rest) == (head.status, False, b"")
+
+
+@pytest.mark.parametrize("size", [10, 100, 200])
+def test_byte_by_byte(size):
+    """The end of a head is found, however it was cut."""
+    data = b"HTTP/1.1 200 OK\r\nX-A: %b\r\nContent-Length: 2\r\n\r\nok" % (b"a" * size)
+    ends = [length for length in range(len(data) + 1) if head_of(data[:length])]
+
+    assert ends == [len(data) - 2, len(data) - 1, len(data)]
+    assert {head_of(data[:end]).size for end in ends} == {len(data) - 2}
