@@ -56,8 +56,8 @@ class SpoolDiskFullError(SpoolFailedError):
     def __init__(self, left: int, free: int, reserve: int, *, hopeless: bool) -> None:
         """Name the numbers, in bytes; *free* are those inside the file."""
         super().__init__(
-            f"the disk has {max(left, 0)} bytes left, and the spool's file {free} to use "
-            f"again; {reserve} are kept free so that what is held can still be "
+            f"the disk has {max(left, 0)} bytes left, and the spool's file {free} "
+            f"inside; {reserve} are kept free so that what is held can still be "
             "delivered"
         )
         self.lacking = reserve - left - free + MIB
