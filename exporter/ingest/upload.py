@@ -5,6 +5,7 @@ All limits are above what a broker sends: what is refused, it would repeat for e
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -24,8 +25,10 @@ MOST_RECORDS = 250_000
 """In one body; a broker sends 1,000 by default."""
 RECORD_BYTES = 1024
 """What a record takes in memory, besides its bytes."""
-SLICE = 32 * 1024
-"""Bytes of a large body that are read before others have their turn."""
+SLICE = 4 * 1024
+"""Bytes that are read at once: of a body of tiny lines, for some milliseconds."""
+TURN_SECONDS = 0.005
+"""How long a large body is read before others have their turn."""
 BODY_SECONDS = 120.0
 """A broker has its whole body ready before it sends the first byte."""
 
@@ -84,7 +87,7 @@ class Uploads:
 
     async def _read(self, request: web.Request, share: Share) -> Intake:
         intake = Intake(self._mapper)
-        received = 0
+        received, turn_ends = 0, 0.0
         async for chunk in request.content.iter_any():
             for start in range(0, len(chunk), SLICE):
                 part = chunk[start : start + SLICE]
@@ -98,12 +101,11 @@ class Uploads:
                         "bulk.memoryLimit or bulk.size",
                     )
                 await share.hold(received + len(intake.answers) * RECORD_BYTES)
-                if share.size <= SMALL:
-                    intake.feed(part)
-                    continue
-                async with self._turn:  # small ones don't wait for it
-                    intake.feed(part)
-                    await asyncio.sleep(0)
+                if share.size > SMALL and time.monotonic() > turn_ends:
+                    async with self._turn:  # one large body gets on, and all small ones
+                        await asyncio.sleep(0)
+                    turn_ends = time.monotonic() + TURN_SECONDS
+                intake.feed(part)
         intake.end()
         return intake
 

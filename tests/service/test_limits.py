@@ -220,6 +220,7 @@ async def test_waiting_for_room_ends(start, monkeypatch):
 
 async def test_others_have_their_turn(start, monkeypatch):
     """However large a body is, others are served after each small part of it."""
+    monkeypatch.setattr(upload, "TURN_SECONDS", 0)
     exporter = await start()
     turns = itertools.count()
     seen = []
