@@ -69,12 +69,11 @@ def run(args: argparse.Namespace) -> int:
     loaded = settings.load()
     logs.configure(loaded.log_level, loaded.log_format)
     for unknown in variables.unknown():
-        log.warning("setting unknown", extra={"detail": str(unknown)})
+        log.warning("setting unknown", extra={"detail": unknown})
     for variable, why in variables.ignored().items():
         log.info("setting ignored", extra={"setting": variable, "reason": why})
-    for text, remedy in variables.shared():
-        about = {"detail": text, "remedy": remedy}
-        log.warning("the connector's settings are here, too", extra=about)
+    if shared := variables.shared():
+        log.warning("the connector's settings are here, too", extra={"detail": shared})
     if connecting.is_nameless(loaded):
         about = {"remedy": connecting.NAMELESS_REMEDY}
         log.warning(connecting.NAMELESS, extra=about)

@@ -5,66 +5,44 @@ Where one environment configures both, what only the connector knows is left alo
 a name of both is ours unless it can't be.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from exporter.declaration import PREFIX
 
-OWN = tuple(
-    PREFIX + name
-    for name in (
-        "BASE_URL",
-        "OAUTH_CLIENT_AUTHENTICATION",
-        "OAUTH_SCOPES",
-        "OAUTH_TOKEN_ENDPOINT",
-    )
+OAUTH = f"{PREFIX}OAUTH_"
+OWN = (
+    f"{PREFIX}BASE_URL",
+    f"{OAUTH}CLIENT_AUTHENTICATION",
+    f"{OAUTH}SCOPES",
+    f"{OAUTH}TOKEN_ENDPOINT",
 )
 """What only the connector reads."""
 API_KEY, CLUSTER_ID = f"{PREFIX}API_KEY", f"{PREFIX}CLUSTER_ID"
-OAUTH = tuple(
-    f"{PREFIX}OAUTH_{name}" for name in ("AUDIENCE", "CLIENT_ID", "CLIENT_SECRET")
-)
-BOTH = (API_KEY, CLUSTER_ID, *OAUTH)
-SERVER = f"{PREFIX}OAUTH_AUTHORIZATION_SERVER_URL"
+CLIENT = tuple(OAUTH + name for name in ("AUDIENCE", "CLIENT_ID", "CLIENT_SECRET"))
+SERVER = f"{OAUTH}AUTHORIZATION_SERVER_URL"
 """What only we read, of all that belongs to OAuth."""
 
 
-class Notice(NamedTuple):
-    """What is true of names that the connector reads, and what to do otherwise."""
-
-    text: str
-    remedy: str
-
-
-def not_ours(environ: Mapping[str, str]) -> frozenset[str]:
+def not_ours(environ: Mapping[str, str]) -> list[str]:
     """Return the variables of both that can only be the connector's."""
     if not _set(environ, *OWN):
-        return frozenset()
+        return []
     if _set(environ, f"{PREFIX}BACKENDS", f"{PREFIX}BACKENDS_FILE"):
-        names = (API_KEY, *OAUTH)  # ours have the name of a backend in theirs
-    elif _set(environ, SERVER, f"{SERVER}_FILE"):
-        names = (API_KEY,)
-    else:
-        names = OAUTH
-    return frozenset(_set(environ, *names))
+        return _set(environ, API_KEY, *CLIENT)  # ours have a backend's name in theirs
+    if _set(environ, SERVER, f"{SERVER}_FILE"):
+        return _set(environ, API_KEY)
+    return _set(environ, *CLIENT)
 
 
-def notices(environ: Mapping[str, str]) -> Iterator[Notice]:
-    """Yield what to say where the connector is configured, too; no value is shown."""
-    own, theirs = _set(environ, *OWN), not_ours(environ)
-    if not own:
-        return
-    yield Notice(
-        f"Of Camunda's connector, and not read here: {', '.join([*own, *theirs])}",
-        f"If they were meant for the exporter: it reads {PREFIX}URL, and {SERVER} "
-        "for OAuth",
-    )
-    if both := [each for each in _set(environ, *BOTH) if each not in theirs]:
-        yield Notice(
-            f"Read here, and by Camunda's connector as well: {', '.join(both)}",
-            f"If the exporter needs others, give it an environment of its own, or name "
-            f"its backend in {PREFIX}BACKENDS",
-        )
+def notice(environ: Mapping[str, str]) -> str:
+    """Return what to say of the connector's names, if there are some; no values."""
+    if not (own := _set(environ, *OWN)):
+        return ""
+    theirs = not_ours(environ)
+    shared = _set(environ, API_KEY, CLUSTER_ID, *CLIENT)
+    ours = [each for each in shared if each not in theirs]
+    text = f"{', '.join(own + theirs)}: of Camunda's connector, and not read here"
+    return f"{text}; {', '.join(ours)}: read by both" if ours else text
 
 
 def _set(environ: Mapping[str, str], *names: str) -> list[str]:

@@ -23,7 +23,7 @@ async def stand_by(reason: str) -> None:
     """Answer probes until SIGTERM or SIGINT, after the *reason* is in the log."""
     logs.configure("INFO", "auto")
     for unknown in variables.unknown():  # perhaps the URL, misspelt
-        log.warning("setting unknown", extra={"detail": str(unknown)})
+        log.warning("setting unknown", extra={"detail": unknown})
     stopping = asked_to_stop()
     told = settings.only("admin_host", "admin_port")
     host, port = told["admin_host"], told["admin_port"]

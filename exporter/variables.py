@@ -5,9 +5,8 @@ import os
 import re
 from collections.abc import Mapping
 from itertools import chain
-from typing import NamedTuple
 
-from exporter.connector import OWN, Notice, notices
+from exporter.connector import OWN, notice
 from exporter.declaration import PREFIX, SERVICE_LINK
 from exporter.settings import DECLARED, SettingsError, only
 from exporter.settings_backend import names_in
@@ -29,33 +28,13 @@ def ignored() -> dict[str, str]:
     return {name: why for name, why in IGNORED.items() if name in os.environ}
 
 
-def shared() -> list[Notice]:
+def shared() -> str:
     """Return what to say where Camunda's connector has this environment, too."""
-    return list(notices(os.environ))
+    return notice(os.environ)
 
 
-class Unknown(NamedTuple):
-    """A variable with our prefix that nothing reads, and what may be meant."""
-
-    name: str
-    nearest: str | None
-    of_nobody: bool = False
-    """Whether it names a backend that there isn't."""
-    of_all: bool = False
-    """Whether what is said there of one backend is only said of the service."""
-
-    def __str__(self) -> str:
-        """Say it in a sentence."""
-        if self.of_nobody:
-            return f"{self.name} is of a backend that {PREFIX}BACKENDS doesn't name"
-        if self.of_all:
-            return f"{self.name} can't be said of one backend: it is {self.nearest}"
-        meant = f": is {self.nearest} meant?" if self.nearest else ""
-        return f"{self.name} is no setting{meant}"
-
-
-def unknown() -> list[Unknown]:
-    """Return the variables with our prefix that are no settings."""
+def unknown() -> list[str]:
+    """Return a sentence for each variable with our prefix that is no setting."""
     backends = _backends()
     declared = [*DECLARED, *chain.from_iterable(map(of_backend, backends or ()))]
     known = [each.variable.removeprefix(PREFIX) for each in declared]
@@ -71,13 +50,13 @@ def unknown() -> list[Unknown]:
         if named and backends is None:
             continue  # it isn't known whose it is, and why is said elsewhere
         if named and named[1].lower() not in (backends or ()):
-            found.append(Unknown(variable, None, of_nobody=True))
-            continue
-        if named and (rest := name.removeprefix(named[0])) in known:
-            found.append(Unknown(variable, PREFIX + rest, of_all=True))
-            continue
-        nearest = difflib.get_close_matches(name, known, n=1)
-        found.append(Unknown(variable, PREFIX + nearest[0] if nearest else None))
+            wrong = f"is of a backend that {PREFIX}BACKENDS doesn't name"
+        elif named and (rest := name.removeprefix(named[0])) in known:
+            wrong = f"can't be said of one backend: it is {PREFIX}{rest}"
+        else:
+            meant = difflib.get_close_matches(name, known, n=1)
+            wrong = "is no setting" + "".join(f": is {PREFIX}{x} meant?" for x in meant)
+        found.append(f"{variable} {wrong}")
     return found
 
 

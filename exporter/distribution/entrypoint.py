@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")
     if not wiring.is_wanted(environ):
         for unknown in variables.unknown():  # perhaps the URL, misspelt
-            log.warning("the exporter is off", extra={"detail": str(unknown)})
+            log.warning("the exporter is off", extra={"detail": unknown})
         return _become(command, _without_us(environ))
     wired = _wired(environ)
     if isinstance(wired, int):

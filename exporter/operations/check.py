@@ -50,7 +50,7 @@ async def findings(
     running service knows to be withheld by the broker.
     """
     for unknown in variables.unknown():
-        yield problem(str(unknown), "Correct its name, or remove it")
+        yield problem(unknown, "Correct its name, or remove it")
     configured = variables.names_a_backend()
     if finding := await leftover(broker, configured=configured):
         yield finding
@@ -76,8 +76,8 @@ async def findings(
 
 def _usable(settings: Settings) -> Iterator[Finding]:
     yield ok("The settings can be used")
-    for notice in variables.shared():
-        yield warning(*notice)
+    if shared := variables.shared():
+        yield warning(shared, "Where that is wrong: docs/security.md, Headers")
     if is_nameless(settings):
         yield warning(NAMELESS, NAMELESS_REMEDY)
 

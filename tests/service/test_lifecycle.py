@@ -149,9 +149,9 @@ async def test_beside_the_connector(launch, backend, client):
     await send(client, process.ingest_url, tasks(1))
     await eventually(lambda: backend.positions == [1])
 
-    own, both = process.saying("the connector's settings are here, too")
-    assert "APP_INTEGRATIONS_BASE_URL" in own["detail"]
-    assert "APP_INTEGRATIONS_API_KEY" in both["detail"]
+    (line,) = process.saying("the connector's settings are here, too")
+    assert "APP_INTEGRATIONS_BASE_URL" in line["detail"]
+    assert "APP_INTEGRATIONS_API_KEY: read by both" in line["detail"]
     assert not process.saying("setting unknown")
     assert "hunter2" not in process.text
     assert backend.requests[0].headers["X-Api-Key"] == "s3cret"
