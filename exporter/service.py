@@ -20,7 +20,6 @@ from exporter.listening import listening
 from exporter.musts import is_loopback
 from exporter.operations import backends, dead_letters, guard
 from exporter.operations.admin import Admin
-from exporter.operations.backends import Roster
 from exporter.operations.delivery_observer import DeliveryObserver
 from exporter.operations.metrics import Metrics
 from exporter.operations.observer import Observer
@@ -180,13 +179,15 @@ async def delivering(
 
 def _admin(settings: Settings, spool: Spool, metrics: Metrics, view: View) -> Admin:
     """Return the admin port's answers, with a new token for those who may ask more."""
-    office = dead_letters.Office(spool, settings.cluster_id)
     return Admin(
         spool,
         metrics,
         view,
         token=guard.issue(settings.spool_dir),
-        routes=[*dead_letters.routes(office), *backends.routes(Roster(spool))],
+        routes=[
+            *dead_letters.routes(spool, settings.cluster_id),
+            *backends.routes(spool),
+        ],
     )
 
 

@@ -1,32 +1,39 @@
 """
 The way to the running service, or to its spool while there is none.
 
-A spool has one holder. While a service has it, its admin port is asked; else whoever
-asks holds the spool itself, for as long as that takes.
+A spool has one holder. While a service has it, its admin port is asked; else the
+command holds the spool itself, and serves the same on a port of its own meanwhile.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+import asyncio
+import io
+import secrets
+import sys
+import time
+from argparse import Namespace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
-from aiohttp import hdrs
+from aiohttp import hdrs, web
 from yarl import URL
 
-from exporter import codec
+from exporter import codec, settings
 from exporter.commands.printing import printable
 from exporter.declaration import PREFIX
 from exporter.distribution.wiring import why_off
 from exporter.errors import ExporterError
-from exporter.listening import address
-from exporter.operations import guard
-from exporter.operations.dead_letters import MOST_IDS, PATH, Office
+from exporter.listening import address, listening
+from exporter.operations import backends, dead_letters, guard
+from exporter.operations.status import status_without_service
 from exporter.settings import Whereabouts
-from exporter.spool import Choice, Spool, SpoolInUseError, Window, open_spool
+from exporter.spool import Spool, SpoolInUseError, open_spool
 from exporter.spool.lock import is_locked
 from exporter.spool.spool import FILE
 
+OWN_HOST = "127.0.0.1"
 CONNECT_SECONDS = 5.0
 LOOK_SECONDS = 10.0
 """Longer than a disk may hang before the service says that it does."""
@@ -62,18 +69,23 @@ class UnreachableError(ExporterError):
 
 
 class ServiceError(ExporterError):
-    """The service has answered that it can't, and why."""
+    """The answer is that it can't be done, and why."""
 
 
 class AdminPort:
-    """The admin port of the service that holds a spool."""
+    """The admin port for a spool."""
 
-    def __init__(self, settings: Whereabouts, session: aiohttp.ClientSession) -> None:
-        """Ask through *session* where *settings* say that the service listens."""
-        self._directory = settings.spool_dir.absolute()
-        self._port = settings.admin_port
-        self._url = address(settings.admin_host, settings.admin_port)
+    def __init__(
+        self, found: Whereabouts, session: aiohttp.ClientSession, token: str
+    ) -> None:
+        """Ask through *session*; a *token* is that of this command's own port."""
+        self._directory = found.spool_dir.absolute()
+        self._port = found.admin_port
+        self._url = address(found.admin_host, found.admin_port)
         self._session = session
+        self._token = token
+        self.is_of_service = not token
+        """Whether a service runs."""
 
     async def get(self, path: str, **query: object) -> Any:
         """Return what is at *path*; parameters that are None aren't sent."""
@@ -93,7 +105,7 @@ class AdminPort:
                 f"{PREFIX}ADMIN_PORT is 0, so it listens on any port",
                 f'Set {PREFIX}ADMIN_PORT to the one in the line "ready" of its log',
             )
-        headers = {hdrs.AUTHORIZATION: f"Bearer {self._token()}"}
+        headers = {hdrs.AUTHORIZATION: f"Bearer {self._token or self._issued()}"}
         try:
             async with self._session.request(
                 method,
@@ -118,7 +130,7 @@ class AdminPort:
             ) from error
         return self._read(status, body)
 
-    def _token(self) -> str:
+    def _issued(self) -> str:
         path = self._directory / guard.FILE
         try:
             return path.read_text(encoding="ascii").strip()
@@ -148,113 +160,71 @@ class AdminPort:
                 "has",
             ) from error
         if status != 200:
-            raise ServiceError(f"The service answers {status}", remedy=said)
+            raise ServiceError(f"The admin port answers {status}", remedy=said)
         return answer
 
     def _unreachable(self, reason: str, remedy: str) -> UnreachableError:
         return UnreachableError(self._directory, reason, remedy)
 
 
-class Letters(Protocol):
-    """Dead letters, wherever they are: what `Office` does."""
+def command(
+    action: Callable[[AdminPort, Namespace], Awaitable[int]],
+) -> Callable[[Namespace], int]:
+    """Return *action* as a command that finds the admin port by itself."""
 
-    async def page(
-        self, choice: Choice, window: Window, limit: int, *, body: bool
-    ) -> dict[str, Any]:
-        """Return some of *choice*, and the id to go on behind."""
+    async def act(args: Namespace) -> int:
+        async with admin_port(settings.whereabouts()) as port:
+            return await action(port, args)
 
-    async def retry(self, choice: Choice) -> dict[str, Any]:
-        """Let *choice* wait again."""
+    def call(args: Namespace) -> int:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # in whatever encoding
+            sys.stdout.reconfigure(errors="backslashreplace")
+        return asyncio.run(act(args))
 
-    async def drop(self, choice: Choice) -> dict[str, Any]:
-        """Forget *choice* for good."""
-
-
-class AtTheService:
-    """The dead letters of a running service."""
-
-    def __init__(self, port: AdminPort) -> None:
-        """Ask for them at *port*."""
-        self._port = port
-
-    async def page(
-        self, choice: Choice, window: Window, limit: int, *, body: bool
-    ) -> dict[str, Any]:
-        """Return some of *choice*, and the id to go on behind."""
-        ids = choice.ids
-        answer: dict[str, Any] = await self._port.get(
-            PATH,
-            ids=None if ids is None else ",".join(map(str, ids)),
-            backend=choice.backend,
-            status=choice.status,
-            after=window.after,
-            before=window.before,
-            order="newest" if window.newest_first else "oldest",
-            limit=limit,
-            body="true" if body else "false",
-        )
-        return answer
-
-    async def retry(self, choice: Choice) -> dict[str, Any]:
-        """Let *choice* wait again."""
-        return await self._handle("retry", choice)
-
-    async def drop(self, choice: Choice) -> dict[str, Any]:
-        """Forget *choice* for good."""
-        return await self._handle("drop", choice)
-
-    async def _handle(self, verb: str, choice: Choice) -> dict[str, Any]:
-        """Return the sum of as many answers as it takes."""
-        total: dict[str, Any] = {}
-        for start in range(0, max(len(choice.ids or ()), 1), MOST_IDS):
-            ids = choice.ids and choice.ids[start : start + MOST_IDS]
-            asked = {
-                name: value
-                for name, value in choice._replace(ids=ids)._asdict().items()
-                if name == "ids" or value is not None
-            }
-            answer = await self._port.post(f"{PATH}/{verb}", asked)
-            for name, part in answer.items():
-                total[name] = total[name] + part if name in total else part
-        return total
+    call.__doc__ = action.__doc__
+    return call
 
 
 @asynccontextmanager
-async def _admin_port(
-    settings: Whereabouts,
-) -> AsyncIterator[AdminPort]:
-    """Yield the admin port of the service that holds the spool of *settings*."""
+async def admin_port(found: Whereabouts) -> AsyncIterator[AdminPort]:
+    """Yield the admin port of the service that holds the spool, else one of our own."""
     timeout = aiohttp.ClientTimeout(
-        total=None,
-        sock_connect=CONNECT_SECONDS,
-        sock_read=ANSWER_SECONDS,
+        total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS
     )
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        yield AdminPort(settings, session)
+    async with AsyncExitStack() as stack:
+        token = ""
+        if spool := _own_spool(found, stack):
+            token = secrets.token_urlsafe(32)
+            app = _app(spool, found.cluster_id, token)
+            port = await stack.enter_async_context(
+                listening(app, OWN_HOST, 0, names=("", ""))
+            )
+            found = found._replace(admin_host=OWN_HOST, admin_port=port)
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(timeout=timeout)
+        )
+        yield AdminPort(found, session, token)
 
 
-@asynccontextmanager
-async def dead_letters(settings: Whereabouts) -> AsyncIterator[Letters]:
-    """Yield the dead letters of a running service, or of the spool itself."""
-    async with holder(settings) as found:
-        if isinstance(found, AdminPort):
-            yield AtTheService(found)
-        else:
-            yield Office(found, settings.cluster_id)
+def _app(spool: Spool, cluster_id: str, token: str) -> web.Application:
+    """Return what answers while no service holds *spool*."""
+
+    async def show_status(_: web.Request) -> web.Response:
+        oldest = {name: await spool.oldest(name) for name in spool.outboxes}
+        return guard.reply(status_without_service(spool, oldest, time.time()))
+
+    app = web.Application(middlewares=[guard.guard(token)])
+    app.add_routes(
+        [
+            web.get("/status", show_status),
+            *dead_letters.routes(spool, cluster_id),
+            *backends.routes(spool),
+        ]
+    )
+    return app
 
 
-@asynccontextmanager
-async def holder(settings: Whereabouts) -> AsyncIterator[AdminPort | Spool]:
-    """Yield the admin port of the service that holds the spool, else the spool."""
-    with ExitStack() as stack:
-        if spool := _own_spool(settings, stack):
-            yield spool
-            return
-        async with _admin_port(settings) as port:
-            yield port
-
-
-def _own_spool(settings: Whereabouts, stack: ExitStack) -> Spool | None:
+def _own_spool(settings: Whereabouts, stack: AsyncExitStack) -> Spool | None:
     """Return the spool, which *stack* closes, or None while a service holds it."""
     directory = settings.spool_dir.absolute()
     if is_locked(directory):

@@ -4,19 +4,17 @@
 stdout holds only the result, so `n=$(... dead-letters retry --all)` works.
 """
 
-import asyncio
-import io
 import os
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from exporter import codec, settings
-from exporter.commands import client
+from exporter import codec
+from exporter.commands.client import AdminPort, command
 from exporter.commands.printing import (
     as_json,
     local_time,
@@ -28,8 +26,7 @@ from exporter.commands.printing import (
 )
 from exporter.errors import ExporterError
 from exporter.events import ONLY_BACKEND
-from exporter.operations.dead_letters import MOST_LETTERS, Office
-from exporter.spool import Choice, Window
+from exporter.operations.dead_letters import MOST_IDS, MOST_LETTERS, PATH
 
 HEAD = (
     *("id", "time", "backend", "event or record"),
@@ -66,36 +63,11 @@ class ExportError(ExporterError):
         )
 
 
-def command(
-    action: Callable[[client.Letters, Namespace], Awaitable[int]],
-) -> Callable[[Namespace], int]:
-    """Return *action* as a command that finds the dead letters by itself."""
-
-    async def act(args: Namespace) -> int:
-        loaded = settings.whereabouts()
-        async with client.dead_letters(loaded) as letters:
-            return await action(letters, args)
-
-    def call(args: Namespace) -> int:
-        if isinstance(sys.stdout, io.TextIOWrapper):  # in whatever encoding
-            sys.stdout.reconfigure(errors="backslashreplace")
-        try:
-            status = asyncio.run(act(args))
-            sys.stdout.flush()
-        except BrokenPipeError:  # whoever read had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
-        return status
-
-    call.__doc__ = action.__doc__
-    return call
-
-
 @command
-async def list_(letters: client.Letters, args: Namespace) -> int:
+async def list_(port: AdminPort, args: Namespace) -> int:
     """List them, the newest last."""
-    choice, found = Choice(None, args.backend, args.status), []
-    async for page in pages(letters, choice, args.limit + 1, newest_first=True):
+    found = []
+    async for page in pages(port, args, args.limit + 1, order="newest", body="false"):
         found += page
         if len(found) > args.limit:
             break
@@ -136,9 +108,9 @@ def listed(letters: list[Letter], width: int | None) -> list[str]:
 
 
 @command
-async def show(letters: client.Letters, args: Namespace) -> int:
+async def show(port: AdminPort, args: Namespace) -> int:
     """Show everything about one, with the backend's answer and the event."""
-    page = await letters.page(Choice([args.id]), Window(), 1, body=True)
+    page = await port.get(PATH, ids=args.id)
     if not page["dead_letters"]:
         raise UnknownError([args.id])
     (letter,) = page["dead_letters"]
@@ -161,14 +133,14 @@ async def show(letters: client.Letters, args: Namespace) -> int:
 
 
 @command
-async def retry(letters: client.Letters, args: Namespace) -> int:
+async def retry(port: AdminPort, args: Namespace) -> int:
     """Send them again: each goes out once, behind what waits for its instance."""
-    done = await letters.retry(
-        Choice(None if args.all else args.ids, args.backend, args.status)
-    )
+    filters = {"backend": args.backend, "status": args.status}
+    chosen = {name: value for name, value in filters.items() if value is not None}
+    done = await _handle(port, "retry", None if args.all else args.ids, **chosen)
     count, left, some = done["retried"], done["never_events"], done["never_event_ids"]
     print(as_json(done) if args.json else count)
-    when = " once the service runs" if isinstance(letters, Office) else ""
+    when = "" if port.is_of_service else " once the service runs"
     say(f"{counted(count)} will be delivered again{when}")
     if left:
         more = f" and {left - len(some)} more" if left > len(some) else ""
@@ -187,9 +159,9 @@ async def retry(letters: client.Letters, args: Namespace) -> int:
 
 
 @command
-async def drop(letters: client.Letters, args: Namespace) -> int:
+async def drop(port: AdminPort, args: Namespace) -> int:
     """Forget them for good; export them first if anybody may ask."""
-    done = await letters.drop(Choice(args.ids))
+    done = await _handle(port, "drop", args.ids)
     print(as_json(done) if args.json else done["dropped"])
     say(f"{counted(done['dropped'])} dropped for good")
     if done["unknown"]:
@@ -198,12 +170,11 @@ async def drop(letters: client.Letters, args: Namespace) -> int:
 
 
 @command
-async def export(letters: client.Letters, args: Namespace) -> int:
+async def export(port: AdminPort, args: Namespace) -> int:
     """Write all of them to a file, with everything, one JSON object a line."""
     count = 0
     with target(args.file) as file:
-        choice = Choice(None, args.backend, args.status)
-        async for page in pages(letters, choice, MOST_LETTERS, body=True):
+        async for page in pages(port, args, MOST_LETTERS):
             for letter in page:
                 file.write(as_json(letter, indent=None) + "\n")
             count += len(page)
@@ -214,21 +185,31 @@ async def export(letters: client.Letters, args: Namespace) -> int:
 
 
 async def pages(
-    letters: client.Letters,
-    choice: Choice,
-    limit: int,
-    *,
-    newest_first: bool = False,
-    body: bool = False,
+    port: AdminPort, args: Namespace, limit: int, **query: object
 ) -> AsyncIterator[list[Letter]]:
-    """Yield *choice* page by page, each of at most *limit*; one is held at a time."""
-    window: Window | None = Window(newest_first=newest_first)
-    limit = min(limit, MOST_LETTERS)
-    while window:
-        page = await letters.page(choice, window, limit, body=body)
+    """Yield what *args* choose page by page, each of at most *limit*."""
+    query |= {"backend": args.backend, "status": args.status}
+    query["limit"] = min(limit, MOST_LETTERS)
+    following = "before" if query.get("order") == "newest" else "after"
+    while True:
+        page = await port.get(PATH, **query)
         yield page["dead_letters"]
-        following = page["next"]
-        window = None if following is None else window.behind(following)
+        if page["next"] is None:
+            return
+        query[following] = page["next"]
+
+
+async def _handle(
+    port: AdminPort, verb: str, ids: list[int] | None, **filters: object
+) -> dict[str, Any]:
+    """Return the sum of as many answers as it takes."""
+    total: dict[str, Any] = {}
+    for start in range(0, max(len(ids or ()), 1), MOST_IDS):
+        asked = {"ids": ids and ids[start : start + MOST_IDS], **filters}
+        answer = await port.post(f"{PATH}/{verb}", asked)
+        for name, part in answer.items():
+            total[name] = total[name] + part if name in total else part
+    return total
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """
 `status`: is it delivering, and if not, why and what to do.
 
-The running service is asked on its admin port. While none holds the spool, what waits
-is read from there.
+While no service runs, it is told what waits.
 """
 
 import argparse
@@ -13,9 +12,8 @@ import time
 from typing import Any
 
 from exporter import settings
-from exporter.commands.client import AdminPort, holder
+from exporter.commands.client import admin_port
 from exporter.commands.status_lines import lines_of
-from exporter.operations.status import status_without_service
 from exporter.settings import Whereabouts
 
 LOOK_SECONDS = 5.0
@@ -56,9 +54,6 @@ async def withheld() -> dict[str, Any] | None:
 
 
 async def _status(settings: Whereabouts) -> dict[str, Any]:
-    async with holder(settings) as found:
-        if isinstance(found, AdminPort):
-            answer: dict[str, Any] = await found.get("/status")
-            return answer
-        oldest = {name: await found.oldest(name) for name in found.outboxes}
-        return status_without_service(found, oldest, time.time())
+    async with admin_port(settings) as port:
+        answer: dict[str, Any] = await port.get("/status")
+        return answer

@@ -46,8 +46,8 @@ async def findings(
     Yield everything there is to say about this environment, as it is found out.
 
     *broker* is where a broker must answer about what it keeps for us. *kept* tells
-    what the spool holds for each backend, as `Roster.all` does. *missed* tells what a
-    running service knows to be withheld by the broker.
+    what the spool holds for each backend. *missed* tells what a running service
+    knows to be withheld by the broker.
     """
     for unknown in variables.unknown():
         yield problem(unknown, "Correct its name, or remove it")

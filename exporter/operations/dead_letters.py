@@ -1,8 +1,4 @@
-"""
-Dead letters on the admin port: shown in pages, sent again, dropped.
-
-`Office` is the same whether the service asks it or a command that opened the spool.
-"""
+"""Dead letters on the admin port: shown in pages, sent again, dropped."""
 
 import base64
 import logging
@@ -31,91 +27,70 @@ PARAMETERS = frozenset(
 log = logging.getLogger(__name__)
 
 
-class Office:
-    """Everything that can be done with the dead letters of one spool."""
+def routes(spool: Spool, cluster_id: str) -> list[web.RouteDef]:
+    """
+    Return what the admin port answers about the dead letters of *spool*.
 
-    def __init__(self, spool: Spool, cluster_id: str) -> None:
-        """Ask *spool*; the backend knows events by ids with *cluster_id* in front."""
-        self._spool = spool
-        self._cluster_id = cluster_id
-
-    async def page(
-        self, choice: Choice, window: Window, limit: int, *, body: bool
-    ) -> dict[str, Any]:
-        """
-        Return at most *limit* of *choice* in *window*, with their bodies if asked.
-
-        `next` is the id to go on behind; it may be there although this page is empty.
-        """
-        page = await self._spool.dead_letter_page(choice, window, limit)
-        rest = page.rest
-        following = rest and (rest.before if rest.newest_first else rest.after)
-        return {
-            "dead_letters": [self._shown(letter, body=body) for letter in page.letters],
-            "next": following,
-        }
-
-    async def retry(self, choice: Choice) -> dict[str, Any]:
-        """Let the events of *choice* wait again; say what couldn't be done."""
-        handled = await self._spool.revive(choice)
-        _tell("dead letters wait again", handled)
-        return {
-            "retried": handled.count,
-            "never_events": handled.left - handled.of_no_backend.total(),
-            "never_event_ids": handled.some_never,
-            "of_no_backend": handled.of_no_backend.total(),
-            "unknown": handled.unknown,
-        }
-
-    async def drop(self, choice: Choice) -> dict[str, Any]:
-        """Forget *choice* for good; say what couldn't be done."""
-        handled = await self._spool.drop(choice)
-        _tell("dead letters dropped", handled)
-        return {"dropped": handled.count, "unknown": handled.unknown}
-
-    def _shown(self, letter: DeadLetter, *, body: bool) -> dict[str, Any]:
-        event, before = letter.event, f"{self._cluster_id}-" if self._cluster_id else ""
-        created = datetime.fromtimestamp(letter.created / 1000, UTC)
-        return {
-            "id": letter.id,
-            "time": created.isoformat(timespec="milliseconds")[:-6] + "Z",
-            "event": before + event.identity if event else None,
-            "reason": letter.reason,
-            "status": letter.status,
-            "answer": letter.answer,
-            "attempts": letter.attempts,
-            "backend": letter.backend,
-            "physical_tenant": event and event.tenant,
-            "partition": event and event.partition,
-            "position": event and event.position,
-            "timestamp": event and event.timestamp,
-            # Keys travel as text: JavaScript and jq round integers above 2**53.
-            "key": event and str(event.key),
-            "instance": event and str(event.instance),
-            "record": letter.action or None,
-            "bytes": len(letter.body),
-            **(_readable(letter.body) if body else {}),
-        }
-
-
-def routes(office: Office) -> list[web.RouteDef]:
-    """Return what the admin port answers about the dead letters of *office*."""
+    The backend knows events by ids with *cluster_id* in front.
+    """
 
     async def show(request: web.Request) -> web.Response:
         choice, window, limit, body = _query(request.query)
-        return reply(await office.page(choice, window, limit, body=body))
+        page = await spool.dead_letter_page(choice, window, limit)
+        rest = page.rest
+        following = rest and (rest.before if rest.newest_first else rest.after)
+        shown = [_shown(letter, cluster_id, body=body) for letter in page.letters]
+        return reply({"dead_letters": shown, "next": following})
 
     async def retry(request: web.Request) -> web.Response:
-        return reply(await office.retry(_choice(await request.read())))
+        handled = await spool.revive(_choice(await request.read()))
+        _tell("dead letters wait again", handled)
+        of_no_backend = handled.of_no_backend.total()
+        return reply(
+            {
+                "retried": handled.count,
+                "never_events": handled.left - of_no_backend,
+                "never_event_ids": handled.some_never,
+                "of_no_backend": of_no_backend,
+                "unknown": handled.unknown,
+            }
+        )
 
     async def drop(request: web.Request) -> web.Response:
-        return reply(await office.drop(_choice(await request.read())))
+        handled = await spool.drop(_choice(await request.read()))
+        _tell("dead letters dropped", handled)
+        return reply({"dropped": handled.count, "unknown": handled.unknown})
 
     return [
         web.get(PATH, show),
         web.post(f"{PATH}/retry", retry),
         web.post(f"{PATH}/drop", drop),
     ]
+
+
+def _shown(letter: DeadLetter, cluster_id: str, *, body: bool) -> dict[str, Any]:
+    event, before = letter.event, f"{cluster_id}-" if cluster_id else ""
+    created = datetime.fromtimestamp(letter.created / 1000, UTC)
+    return {
+        "id": letter.id,
+        "time": created.isoformat(timespec="milliseconds")[:-6] + "Z",
+        "event": before + event.identity if event else None,
+        "reason": letter.reason,
+        "status": letter.status,
+        "answer": letter.answer,
+        "attempts": letter.attempts,
+        "backend": letter.backend,
+        "physical_tenant": event and event.tenant,
+        "partition": event and event.partition,
+        "position": event and event.position,
+        "timestamp": event and event.timestamp,
+        # Keys travel as text: JavaScript and jq round integers above 2**53.
+        "key": event and str(event.key),
+        "instance": event and str(event.instance),
+        "record": letter.action or None,
+        "bytes": len(letter.body),
+        **(_readable(letter.body) if body else {}),
+    }
 
 
 def _tell(message: str, handled: Handled) -> None:

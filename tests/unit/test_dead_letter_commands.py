@@ -159,7 +159,7 @@ async def another(held, monkeypatch):  # noqa: ARG001 -- there has to be a servi
         ((404, b"<html>"), "answers 404, and not as an exporter does"),
         ((500, b"[]"), "answers 500, and not as an exporter does"),
         ((401, b""), "doesn't take the token"),
-        ((503, b'{"error":"disk\\u001b"}'), "The service answers 503. disk\\x1b"),
+        ((503, b'{"error":"disk\\u001b"}'), "The admin port answers 503. disk\\x1b"),
     ],
 )
 async def test_somebody_else_answers(another, capsys, answer, why):
