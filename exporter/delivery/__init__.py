@@ -1,4 +1,27 @@
-"""From the spool to a backend: slots, attempts, outcomes, and when to try again."""
+"""
+From the spool to a backend: slots, attempts, outcomes, and when to try again.
+
+The states of a piece, which is a batch or a part of one:
+
+                       +--------- give back: after 3 failures in a row, or when slow
+                       v                              |
+    outbox -- take --> in a slot -- delivered --> settled
+                       |  ^   |
+     more than 1 event |  |   | 1 event: fails or is refused
+                       v  |   v
+                     halves  aside, with its lane <-----------+
+                                |        |                    |
+                     when due   |        | refused: suspect   |
+                                v        v                    |
+                        in a slot       a success that began later
+                        |       |        |                    |
+           fails: known |       |        | within 1 s         | else its turn is now
+                        v       v        v                    |
+                     aside   settled   dead letter <----------+
+                                          refused again after a success
+
+What is known to fail gets an eighth of the slots' time. docs/decisions/0014 says why.
+"""
 
 from exporter.delivery.backend import Backend
 from exporter.delivery.breaker import Cause, State

@@ -2,15 +2,15 @@
 Whether a backend may be asked now: one state machine per backend, for all its slots.
 
 Pure: it never waits, and the only time it knows is the monotonic clock it is given. A
-postponed answer says something about the backend, so it pauses all slots; when that
-goes on the breaker opens, and then a single probe tells when to begin again, slot by
-slot, and with ever larger requests.
+single failure says nothing about the backend, because some events may fail always; a
+dozen without a success between them do. Then the breaker opens, and a single probe
+tells when to begin again, slot by slot, and with ever larger requests.
 """
 
 import enum
+import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import backoff
@@ -20,11 +20,17 @@ FIRST_SECONDS = 1.0
 LONGEST_SECONDS = 60.0
 BLOCKED_SECONDS = 30.0
 """How long at most before it's seen that somebody mended the setup."""
+WORKS_SECONDS = 30.0
+"""How long after a success a blocked answer is held against the event at first."""
+TROUBLED_SECONDS = 10.0
+"""How long after a failure it's likely that the next events fail, too."""
+ALIKE = 4
+"""So many waits are alike: probes of several instances tell more than one."""
+PROBES = 300
+"""Probes a second, in the first one, of a backend that refuses everything."""
 
-FAILURES_IN_A_ROW = 5
-WINDOW = 20
-"""How many of the last attempts are looked at; when half of them failed, it opens."""
-
+FAILURES_IN_A_ROW = 12
+"""Were half of all events bad, only one run in 4,096 would be as long."""
 
 UNLIMITED = 1 << 20
 """Events in a request, when the breaker has nothing to say about it."""
@@ -59,15 +65,15 @@ class Ticket:
     started: float
     """Seconds of the breaker's clock."""
     probe: bool = False
+    risky: bool = False
     events: int = UNLIMITED
     """How many it may hold."""
 
 
-def waits() -> Iterator[float]:
-    """Return ever longer waits in seconds, each drawn between zero and its bound."""
-    bounds = backoff.expo(factor=FIRST_SECONDS, max_value=LONGEST_SECONDS)
-    next(bounds)  # the generator's first value only starts it
-    return (backoff.full_jitter(bound) for bound in bounds)
+def wait_after(failures: int) -> float:
+    """Return how many seconds to wait after so many: ever longer, and at random."""
+    doubled = FIRST_SECONDS * 2 ** min(max(failures - 1, 0), 10)
+    return backoff.full_jitter(min(doubled, LONGEST_SECONDS))
 
 
 class Breaker:
@@ -77,53 +83,89 @@ class Breaker:
         """Begin closed, with all *slots*; *now* is in seconds and never goes back."""
         self._slots = slots
         self._now = now
-        self._waits = waits()
+        self._waits = 0
         self._allowed = slots
-        self._in_flight = 0
+        self._in_flight = {False: 0, True: 0}
+        """By whether they are risky."""
         self._until = 0.0
         self._not_before = 0.0
-        self._failed = 0.0
-        self._in_a_row = 0
-        self._recent: deque[bool] = deque(maxlen=WINDOW)
-        self._events = UNLIMITED
-        self.succeeded = 0.0
+        self._opened = 0.0
+        self._troubled = -math.inf
+        self._enough = UNLIMITED
+        """From so many events on, requests grow by one only."""
+        self._fitting = UNLIMITED
+        self._singly = 0
+        self.failures = 0
+        """Failures in a row."""
+        self.succeeded = -math.inf
         """When the backend last took something."""
-        self.proof = 0.0
+        self.proof = -math.inf
         """When the newest of the requests that it took began."""
         self.state = State.CLOSED
         self.cause: Cause | None = None
 
-    def begin(self) -> Ticket | None:
-        """Return the permission for one request, or None while there is none."""
+    def begin(self, *, risky: bool = False, shared: bool = False) -> Ticket | None:
+        """
+        Return the permission for one request, or None while there is none.
+
+        What is *risky* may well fail. While the slots are *shared*, because something
+        else waits for one as well, it gets half of them.
+        """
         if self.pause or self.state is State.HALF_OPEN:
             return None
         probe = self.state is State.OPEN
+        half = risky and shared and self._in_flight[True] >= (self._allowed + 1) // 2
+        if not probe and (half or sum(self._in_flight.values()) >= self._allowed):
+            return None
         if probe:
             self.state = State.HALF_OPEN
-        elif self._in_flight >= self._allowed:
-            return None
-        self._in_flight += 1
-        return Ticket(self._now(), probe, 1 if probe else self._events)
+        self._in_flight[risky] += 1
+        return Ticket(self._now(), probe, risky, 1 if probe else self.events)
+
+    @property
+    def events(self) -> int:
+        """How many events a request may hold, by what failed and what got through."""
+        return 1 if self._singly > 0 else self._fitting
 
     @property
     def pause(self) -> float:
         """Seconds until the backend may be asked again."""
         return max(0.0, max(self._until, self._not_before) - self._now())
 
-    def delivered(self, ticket: Ticket) -> None:
-        """Learn that the backend took something; whatever was wrong is over."""
-        self._in_flight -= 1
+    @property
+    def troubled(self) -> bool:
+        """Whether something failed lately."""
+        lately = self._now() < self._troubled + TROUBLED_SECONDS
+        return lately or self.state is not State.CLOSED
+
+    @property
+    def works(self) -> bool:
+        """Whether the setup is right, as far as one can tell."""
+        closed = self.state is State.CLOSED
+        return closed and self._now() < self.succeeded + WORKS_SECONDS
+
+    def delivered(self, ticket: Ticket, size: int = 0) -> bool:
+        """
+        Learn that the backend took something, and return whether that closed it.
+
+        *size* is how many events were sent for the first time.
+        """
+        self._in_flight[ticket.risky] -= 1
         self.succeeded = self._now()
         self.proof = max(self.proof, ticket.started)
-        self._recent.append(False)
         if self.state is State.CLOSED:
             self._allowed = min(self._allowed + 1, self._slots)
-            self._events = min(2 * self._events, UNLIMITED)
-        self._close()
+            if self._singly > 0:
+                self._singly -= size
+            elif size >= self._fitting:
+                step = self._fitting if self._fitting < self._enough else 1
+                self._fitting = min(self._fitting + step, UNLIMITED)
+        return self._close()
 
     def refused(self, ticket: Ticket) -> None:
         """Learn that the backend answers, but took nothing of this request."""
-        self._in_flight -= 1
+        self._in_flight[ticket.risky] -= 1
+        self._troubled = self._now()
         if ticket.probe and self.cause is Cause.REFUSING:
             self._open(Cause.REFUSING)
         elif ticket.probe or self.state is State.CLOSED:
@@ -133,39 +175,47 @@ class Breaker:
         self,
         ticket: Ticket,
         *,
-        alone: bool = False,
         known: bool = False,
-        blocked: bool = False,
-        retry_after: float = 0.0,
+        alone: bool = False,
+        cause: Cause = Cause.FAILING,
+        at_once: bool = False,
     ) -> None:
         """
-        Pause, unless it failed *alone*: while others got through.
+        Open after some failures in a row, or *at_once*, with *cause*.
 
-        What is *known* to fail by itself tells nothing new. *retry_after* is what the
-        backend asked for, in seconds: a bound for everybody, whatever else happens.
+        What is *known* to fail by itself tells nothing new; what fails *alone*, while
+        others get through, or will come in parts, nothing about the backend.
         """
-        self._in_flight -= 1
-        self._not_before = max(self._not_before, self._now() + retry_after)
-        cause = Cause.BLOCKED if blocked else Cause.FAILING
+        self._in_flight[ticket.risky] -= 1
         if self.cause is Cause.REFUSING:
             cause = Cause.REFUSING
-        if self.state is State.HALF_OPEN:
-            if ticket.probe:
-                self._open(cause)
-            return
-        if known:
-            return
-        self._recent.append(True)
-        self._events = max(1, self._events // 2) if self._is_limited else UNLIMITED
-        # Attempts that began before the last failure belong to it: a backend that
-        # refuses four slots at once has failed once.
-        is_another = ticket.started >= self._failed
-        if not alone:
-            self._in_a_row += 1
-        if (blocked and not alone) or self.state is not State.CLOSED or self._too_often:
-            self._open(cause, wait=is_another)
-        elif is_another and not alone:
-            self._wait(LONGEST_SECONDS)
+        if ticket.probe and self.state is State.HALF_OPEN:
+            self._open(cause)
+        if known or self.state is not State.CLOSED:
+            return  # what began before it opened changes nothing
+        self._troubled = self._now()
+        self.failures += not alone
+        if at_once or self.failures >= FAILURES_IN_A_ROW:
+            self._open(cause)
+
+    def silence(self, seconds: float) -> None:
+        """Send nothing for so long: the backend asked for it, whatever succeeds."""
+        self._not_before = max(self._not_before, self._now() + seconds)
+
+    def shrink(self, size: int, *, singly: bool) -> None:
+        """
+        Let requests hold fewer than *size* events, which failed, until as many pass.
+
+        *singly* sends the next ones one by one: as many as they are, from both ends.
+        """
+        most = 1 if singly else (size + 1) // 2
+        self._fitting = self._enough = min(self._fitting, most)
+        self._singly += 2 * size * singly
+
+    def wait(self) -> float:
+        """Return how many seconds to wait this time; later it's longer."""
+        self._waits += 1
+        return wait_after(1 + self._waits // ALIKE)
 
     def block(self) -> None:
         """Send nothing but probes: everything that was tried was refused."""
@@ -175,33 +225,26 @@ class Breaker:
         """End the pause; what the backend itself asked for still holds."""
         self._until = 0.0
 
-    def _close(self) -> None:
+    def _close(self) -> bool:
         """Begin again; after a while without, with one slot and few events."""
-        self._in_a_row = 0
+        self.failures = self._waits = 0
         self._until = 0.0
-        self._waits = waits()
         if self.state is State.CLOSED:
-            return
+            return False
         self.state, self.cause = State.CLOSED, None
-        self._allowed = self._events = 1
-        self._recent.clear()
+        self._allowed = self._fitting = 1
+        self._enough, self._singly = UNLIMITED, 0
+        return True
 
-    def _open(self, cause: Cause, *, wait: bool = True) -> None:
+    def _open(self, cause: Cause) -> None:
+        if cause is not self.cause:
+            self._opened = self._now()
         self.state, self.cause = State.OPEN, cause
-        if wait:
-            failing = cause is Cause.FAILING
-            self._wait(LONGEST_SECONDS if failing else BLOCKED_SECONDS)
-
-    def _wait(self, longest: float) -> None:
-        self._failed = self._now()
-        self._until = self._failed + min(next(self._waits), longest)
-
-    @property
-    def _is_limited(self) -> bool:
-        return self._events < UNLIMITED
-
-    @property
-    def _too_often(self) -> bool:
-        if self._in_a_row >= FAILURES_IN_A_ROW:
-            return True
-        return len(self._recent) == WINDOW and 2 * sum(self._recent) >= WINDOW
+        if cause is Cause.REFUSING:
+            # It answers, so it can be asked often: in a second hundreds of bad events
+            # are passed over on the way to a good one, in an hour some thousand.
+            wait = (self._now() - self._opened) / PROBES
+        else:
+            wait = self.wait()
+        longest = LONGEST_SECONDS if cause is Cause.FAILING else BLOCKED_SECONDS
+        self._until = self._now() + min(wait, longest)

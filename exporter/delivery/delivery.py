@@ -1,14 +1,16 @@
 """
 The slots between spool and backend: take, post, settle, and again.
 
-What a slot took it works off piece by piece. A piece that is refused is halved until
-the bad event is alone; one that fails while others get through waits aside, for a turn
-of its own, and holds up only its process instances.
+A piece that isn't taken is halved until the bad event is alone, or if that took long,
+sent one by one. A single event that fails or is refused waits aside, with its lane.
 """
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
+from http import HTTPStatus
 
 from exporter.delivery.backend import Backend
 from exporter.delivery.breaker import (
@@ -16,20 +18,24 @@ from exporter.delivery.breaker import (
     LONGEST_SECONDS,
     Breaker,
     Cause,
-    State,
     Ticket,
 )
 from exporter.delivery.gate import Gate
-from exporter.delivery.outcome import Outcome, outcome_of
-from exporter.delivery.pieces import Aside, Piece
+from exporter.delivery.outcome import Failure, Outcome, outcome_of
+from exporter.delivery.pieces import SHARE, SILENCES, Aside, Piece
 from exporter.delivery.plan import Attempt, Plan, Watch
 from exporter.delivery.request import Keys, request_of
+from exporter.events import Lane
 from exporter.spool import Batch, Outbox, Verdict
 
 MOST_SUSPECTS = 20
 """So many refused events without a success between them, and it's the setup."""
 DECIDES_SECONDS = 1.0
 """How soon after a refusal a success shows that it was meant for the event alone."""
+SLOW_SECONDS = 1.0
+"""A failure that took so long costs more than sending each event by itself."""
+ELSEWHERE = 3
+"""After so many failures in a row a slot gives back what it hasn't tried."""
 
 
 class Delivery:
@@ -43,7 +49,7 @@ class Delivery:
         self._backend = backend
         self._watch = watch
         self._plan = plan
-        self.breaker = Breaker(plan.slots)
+        self.breaker = Breaker(plan.slots, time.monotonic)
         self.aside = Aside()
         self._tasks = asyncio.TaskGroup()
         self._gate = Gate(self.breaker, backend, watch.switched)
@@ -57,19 +63,19 @@ class Delivery:
         """Deliver until cancelled; what is in flight then stays in the spool."""
         async with self._tasks as tasks:
             for number in range(self._plan.slots):
-                tasks.create_task(self._serve(), name=f"slot-{number}")
-            tasks.create_task(self._serve_aside(), name="aside")
+                tasks.create_task(self._serve(number), name=f"slot-{number}")
+            for number in range(max(1, self._plan.slots // 4)):
+                tasks.create_task(self._serve_aside(), name=f"aside-{number}")
 
     async def drain(self, seconds: float) -> None:
         """
         Return once nothing waits, or *seconds* are over, or the backend fails.
 
-        Whatever waits for a better moment gets one more chance at once, and what is in
-        flight when the backend fails may still land.
+        What waits aside is tried at once; what is in flight may still land.
         """
         self._draining = True
         self.breaker.hurry()
-        self.aside.hurry(time.monotonic())
+        self.aside.hurry(time.monotonic(), everything=True)
         self._outbox.hurry()
         self._gate.wake()
         if self.breaker.pause >= seconds:
@@ -88,12 +94,21 @@ class Delivery:
         later = self.aside.due > time.monotonic()
         return later and not self._working and self._outbox.exhausted
 
-    async def _serve(self) -> None:
-        """Work off one batch after the other; one is settled while the next is sent."""
+    async def _serve(self, number: int) -> None:
+        """
+        Work off one batch after the other; one is settled while the next is sent.
+
+        When something failed lately, every other slot begins at the other end: many bad
+        events in a row must not hide the good ones behind them.
+        """
         settling: asyncio.Task[None] | None = None
         while True:
-            batch = await self._outbox.take(self._plan.limits)
-            delivered = await self._work_off([Piece(batch)])
+            troubled = self.breaker.troubled
+            newest = troubled and number % 2 == 1
+            events = min(self.breaker.events, self._plan.limits.events)
+            limits = replace(self._plan.limits, events=events)
+            batch = [Piece(await self._outbox.take(limits, newest=newest))]
+            delivered = await self._work_off(batch, risky=troubled and not newest)
             if settling:
                 await settling  # a slow disk holds up one batch per slot, and no more
             settling = self._tasks.create_task(self._settle(delivered))
@@ -107,9 +122,9 @@ class Delivery:
                     async with asyncio.timeout(wait if self.aside else None):
                         await self.aside.changed.wait()
             piece = self.aside.pop()
-            await self._settle(await self._work_off(piece.halves_if_lonely()))
+            await self._settle(await self._work_off([piece], risky=True))
 
-    async def _work_off(self, pieces: list[Piece]) -> Batch:
+    async def _work_off(self, pieces: list[Piece], *, risky: bool) -> Batch:
         """Post *pieces* one by one; return what was delivered last, to be settled."""
         self._working += 1
         delivered = Batch(())
@@ -120,26 +135,31 @@ class Delivery:
             delivered = Batch(())
             piece = await self._without_old(stack.pop())
             if piece.size:
-                delivered = await self._post(piece, stack)
+                delivered = await self._post(piece, stack, risky=risky)
         self._working -= 1
         self._landed.set()
         return delivered
 
-    async def _post(self, piece: Piece, stack: list[Piece]) -> Batch:
+    async def _post(self, piece: Piece, stack: list[Piece], *, risky: bool) -> Batch:
         """Post *piece*, or its beginning; return what is delivered of it."""
-        ticket = await self._gate.ticket()
+        ticket = await self._gate.ticket(risky=risky)
         if piece.size > ticket.events:
             piece, rest = piece.split(ticket.events)
             stack.append(rest)
         outcome = await self._attempt(piece)
         if outcome is Outcome.DELIVERED:
-            self._delivered(ticket)
+            self._delivered(piece, ticket)
             return piece.batch
         self._land()
-        if outcome is Outcome.REJECTED:
-            await self._rejected(piece, ticket, stack)
+        blocked = outcome is Outcome.BLOCKED
+        of_the_event = blocked and self.breaker.works and piece.answer.status
+        if outcome is Outcome.REJECTED or of_the_event:
+            await self._rejected(piece, ticket, stack, blocked=blocked)
         else:
-            self._failed(piece, ticket, stack, blocked=outcome is Outcome.BLOCKED)
+            self._failed(piece, ticket, stack, blocked=blocked)
+        if ticket.probe or self.breaker.failures >= ELSEWHERE:
+            self._give_back(each.batch for each in stack)
+            stack.clear()
         return Batch(())
 
     async def _attempt(self, piece: Piece) -> Outcome:
@@ -152,110 +172,118 @@ class Delivery:
         answer = await self._backend.post(request)
         self._keys.learn(request, answer)
         outcome = outcome_of(answer, self._plan.outcomes)
+        seconds = time.monotonic() - started
+        piece.slow = answer.failure is Failure.TIMEOUT or seconds > SLOW_SECONDS
         piece.answer = answer
+        aside = len(self.aside)
         self._watch.attempted(
-            Attempt(
-                piece.batch,
-                piece.attempts,
-                answer,
-                outcome,
-                seconds=time.monotonic() - started,
-                aside=len(self.aside),
-            )
+            Attempt(piece.batch, piece.attempts, answer, outcome, seconds, aside)
         )
         return outcome
 
-    def _delivered(self, ticket: Ticket) -> None:
-        before, cause = self.breaker.state, self.breaker.cause
-        self.breaker.delivered(ticket)
-        if before is not State.CLOSED:
-            for piece in self.aside.acquit():
-                self._outbox.give_back(piece.batch.entries)
-        if cause is Cause.REFUSING:
-            self.aside.hurry(time.monotonic())
-        proof = self.breaker.proof
-        for piece in self.aside.convict(proof, DECIDES_SECONDS):
-            self._tasks.create_task(self._bury(piece.batch, piece.verdict))
-        # Since the others were refused, somebody may have mended what was wrong.
-        self.aside.summon(proof, time.monotonic())
+    def _delivered(self, piece: Piece, ticket: Ticket) -> None:
+        now = time.monotonic()
+        if self.breaker.delivered(ticket, piece.size if piece.is_fresh else 0):
+            self.aside.hurry(now)
+        for bad in self.aside.decide(self.breaker.proof, now):
+            self._tasks.create_task(self._bury(bad.batch, bad.verdict))
         self._gate.wake()
 
-    async def _rejected(self, piece: Piece, ticket: Ticket, stack: list[Piece]) -> None:
+    async def _rejected(
+        self, piece: Piece, ticket: Ticket, stack: list[Piece], *, blocked: bool
+    ) -> None:
         """Halve *piece*; when it is a single event, decide about it."""
-        self.breaker.refused(ticket)
+        bad = piece.size == 1 and piece.refused_before(self.breaker.proof)
+        if blocked:
+            alone = piece.size > 1
+            self.breaker.failed(ticket, known=bad, alone=alone, cause=Cause.BLOCKED)
+        else:
+            self.breaker.refused(ticket)
         self._gate.wake()
-        piece.again = time.monotonic()
-        piece.refused = piece.refused or piece.again
+        piece.last_refused_at = now = time.monotonic()
+        piece.first_refused_at = piece.first_refused_at or now
         if piece.size > 1:
-            stack.extend(reversed(piece.halves()))
-        elif piece.refused_before(self.breaker.proof):
+            self._split(piece, stack)
+        elif bad:
             await self._bury(piece.batch, piece.verdict)
         else:
-            piece.suspect = self.breaker.cause is not Cause.REFUSING
-            self._put_aside(piece, stack, min(next(piece.waits), BLOCKED_SECONDS))
-            self._look_at_suspects()
-
-    def _look_at_suspects(self) -> None:
-        """Block when there are many: they are none, then, and wait for their turn."""
-        suspects = self.aside.suspects
-        if len(suspects) >= MOST_SUSPECTS:
-            self.breaker.block()
-            self._gate.wake()
-            for piece in suspects:
-                piece.suspect = False
+            self._put_aside(piece, stack, blocked=True)
+            # A wrong setup may be mended at any moment, so one more refusal decides.
+            refusing = self.breaker.cause is Cause.REFUSING
+            self.aside.suspect(piece, 0 if blocked or refusing else DECIDES_SECONDS)
+            if not refusing and len(self.aside.suspects) >= MOST_SUSPECTS:
+                self.aside.doubt()
+                self.breaker.block()
+                self._gate.wake()
 
     def _failed(
         self, piece: Piece, ticket: Ticket, stack: list[Piece], *, blocked: bool
     ) -> None:
-        """Try *piece* again after the pause, or aside if it fails alone."""
-        asked = piece.answer.retry_after if piece.answer else 0.0
-        alone = self.breaker.succeeded > (piece.failed or ticket.started)
+        """Try *piece* again in smaller parts, or aside when it is a single event."""
+        now, known = time.monotonic(), piece.known
+        asked = min(piece.answer.retry_after, self._plan.retry_after_seconds)
+        if not asked and piece.answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            asked = self.breaker.wait()
+        alone = self.breaker.succeeded > (piece.failed_at or ticket.started)
+        piece.failed_at, piece.known = now, piece.size == 1 and (known or alone)
         self.breaker.failed(
             ticket,
-            alone=alone,
-            known=piece.lonely > 0,
-            blocked=blocked,
-            retry_after=min(asked, self._plan.retry_after_seconds),
+            known=known,
+            alone=alone or (piece.size > 1 and not piece.slow),
+            cause=Cause.BLOCKED if blocked else Cause.FAILING,
+            at_once=blocked and not alone,
         )
+        self.breaker.silence(asked)
         self._gate.wake()
-        piece.failed = time.monotonic()
-        piece.lonely += alone or piece.lonely > 0  # once known, each time counts
-        if self._draining and not piece.lonely:
+        if known:
+            seconds = SHARE * (now - ticket.started) / self._plan.slots
+            self.aside.rest(ticket.started, seconds + SILENCES * asked)
+        if self._draining and not piece.known:
             self._gate.closed = True
-        if ticket.probe:
-            # The next probe is another one: this may be the event that can't get
-            # through, and others can.
-            self._put_aside(piece, stack, 0)
-        elif piece.lonely or piece.aside:
-            longest = BLOCKED_SECONDS if blocked else LONGEST_SECONDS
-            self._put_aside(piece, stack, min(next(piece.waits), longest))
+        if asked and not alone and not ticket.probe:
+            stack.append(piece)  # it says so of all that we send, so it isn't its fault
+        elif piece.size > 1:
+            self._split(piece, stack)
         else:
-            stack.append(piece)
+            self._put_aside(piece, stack, blocked=blocked)
 
-    def _put_aside(self, piece: Piece, stack: list[Piece], seconds: float) -> None:
+    def _split(self, piece: Piece, stack: list[Piece]) -> None:
+        """Go on with its halves; what took long goes back, to be sent one by one."""
+        if piece.is_fresh:
+            self.breaker.shrink(piece.size, singly=piece.slow)
+        if piece.slow:
+            self._hold_back(piece.lanes, stack)
+            self._give_back([piece.batch])
+        else:
+            stack.extend(reversed(piece.halves()))
+
+    def _put_aside(self, piece: Piece, stack: list[Piece], *, blocked: bool) -> None:
         """Let *piece* wait without a slot, and its followers behind it in the spool."""
-        lanes = piece.lanes
-        followers = []
+        longest = BLOCKED_SECONDS if blocked else LONGEST_SECONDS
+        self._hold_back(piece.lanes, stack)
+        self.aside.add(piece, time.monotonic() + min(piece.wait(), longest))
+
+    def _hold_back(self, lanes: set[Lane], stack: list[Piece]) -> None:
+        """Take what is in *lanes* out of *stack*: it comes after what waits aside."""
         for number, other in enumerate(stack):
-            stack[number], behind = other.without(lanes)
-            followers += behind
-        if followers:
-            self._outbox.give_back(followers)
-        piece.aside = True
-        self.aside.add(piece, time.monotonic() + seconds)
+            stack[number], behind = other.without(lambda event: event.lane in lanes)
+            self._give_back([behind])
+
+    def _give_back(self, batches: Iterable[Batch]) -> None:
+        """Let *batches* wait in the spool again."""
+        if entries := [entry for batch in batches for entry in batch.entries]:
+            self._outbox.give_back(entries)
 
     async def _without_old(self, piece: Piece) -> Piece:
         """Return *piece* without the events that became too old, which are buried."""
         if not self._plan.max_age_seconds:
             return piece
         oldest = (time.time() - self._plan.max_age_seconds) * 1000
-        entries = piece.batch.entries
-        old = [entry for entry in entries if entry.event.timestamp < oldest]
-        if not old:
-            return piece
-        verdict = Verdict(self._plan.too_old, attempts=piece.attempts)
-        await self._bury(Batch(old), verdict)
-        return piece.of(e for e in entries if e.event.timestamp >= oldest)
+        piece, old = piece.without(lambda event: event.timestamp < oldest)
+        if old.entries:
+            verdict = Verdict(self._plan.too_old, attempts=piece.attempts)
+            await self._bury(old, verdict)
+        return piece
 
     async def _bury(self, batch: Batch, verdict: Verdict) -> None:
         await self._outbox.bury(batch, verdict)

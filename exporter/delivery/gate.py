@@ -12,7 +12,11 @@ LOOK_SECONDS = 1.0
 
 
 class Gate:
-    """Lets as many through as *breaker* allows, first come, first served."""
+    """
+    Lets as many through as *breaker* allows, first come, first served.
+
+    There are two queues, one for what is risky: it may not keep the other waiting.
+    """
 
     def __init__(
         self,
@@ -29,20 +33,21 @@ class Gate:
         self._backend = backend
         self._switched = switched
         self._cause = breaker.cause
-        self._turn = asyncio.Lock()
+        self._turns = {False: asyncio.Lock(), True: asyncio.Lock()}
         self._woken = asyncio.Event()
         self.closed = False
         """Whether nobody may go any more."""
 
-    async def ticket(self) -> Ticket:
+    async def ticket(self, *, risky: bool = False) -> Ticket:
         """Return the permission for one request, as soon as there is one."""
         # One after the other, so that each slot's piece is the probe sometimes.
-        async with self._turn:
+        async with self._turns[risky]:
             while True:
                 # Before asking: one that ends in between must not be waited for, as
                 # nobody wakes those who wait for a pause.
                 pause = self._breaker.pause
-                if not self.closed and (ticket := self._breaker.begin()):
+                if not self.closed and (ticket := self._begin(risky)):
+                    self._woken.set()  # the other queue is not shared with us any more
                     return ticket
                 self._woken.clear()
                 with suppress(TimeoutError):
@@ -55,6 +60,10 @@ class Gate:
         if self._breaker.cause is not self._cause:
             self._cause = self._breaker.cause
             self._switched(self._cause)
+
+    def _begin(self, risky: bool) -> Ticket | None:  # noqa: FBT001
+        shared = self._turns[not risky].locked()
+        return self._breaker.begin(risky=risky, shared=shared)
 
     def _wait(self, pause: float) -> float | None:
         """Return after how many seconds to look again; None is not by itself."""

@@ -6,18 +6,22 @@ Pure: it posts nothing and knows no clock but the numbers it is given.
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from itertools import count
 
-from exporter.delivery.breaker import waits
+from exporter.delivery.breaker import wait_after
 from exporter.delivery.outcome import Answer
-from exporter.events import Lane
+from exporter.events import Event, Lane
 from exporter.spool import Batch, Entry, Verdict
 
-LONELY = 3
-"""How often a batch may be postponed while others get through before it is halved."""
+SHARE = 8
+"""The part of all slots' time, one in so many, for events that are known to fail."""
+SILENCES = 5
+"""Likewise, of the time that they make the backend ask everybody for silence."""
+
+NO_ANSWER = Answer()
 
 
 @dataclass(slots=True, eq=False)
@@ -26,26 +30,29 @@ class Piece:
 
     batch: Batch
     attempts: int = 0
-    lonely: int = 0
-    """How often it was postponed while others got through."""
-    failed: float | None = None
+    slow: bool = False
+    """Whether the last attempt occupied its slot for long."""
+    failed_at: float | None = None
     """When it was last postponed."""
-    refused: float | None = None
+    known: bool = False
+    """Whether it was postponed while others got through: it fails by itself."""
+    first_refused_at: float | None = None
     """When the backend first refused it, or the batch it was part of."""
-    aside: bool = False
-    """Whether it ever waited aside."""
-    again: float = 0.0
-    """When the backend last refused it."""
-    suspect: bool = False
-    """Whether it was refused alone, and nothing was delivered since."""
-    answer: Answer | None = None
+    last_refused_at: float = 0.0
+    waited: int = 0
+    """How often it waited aside."""
+    answer: Answer = NO_ANSWER
     """The last one."""
-    waits: Iterator[float] = field(default_factory=waits)
 
     @property
     def size(self) -> int:
         """How many events it holds."""
         return len(self.batch.entries)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether its events weren't sent before the last attempt."""
+        return self.attempts == 1
 
     @property
     def lanes(self) -> set[Lane]:
@@ -55,18 +62,23 @@ class Piece:
     @property
     def verdict(self) -> Verdict:
         """Why it is a dead letter, if it is one."""
-        answer = self.answer or Answer()
+        answer = self.answer
         return Verdict(
             f"refused: {answer.detail}", answer.status, answer.excerpt, self.attempts
         )
 
+    def wait(self) -> float:
+        """Return how many seconds to wait aside: each time longer."""
+        self.waited += 1
+        return wait_after(self.waited)
+
     def refused_before(self, moment: float) -> bool:
         """Whether the backend had refused it before *moment*."""
-        return self.refused is not None and self.refused < moment
+        return self.first_refused_at is not None and self.first_refused_at < moment
 
     def of(self, entries: Iterable[Entry]) -> "Piece":
         """Return a piece of it: *entries*, with the past of all."""
-        return replace(self, batch=Batch(tuple(entries)), suspect=False, waits=waits())
+        return replace(self, batch=Batch(tuple(entries)))
 
     def split(self, first: int) -> "list[Piece]":
         """Return its *first* events, and the rest."""
@@ -77,77 +89,111 @@ class Piece:
         """Return both halves, the first one not smaller."""
         return self.split((self.size + 1) // 2)
 
-    def halves_if_lonely(self) -> "list[Piece]":
-        """Return what to try next, when it failed while others got through."""
-        lonely = self.size > 1 and self.lonely >= LONELY
-        return self.halves() if lonely else [self]
-
-    def without(self, lanes: set[Lane]) -> "tuple[Piece, list[Entry]]":
-        """Return what isn't in *lanes*, and the entries that are."""
+    def without(self, unwanted: Callable[[Event], bool]) -> "tuple[Piece, Batch]":
+        """Return it without the *unwanted* events, and these."""
         entries = self.batch.entries
-        behind = [entry for entry in entries if entry.event.lane in lanes]
-        if not behind:
-            return self, behind
-        return self.of(e for e in entries if e.event.lane not in lanes), behind
+        out = Batch([entry for entry in entries if unwanted(entry.event)])
+        if not out.entries:
+            return self, out
+        return self.of(e for e in entries if not unwanted(e.event)), out
 
 
 class Aside:
-    """Pieces that wait each for a moment of its own, and hold up only their lanes."""
+    """
+    Pieces that wait each for a moment of its own, and hold up only their lanes.
+
+    Those that are known to fail get a share of the time: after each failure all of them
+    rest. Suspects are decided by the next success.
+    """
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._pieces: list[tuple[float, int, Piece]] = []
+        self._heaps: dict[bool, list[tuple[float, int, Piece]]] = {False: [], True: []}
+        """By whether they are known to fail; some entries may be stale."""
+        self._number: dict[Piece, int] = {}
+        """Of the entry that counts; the first to come is served first."""
         self._count = count()
-        """Tells pieces apart that are due at once: first come, first served."""
+        self._suspects: dict[Piece, float] = {}
+        """
+        How soon after the refusal a success decides at once, oldest refusal first.
+        """
+        self._rested = -math.inf
         self.changed = asyncio.Event()
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._pieces)
+        return len(self._number)
 
     def add(self, piece: Piece, due: float) -> None:
         """Let *piece* wait until *due*."""
-        heappush(self._pieces, (due, next(self._count), piece))
+        self._number[piece] = number = next(self._count)
+        heappush(self._heaps[piece.known], (due, number, piece))
         self.changed.set()
 
-    @property
-    def due(self) -> float:
-        """When the next one is due."""
-        return self._pieces[0][0] if self._pieces else math.inf
-
-    def pop(self) -> Piece:
-        """Return the one that is due next."""
-        return heappop(self._pieces)[-1]
-
-    def hurry(self, due: float) -> None:
-        """Let all be due at *due*, in the order they would have been."""
-        self._pieces = [(due, number, piece) for _, number, piece in self._pieces]
-        heapify(self._pieces)
-        self.changed.set()
+    def suspect(self, piece: Piece, within: float) -> None:
+        """Let the next success decide on *piece*, which was just refused alone."""
+        self._suspects[piece] = within
 
     @property
     def suspects(self) -> list[Piece]:
         """Those that are dead letters if they're refused once more after a success."""
-        return [piece for *_, piece in self._pieces if piece.suspect]
+        return list(self._suspects)
 
-    def convict(self, proof: float, within: float) -> list[Piece]:
-        """Take out suspects refused not longer than *within* before a success began."""
-        return self._take(
-            lambda p: p.suspect and p.refused_before(proof) and proof < p.again + within
-        )
+    @property
+    def due(self) -> float:
+        """When the next one is due."""
+        return min(self._due(known=True), self._due(known=False))
 
-    def summon(self, proof: float, due: float) -> None:
-        """Let suspects that had been refused when a success began be due at *due*."""
-        for piece in self._take(lambda p: p.suspect and p.refused_before(proof)):
-            self.add(piece, due)
+    def pop(self) -> Piece:
+        """Return the one that is due next."""
+        known = self._due(known=True) < self._due(known=False)
+        piece = heappop(self._heaps[known])[-1]
+        self._forget(piece)
+        return piece
 
-    def acquit(self) -> list[Piece]:
-        """Take out those that failed only as all did."""
-        return self._take(lambda p: not p.lonely and p.refused is None)
+    def rest(self, since: float, seconds: float) -> None:
+        """Let none that is known to fail go for *seconds* after *since*."""
+        self._rested = max(self._rested, since) + seconds
 
-    def _take(self, wanted: Callable[[Piece], bool]) -> list[Piece]:
-        taken = [piece for *_, piece in self._pieces if wanted(piece)]
-        if taken:
-            self._pieces = [each for each in self._pieces if each[-1] not in taken]
-            heapify(self._pieces)
-        return taken
+    def hurry(self, due: float, *, everything: bool = False) -> None:
+        """Let all that isn't known to fail be due at *due*, or *everything*."""
+        if everything:
+            self._rested = -math.inf
+        for known, heap in self._heaps.items():
+            if everything or not known:
+                heap[:] = [(min(due, each[0]), *each[1:]) for each in heap]
+                heapify(heap)
+        self.changed.set()
+
+    def doubt(self) -> None:
+        """Let no success decide at once: perhaps none of the suspects is bad."""
+        self._suspects = dict.fromkeys(self._suspects, 0.0)
+
+    def decide(self, proof: float, now: float) -> list[Piece]:
+        """
+        Take out suspects of which a success that began at *proof* shows they are bad.
+
+        The others that were refused before have their turn *now*.
+        """
+        known = []
+        for piece, within in self._suspects.items():
+            if piece.last_refused_at >= proof:
+                break
+            known.append((piece, piece.last_refused_at + within > proof))
+        for piece, bad in known:
+            self._forget(piece)
+            if not bad:
+                self.add(piece, now)
+        return [piece for piece, bad in known if bad]
+
+    def _due(self, *, known: bool) -> float:
+        heap = self._heaps[known]
+        while heap and self._number.get(heap[0][-1]) != heap[0][1]:
+            heappop(heap)
+        if not heap:
+            return math.inf
+        return max(heap[0][0], self._rested) if known else heap[0][0]
+
+    def _forget(self, piece: Piece) -> None:
+        del self._number[piece]
+        self._suspects.pop(piece, None)

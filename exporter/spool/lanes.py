@@ -9,11 +9,13 @@ from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush, merge
+from heapq import heapify, heappop, heappush, merge
 from itertools import islice, repeat
 from typing import NamedTuple
 
 from exporter.events import Lane
+
+MOST_STALE = 4096
 
 
 class Place(NamedTuple):
@@ -49,6 +51,8 @@ class Lanes:
         self._lanes: dict[Lane, Queue] = {}
         self._oldest: defaultdict[str, list[Place]] = defaultdict(list)
         """By tenant, a heap of the first of each lane; some may be stale."""
+        self._newest: list[tuple[int, Place]] | None = None
+        """All of these, the newest first, from when it's needed until it's too long."""
         self.ready = 0
         """How many events could be taken now."""
 
@@ -86,6 +90,33 @@ class Lanes:
             self.ready -= len(lane.waiting)
         return taken
 
+    def take_newest(self, limit: int) -> list[Place]:
+        """
+        Take from the other end: the first event of each of the newest *limit* lanes.
+
+        All of them are of one tenant.
+        """
+        if self._newest is None:
+            every = (place for heap in self._fresh() for place in heap)
+            self._newest = [(-place.sequence, place) for place in every]
+            heapify(self._newest)
+        taken: list[Place] = []
+        others = []
+        while self._newest and len(taken) < limit:
+            newest = heappop(self._newest)
+            place = newest[1]
+            if taken and place.tenant != taken[0].tenant:
+                others.append(newest)
+            elif self._is_first(place):
+                lane = self._lanes[place.lane]
+                lane.waiting.popleft()
+                lane.taken = 1
+                self.ready -= 1 + len(lane.waiting)
+                taken.append(place)
+        for newest in others:
+            heappush(self._newest, newest)
+        return taken[::-1]
+
     def seize(self, limit: int) -> list[Place]:
         """Take the oldest *limit* that wait behind what was taken of their lanes."""
         behind = (
@@ -122,6 +153,10 @@ class Lanes:
 
     def _push(self, place: Place) -> None:
         heappush(self._oldest[place.tenant], place)
+        if self._newest is not None:
+            heappush(self._newest, (-place.sequence, place))
+            if len(self._newest) > MOST_STALE + 2 * self.ready:
+                self._newest = None
 
     def _fresh(self) -> list[list[Place]]:
         """Return each tenant's heap, if its first place may go."""

@@ -111,13 +111,11 @@ class Outbox:
             self._learn(entries, known_to=self._newest)
         self._changed.set()
 
-    async def take(self, limits: Limits) -> Batch:
+    async def take(self, limits: Limits, *, newest: bool = False) -> Batch:
         """
-        Return the oldest events whose lanes are free, as soon as there is one.
+        Return the oldest events whose lanes are free, or *newest*, when there is one.
 
-        All are of one physical tenant: that of the oldest of them.
-        The lanes of the batch stay occupied until each of its events in them is
-        settled, buried or given back.
+        All are of one physical tenant; each occupies its lane until it lands or is back.
         """
         async with self._turn:
             await self._ready(1)
@@ -125,7 +123,8 @@ class Outbox:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(limits.linger_seconds):
                         await self._ready(limits.events)
-            return await self._fetch(self._lanes.take(limits.events), limits)
+            take = self._lanes.take_newest if newest else self._lanes.take
+            return await self._fetch(take(limits.events), limits)
 
     @property
     def exhausted(self) -> bool:

@@ -1,19 +1,17 @@
 """A backend in trouble is left alone, and then asked by one before all ask."""
 
-import itertools
-
 import pytest
 
 from devkit.clock import Clock
 from exporter.delivery.breaker import (
     FAILURES_IN_A_ROW,
+    TROUBLED_SECONDS,
     UNLIMITED,
-    WINDOW,
+    WORKS_SECONDS,
     Breaker,
     Cause,
     State,
-    Ticket,
-    waits,
+    wait_after,
 )
 
 
@@ -56,9 +54,12 @@ def at_once(breaker):
     return list(iter(breaker.begin, None))
 
 
+BLOCKED = {"cause": Cause.BLOCKED, "at_once": True}
+
+
 def test_waits_grow_to_a_minute():
     """Each wait has twice the bound of the one before, until that is a minute."""
-    drawn = [list(itertools.islice(waits(), 8)) for _ in range(200)]
+    drawn = [list(map(wait_after, range(1, 9))) for _ in range(200)]
 
     for bound, lengths in zip(
         [1, 2, 4, 8, 16, 32, 60, 60], zip(*drawn, strict=True), strict=True
@@ -80,75 +81,52 @@ def test_a_backend_that_is_well(breaker):
     assert len(at_once(breaker)) == 1
 
 
-def test_a_failure_pauses_all_slots(breaker, time):
-    """After a failure nobody asks for a while, and then everybody may."""
-    fail(breaker)
-
-    assert (breaker.pause, breaker.begin()) == (1.0, None)
-    time.seconds += 0.75
-    assert (breaker.pause, breaker.begin()) == (0.25, None)
-    time.seconds += 0.25
-    assert (breaker.pause, len(at_once(breaker))) == (0, 4)
-
-
-def test_failures_in_a_row_pause_longer(breaker):
-    """Each further failure doubles the pause, up to a minute."""
-    pauses = []
-    for _ in range(8):
-        fail(breaker, after=0.01)
-        pauses.append(breaker.pause)
-
-    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60])
-
-
-def test_four_slots_failing_at_once(breaker, time):
-    """Four slots that learn the same bad news one after another count once."""
+def test_a_failure_pauses_nobody(breaker, time):
+    """One says nothing about the backend, not even if four slots fail at once."""
     for ticket in at_once(breaker):
-        time.seconds += 0.125
         breaker.failed(ticket)
 
-    assert breaker.pause == 1.0 - 3 * 0.125
-    fail(breaker)
-    assert breaker.pause == 2.0
+    assert (breaker.pause, len(at_once(breaker))) == (0, 4)
+    assert breaker.troubled
+    time.seconds += TROUBLED_SECONDS
+    assert not breaker.troubled
 
 
-def test_a_success_resets(breaker, time):
-    """A success ends the pause at once, and the next failure's pause is short again."""
-    fail(breaker)
-    fail(breaker)
-    time.seconds += breaker.pause
-    leftover, failing = breaker.begin(), breaker.begin()
-    breaker.failed(failing)
-    assert breaker.pause == 4.0
+def test_half_of_the_slots_for_what_is_risky(breaker):
+    """It gets no more while something else waits, and all slots when nothing does."""
+    risky = [breaker.begin(risky=True, shared=True) for _ in range(3)]
+    assert [ticket is None for ticket in risky] == [False, False, True]
+    assert breaker.begin(risky=True) is not None
+    assert breaker.begin(shared=True) is not None
+    assert breaker.begin() is None
 
-    breaker.delivered(leftover)
-
-    assert breaker.pause == 0
-    assert not leftover.probe
-    time.seconds += 1
-    fail(breaker)
-    assert breaker.pause == 1.0
+    breaker.failed(risky[0])
+    assert breaker.begin(risky=True, shared=True) is None
+    breaker.failed(risky[1])
+    assert breaker.begin(risky=True, shared=True) is not None
 
 
-def test_one_batch_fails_while_others_get_through(breaker):
-    """A failure while others succeed says nothing about the backend."""
-    fail(breaker, alone=True)
+def test_others_fail_while_some_get_through(breaker):
+    """Failures without a success between them count, and those of what fails alone."""
+    for _ in range(3 * FAILURES_IN_A_ROW):
+        fail(breaker, alone=True)
+        fail(breaker)
+        if breaker.failures == FAILURES_IN_A_ROW - 1:
+            succeed(breaker)
 
     assert (breaker.pause, breaker.state) == (0, State.CLOSED)
-    fail(breaker)
-    assert breaker.pause == 1.0
 
 
 def test_what_is_known_to_fail_by_itself(breaker):
     """It neither pauses nor opens, however often it fails."""
-    for _ in range(2 * WINDOW):
+    for _ in range(2 * FAILURES_IN_A_ROW):
         fail(breaker, known=True)
 
     assert (breaker.pause, breaker.state) == (0, State.CLOSED)
 
 
 def test_failures_in_a_row_open(breaker):
-    """After five failures without a success between them, one probe decides."""
+    """After a dozen failures without a success between them, one probe decides."""
     for _ in range(FAILURES_IN_A_ROW - 1):
         fail(breaker)
         assert breaker.state is State.CLOSED
@@ -161,29 +139,17 @@ def test_failures_in_a_row_open(breaker):
     assert (probe.probe, breaker.state) == (True, State.HALF_OPEN)
 
 
-def test_a_rate_of_failures_opens(breaker):
-    """It opens as well when half of the last twenty attempts failed."""
-    for number in range(WINDOW):
-        assert breaker.state is State.CLOSED, number
-        if number % 2:
-            fail(breaker)
-        else:
-            succeed(breaker)
-            breaker._now.seconds += 1
-
-    assert (breaker.state, breaker.cause) == (State.OPEN, Cause.FAILING)
-
-
 def test_a_probe_that_fails(breaker):
-    """The breaker stays open, ever longer, with one probe each time."""
+    """The breaker stays open, ever longer; some probes have a wait of each length."""
     opened(breaker)
-    pauses = []
-    for _ in range(3):
+    pauses = [breaker.pause]
+    for _ in range(31):
         fail(breaker)
         assert breaker.state is State.OPEN
         pauses.append(breaker.pause)
 
-    assert pauses == [32, 60, 60]
+    assert pauses[:9] == [1, 1, 1, 2, 2, 2, 2, 4, 4]
+    assert pauses[-1] == 60
 
 
 def test_slots_open_one_by_one(breaker, time):
@@ -200,37 +166,56 @@ def test_slots_open_one_by_one(breaker, time):
         assert len(in_flight) == slots
 
 
+def sizes(breaker, successes):
+    """Return how many events so many requests may hold, each a success."""
+    found = []
+    for _ in range(successes):
+        ticket = breaker.begin()
+        found.append(ticket.events)
+        breaker.delivered(ticket, ticket.events)
+    return found
+
+
 def test_requests_grow_with_success(breaker, time):
-    """After a probe of one event requests double with each success, or shrink."""
+    """After a probe of one event requests double with each success."""
     opened(breaker)
     time.seconds += breaker.pause
-    sizes = []
-    for _ in range(4):
-        ticket = breaker.begin()
-        sizes.append(ticket.events)
-        breaker.delivered(ticket)
-    assert sizes == [1, 1, 2, 4]
 
-    fail(breaker)
-    time.seconds += breaker.pause
-    assert breaker.begin().events == 4
-    for _ in range(30):
-        breaker.delivered(breaker.begin() or Ticket(time.seconds))
-    assert breaker.begin().events == UNLIMITED
+    assert sizes(breaker, 5) == [1, 1, 2, 4, 8]
+    assert sizes(breaker, 30)[-1] == UNLIMITED
 
 
-def test_a_failure_in_good_times_shrinks_nothing(breaker):
-    """A batch that was postponed comes again as it was."""
-    fail(breaker)
-    breaker._now.seconds += breaker.pause
+def test_a_size_that_fails(breaker):
+    """Requests are half as large then, and grow by one event with each success."""
+    breaker.shrink(50, singly=False)
+    assert sizes(breaker, 3) == [25, 26, 27]
 
-    assert breaker.begin().events == UNLIMITED
+    breaker.shrink(7, singly=False)
+    assert sizes(breaker, 3) == [4, 5, 6]
+    breaker.shrink(50, singly=False)
+    assert sizes(breaker, 1) == [7]
+
+
+def test_what_is_sent_one_by_one(breaker):
+    """After twice as many events as a slow batch had requests grow again."""
+    breaker.shrink(3, singly=True)
+
+    assert sizes(breaker, 9) == [1] * 7 + [2, 3]
+
+
+def test_part_of_a_batch_tells_nothing_about_sizes(breaker):
+    """Only events that are sent for the first time let requests grow."""
+    breaker.shrink(6, singly=False)
+    breaker.delivered(breaker.begin(), 2)
+    breaker.delivered(breaker.begin())
+
+    assert breaker.events == 3
 
 
 def test_what_began_before_it_opened(breaker, time):
     """A leftover that fails changes nothing; one that succeeds closes the breaker."""
     leftovers = at_once(breaker)[:2]
-    breaker._in_flight = 2  # the other two were never sent
+    breaker._in_flight[False] = 2  # the other two were never sent
     opened(breaker)
     time.seconds += breaker.pause
     (probe,) = at_once(breaker)
@@ -261,11 +246,12 @@ def test_what_a_success_proves(breaker, time):
     assert breaker.succeeded == began + 10
 
 
-def test_retry_after_binds_everybody(breaker, time):
+def test_silence_binds_everybody(breaker, time):
     """Nothing is sent before the time that the backend asked for, whatever succeeds."""
     ticket, other = breaker.begin(), breaker.begin()
     time.seconds += 1
-    breaker.failed(ticket, retry_after=20.0)
+    breaker.failed(ticket)
+    breaker.silence(20.0)
     breaker.delivered(other)
     breaker.hurry()
 
@@ -276,21 +262,13 @@ def test_retry_after_binds_everybody(breaker, time):
     assert breaker.begin() is not None
 
 
-@pytest.mark.parametrize("how", ["alone", "known"])
-def test_retry_after_of_a_lonely_failure(breaker, how):
-    """What the backend asks of one batch while others get through binds all, too."""
-    fail(breaker, retry_after=5.0, **{how: True})
-
-    assert breaker.pause == 5.0
-
-
 def test_a_blocked_backend(breaker):
     """It opens at once, and is probed every half a minute at most."""
-    fail(breaker, blocked=True)
+    fail(breaker, **BLOCKED)
 
     assert (breaker.state, breaker.cause) == (State.OPEN, Cause.BLOCKED)
-    for _ in range(7):
-        fail(breaker, blocked=True)
+    for _ in range(30):
+        fail(breaker, cause=Cause.BLOCKED)
         assert breaker.pause <= 30
     assert breaker.pause == 30
     breaker.hurry()
@@ -298,6 +276,18 @@ def test_a_blocked_backend(breaker):
     assert probe.probe
     breaker.delivered(probe)
     assert (breaker.state, breaker.cause) == (State.CLOSED, None)
+
+
+def test_whether_the_setup_is_right(breaker, time):
+    """It is for a while after a success, unless the breaker opened since."""
+    assert not breaker.works
+    succeed(breaker)
+    assert breaker.works
+    time.seconds += WORKS_SECONDS
+    assert not breaker.works
+    succeed(breaker)
+    breaker.block()
+    assert not breaker.works
 
 
 def test_an_answer_that_refuses_is_an_answer(breaker, time):
@@ -312,14 +302,19 @@ def test_an_answer_that_refuses_is_an_answer(breaker, time):
 
 
 def test_a_backend_that_refuses_everything(breaker, time):
-    """Refusals don't close it again, only a success does."""
+    """It is asked often at first and seldom later; only a success closes it again."""
     breaker.block()
-    for _ in range(8):
-        time.seconds += breaker.pause
+    probes = []
+    began = time.seconds
+    while time.seconds < began + 24 * 3600:
+        time.seconds += breaker.pause + 0.01
         breaker.refused(breaker.begin())
+        probes.append(time.seconds - began)
         assert (breaker.state, breaker.cause) == (State.OPEN, Cause.REFUSING)
         assert breaker.begin() is None
     assert breaker.pause == 30
+    assert sum(at < 10 for at in probes) > 300
+    assert len(probes) < 6000
     fail(breaker)
     assert breaker.cause is Cause.REFUSING
 

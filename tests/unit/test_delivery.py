@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import defaultdict
 from dataclasses import replace
-from itertools import repeat
 from math import ceil, log2
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from devkit.waiting import eventually
 from exporter.delivery import Answer, Outcome, breaker, delivery
 from exporter.delivery.breaker import Cause, State
+from exporter.delivery.outcome import Failure
 from exporter.spool import SpoolFailedError
 from tests.unit.deliveries import LATER, NO, YES, make_waits_long, unless
 from tests.unit.spools import ANY, an_event, failing
@@ -19,7 +19,7 @@ from tests.unit.spools import ANY, an_event, failing
 
 async def test_the_breaker_is_reported(deliver):
     """Whoever watches learns once why it opens, and once that it closes."""
-    answers = iter([*[LATER] * 8, Answer(401), Answer(401)])
+    answers = iter([*[LATER] * 60, Answer(401), Answer(401)])
     async with deliver(lambda _: next(answers, YES), slots=1) as story:
         await story.send(*range(1, 11))
         await story.ends()
@@ -134,7 +134,6 @@ async def test_when_everything_is_refused(deliver):
         await eventually(lambda: len(story.backend.posts) > 150)
         assert story.watch.dead == {}
         assert story.spool.waiting.rows == 100
-        assert story.delivery.aside.suspects == []
 
         story.backend.answer = unless(3, 60)
         await story.ends()
@@ -213,27 +212,62 @@ async def test_a_success_that_began_before_proves_nothing(deliver):
         assert story.spool.waiting.rows == 10
 
 
-async def test_a_lonely_batch_is_halved(deliver):
-    """Postponed three times while others get through, it is halved, not before."""
-    others = iter(range(1000, 10_000))
-
-    async def answer(positions):
-        if 3 not in positions:
-            return YES
-        await story.send(next(others))
-        await eventually(story.backend.taken.__len__)
-        story.backend.taken.clear()
-        return LATER
-
-    async with deliver(answer, slots=4) as story:
+async def test_a_batch_that_fails_is_halved(deliver):
+    """Its parts go on at once, and the rest arrives without a pause."""
+    async with deliver(unless(3, answer=LATER), slots=1) as story:
+        await story.send(0)
+        await eventually(lambda: story.backend.taken)
         await story.send(1, 2, 3, 4)
-        await eventually(lambda: story.backend.posts.count([3]) > 1)
+        await eventually(lambda: len(story.backend.taken) == 4)
+        halved = story.backend.posts[1:6]
         story.backend.answer = lambda _: YES
         await story.ends()
 
-    halved = [post for post in story.backend.posts if 3 in post]
-    assert halved[:4] == [[1, 2, 3, 4]] * 3 + [[3, 4]]
-    assert [3] in halved
+    assert halved == [[1, 2, 3, 4], [1, 2], [3, 4], [3], [4]]
+
+
+async def test_a_batch_that_times_out_is_sent_one_by_one(deliver):
+    """Its events go back to the spool, in their order, and each is tried by itself."""
+    hang = Answer(failure=Failure.TIMEOUT)
+    async with deliver(unless(3, answer=hang), slots=1) as story:
+        await story.spool.append([an_event(n, instance=n % 2 + 1) for n in range(1, 7)])
+        await eventually(lambda: len(story.backend.taken) == 4)
+        tried = list(dict.fromkeys(map(tuple, story.backend.posts)))
+        story.backend.answer = lambda _: YES
+        await story.ends()
+
+    assert tried == [(1, 2, 3, 4, 5, 6), (1,), (2,), (3,), (4,), (6,)]
+    assert story.backend.taken == [1, 2, 4, 6, 3, 5]
+
+
+async def test_a_block_for_one_event(deliver):
+    """While others get through it's a refusal: the event is a dead letter."""
+    async with deliver(unless(33, answer=Answer(403)), slots=1) as story:
+        await story.send(*range(1, 10))
+        await eventually(lambda: len(story.backend.taken) == 9)
+        await story.send(*range(10, 61))
+        await story.ends()
+
+    assert sorted(story.backend.taken) == [n for n in range(1, 61) if n != 33]
+    assert list(story.watch.dead) == [33]
+    assert story.watch.causes == []
+
+
+async def test_a_block_that_lasts(deliver):
+    """A backend that blocks everything all at once gets it all when it's mended."""
+    async with deliver() as story:
+        await story.send(*range(1, 10))
+        await eventually(lambda: len(story.backend.taken) == 9)
+        story.backend.answer = lambda _: Answer(403)
+        await story.send(*range(10, 61))
+        await eventually(lambda: story.watch.causes)
+        assert story.watch.causes == [Cause.BLOCKED]
+        assert len(story.backend.posts) < 60
+        story.backend.answer = lambda _: YES
+        await story.ends()
+
+    assert sorted(story.backend.taken) == list(range(1, 61))
+    assert story.watch.dead == {}
 
 
 async def test_a_probe_is_one_event(deliver):
@@ -271,7 +305,7 @@ async def test_retry_after(deliver):
 @pytest.mark.parametrize("step", [-86_400, 86_400])
 async def test_steps_of_the_wall_clock(deliver, monkeypatch, step):
     """A clock that is set, forwards or back, makes no pause shorter, or longer."""
-    wall, answers, times = time.time, iter([LATER, Answer(429, retry_after=0.2)]), []
+    wall, answers, times = time.time, iter([Answer(429, retry_after=0.2)]), []
 
     def answer(_):
         times.append(time.monotonic())
@@ -282,8 +316,8 @@ async def test_steps_of_the_wall_clock(deliver, monkeypatch, step):
         await story.send(1, 2)
         await story.ends()
 
-    assert story.backend.posts == [[1, 2]] * 3
-    assert 0.2 <= times[2] - times[1] < 30
+    assert story.backend.posts == [[1, 2]] * 2
+    assert 0.2 <= times[1] - times[0] < 30
 
 
 async def test_retry_after_has_a_limit(deliver):
@@ -323,7 +357,7 @@ async def test_a_status_may_mean_something_else(deliver):
 
 async def test_new_credentials_end_a_block(deliver, monkeypatch):
     """A blocked backend is asked as soon as its credentials are other ones."""
-    monkeypatch.setattr(breaker, "waits", lambda: repeat(1000.0))
+    monkeypatch.setattr(breaker, "wait_after", lambda _: 1000.0)
     monkeypatch.setattr("exporter.delivery.gate.LOOK_SECONDS", 0.01)
     answers = iter([Answer(401)])
     async with deliver(lambda _: next(answers, YES)) as story:
@@ -338,7 +372,7 @@ async def test_new_credentials_end_a_block(deliver, monkeypatch):
 
 async def test_a_blocked_backend_is_probed(deliver, monkeypatch):
     """However long its pauses have grown, a blocked backend is asked every 30 s."""
-    monkeypatch.setattr(breaker, "waits", lambda: repeat(1000.0))
+    monkeypatch.setattr(breaker, "wait_after", lambda _: 1000.0)
     monkeypatch.setattr(breaker, "BLOCKED_SECONDS", 0.01)
     answers = iter([Answer(401)] * 3)
     async with deliver(lambda _: next(answers, YES)) as story:
@@ -351,12 +385,16 @@ async def test_a_blocked_backend_is_probed(deliver, monkeypatch):
 async def test_a_failing_disk_holds_delivery_up(deliver, monkeypatch):
     """What the disk doesn't let us settle isn't followed by more than one batch."""
     monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
-    limits = replace(ANY, events=1)
-    async with deliver(slots=1, limits=limits) as story:
-        story.backend.answer = lambda _: LATER
+    limits, answering = replace(ANY, events=1), asyncio.Event()
+
+    async def answer(_):
+        await answering.wait()
+        return YES
+
+    async with deliver(answer, slots=1, limits=limits) as story:
         await story.send(*range(1, 11))
         async with failing(story.spool):
-            story.backend.answer = lambda _: YES
+            answering.set()
             await eventually(lambda: len(story.backend.taken) == 2)
             for _ in range(5):
                 with pytest.raises(SpoolFailedError):

@@ -30,7 +30,7 @@ async def test_a_switch_is_told_once():
     gate = Gate(breaker, None, told.append)
 
     gate.wake()
-    breaker.failed(breaker.begin(), blocked=True)
+    breaker.failed(breaker.begin(), cause=Cause.BLOCKED, at_once=True)
     gate.wake()
     gate.wake()
     breaker.hurry()
@@ -42,3 +42,21 @@ async def test_a_switch_is_told_once():
     gate.wake()
 
     assert told == [Cause.BLOCKED, None]
+
+
+async def test_what_is_risky_waits_in_a_queue_of_its_own():
+    """While others wait too it gets half of the slots, and all when they don't."""
+    breaker = Breaker(2)
+    gate = Gate(breaker, None, lambda _: None)
+    tickets = [await gate.ticket(risky=True), await gate.ticket(risky=True)]
+    waiting = [asyncio.create_task(gate.ticket(risky=each)) for each in (True, False)]
+    await asyncio.sleep(0)
+
+    breaker.delivered(tickets[0])
+    gate.wake()
+    done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+    assert done == {waiting[1]}
+    breaker.delivered(tickets[1])
+    gate.wake()
+    assert (await pending.pop()).risky

@@ -9,6 +9,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 7)),
         st.tuples(st.just("take"), st.integers(1, 4)),
+        st.tuples(st.just("newest"), st.integers(1, 4)),
         st.tuples(st.just("seize"), st.integers(1, 4)),
         st.tuples(st.just("land"), st.integers(0, 3)),
         st.tuples(st.just("give back"), st.integers(0, 3)),
@@ -29,6 +30,13 @@ class PlainLanes:
         """Return the oldest *limit* of free lanes of a tenant, and occupy these."""
         free = sorted(p for p in self.waiting if not self.is_held_up(p))
         return self._take(limit, [p for p in free if p.tenant == free[0].tenant])
+
+    def take_newest(self, limit):
+        """Return the newest *limit* of those that are first in a free lane."""
+        free = sorted(p for p in self.waiting if not self.is_held_up(p))
+        firsts = [p for p in free if p == min(o for o in free if o.lane == p.lane)]
+        among = [p for p in firsts if p.tenant == firsts[-1].tenant]
+        return self._take(limit, among[-limit:])
 
     def seize(self, limit):
         """Return the oldest *limit* of all others."""
@@ -64,6 +72,8 @@ def test_same_as_the_plain_way(steps):
             plain.waiting.append(place)
         elif step == "take":
             assert lanes.take(number) == plain.take(number)
+        elif step == "newest":
+            assert lanes.take_newest(number) == plain.take_newest(number)
         elif step == "seize":
             assert lanes.seize(number) == plain.seize(number)
         elif plain.in_flight:

@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import __version__
-from exporter.delivery import Delivery, Plan
+from exporter.delivery import Cause, Delivery, Plan
 from exporter.operations import view
 from exporter.operations.delivery_observer import DeliveryObserver
 from exporter.operations.metrics import Metrics
@@ -52,6 +52,7 @@ GAUGES = {
     "spool_dead_letters",
     "spool_dead_letter_bytes",
     "spool_limit_bytes",
+    "ingest_withheld",
 }
 
 
@@ -216,7 +217,8 @@ async def test_the_breaker(metrics, spool):
     """Of its states and causes one at most is 1, and the wait is what is left."""
     breaker = watched(metrics, spool).backends["default"].delivery.breaker
     before = shown_of(metrics)
-    breaker.failed(breaker.begin(), blocked=True, retry_after=100)
+    breaker.failed(breaker.begin(), cause=Cause.BLOCKED, at_once=True)
+    breaker.silence(100)
 
     assert before == {"closed"}
     assert shown_of(metrics) == {"open", "blocked"}
@@ -262,7 +264,8 @@ async def test_two_backends(tmp_path):
         watching = watched(metrics, spool)
         await watching.look()
         breaker = watching.backends["audit"].delivery.breaker
-        breaker.failed(breaker.begin(), blocked=True, retry_after=100)
+        breaker.failed(breaker.begin(), cause=Cause.BLOCKED, at_once=True)
+        breaker.silence(100)
         shown = {
             backend: (
                 of_backend(metrics, "spool_events", backend=backend),

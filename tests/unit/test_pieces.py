@@ -3,7 +3,7 @@
 import math
 
 from exporter.delivery import Answer
-from exporter.delivery.pieces import LONELY, Aside, Piece
+from exporter.delivery.pieces import Aside, Piece
 from exporter.spool import Batch, Entry
 from tests.unit.spools import an_event
 
@@ -21,32 +21,21 @@ def positions(piece):
 
 def test_halves():
     """Both halves have the past of the whole; of an odd number the first is larger."""
-    first, second = a_piece(1, 2, 3, attempts=4, refused=7.0).halves()
+    first, second = a_piece(1, 2, 3, attempts=4, first_refused_at=7.0).halves()
 
     assert (positions(first), positions(second)) == ([1, 2], [3])
-    assert (first.attempts, second.refused) == (4, 7.0)
-    assert first.waits is not second.waits
+    assert (first.attempts, second.first_refused_at) == (4, 7.0)
 
 
-def test_a_lonely_piece_is_halved_in_time():
-    """It takes three lonely failures, and more than one event."""
-    for piece, parts in (
-        (a_piece(1, 2, lonely=LONELY - 1), 1),
-        (a_piece(1, 2, lonely=LONELY), 2),
-        (a_piece(1, lonely=LONELY), 1),
-    ):
-        assert len(piece.halves_if_lonely()) == parts
-
-
-def test_followers_are_told_apart():
-    """What is left without some lanes, and what isn't, keep their order."""
+def test_some_events_are_left_out():
+    """What stays and what doesn't keep their order."""
     piece = a_piece(1, 2, 3, 4)
 
-    left, behind = piece.without({("default", 101)})
+    left, out = piece.without(lambda event: event.position % 2)
 
     assert positions(left) == [2, 4]
-    assert [entry.event.position for entry in behind] == [1, 3]
-    assert piece.without({7}) == (piece, [])
+    assert [event.position for event in out.events] == [1, 3]
+    assert piece.without(lambda _: False) == (piece, Batch([]))
 
 
 def test_a_verdict_quotes_the_last_answer():
@@ -81,47 +70,73 @@ def test_in_a_hurry_all_are_due():
     assert [positions(aside.pop()) for _ in range(2)] == [[0], [1]]
 
 
-def test_suspects_are_convicted_by_a_success_soon_after():
-    """What was refused just before a success began is a dead letter."""
+def test_what_is_known_to_fail_rests():
+    """It waits for its share of the time, and in a hurry only if everything hurries."""
+    aside, known, other = Aside(), a_piece(1, known=True), a_piece(2)
+    aside.add(known, 5.0)
+    aside.add(other, 9.0)
+
+    aside.rest(2.0, 10.0)
+    aside.rest(3.0, 1.0)
+    assert aside.due == 9.0
+    assert aside.pop() is other
+    assert aside.due == 13.0
+    aside.hurry(4.0)
+    assert aside.due == 13.0
+    aside.hurry(4.0, everything=True)
+    assert aside.due == 4.0
+
+
+def refused(aside, position, at, within):
+    """Let the event at *position* be refused alone, and return its piece."""
+    piece = a_piece(position, first_refused_at=at, last_refused_at=at)
+    aside.add(piece, at + 50.0)
+    aside.suspect(piece, within)
+    return piece
+
+
+def test_suspects_are_decided_by_a_success():
+    """One soon after the refusal shows that it's bad; later it has another turn."""
     aside = Aside()
-    soon, before, after = (
-        a_piece(1, refused=10.0, again=19.5, suspect=True),
-        a_piece(2, refused=10.0, again=15.0, suspect=True),
-        a_piece(3, refused=30.0, again=30.0, suspect=True),
-    )
-    for piece in (after, before, soon):
-        aside.add(piece, 50.0)
+    before = refused(aside, 1, 15.0, within=1.0)
+    doubtful = refused(aside, 2, 19.5, within=0.0)
+    soon = refused(aside, 3, 19.5, within=1.0)
+    after = refused(aside, 4, 30.0, within=1.0)
 
-    assert aside.convict(20.0, within=1.0) == [soon]
-    assert aside.suspects == [after, before]
+    assert aside.decide(20.0, now=21.0) == [soon]
+    assert aside.suspects == [after]
+    assert (len(aside), aside.due) == (3, 21.0)
+    assert [aside.pop(), aside.pop()] == [before, doubtful]
+    assert aside.due == 80.0
 
 
-def test_suspects_have_their_turn_after_a_success():
-    """A success proves nothing about what was refused after it, nor about others."""
+def test_suspects_of_a_wrong_setup():
+    """Once that is likely, no success decides at once."""
     aside = Aside()
-    before, after, other = (
-        a_piece(1, refused=10.0, suspect=True),
-        a_piece(2, refused=30.0, suspect=True),
-        a_piece(3, refused=10.0),
-    )
-    for piece in (after, other, before):
-        aside.add(piece, 50.0)
+    suspect = refused(aside, 1, 19.5, within=1.0)
 
-    aside.summon(20.0, due=21.0)
+    aside.doubt()
 
-    assert aside.due == 21.0
-    assert aside.suspects == [before, after]
-    assert aside.pop() is before
-    assert aside.due == 50.0
+    assert aside.decide(20.0, now=21.0) == []
+    assert aside.pop() is suspect
 
 
-def test_what_failed_only_as_all_did():
-    """It needs no turn of its own; what failed alone or was refused does."""
+def test_many_pieces_cost_a_step_each():
+    """Thousands of suspects that a success decides are looked at once each."""
     aside = Aside()
-    innocent = a_piece(1)
-    for piece in (a_piece(2, lonely=1), a_piece(3, refused=1.0), innocent):
-        aside.add(piece, 50.0)
+    for position in range(20_000):
+        refused(aside, position, float(position), within=0.0)
 
-    assert aside.acquit() == [innocent]
-    assert aside.acquit() == []
-    assert len(aside) == 2
+    looked_at = 0
+
+    class Counted(float):
+        def __le__(self, other):
+            nonlocal looked_at
+            looked_at += 1
+            return float(self) <= other
+
+    for proof in range(100, 20_100, 100):
+        assert aside.decide(Counted(proof), now=0.0) == []
+
+    assert aside.suspects == []
+    assert looked_at <= 20_000 + 200

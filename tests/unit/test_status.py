@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exporter import __version__
-from exporter.delivery import Answer, Delivery, Outcome, Plan, breaker
+from exporter.delivery import Answer, Cause, Delivery, Outcome, Plan, breaker
 from exporter.delivery.pieces import Piece
 from exporter.events.event import ONLY_BACKEND
 from exporter.operations.delivery_metrics import Trouble
@@ -15,6 +15,7 @@ from exporter.operations.status import status_of, status_without_service
 from exporter.spool import Batch, SpoolFullError
 from tests.unit.spools import ANY, NOON, a_spool, an_event, only
 
+BLOCKED = {"cause": Cause.BLOCKED, "at_once": True}
 TROUBLE = Trouble(Outcome.BLOCKED, "401 Unauthorized", "Correct it", at=NOON - 12)
 
 
@@ -130,13 +131,12 @@ async def test_delivering(story):
 @pytest.mark.parametrize(
     "times, how, expected",
     [
-        (1, {}, (True, "retrying", None)),
-        (5, {}, (False, "open", "failing")),
-        (1, {"blocked": True}, (False, "blocked", "blocked")),
+        (12, {}, (False, "open", "failing")),
+        (1, BLOCKED, (False, "blocked", "blocked")),
     ],
 )
 async def test_trouble(story, times, how, expected):
-    """A failure is tried again; after some it's open, and blocked at the first one."""
+    """After some failures it's open, and blocked at the first one."""
     await story.spool.append([an_event()])
     story.fail(times, **how)
 
@@ -169,8 +169,10 @@ async def test_all_that_waits_waits_aside(story):
     """The next attempt is when the first of what waits aside has its turn."""
     await story.spool.append([an_event()])
     batch = await only(story.spool).take(ANY)
-    piece = Piece(Batch(batch.entries), suspect=True, answer=Answer(400))
-    story.deliveries[ONLY_BACKEND].aside.add(piece, due=breaker.time.monotonic() + 100)
+    piece = Piece(Batch(batch.entries), answer=Answer(400))
+    aside = story.deliveries[ONLY_BACKEND].aside
+    aside.add(piece, due=breaker.time.monotonic() + 100)
+    aside.suspect(piece, within=1.0)
     story.metrics.of[ONLY_BACKEND].trouble = TROUBLE
 
     delivery = only_backend(story.status())["delivery"]
@@ -224,7 +226,7 @@ async def test_two_backends(tmp_path):
         await spool.append([an_event(1, backends=("teams", "audit"))])
         await spool.append([an_event(2, backends=("audit",))])
         before = story.status()
-        story.fail(backend="audit", blocked=True)
+        story.fail(backend="audit", **BLOCKED)
         after = story.status()
 
     assert (before["ok"], after["ok"]) == (True, False)

@@ -1,0 +1,228 @@
+"""
+Delivery in a time of its own: seconds pass only while everybody waits.
+
+The slots, the breaker and the order of events are the real ones; spool and backend live
+in memory. So minutes with timeouts take no time, and no result depends on the machine.
+"""
+
+import asyncio
+import random
+import selectors
+import time
+from collections import deque
+from functools import cache
+from statistics import quantiles
+
+from devkit.clock import Clock
+from exporter.delivery import Answer, Delivery, Plan
+from exporter.delivery.outcome import Failure
+from exporter.spool import Batch, Entry
+from exporter.spool.lanes import Lanes, Place
+from tests.unit.deliveries import WatchStub
+from tests.unit.spools import ANY, an_event
+
+LATENCY, TIMEOUT = 0.004, 5.0
+SETTLE_SECONDS = 0.001
+KNOWN_AHEAD = 2048
+
+
+class TimeStub:
+    """Time that costs none."""
+
+    @staticmethod
+    async def passes(seconds):
+        """Return when *seconds* of it are over."""
+        await asyncio.sleep(seconds)
+
+
+class Selector(selectors.SelectSelector):
+    """Lets *clock* go on instead of waiting."""
+
+    def __init__(self, clock):
+        """Begin with nothing to look at."""
+        super().__init__()
+        self._clock = clock
+
+    def select(self, timeout=None):
+        """Return what is ready at once, or else when the time is over."""
+        ready = super().select(0)
+        assert ready or timeout is not None, "nothing will ever happen again"
+        self._clock.seconds += 0 if ready else max(timeout, 0)
+        return ready
+
+
+class OutboxStub:
+    """Waiting events in memory, in the order that the spool keeps."""
+
+    def __init__(self):
+        """Begin empty."""
+        self._lanes = Lanes()
+        self._events = {}
+        self._later = deque()
+        self._changed = asyncio.Event()
+        self.empty = asyncio.Event()
+
+    def accept(self, events):
+        """Let *events* wait; those far behind are read when there is room."""
+        for event in events:
+            self._events[event.position] = event
+            self._later.append(event)
+        self.empty.clear()
+        self._read()
+
+    async def take(self, limits, *, newest=False):
+        """Return a batch, as soon as there is one."""
+        while not self._lanes.ready:
+            self._changed.clear()
+            await self._changed.wait()
+        take = self._lanes.take_newest if newest else self._lanes.take
+        batch = Batch([Entry(n, self._events[n]) for n, _ in take(limits.events)])
+        self._read()
+        return batch
+
+    async def settle(self, batch):
+        """Forget *batch*."""
+        await asyncio.sleep(SETTLE_SECONDS)
+        self._lanes.land(_places(batch.entries))
+        for sequence, _ in batch.entries:
+            del self._events[sequence]
+        if not self._events:
+            self.empty.set()
+        self._changed.set()
+
+    async def bury(self, batch, _):
+        """Forget *batch*, too."""
+        await self.settle(batch)
+
+    def give_back(self, entries):
+        """Let *entries* wait again."""
+        self._lanes.give_back(_places(entries))
+        self._changed.set()
+
+    def _read(self):
+        while self._later and self._lanes.ready < KNOWN_AHEAD:
+            event = self._later.popleft()
+            self._lanes.add(Place(event.position, event.lane))
+        self._changed.set()
+
+
+class BackendStub:
+    """Takes what isn't bad after a moment; *bad* says what becomes of the others."""
+
+    def __init__(self, bad):
+        """Ask *bad*, which returns what comes of the first bad position, or None."""
+        self.bad = bad
+        self.posts = []
+        self.taken = {}
+        """When each position was taken."""
+        self.in_flight = self.most_in_flight = 0
+
+    async def post(self, request):
+        """Answer after as long as it takes."""
+        identities = request.headers["X-Event-Ids"].split(",")
+        positions = [int(identity.split("-")[1]) for identity in identities]
+        self.posts.append(positions)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        answer, seconds = self._answer(positions)
+        await asyncio.sleep(seconds)
+        self.in_flight -= 1
+        if answer.status == 200:
+            self.taken |= dict.fromkeys(positions, time.monotonic())
+        return answer
+
+    def credentials_changed(self):
+        """Never."""
+        return False
+
+    def _answer(self, positions):
+        answer = next(filter(None, map(self.bad, positions)), Answer(200))
+        hangs = answer.failure is Failure.TIMEOUT
+        return answer, TIMEOUT if hangs else LATENCY
+
+
+HANG = Answer(failure=Failure.TIMEOUT)
+
+
+class Simulation:
+    """One run of a delivery."""
+
+    def __init__(self, bad=lambda _: None, *, slots=4):
+        """Deliver to a backend with *slots* that treats bad positions as *bad* says."""
+        self.outbox, self.watch = OutboxStub(), WatchStub()
+        self.backend = BackendStub(bad)
+        plan = Plan(slots=slots, limits=ANY)
+        self.delivery = Delivery(self.outbox, self.backend, self.watch, plan)
+        self.sent = {}
+        """When each position was accepted."""
+        self.good = set()
+        """The positions sent that aren't bad."""
+
+    def send(self, positions):
+        """Accept events, each of an instance of its own."""
+        self.sent |= dict.fromkeys(positions, time.monotonic())
+        self.good |= {n for n in positions if not self.backend.bad(n)}
+        self.outbox.accept([an_event(n, instance=1000 + n) for n in positions])
+
+    async def stream(self, per_second, seconds):
+        """Send events at an even rate, ten times a second."""
+        first = max(self.sent, default=0) + 1
+        for number in range(int(seconds * 10)):
+            size = per_second // 10
+            self.send(range(first + number * size, first + (number + 1) * size))
+            await TimeStub.passes(0.1)
+
+    async def until(self, condition, within):
+        """Return after how many seconds *condition* is true, at most *within*."""
+        began = time.monotonic()
+        for _ in range(round(within * 20)):
+            if condition():
+                break
+            await TimeStub.passes(0.05)
+        return time.monotonic() - began
+
+    @property
+    def missing(self):
+        """The good positions that aren't taken."""
+        return self.good - self.backend.taken.keys()
+
+    def p99(self):
+        """Return how long good events took, all but one in a hundred."""
+        now = time.monotonic()
+        took = [self.backend.taken.get(n, now) - self.sent[n] for n in self.good]
+        return quantiles(took, n=100)[-1]
+
+
+def simulate(monkeypatch, story, *args, **options):
+    """Run *story*, a coroutine function of a `Simulation`, in a time of its own."""
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    random.seed(1)
+
+    async def run():
+        simulation = Simulation(*args, **options)
+        task = asyncio.create_task(simulation.delivery.run())
+        await story(simulation)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    def loop():
+        return asyncio.SelectorEventLoop(Selector(clock))
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(run())
+
+
+def _places(entries):
+    return [Place(sequence, event.lane) for sequence, event in entries]
+
+
+def one_in(share, answer):
+    """Return a rule: *answer* to a share of all positions, chosen by chance."""
+
+    @cache
+    def bad(position):
+        chance = random.Random(position).random()  # noqa: S311 - no secret
+        return answer if chance < share else None
+
+    return bad

@@ -1,0 +1,187 @@
+"""Events that fail, hang or are refused take nothing from those that don't."""
+
+import pytest
+
+from exporter.delivery import Answer, Cause
+from tests.unit.simulated import HANG, TIMEOUT, TimeStub, one_in, simulate
+
+FAILS, REFUSED, FORBIDDEN = Answer(500), Answer(400), Answer(403)
+FORMERLY = 100
+"""Good events before what a test is about, so that the backend is known to work."""
+
+
+def among(bad, answer):
+    """Return a rule: *answer* to the positions in *bad*."""
+    return lambda position: answer if position in bad else None
+
+
+async def after_good_ones(simulation, *bulks):
+    """Send good events and then each of *bulks* at once."""
+    simulation.send(range(1, FORMERLY + 1))
+    await simulation.until(lambda: not simulation.missing, within=10)
+    for bulk in bulks:
+        simulation.send(bulk)
+
+
+@pytest.mark.parametrize("answer", [FAILS, REFUSED, FORBIDDEN])
+@pytest.mark.parametrize("share", [0.02, 0.5])
+def test_a_share_of_events_fails_at_once(monkeypatch, share, answer):
+    """Whatever the share, all others arrive at the rate at which they come."""
+
+    async def story(simulation):
+        await after_good_ones(simulation)
+        await simulation.stream(per_second=500, seconds=10)
+
+        assert len(simulation.missing) < 0.02 * len(simulation.good)
+        assert simulation.p99() < TIMEOUT
+
+    simulate(monkeypatch, story, one_in(share, answer))
+
+
+def test_a_share_of_events_hangs(monkeypatch):
+    """With a slot for each that hangs, all others are sent on at almost their rate."""
+
+    async def story(simulation):
+        await after_good_ones(simulation)
+        await simulation.stream(per_second=300, seconds=30)
+
+        assert len(simulation.missing) < 0.1 * len(simulation.good)
+        assert simulation.p99() < 3 * TIMEOUT
+        assert simulation.backend.most_in_flight <= 24
+
+    simulate(monkeypatch, story, one_in(0.005, HANG), slots=24)
+
+
+@pytest.mark.parametrize("batches", [3, 8])
+def test_one_hanging_event_in_each_batch(monkeypatch, batches):
+    """The others of their batches wait for two timeouts, not for dozens."""
+    bad = range(FORMERLY + 20, FORMERLY + 50 * batches, 50)
+
+    async def story(simulation):
+        last = FORMERLY + 50 * batches
+        await after_good_ones(simulation, range(FORMERLY + 1, last + 1))
+        took = await simulation.until(lambda: not simulation.missing, within=100)
+
+        # Four slots find out about four of them at a time.
+        assert took < (2 if batches < 4 else 3) * TIMEOUT + 2
+
+    simulate(monkeypatch, story, among(bad, HANG))
+
+
+@pytest.mark.parametrize("size", [300, 1000])
+@pytest.mark.parametrize("answer", [REFUSED, FORBIDDEN, FAILS, HANG])
+def test_many_bad_events_in_a_row(monkeypatch, answer, size):
+    """Good events that come behind a burst of bad ones arrive within seconds."""
+    bad = range(FORMERLY + 1, FORMERLY + size + 1)
+
+    async def story(simulation):
+        await after_good_ones(simulation, bad)
+        await simulation.stream(per_second=50, seconds=30)
+        await simulation.until(lambda: not simulation.missing, within=3 * TIMEOUT)
+
+        assert not simulation.missing
+        assert simulation.p99() < 3 * TIMEOUT
+        if answer is REFUSED:
+            assert set(simulation.watch.dead) == set(bad)
+
+    simulate(monkeypatch, story, among(bad, answer))
+
+
+@pytest.mark.parametrize("share", [0.9, 0.99])
+def test_a_backlog_that_is_mostly_refused(monkeypatch, share):
+    """It drains: good events are delivered, the others become dead letters."""
+    refused = one_in(share, REFUSED)
+
+    async def story(simulation):
+        simulation.send(range(1, 4001))
+        await simulation.until(lambda: not simulation.missing, within=60)
+        assert not simulation.missing
+
+        # The last ones are decided by events that come later and are taken.
+        await simulation.stream(per_second=10, seconds=30)
+        await simulation.until(simulation.outbox.empty.is_set, within=30)
+
+        assert len(simulation.watch.dead) == sum(
+            map(bool, map(refused, range(1, 4001)))
+        )
+
+    simulate(monkeypatch, story, lambda n: refused(n) if n <= 4000 else None)
+
+
+@pytest.mark.parametrize("answer", [REFUSED, FORBIDDEN])
+def test_a_setup_that_breaks(monkeypatch, answer):
+    """A backend that takes nothing any more makes no dead letters, and rests."""
+    broken = True
+
+    async def story(simulation):
+        nonlocal broken
+        await after_good_ones(simulation, range(FORMERLY + 1, 2001))
+        await TimeStub.passes(600)
+        causes = {Cause.REFUSING, Cause.BLOCKED}
+        assert simulation.delivery.breaker.cause in causes
+        asked = len(simulation.backend.posts)
+        await TimeStub.passes(600)
+        assert len(simulation.backend.posts) - asked < 300
+        assert simulation.watch.dead == {}
+        broken = False
+        await simulation.until(simulation.outbox.empty.is_set, within=120)
+        assert simulation.outbox.empty.is_set()
+        assert simulation.watch.dead == {}
+
+    simulate(monkeypatch, story, lambda n: answer if broken and n > FORMERLY else None)
+
+
+def test_failing_events_get_a_share_of_the_slots(monkeypatch):
+    """What is known to hang occupies an eighth of the slots' time, and no more."""
+    bad = range(FORMERLY + 1, FORMERLY + 21)
+
+    async def story(simulation):
+        await after_good_ones(simulation, bad)
+        everything_is_known = 120
+        await simulation.stream(per_second=10, seconds=everything_is_known)
+        asked = len(simulation.backend.posts)
+        await simulation.stream(per_second=10, seconds=400)
+        tried = [post for post in simulation.backend.posts[asked:] if post[0] in bad]
+
+        assert len(tried) * TIMEOUT <= 4 * 400 / 8 + 2 * TIMEOUT
+        assert {post[0] for post in tried} == set(bad)
+
+    simulate(monkeypatch, story, among(bad, HANG))
+
+
+@pytest.mark.parametrize("most", [1, 10])
+def test_a_size_that_failed_is_remembered(monkeypatch, most):
+    """A backend that takes few events at once is seldom asked to take more."""
+
+    async def story(simulation):
+        post = simulation.backend.post
+
+        async def choosy(request):
+            size = len(request.headers["X-Event-Ids"].split(","))
+            return await post(request) if size <= most else FAILS
+
+        simulation.backend.post = choosy
+        simulation.send(range(1, 2001))
+        await simulation.until(lambda: not simulation.missing, within=60)
+
+        assert not simulation.missing
+        outcomes = simulation.watch.outcomes
+        assert outcomes.count("postponed") < 0.4 * len(outcomes)
+        assert len(outcomes) < 2.2 * 2000 / most
+
+    simulate(monkeypatch, story)
+
+
+def test_silence_for_one_event(monkeypatch):
+    """An event that is answered with Retry-After silences us a fifth of the time."""
+    bad = {FORMERLY + 1}
+
+    async def story(simulation):
+        await after_good_ones(simulation, bad)
+        await simulation.stream(per_second=10, seconds=300)
+        began = [n for n, post in enumerate(simulation.backend.posts) if bad & {*post}]
+
+        assert 2 < len(began) < 300 / (5 * 4) + 5
+        assert simulation.p99() < 2 * TIMEOUT
+
+    simulate(monkeypatch, story, among(bad, Answer(503, retry_after=4.0)))
