@@ -164,7 +164,7 @@ async def test_a_peer_that_speaks_no_http(start, backend):
     (line,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
 
     assert line.outcome == "postponed"
-    assert line.reason == "the answer is no HTTP"
+    assert line.reason == "the answer isn't HTTP: it begins with '220 mail.example'"
     assert "hunter2" not in line.reason
 
 
