@@ -45,13 +45,12 @@ def routes(spool: Spool, cluster_id: str) -> list[web.RouteDef]:
     async def retry(request: web.Request) -> web.Response:
         handled = await spool.revive(_choice(await request.read()))
         _tell("dead letters wait again", handled)
-        of_no_backend = handled.of_no_backend.total()
         return reply(
             {
                 "retried": handled.count,
-                "never_events": handled.left - of_no_backend,
-                "never_event_ids": handled.some_never,
-                "of_no_backend": of_no_backend,
+                "never_events": handled.never_events,
+                "never_event_ids": handled.never_event_ids,
+                "of_no_backend": handled.of_no_backend,
                 "unknown": handled.unknown,
             }
         )

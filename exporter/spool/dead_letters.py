@@ -8,13 +8,12 @@ sent again; a record that never became an event can only be looked at and export
 import hashlib
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
 from exporter.events import Event
-from exporter.spool.statements import numbers
+from exporter.spool.statements import AMONG, numbers
 from exporter.spool.waiting import FIELDS
 
 ABOUT = ("backend", "created", "reason", "action", "status", "answer", "attempts")
@@ -76,20 +75,16 @@ class Choice(NamedTuple):
     """Those that were answered with it; with any or no answer, when None."""
 
     @property
-    def where(self) -> tuple[str, list[str | int]]:
+    def where(self) -> tuple[str, list[object]]:
         """Return the condition, and its parameters."""
-        conditions = ["sequence > ?", "sequence < ?"]
-        parameters: list[str | int] = []
-        if self.ids is not None:
-            conditions.append("sequence IN (SELECT value FROM json_each(?))")
-            parameters.append(numbers(self.ids))
-        if self.backend is not None:
-            conditions.append("backend = ?")
-            parameters.append(self.backend)
-        if self.status is not None:
-            conditions.append("status = ?")
-            parameters.append(self.status)
-        return " AND ".join(conditions), parameters
+        tests = {
+            f"sequence {AMONG}": None if self.ids is None else numbers(self.ids),
+            "backend = ?": self.backend,
+            "status = ?": self.status,
+        }
+        tests = {test: value for test, value in tests.items() if value is not None}
+        conditions = ["sequence > ?", "sequence < ?", *tests]
+        return " AND ".join(conditions), [*tests.values()]
 
     @property
     def is_a_search(self) -> bool:
@@ -130,27 +125,21 @@ class Handled:
         self._missing = set(choice.ids or ())
         self.count = 0
         """So many wait again, or are gone."""
-        self.left = 0
-        """
-        So many were left where they are: they never became an event, or the backend
-        that was to get it isn't configured.
-        """
-        self.some_left: list[int] = []
-        """The ids of those, or of the first of them."""
-        self.some_never: list[int] = []
-        """The ids of those among them that never became an event."""
-        self.of_no_backend: Counter[str] = Counter()
-        """How many of those belong to which backend that isn't configured."""
+        self.never_events = 0
+        """So many were left where they are because they never became an event."""
+        self.never_event_ids: list[int] = []
+        """The ids of the first of those."""
+        self.of_no_backend = 0
+        """So many were left because their backend isn't configured."""
 
     def add(self, page: Page, left: Sequence[DeadLetter] = ()) -> None:
         """Learn that *page* was handled, apart from what was *left* of it."""
         self._missing.difference_update(letter.id for letter in page.letters)
         self.count += len(page.letters) - len(left)
-        self.left += len(left)
-        room = MOST_NAMED - len(self.some_left)
-        self.some_left += [letter.id for letter in left[:room]]
-        self.some_never += [each.id for each in left[:room] if each.event is None]
-        self.of_no_backend.update(letter.backend for letter in left if letter.backend)
+        never = [letter.id for letter in left if letter.event is None]
+        self.never_events += len(never)
+        self.never_event_ids = (self.never_event_ids + never)[:MOST_NAMED]
+        self.of_no_backend += len(left) - len(never)
 
     @property
     def unknown(self) -> list[int]:
@@ -235,8 +224,7 @@ class DeadLetters:
     def remove(self, letters: Sequence[DeadLetter]) -> None:
         """Keep *letters* no longer."""
         self._connection.execute(
-            "DELETE FROM dead_letter "
-            "WHERE sequence IN (SELECT value FROM json_each(?))",
+            f"DELETE FROM dead_letter WHERE sequence {AMONG}",  # noqa: S608
             (numbers(letter.id for letter in letters),),
         )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import groupby
@@ -13,7 +13,6 @@ from exporter.spool.database import open_database
 from exporter.spool.dead_letters import (
     ALL,
     Choice,
-    DeadLetter,
     Handled,
     Page,
     Unreadable,
@@ -98,17 +97,6 @@ class Spool:
                         raise
                     self._lost(batch)
             return await self._writer.do(append, self._appended)
-
-    async def dead_letters(
-        self, choice: Choice = ALL
-    ) -> AsyncIterator[list[DeadLetter]]:
-        """Yield the dead letters of *choice* page by page, oldest first."""
-        window: Window | None = Window()
-        while window:
-            page = await self.dead_letter_page(choice, window)
-            if page.letters:
-                yield list(page.letters)
-            window = page.rest
 
     async def dead_letter_page(
         self, choice: Choice, window: Window, limit: int = PAGE

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 LARGEST = 64
-
+AMONG = "IN (SELECT value FROM json_each(?))"
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -40,5 +40,5 @@ def by_the_dozen(rows: Rows) -> Iterator[tuple[str, tuple[Any, ...]]]:
 
 
 def numbers(values: Iterable[int]) -> str:
-    """Return the parameter for `IN (SELECT value FROM json_each(?))`."""
+    """Return *values* as the parameter of `AMONG`."""
     return f"[{','.join(map(str, values))}]"

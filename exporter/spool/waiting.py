@@ -13,7 +13,7 @@ from itertools import count
 from typing import NamedTuple
 
 from exporter.events import Event
-from exporter.spool.statements import insert, numbers
+from exporter.spool.statements import AMONG, insert, numbers
 
 RANGE = 1 << 44
 """How many sequences a backend has. Which range is whose, the rows themselves say."""
@@ -37,9 +37,8 @@ SELECT_BETWEEN = f"{SELECT} {BETWEEN} LIMIT ?"
 SELECT_OLDEST = f"SELECT timestamp FROM event {BETWEEN} LIMIT 1"  # noqa: S608 - constants
 SELECT_BEGIN = f"SELECT sequence, backend FROM event {BETWEEN} LIMIT 1"  # noqa: S608
 SELECT_END = f"SELECT sequence FROM event {BETWEEN} DESC LIMIT 1"  # noqa: S608
-AMONG = "sequence IN (SELECT value FROM json_each(?))"
-SELECT_AMONG = f"{SELECT} WHERE {AMONG} ORDER BY sequence"
-DELETE_AMONG = f"DELETE FROM event WHERE {AMONG}"  # noqa: S608 - constants
+SELECT_AMONG = f"{SELECT} WHERE sequence {AMONG} ORDER BY sequence"
+DELETE_AMONG = f"DELETE FROM event WHERE sequence {AMONG}"  # noqa: S608 - constants
 
 
 class Entry(NamedTuple):

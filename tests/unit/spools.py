@@ -6,7 +6,7 @@ from functools import partial
 
 from exporter.events import Event
 from exporter.events.event import ONLY_BACKEND
-from exporter.spool import Limits, open_spool
+from exporter.spool import Choice, Limits, Window, open_spool
 
 NOON = 1_795_435_200_000
 ANY = Limits(events=50, bytes=1 << 20, identities=4096)
@@ -52,6 +52,16 @@ async def taken(spool, limits=ANY, *, backend=ONLY_BACKEND):
         await outbox.settle(batch)
         batches.append([event.position for event in batch.events])
     return batches
+
+
+async def letters(spool, choice=Choice()):  # noqa: B008 - immutable
+    """Return the dead letters of *choice*, oldest first."""
+    found, window = [], Window()
+    while window:
+        page = await spool.dead_letter_page(choice, window)
+        found += page.letters
+        window = page.rest
+    return found
 
 
 @asynccontextmanager

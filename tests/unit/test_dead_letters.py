@@ -7,7 +7,7 @@ import pytest
 
 from exporter.spool import Batch, Choice, SpoolFailedError, Unreadable, Verdict, Window
 from exporter.spool import spool as module
-from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken
+from tests.unit.spools import ANY, a_spool, an_event, failing, letters, only, taken
 
 REFUSED = Verdict("refused: 400 Bad Request", 400, '{"error":"no"}', attempts=13)
 
@@ -16,11 +16,6 @@ async def buried(spool, *events, verdict=REFUSED):
     """Accept *events* and give them up."""
     await spool.append(events)
     await only(spool).bury(await only(spool).take(ANY), verdict)
-
-
-async def letters(spool, choice=Choice()):  # noqa: B008 - immutable
-    """Return the dead letters of *choice*."""
-    return [letter async for page in spool.dead_letters(choice) for letter in page]
 
 
 async def test_a_dead_letter_tells_all(tmp_path):
@@ -85,7 +80,8 @@ async def test_what_never_was_an_event_is_not_sent(tmp_path):
         handled = await spool.revive()
 
         (letter,) = await letters(spool)
-        assert (handled.count, handled.left, handled.some_left) == (0, 1, [letter.id])
+        assert (handled.count, handled.never_events) == (0, 1)
+        assert (handled.never_event_ids, handled.of_no_backend) == ([letter.id], 0)
         assert (letter.event, letter.action, letter.body) == (None, "1-7", b"{garbage")
         assert (await spool.drop()).count == 1
         assert (await letters(spool), spool.dead) == ([], (0, 0))

@@ -177,7 +177,8 @@ class SpoolMachine(RuleBasedStateMachine):
         able = [event for event in self.dead if event.backends[0] in self.backends]
         self.dead = [event for event in self.dead if event not in able]
         assert handled.count == len(able)
-        assert handled.left == len(self.dead) + len(self.unreadable)
+        assert handled.of_no_backend == len(self.dead)
+        assert handled.never_events == len(self.unreadable)
         for event in able:
             self.waiting[event.backends[0]].append(event)
 
