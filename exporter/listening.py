@@ -112,31 +112,23 @@ class Connection(web.RequestHandler):
 
 @web.middleware
 async def _spare(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let a client read its answer, and not send much of a body that nobody wants."""
+    """Answer, and read no more than a small rest of a body that nobody wants."""
     response = await handler(request)
-    if request.content.is_eof() or await _is_read(request):
-        return response
-    response.force_close()
-    with suppress(ConnectionError):
-        await response.prepare(request)
-        await response.write_eof()
-        if request.transport:  # closed at once, the answer might never be read
-            await asyncio.sleep(UNWANTED_SECONDS)
-    return response
-
-
-async def _is_read(request: web.Request) -> bool:
-    """Read the rest of a small body; return whether that is all of it."""
-    left = UNWANTED_BYTES
-    if (request.content_length or 0) > left:
-        return False
+    left = UNWANTED_BYTES - (request.content_length or 0)
     try:
         async with asyncio.timeout(UNWANTED_SECONDS):
-            while left > 0 and (chunk := await request.content.readany()):
-                left -= len(chunk)
+            while left > 0 and not request.content.is_eof() and request.transport:
+                left -= len(await request.content.readany())
     except (ClientError, web.RequestPayloadError, OSError) as error:
         error.with_traceback(None)  # the request holds it
-    return request.content.is_eof()
+    if not request.content.is_eof():
+        response.force_close()
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write_eof()
+            # Closed at once, the answer might never be read.
+            await asyncio.sleep(UNWANTED_SECONDS)
+    return response
 
 
 @asynccontextmanager

@@ -20,6 +20,15 @@ POLICY = codec.encode({"policy": {}})
 NO_INDICES = codec.encode(
     {"updated_indices": 0, "failures": False, "failed_indices": []}
 )
+# What Elasticsearch calls its errors.
+KIND = "illegal_argument_exception"
+KINDS = {
+    400: "parse_exception",
+    401: "security_exception",
+    403: "security_exception",
+    429: "es_rejected_execution_exception",
+    503: "es_rejected_execution_exception",
+}
 # The version is one that every client accepts; the tagline is for people.
 INFO = codec.encode(
     {
@@ -52,8 +61,8 @@ def bulk(items: Iterable[bytes]) -> web.Response:
     return json(b'{"took":0,"errors":false,"items":[%b]}' % b",".join(items))
 
 
-def error(status: int, kind: str, reason: str, **headers: str) -> web.Response:
+def error(status: int, reason: str, **headers: str) -> web.Response:
     """Return an error that says in *reason* what happened and what to do."""
-    about = {"type": kind, "reason": reason}
+    about = {"type": KINDS.get(status, KIND), "reason": reason}
     body = {"error": {"root_cause": [about], **about}, "status": status}
     return json(codec.encode(body), status, **headers)

@@ -13,13 +13,10 @@ FORM = "application/x-www-form-urlencoded"
 class RefusedError(Exception):
     """A request is answered with an error."""
 
-    def __init__(
-        self, status: HTTPStatus, kind: str, reason: str, **headers: str
-    ) -> None:
+    def __init__(self, status: HTTPStatus, reason: object) -> None:
         """Answer *status*; *reason* says what happened and what to do."""
         super().__init__(reason)
-        self.status, self.kind, self.reason = status, kind, reason
-        self.headers = headers
+        self.status = status
 
 
 def check(request: web.Request, password: Callable[[], str] | None) -> None:
@@ -27,22 +24,18 @@ def check(request: web.Request, password: Callable[[], str] | None) -> None:
     if "Origin" in request.headers:
         raise RefusedError(
             HTTPStatus.FORBIDDEN,
-            "security_exception",
             "Requests of web pages are not taken: this one has the header Origin",
         )
     if not _may(request, password):
         raise RefusedError(
             HTTPStatus.UNAUTHORIZED,
-            "security_exception",
             "Wrong or missing credentials. Give the broker's exporter the values "
             "of APP_INTEGRATIONS_INGEST_USERNAME and _PASSWORD as "
             "authentication.username and authentication.password",
-            **{"WWW-Authenticate": 'Basic realm="app-integrations-exporter"'},
         )
     if _is_foreign(request.headers.get("Content-Type", "")):
         raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "illegal_argument_exception",
             "No exporter sends this Content-Type, and web pages may: send "
             "application/x-ndjson or application/json",
         )
@@ -50,7 +43,6 @@ def check(request: web.Request, password: Callable[[], str] | None) -> None:
         # No broker compresses, and a small body may become a huge one.
         raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "illegal_argument_exception",
             "Compressed bodies are not taken: send it without Content-Encoding",
         )
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from exporter.events import Mapper
 from exporter.ingest import answers
 from exporter.ingest.refusals import RefusedError, check
-from exporter.ingest.upload import Uploads, put_off
+from exporter.ingest.upload import Uploads
 from exporter.spool import (
     Accepted,
     Spool,
@@ -134,7 +134,7 @@ class Ingest:
             check(request, self._password)
             return await handler(request)
         except RefusedError as error:
-            return self._refuse(error.status, error.kind, error.reason, **error.headers)
+            return self._refuse(error.status, str(error))
         except web.HTTPException as error:
             if request.method in READING:
                 # Whatever a broker asks one day and gets no success for, it would ask
@@ -144,7 +144,6 @@ class Ingest:
             target = request.rel_url.raw_path[:LONGEST_TARGET]
             return self._refuse(
                 error.status,
-                "illegal_argument_exception",
                 f"{request.method} {target} is not served here: "
                 f"{error.reason}. This is the App Integrations Exporter, which "
                 "takes what the broker's Elasticsearch exporter sends: bulk requests, "
@@ -154,14 +153,14 @@ class Ingest:
 
     async def _bulk(self, request: web.Request) -> web.Response:
         started = time.perf_counter()
-        with self._uploads.share() as share:
+        with self._uploads.budget.share() as share:
             intake = await self._uploads.take(request, share)
             try:
                 accepted = await self._spool.append(intake.events, intake.unreadable)
             except SpoolFullError as error:
-                raise put_off(HTTPStatus.TOO_MANY_REQUESTS, error) from None
+                raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, error) from None
             except SpoolFailedError as error:
-                raise put_off(HTTPStatus.SERVICE_UNAVAILABLE, error) from None
+                raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, error) from None
             self._watch.received(
                 Received(
                     records=len(intake.answers),
@@ -173,11 +172,11 @@ class Ingest:
             )
             return answers.bulk(intake.answers)
 
-    def _refuse(
-        self, status: int, kind: str, reason: str, **headers: str
-    ) -> web.Response:
+    def _refuse(self, status: int, reason: str, **headers: str) -> web.Response:
         self._watch.refused(status, reason)
-        response = answers.error(status, kind, reason, **headers)
+        if status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = 'Basic realm="app-integrations-exporter"'
+        response = answers.error(status, reason, **headers)
         if status in STRANGERS:
             response.force_close()
         return response

@@ -6,14 +6,11 @@ All limits are above what a broker sends: what is refused, it would repeat for e
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 
 import aiohttp
 from aiohttp import web
 
-from exporter.errors import ExporterError
 from exporter.events import Mapper
 from exporter.ingest.budget import SMALL, Budget, BusyError, Share
 from exporter.ingest.intake import Intake
@@ -39,7 +36,7 @@ class Uploads:
     def __init__(self, mapper: Mapper) -> None:
         """Sort what they hold with *mapper*."""
         self._mapper = mapper
-        self._budget = Budget()
+        self.budget = Budget()
         self._turn = asyncio.Lock()
         self._arriving: set[asyncio.Timeout] = set()
         """One for each body; it expires early when the service stops."""
@@ -52,18 +49,15 @@ class Uploads:
             if not upload.expired():
                 upload.reschedule(0)
 
-    def share(self) -> Share:
-        """Return what a request holds in memory, for a `with` block around it."""
-        return self._budget.share()
-
     async def take(self, request: web.Request, share: Share) -> Intake:
         """Return what the body of *request* holds, or raise `RefusedError`."""
+        upload = asyncio.timeout(0 if self._stopping else BODY_SECONDS)
+        self._arriving.add(upload)
         try:
-            with self._deadline() as upload:
-                async with upload:
-                    return await self._read(request, share)
+            async with upload:
+                return await self._read(request, share)
         except BusyError as error:
-            raise put_off(HTTPStatus.TOO_MANY_REQUESTS, error) from None
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, error) from None
         except TimeoutError:
             if self._stopping:
                 status, reason = HTTPStatus.SERVICE_UNAVAILABLE, "The exporter stops"
@@ -73,17 +67,9 @@ class Uploads:
             # The request holds it, and the frames in its traceback hold the body.
             error.with_traceback(None)
             status, reason = HTTPStatus.BAD_REQUEST, f"The body broke off ({error})"
-        reason = f"{reason}, so nothing of it is stored"
-        raise RefusedError(status, "parse_exception", reason)
-
-    @contextmanager
-    def _deadline(self) -> Iterator[asyncio.Timeout]:
-        upload = asyncio.timeout(0 if self._stopping else BODY_SECONDS)
-        self._arriving.add(upload)
-        try:
-            yield upload
         finally:
             self._arriving.remove(upload)
+        raise RefusedError(status, f"{reason}, so nothing of it is stored")
 
     async def _read(self, request: web.Request, share: Share) -> Intake:
         intake = Intake(self._mapper)
@@ -95,12 +81,13 @@ class Uploads:
                 if received > LARGEST_BODY or len(intake.answers) > MOST_RECORDS:
                     raise RefusedError(
                         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                        "illegal_argument_exception",
                         f"One request has more than {LARGEST_BODY} bytes or "
                         f"{MOST_RECORDS} records: lower the exporter's "
                         "bulk.memoryLimit or bulk.size",
                     )
-                await share.hold(received + len(intake.answers) * RECORD_BYTES)
+                await self.budget.hold(
+                    share, received + len(intake.answers) * RECORD_BYTES
+                )
                 if share.size > SMALL and time.monotonic() > turn_ends:
                     async with self._turn:  # one large body gets on, and all small ones
                         await asyncio.sleep(0)
@@ -108,8 +95,3 @@ class Uploads:
                 intake.feed(part)
         intake.end()
         return intake
-
-
-def put_off(status: HTTPStatus, error: ExporterError) -> RefusedError:
-    """Return the refusal of a request that may succeed when it's sent again."""
-    return RefusedError(status, "es_rejected_execution_exception", str(error))

@@ -10,7 +10,6 @@ import atexit
 import io
 import logging
 import os
-import select
 import signal
 import sys
 import threading
@@ -30,7 +29,7 @@ class Outlet(io.TextIOBase):
 
     def __init__(self, file: TextIO) -> None:
         """Write to the descriptor of *file*: nobody waits for a lock of its buffer."""
-        self._file = file
+        self._file, self._descriptor = file, file.fileno()
         # It is taken from and put into without a lock that a signal could meet.
         self._texts: SimpleQueue[str | threading.Event] = SimpleQueue()
         self._lost = 0
@@ -49,29 +48,16 @@ class Outlet(io.TextIOBase):
             self._lost += text.count("\n")
         return len(text)
 
-    def flush(self) -> None:
-        """Wait until all is written, but not for long."""
-        self._is_flushed()
-
-    def fileno(self) -> int:
-        """Return the descriptor that is written to."""
-        return self._file.fileno()
-
     def isatty(self) -> bool:
         """Whether somebody is watching."""
         return self._file.isatty()
 
-    def finish(self) -> None:
-        """Write what is kept; from then on writers wait, unless nobody reads."""
-        if self._is_flushed():
-            sys.stderr = self._file
-
-    def _is_flushed(self) -> bool:
-        if sys.is_finalizing():  # threads stand still
-            return False
-        flushed = threading.Event()
-        self._texts.put(flushed)
-        return flushed.wait(FLUSH_SECONDS)
+    def flush(self) -> None:
+        """Wait until all is written, but not for long."""
+        if not sys.is_finalizing():  # then threads stand still
+            flushed = threading.Event()
+            self._texts.put(flushed)
+            flushed.wait(FLUSH_SECONDS)
 
     def _run(self) -> None:
         while True:
@@ -79,8 +65,10 @@ class Outlet(io.TextIOBase):
             if isinstance(text, threading.Event):
                 text.set()
                 continue
+            data = text.encode(errors="backslashreplace")
             with suppress(OSError):  # nobody will ever read it
-                self._write(text.encode(errors="backslashreplace"))
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
             if self._lost and self._texts.qsize() < MOST_TEXTS // 2:
                 lost, self._lost = self._lost, 0
                 log.warning(
@@ -88,21 +76,9 @@ class Outlet(io.TextIOBase):
                     extra={"lines": lost},
                 )
 
-    def _write(self, data: bytes) -> None:
-        descriptor = self.fileno()
-        while data:
-            try:
-                data = data[os.write(descriptor, data) :]
-            except BlockingIOError:  # somebody who shares the file wants it so
-                select.select([], [descriptor], [])
-
 
 def unblock() -> None:
     """Let nothing that this process writes to standard error wait for its reader."""
-    try:
-        sys.stderr.fileno()
-    except OSError:  # no file: it's read in this process
-        return
-    outlet = Outlet(sys.stderr)
-    sys.stderr = outlet
-    atexit.register(outlet.finish)
+    with suppress(OSError):  # no file: it's read in this process
+        sys.stderr = Outlet(sys.stderr)
+        atexit.register(sys.stderr.flush)

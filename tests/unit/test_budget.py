@@ -1,103 +1,122 @@
 """Memory for requests: there is a limit, and somebody always gets on."""
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
-from devkit.waiting import eventually
 from exporter.ingest import budget
 from exporter.ingest.budget import SMALL, Budget, BusyError
 
 LARGE = 4 * SMALL
 
 
-async def waits(hold):
+@pytest.fixture
+def shared():
+    """Return room for one large request, and for two small ones besides."""
+    return Budget(LARGE, 2 * SMALL)
+
+
+@pytest.fixture
+def share(shared):
+    """Return a function that returns a new share, and what gives it back."""
+    with ExitStack() as stack:
+
+        def begin():
+            own = stack.enter_context(ExitStack())
+            return own.enter_context(shared.share()), own.close
+
+        yield begin
+
+
+async def waiting(hold):
     """Return the task of *hold*, which must wait."""
     task = asyncio.create_task(hold)
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert not task.done()
+    await waits(task)
     return task
 
 
-async def test_the_oldest_large_one_never_waits():
-    """One may hold more than there is; the others wait for it, in their order."""
-    shared = Budget(LARGE, 0)
-    first, second, third = shared.share(), shared.share(), shared.share()
-    await first.hold(LARGE)
-
-    waiting = [await waits(share.hold(LARGE)) for share in (second, third)]
-    await first.hold(3 * LARGE)
-    shared.release(first)
-    await waiting[0]
-    await waits_still(waiting[1])
-    shared.release(second)
-    await waiting[1]
-
-    shared.release(third)
-    assert shared._held == 0
-
-
-async def waits_still(task):
-    """Check that *task* isn't done after some turns."""
+async def waits(task):
+    """Check that *task* isn't done after some turns of the loop."""
     for _ in range(5):
         await asyncio.sleep(0)
     assert not task.done()
 
 
-async def test_small_ones_have_room_of_their_own():
+async def test_the_oldest_large_one_never_waits(shared, share):
+    """One may hold more than there is; the others wait for it, in their order."""
+    (first, release_first), (second, release_second), (third, _) = (
+        share(),
+        share(),
+        share(),
+    )
+    await shared.hold(first, LARGE)
+
+    tasks = [await waiting(shared.hold(each, LARGE)) for each in (second, third)]
+    await shared.hold(first, 3 * LARGE)
+    release_first()
+    await tasks[0]
+    await waits(tasks[1])
+    release_second()
+    await tasks[1]
+
+    assert shared._held == LARGE
+
+
+async def test_small_ones_have_room_of_their_own(shared, share):
     """Large ones never fill the room of small ones, who have no more than that."""
-    shared = Budget(LARGE, 2 * SMALL)
-    large, small, smaller, last = (shared.share() for _ in range(4))
-    await large.hold(LARGE)
+    (large, _), (small, release), (other, _), (last, _) = (share() for _ in range(4))
+    await shared.hold(large, LARGE)
 
-    await small.hold(SMALL)
-    await smaller.hold(SMALL)
-    waiting = await waits(last.hold(SMALL))
-    shared.release(small)
-    await waiting
+    await shared.hold(small, SMALL)
+    await shared.hold(other, SMALL)
+    task = await waiting(shared.hold(last, SMALL))
+    release()
+    await task
 
 
-async def test_what_waits_too_long(monkeypatch):
+async def test_what_waits_too_long(shared, share, monkeypatch):
     """Nobody waits for ever, and what waited in vain holds nothing."""
     monkeypatch.setattr(budget, "WAIT_SECONDS", 0.01)
-    shared = Budget(LARGE, 0)
-    first, second = shared.share(), shared.share()
-    await first.hold(LARGE)
+    (first, _), (second, release) = share(), share()
+    await shared.hold(first, LARGE)
 
-    with pytest.raises(BusyError, match=r"bulk\.memoryLimit"), second:
-        await second.hold(LARGE)
+    with pytest.raises(BusyError, match=r"bulk\.memoryLimit"):
+        await shared.hold(second, LARGE)
+    release()
 
-    assert second.size == 0
-    await first.hold(2 * LARGE)
+    await shared.hold(first, 2 * LARGE)
+    assert shared._held == 2 * LARGE
 
 
-async def test_too_many_wait(monkeypatch):
+async def test_too_many_wait(shared, share, monkeypatch):
     """No more wait than there is memory for the buffers of their connections."""
     monkeypatch.setattr(budget, "MOST_WAITING", 1)
-    shared = Budget(LARGE, 0)
-    first, second, third = shared.share(), shared.share(), shared.share()
-    await first.hold(LARGE)
-    waiting = await waits(second.hold(LARGE))
+    (first, release), (second, _), (third, _) = share(), share(), share()
+    await shared.hold(first, LARGE)
+    task = await waiting(shared.hold(second, LARGE))
 
     with pytest.raises(BusyError):
-        await third.hold(LARGE)
+        await shared.hold(third, LARGE)
 
-    shared.release(first)
-    await waiting
+    release()
+    await task
 
 
-async def test_who_gives_up_waiting():
+async def test_who_gives_up_waiting(shared, share):
     """A client that goes away while its request waits leaves nothing behind."""
-    shared = Budget(LARGE, 0)
-    first, second, third = shared.share(), shared.share(), shared.share()
-    await first.hold(LARGE)
-    waiting = await waits(second.hold(LARGE))
+    (first, release_first), (second, release_second), (third, _) = (
+        share(),
+        share(),
+        share(),
+    )
+    await shared.hold(first, LARGE)
+    task = await waiting(shared.hold(second, LARGE))
 
-    waiting.cancel()
-    await eventually(waiting.cancelled)
-    shared.release(second)
-    shared.release(first)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    release_second()
+    release_first()
 
-    await third.hold(LARGE)
-    assert shared._held == LARGE
+    await shared.hold(third, LARGE)
+    assert (shared._held, shared._waiting) == (LARGE, 0)
