@@ -5,7 +5,7 @@ Reading them, the messages about mistakes and the table of docs/configuration.md
 all come from the fields of `Settings`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,6 @@ from urllib.request import getproxies_environment
 from exporter import musts
 from exporter.declaration import (
     PREFIX,
-    Declared,
     MistakeError,
     declared_in,
     setting,
@@ -237,26 +236,3 @@ def effective(settings: Settings) -> dict[str, str | int]:
     return shown | {
         each.variable: each.shown(getattr(settings, each.name)) for each in OF_SERVICE
     }
-
-
-def reference() -> str:
-    """Return the tables of docs/configuration.md; a test compares the file to them."""
-    return "\n\n".join(
-        [
-            "## Of a backend",
-            _table(OF_BACKEND),
-            "## Of the service",
-            _table(OF_SERVICE),
-        ]
-    )
-
-
-def _table(settings: Iterable[Declared]) -> str:
-    rows = ["| variable | meaning | must be | default |", "|---|---|---|---|"]
-    for each in settings:
-        default = f"`{each.default}`" if each.default != "" else "none"
-        default = "**required**" if each.required else default
-        rows.append(
-            f"| `{each.variable}` | {each.meaning} | {each.must.be} | {default} |"
-        )
-    return "\n".join(rows)

@@ -5,7 +5,7 @@ Here a metric is declared, once: docs/metrics.md comes from what this registry h
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from prometheus_client import (
@@ -148,27 +148,3 @@ class Metrics:
         self, name: str, about: str, buckets: tuple[float, ...]
     ) -> Histogram:
         return Histogram(PREFIX + name, about, buckets=buckets, registry=self.registry)
-
-
-def reference() -> str:
-    """Return the table of docs/metrics.md; a test compares the file to it."""
-    rows = ["| name | type | labels | meaning |", "|---|---|---|---|"]
-    families = Metrics().registry.collect()
-    for family in sorted(families, key=lambda family: family.name):
-        name = family.name + ("_total" if family.type == "counter" else "")
-        series = [sample.labels for sample in family.samples]
-        labels = sorted(set().union(*series) - {"le"})
-        shown = [
-            f"{label}: {values}" if (values := _values(label, series)) else label
-            for label in labels
-        ]
-        about = f"{family.type} | {'; '.join(shown)} | {family.documentation}"
-        rows.append(f"| `{name}` | {about} |")
-    return "\n".join(rows)
-
-
-def _values(label: str, series: Sequence[Mapping[str, str]]) -> str:
-    """Return the values that *label* may have, where they are ours to choose."""
-    if label in ("backend", "version"):
-        return ""
-    return ", ".join(dict.fromkeys(each[label] for each in series))
