@@ -115,7 +115,7 @@ class Outbox:
         """
         Return the oldest events whose lanes are free, or *newest*, when there is one.
 
-        All are of one physical tenant; each occupies its lane until it lands or is back.
+        All are of one physical tenant; they occupy their lanes until they land.
         """
         async with self._turn:
             await self._ready(1)

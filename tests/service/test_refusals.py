@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from devkit.backend import Answer
+from devkit.backend import HANG, Answer
 from devkit.waiting import eventually
 from tests.records import a_record, bulk, instance, tasks
 from tests.service.running import eventually_metrics
@@ -12,20 +12,19 @@ from tests.service.running import eventually_metrics
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_retries_until_accepted(start, backend, status):
-    """A backend that has trouble gets the same batch until it accepts it."""
+    """A backend that has trouble gets the same events until it accepts them."""
     statuses = iter([status] * 5)
     backend.answer = lambda _: next(statuses, 200)
     exporter = await start()
 
     await exporter.bulk(tasks(1, 2, 3))
-    await eventually(lambda: backend.accepted)
-
     await eventually(lambda: len(backend.positions) == 3)
 
-    # After five failures a single event asks whether the backend is back.
-    asked = [post.positions for post in backend.requests]
-    assert asked == [[1, 2, 3]] * 5 + [[1], [2], [3]]
-    assert [post.status for post in backend.requests] == [status] * 5 + [200] * 3
+    # After 429 all of them come again as they were, else in smaller parts.
+    assert backend.positions == [1, 2, 3]
+    assert [post.status for post in backend.requests][:6] == [status] * 5 + [200]
+    again = {tuple(post.positions) for post in backend.requests}
+    assert ((1,) in again) == (status == 503)
     (trouble,) = exporter.lines.saying("batch not delivered")
     assert (trouble.outcome, trouble.attempt) == ("postponed", 1)
     await eventually(lambda: exporter.lines.saying("the backend accepts events again"))
@@ -96,7 +95,7 @@ async def test_five_bad_events_among_500(start, backend):
     assert sorted(backend.positions) == [n for n in range(1, 501) if n not in bad]
     assert metrics["spool_dead_letters"] == 5
     assert metrics["delivery_dead_letters_total"] == 5
-    assert len(backend.requests) <= 10 + 5 * 13
+    assert len(backend.requests) <= 2 * 10 + 5 * 13
     told = exporter.lines.saying("events became dead letters")
     assert {line.reason for line in told} == {"refused: 400 Bad Request"}
 
@@ -130,3 +129,50 @@ async def test_a_refusal_that_is_packed(start, backend, settings):
 
     assert "no such user" in page.body.decode()
     assert "Accept-Encoding" not in backend.requests[0].headers
+
+
+def instances(first, last):
+    """Return a bulk request of events, each of a process instance of its own."""
+    return bulk(*(a_record(n, value=instance(n)) for n in range(first, last + 1)))
+
+
+async def test_a_word_that_a_firewall_forbids(start, backend):
+    """403 for one event among others makes a dead letter of it, and stops nobody."""
+    backend.answer = lambda post: 403 if 33 in post.positions else 200
+    exporter = await start(batch_size=10)
+
+    await exporter.bulk(instances(1, 60))
+    metrics = await eventually_metrics(exporter, spool_events=0)
+
+    assert sorted(backend.positions) == [n for n in range(1, 61) if n != 33]
+    assert metrics["spool_dead_letters"] == 1
+
+
+@pytest.mark.parametrize("status", [413, 500])
+async def test_a_size_that_is_too_large(start, backend, status):
+    """A backend that takes 4 kB at most is mostly sent less once that is known."""
+    backend.answer = lambda post: status if len(post.body) > 4096 else 200
+    exporter = await start()
+
+    await exporter.bulk(instances(1, 500))
+    metrics = await eventually_metrics(exporter, spool_events=0)
+
+    refused = [post for post in backend.requests if post.status == status]
+    assert sorted(backend.positions) == list(range(1, 501))
+    assert metrics["spool_dead_letters"] == 0
+    assert len(refused) < 0.45 * len(backend.requests)
+    assert len(backend.requests) < 500 / 3
+
+
+async def test_events_that_hang(start, backend):
+    """Three in a hundred and fifty are tried twice at most before all others pass."""
+    bad = {20, 70, 120}
+    backend.answer = lambda post: 200 if bad.isdisjoint(post.positions) else HANG
+    exporter = await start(request_timeout_ms=500)
+
+    await exporter.bulk(instances(1, 150))
+    await eventually(lambda: len(backend.positions) == 147, within=30)
+
+    tried = [post for post in backend.requests if not bad.isdisjoint(post.positions)]
+    assert len(tried) <= 2 * len(bad) + 2
+    assert (await exporter.metrics())["spool_events"] == 3
