@@ -158,11 +158,11 @@ class Simulation:
         self.good = set()
         """The positions sent that aren't bad."""
 
-    def send(self, positions):
-        """Accept events, each of an instance of its own."""
+    def send(self, positions, instance=lambda n: 1000 + n):
+        """Accept events, each of an *instance* of its own if there is no other."""
         self.sent |= dict.fromkeys(positions, time.monotonic())
         self.good |= {n for n in positions if not self.backend.bad(n)}
-        self.outbox.accept([an_event(n, instance=1000 + n) for n in positions])
+        self.outbox.accept([an_event(n, instance=instance(n)) for n in positions])
 
     async def stream(self, per_second, seconds):
         """Send events at an even rate, ten times a second."""

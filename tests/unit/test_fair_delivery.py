@@ -1,5 +1,7 @@
 """Events that fail, hang or are refused take nothing from those that don't."""
 
+import random
+
 import pytest
 
 from exporter.delivery import Answer, Cause
@@ -68,11 +70,10 @@ def test_one_hanging_event_in_each_batch(monkeypatch, batches):
     simulate(monkeypatch, story, among(bad, HANG))
 
 
-@pytest.mark.parametrize("size", [300, 1000])
 @pytest.mark.parametrize("answer", [REFUSED, FORBIDDEN, FAILS, HANG])
-def test_many_bad_events_in_a_row(monkeypatch, answer, size):
+def test_many_bad_events_in_a_row(monkeypatch, answer):
     """Good events that come behind a burst of bad ones arrive within seconds."""
-    bad = range(FORMERLY + 1, FORMERLY + size + 1)
+    bad = range(FORMERLY + 1, FORMERLY + 500)
 
     async def story(simulation):
         await after_good_ones(simulation, bad)
@@ -185,3 +186,44 @@ def test_silence_for_one_event(monkeypatch):
         assert simulation.p99() < 2 * TIMEOUT
 
     simulate(monkeypatch, story, among(bad, Answer(503, retry_after=4.0)))
+
+
+MOMENTS = [FAILS, HANG, REFUSED, FORBIDDEN, Answer(429), Answer(503, retry_after=1.0)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("slots", [1, 4])
+def test_whatever_happens_lanes_keep_their_order(monkeypatch, slots, seed):
+    """Each event arrives once and behind those before it, or is a dead letter."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    lanes = 40
+
+    async def story(simulation):
+        post, taken = simulation.backend.post, []
+
+        async def moody(request):
+            if chance.random() < 0.3 * simulation.backend.is_moody:
+                await TimeStub.passes(chance.random())
+                return chance.choice(MOMENTS)
+            answer = await post(request)
+            ids = request.headers["X-Event-Ids"].split(",")
+            taken.extend(int(each.split("-")[1]) for each in ids)
+            return answer
+
+        simulation.backend.post, simulation.backend.is_moody = moody, True
+        for first in range(1, 2000, 100):
+            positions = range(first, first + 100)
+            simulation.send(positions, instance=lambda n: 1 + n * n % lanes)
+            await TimeStub.passes(chance.uniform(0, 5))
+        simulation.backend.is_moody = False
+        simulation.send([2001])
+        await simulation.until(lambda: 2001 in taken, within=300)
+        simulation.send([2002])
+        await simulation.until(simulation.outbox.empty.is_set, within=1000)
+
+        assert sorted([*taken, *simulation.watch.dead]) == list(range(1, 2003))
+        for lane in range(lanes):
+            arrived = [n for n in taken if n < 2001 and n * n % lanes == lane]
+            assert arrived == sorted(arrived)
+
+    simulate(monkeypatch, story, slots=slots)
