@@ -16,9 +16,12 @@ from tests.unit.spools import ANY, a_spool, an_event, failing, only
 
 PREFIX = "app_integrations_exporter_"
 COUNTERS = {
-    "ingest_answers_total": ("status", "200 400 401 404 405 415 429 503 other"),
+    "ingest_answers_total": (
+        "status",
+        "200 400 401 403 404 405 408 413 415 429 503 other",
+    ),
     "ingest_records_total": ("result", "accepted repeat kept_aside not_selected"),
-    "ingest_refusals_total": ("status", "400 401 404 405 415 429 503"),
+    "ingest_refusals_total": ("status", "400 401 403 404 405 408 413 415 429 503"),
     "ingest_epochs_total": None,
     "spool_salvages_total": None,
 }
