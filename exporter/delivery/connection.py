@@ -40,6 +40,7 @@ class Connection(ResponseHandler):
         """Whether a request has begun, and the head of its answer isn't complete."""
         self._begun = b""
         """The part of that head that has come."""
+        self._lost = False
         self._refused = False
         """Whether the answer isn't a success."""
 
@@ -95,6 +96,7 @@ class Connection(ResponseHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Tell the reader of an answer that broke off."""
+        self._lost = True
         if self._waits and self._begun:
             self._end(AnswerError("the connection ended within the head of an answer"))
         elif self._refused:
@@ -105,6 +107,9 @@ class Connection(ResponseHandler):
         """Fail with *exc*, or so that the request is sent again at once."""
         if isinstance(self._exception, (AnswerError, StaleError)):
             return  # the rest follows from that
+        is_closing = self.transport is not None and self.transport.is_closing()
+        if is_closing and not self._lost and isinstance(exc, OSError) and not exc.errno:
+            return  # writing failed: `connection_lost` is about to tell why
         is_unanswered = self._waits and self._requests > 1 and not self._begun
         if isinstance(exc, aiohttp.ClientConnectionError) and is_unanswered:
             exc = exc if isinstance(exc, TimeoutError) else StaleError()

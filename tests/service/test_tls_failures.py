@@ -1,11 +1,14 @@
 """When TLS fails, log, status and `check` say how: alert, hang-up, no TLS at all."""
 
+import asyncio
 import datetime as dt
 import socket
 import ssl
 import threading
 from contextlib import ExitStack, suppress
+from unittest.mock import Mock
 
+import aiohttp
 import pytest
 import trustme
 from cryptography import x509
@@ -17,6 +20,8 @@ from devkit.backend import Backend
 from devkit.proxy import Proxy
 from devkit.waiting import eventually
 from exporter.delivery import empty
+from exporter.delivery.connection import Connection
+from exporter.delivery.failures import answer_to
 from exporter.operations import check
 from exporter.tls import tls_of
 from tests.records import tasks
@@ -211,3 +216,16 @@ async def test_an_authority_without_key_identifiers(connect, tmp_path, monkeypat
 
     assert answer.status == 200
     assert not tls_of("", "", "").context.verify_flags & ssl.VERIFY_X509_STRICT
+
+
+async def test_an_alert_before_a_request_is_written():
+    """Writing fails then, which says nothing: the alert that ended it does."""
+    alert = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert")
+    connection = Connection(asyncio.get_running_loop())
+    connection.transport = Mock(is_closing=Mock(return_value=True))
+
+    connection.set_exception(aiohttp.ClientOSError(None, "Can not write"))
+    connection.connection_lost(alert)
+
+    answer = answer_to(connection.exception(), 1, str)
+    assert answer.detail == "the peer needs a certificate (alert: certificate required)"
