@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from exporter.connector import not_ours
 from exporter.declaration import PREFIX
 from exporter.errors import ConfigError
 from exporter.variables import IGNORED
@@ -137,4 +138,5 @@ def _key_of_the_chart(
 
 
 def _is_set(environ: Mapping[str, str], name: str) -> bool:
-    return any(environ.get(f"{PREFIX}{name}{end}") for end in ("", "_FILE"))
+    ours = {PREFIX + name, f"{PREFIX}{name}_FILE"}.difference(not_ours(environ))
+    return any(environ.get(each) for each in ours)

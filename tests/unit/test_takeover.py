@@ -163,3 +163,16 @@ def test_other_exporters():
 
     assert official_ids(environ) == {"APPINTEXPORTER"}
     assert without(environ, official_ids(environ)) == other
+
+
+def test_beside_camundas_connector():
+    """A client that can only be the connector's takes nothing from the official one."""
+    connector = {
+        "APP_INTEGRATIONS_OAUTH_TOKEN_ENDPOINT": "https://login.example/token",
+        "APP_INTEGRATIONS_OAUTH_CLIENT_ID": "connector",
+        "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET": "hunter2",
+    }
+
+    told = take_over(connector | official(**ARGUMENTS))
+
+    assert told.settings == OURS
