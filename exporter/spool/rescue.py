@@ -20,6 +20,9 @@ from exporter.spool.database import check_version, is_damage
 from exporter.spool.waiting import RANGE
 
 MAGIC = b"SQLite format 3\0"
+TABLES = ("event", "dead_letter")
+FROM = "SELECT * FROM {} WHERE sequence >= ? ORDER BY sequence"
+FIRST = f"{FROM} LIMIT 1"
 STEPS = 256
 """How many keys behind a damaged page are tried one by one, before larger steps."""
 END = 1 << 62
@@ -117,7 +120,7 @@ def _first_page(empty: bytes) -> bytes:
 
 
 def _fill(into: sqlite3.Connection, file: sqlite3.Connection) -> int | None:
-    for table in ("event", "dead_letter"):
+    for table in TABLES:
         _insert(into, table, _rows_by_sequence(file, table))
     into.execute(STRAYED, (RANGE,))
     told: Totals = {
@@ -137,17 +140,13 @@ def _fill(into: sqlite3.Connection, file: sqlite3.Connection) -> int | None:
         _insert(into, "identity", _rows(file, "identity"))
     into.execute(WAITING, (json.dumps(lost),))
     into.executemany("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?)", counted)
-    return _missing(told, found) if told else None
+    if not told:
+        return None
+    return sum(max(0, _rows_of(x, told) - _rows_of(x, found)) for x in TABLES)
 
 
-def _missing(told: Totals, found: Totals) -> int:
-    missing = 0
-    for table in ("event", "dead_letter"):
-        rows = [
-            sum(n for (what, _), n in t.items() if what == table) for t in (told, found)
-        ]
-        missing += max(0, rows[0] - rows[1])
-    return missing
+def _rows_of(table: str, totals: Totals) -> int:
+    return sum(rows for (what, _), rows in totals.items() if what == table)
 
 
 def _insert(into: sqlite3.Connection, table: str, rows: Iterator[Row]) -> None:
@@ -201,9 +200,9 @@ def _rows_by_sequence(file: sqlite3.Connection, table: str) -> Iterator[Row]:
     while start is not None:
         last = start - 1
         # A cursor reads one row ahead: the last one before damage comes only by itself.
-        first, rest = (_read(file, q, start) for q in (_first(table), _from(table)))
+        first, rest = FIRST.format(table), FROM.format(table)
         try:
-            for row in chain(first, rest):
+            for row in chain(_read(file, first, start), _read(file, rest, start)):
                 last = row[0] if row[0] < END else last
                 yield row
         except DamageError:
@@ -235,7 +234,7 @@ def _readable_from(
 
 def _is_readable(file: sqlite3.Connection, table: str, start: int) -> bool:
     try:
-        next(_read(file, _first(table), start), None)
+        next(_read(file, FIRST.format(table), start), None)
     except DamageError:
         return False
     return True
@@ -249,14 +248,6 @@ def _read(file: sqlite3.Connection, query: str, *values: int) -> Iterator[Row]:
         if is_damage(error):
             raise DamageError from error
         raise
-
-
-def _from(table: str) -> str:
-    return f"SELECT * FROM {table} WHERE sequence >= ? ORDER BY sequence"  # noqa: S608
-
-
-def _first(table: str) -> str:
-    return f"{_from(table)} LIMIT 1"
 
 
 def _text(raw: bytes) -> str | None:
