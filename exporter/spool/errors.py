@@ -15,7 +15,7 @@ class SpoolFullError(ExporterError):
     """Accepting more would exceed the configured limit."""
 
     def __init__(
-        self, waiting: int, dead: int, more: int, limit: int, *, left_behind: int = 0
+        self, waiting: int, dead: int, more: int, limit: int, *, left_behind: int
     ) -> None:
         """Name the numbers, in bytes, so the message alone tells how far off we are."""
         past = decide = ""

@@ -21,7 +21,7 @@ from exporter.spool.dead_letters import (
 )
 from exporter.spool.dead_letters import Page as DeadLetterPage
 from exporter.spool.disk import Disk
-from exporter.spool.errors import SpoolDamagedError, SpoolFullError
+from exporter.spool.errors import SpoolFullError
 from exporter.spool.identities import Identities
 from exporter.spool.known import Known
 from exporter.spool.totals import DEAD_LETTER, EVENT, NOBODY, Held, Totals
@@ -75,7 +75,7 @@ class Store:
         limit: int,
     ) -> None:
         """Keep at most *limit* bytes, which *backends* are to get or are dead."""
-        self._disk = disk
+        self.disk = disk
         self._identities = Identities(connection)
         self._known = Known(connection)
         self._letters = DeadLetters(connection)
@@ -98,16 +98,8 @@ class Store:
 
     def touch(self) -> None:
         """Let this transaction write, as an append would."""
-        self._disk.check()
+        self.disk.check()
         self.totals.touch()
-
-    def give_back(self) -> bool:
-        """Make the file smaller, outside of transactions; return if there is more."""
-        return self._disk.give_back()
-
-    def condemn(self, reason: object) -> SpoolDamagedError:
-        """Let the next start salvage the file; return why nothing more goes into it."""
-        return self._disk.condemn(reason)
 
     def append(
         self, events: Sequence[Event], unreadable: Sequence[Unreadable]
@@ -118,7 +110,7 @@ class Store:
         Raises `SpoolFullError` when there is no room for all of it, and
         `SpoolFailedError` when the disk shouldn't take it.
         """
-        self._disk.check()
+        self.disk.check()
         count, events = len(events), self._known.resolve(events)
         self._check_room(
             sum(len(event.body) * len(event.backends) for event in events)

@@ -112,7 +112,7 @@ class Writer:
             with suppress(Empty):
                 return self._queue.get(timeout=IDLE_SECONDS)
             try:
-                larger = self._store.give_back()
+                larger = self._store.disk.give_back()
             except (sqlite3.Error, OSError):
                 larger = False  # whoever writes next is told
         return self._queue.get()
@@ -133,7 +133,7 @@ class Writer:
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
             if is_damage(error):
-                self.damage = failure = self._store.condemn(error)
+                self.damage = failure = self._store.disk.condemn(error)
                 self._loop.call_soon_threadsafe(self._damaged)
                 return [Done(work, None, failure) for work in group]
             with suppress(sqlite3.Error):  # else the next transaction does
