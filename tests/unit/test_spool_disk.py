@@ -158,7 +158,7 @@ async def test_requests_come_between_the_steps(tmp_path, monkeypatch):
             inside.append(connection.in_transaction)
             return True  # there is always more
 
-        monkeypatch.setattr(spool._store, "give_back", step)
+        monkeypatch.setattr(spool._store.disk, "give_back", step)
         for position in range(1, 6):
             known = len(inside)
             await spool.append([an_event(position)])
