@@ -149,6 +149,19 @@ async def test_a_large_log_is_cut_off(tmp_path, monkeypatch):
         assert len(accepted.entries) == 1
 
 
+async def test_the_file_is_cut_off_to_its_end(tmp_path, monkeypatch):
+    """All free pages but a few go back, not only those of the last checkpoint."""
+    monkeypatch.setattr(disk, "KEPT_BYTES", 5 << 20)  # more than the log gets
+    file = tmp_path / "spool.sqlite"
+    async with a_spool(tmp_path, limit=1 << 30) as spool:
+        for start in range(1, 801, 20):
+            large = [an_event(n, body=b"x" * 9000) for n in range(start, start + 20)]
+            await spool.append(large)
+        await taken(spool)
+
+        await eventually(lambda: 4 << 20 < file.stat().st_size < 11 << 19)
+
+
 async def test_requests_come_between_the_steps(tmp_path, monkeypatch):
     """However much is to be given back, no request waits for more than one step."""
     async with a_spool(tmp_path) as spool:
