@@ -27,7 +27,10 @@ settings.load_profile("patient")
 def _no_settings(monkeypatch):
     """No test is told anything by the shell it was started from."""
     proxies = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"}
-    others = {"CAMUNDA_CLOUD_ORGANIZATION_ID", "ZEEBE_BROKER_CLUSTER_CLUSTERID"} | proxies
+    others = {
+        "CAMUNDA_CLOUD_ORGANIZATION_ID",
+        "ZEEBE_BROKER_CLUSTER_CLUSTERID",
+    } | proxies
     for name in list(os.environ):
         if name.startswith("APP_INTEGRATIONS_") or name.upper() in others:
             monkeypatch.delenv(name)
