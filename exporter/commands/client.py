@@ -81,7 +81,7 @@ class AdminPort:
         """Ask through *session*; a *token* is that of this command's own port."""
         self._directory = found.spool_dir.absolute()
         self._port = found.admin_port
-        self._url = address(found.admin_host, found.admin_port)
+        self.url = address(found.admin_host, found.admin_port)
         self._session = session
         self._token = token
         self.is_of_service = not token
@@ -109,7 +109,7 @@ class AdminPort:
         try:
             async with self._session.request(
                 method,
-                self._url.join(URL(path)),
+                self.url.join(URL(path)),
                 headers=headers,
                 allow_redirects=False,
                 **more,
@@ -117,13 +117,13 @@ class AdminPort:
                 status, body = response.status, await response.read()
         except TimeoutError as error:
             raise self._unreachable(
-                f"{self._url} doesn't answer",
+                f"{self.url} doesn't answer",
                 "Look at its log, and restart it if it hangs; what was asked for may "
                 "be done all the same",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable(
-                f"{self._url} can't be connected to",
+                f"{self.url} can't be connected to",
                 f"Set {PREFIX}ADMIN_HOST and {PREFIX}ADMIN_PORT to what the service "
                 "has; if it is just starting or stopping, or if another command "
                 "holds the spool, try again in a moment",
@@ -145,7 +145,7 @@ class AdminPort:
     def _read(self, status: int, body: bytes) -> Any:
         if status == 401:
             raise self._unreachable(
-                f"{self._url} doesn't take the token from {self._directory}",
+                f"{self.url} doesn't take the token from {self._directory}",
                 f"Another service listens there: set {PREFIX}ADMIN_PORT and "
                 f"{PREFIX}SPOOL_DIR to what belongs together; or else the service "
                 "could not write its token: its log says why",
@@ -155,7 +155,7 @@ class AdminPort:
             said = printable(str(answer.get("error", "")))
         except (ValueError, AttributeError) as error:
             raise self._unreachable(
-                f"{self._url} answers {status}, and not as an exporter does",
+                f"{self.url} answers {status}, and not as an exporter does",
                 f"Set {PREFIX}ADMIN_HOST and {PREFIX}ADMIN_PORT to what the service "
                 "has",
             ) from error

@@ -3,9 +3,11 @@
 import asyncio
 import json
 
+import aiohttp
 import pytest
 
-from exporter import cli
+from exporter import cli, settings
+from exporter.commands.client import admin_port
 from exporter.spool import Verdict
 from exporter.spool.lock import locked
 from tests.unit.spools import ANY, a_spool, an_event, taken
@@ -142,6 +144,20 @@ def test_no_spool(capsys):
 
     assert (status, out) == (1, "")
     assert "There is no spool in" in err
+
+
+@pytest.mark.usefixtures("past")
+async def test_a_port_of_its_own():
+    """Without a service nobody but the command can ask the port that it opens."""
+    async with admin_port(settings.whereabouts()) as port:
+        async with aiohttp.request("GET", port.url / "backends") as answer:
+            refused = answer.status
+        listed = await port.get("/backends")
+
+    assert refused == 401
+    assert len(listed["backends"]) == 3
+    assert port.url.host == "127.0.0.1"
+    assert not port.is_of_service
 
 
 def test_a_service_that_can_not_be_asked(directory, capsys):
