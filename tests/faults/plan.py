@@ -9,6 +9,7 @@ import enum
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import NamedTuple
 
 from devkit.proxy import Cut
@@ -71,10 +72,16 @@ BLOCKED_STATUSES = (401, 403, 404, 302)
 
 
 def timed(seconds: float) -> list[Fault]:
-    """Return the postponed statuses that ask for *seconds* of silence."""
+    """
+    Return the postponed statuses that ask for *seconds* of silence.
+
+    408 isn't one of them: over a connection that was used before it may be about no
+    request at all, so what it asks for isn't heard.
+    """
     return [
         Fault(Kind.STATUS, status, retry_after, seconds)
         for status in POSTPONED_STATUSES
+        if status != HTTPStatus.REQUEST_TIMEOUT
         for retry_after in (RetryAfter.SECONDS, RetryAfter.DATE)
     ]
 
