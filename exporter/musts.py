@@ -22,7 +22,6 @@ RESERVED_HEADERS = frozenset(
     | {"content-type", "expect", "host", "te", "trailer", "transfer-encoding"}
     | {"upgrade", "user-agent", "x-cluster-id", "x-event-ids", "x-org-id"}
     | {"x-physical-tenant-id"}
-    | {"x-physical-tenant-id"}
     | {"idempotency-key", "webhook-id", "webhook-signature", "webhook-timestamp"}
 )
 

@@ -43,7 +43,7 @@ async def test_all_is_well(start, backend, status):
     """An idle service is well; what was delivered, and how fast, is there to see."""
     exporter = await start()
     await exporter.bulk(tasks(1, 2))
-    await exporter.ask("GET", "/nothing")
+    await exporter.ask("PUT", "/nothing")
     await eventually(lambda: len(backend.positions) == 2)
     await eventually_metrics(exporter, spool_events=0)
 
@@ -204,7 +204,7 @@ async def test_metrics_of_a_hanging_disk(start, disk, monkeypatch):
 async def test_a_mistake_of_ours_is_an_answer(start, monkeypatch):
     """The broker got a 500 then, and it counts like any other answer."""
     exporter = await start()
-    monkeypatch.setattr("exporter.ingest.server.Intake", None)
+    monkeypatch.setattr("exporter.ingest.upload.Intake", None)
 
     reply = await exporter.bulk(tasks(1))
 

@@ -44,7 +44,7 @@ def test_chunks_do_not_matter(body, places):
 
     assert items == items_of(body)
     assert items == items_of(*(bytes([byte]) for byte in body))
-    for answer, _ in items:
+    for answer, *_ in items:
         ((_, about),) = json.loads(answer.decode(errors="surrogatepass")).items()
         assert about.keys() == {"_index", "_id", "status"}
         assert b"\n" not in answer
@@ -86,7 +86,7 @@ def test_one_item_per_action(pairs):
     items = items_of(body)
 
     assert [item.document for item in items] == [document for _, document in pairs]
-    for (spelled, _), (answer, _) in zip(pairs, items, strict=True):
+    for (spelled, _), (answer, *_) in zip(pairs, items, strict=True):
         ((operation, about),) = json.loads(answer).items()
         ((said, names),) = json.loads(spelled).items()
         assert operation == said
