@@ -87,6 +87,8 @@ class Connection(web.RequestHandler):
             # traceback hold it until the garbage collector comes.
             error.with_traceback(None)
             self._broken = True
+            # An answer has its time; nothing else ends a body that isn't whole.
+            self._loop.call_later(UNWANTED_SECONDS, self.force_close)
         if self._request_count > requests:
             self._forget()
         elif self._late or (self._waiter and not self._waiter.done()):
