@@ -51,6 +51,22 @@ def test_what_is_selected_is_exported(version, selection):
     assert [x for x in wanted if not ours.exports(x)] == []
 
 
+@pytest.mark.parametrize("version", ["8.6.0", "8.8.21"])
+@pytest.mark.parametrize("selection", [*map(bracketed, KINDS), EVERYTHING])
+def test_what_older_brokers_wrote_is_exported(version, selection):
+    """An older broker that is told what is selected exports what it wrote of it."""
+    selected = Selection(selection)
+    mapper = Mapper({"": selected})
+
+    given = broker_environment(version, "http://a:1", value_types=selected.value_types)
+
+    ours = exporters(given, version)["appintspool"]
+    written = [(json.loads(text), text) for text in recorded.everything(version)]
+    wanted = [each for each, text in written if mapper.event(text)]
+    assert wanted or selection != EVERYTHING
+    assert [x for x in wanted if not ours.exports(x)] == []
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_wanted_flag_is_explicit(version, kind):
