@@ -1,33 +1,22 @@
 """Every type of event, in the order of the documentation. A new one is a row here."""
 
-from exporter.events.decision import DECISION
-from exporter.events.escalation import ESCALATION
 from exporter.events.event_type import EventType
-from exporter.events.incident import INCIDENT
-from exporter.events.job import JOB
-from exporter.events.message import MESSAGE, MESSAGE_SUBSCRIPTION
-from exporter.events.process import PROCESS
-from exporter.events.process_instance import PROCESS_INSTANCE
-from exporter.events.signal import SIGNAL
-from exporter.events.step import STEP
-from exporter.events.timer import TIMER
-from exporter.events.user_task import USER_TASK
-from exporter.events.variable import VARIABLE
-
-CATALOG: tuple[EventType, ...] = (
-    USER_TASK,
-    PROCESS_INSTANCE,
-    STEP,
-    INCIDENT,
-    JOB,
-    VARIABLE,
-    MESSAGE,
-    MESSAGE_SUBSCRIPTION,
-    SIGNAL,
-    TIMER,
+from exporter.events.flow import INCIDENT, JOB, PROCESS_INSTANCE, STEP
+from exporter.events.rest import (
     DECISION,
     ESCALATION,
+    MESSAGE,
+    MESSAGE_SUBSCRIPTION,
     PROCESS,
+    SIGNAL,
+    TIMER,
+    VARIABLE,
+)
+from exporter.events.user_task import USER_TASK
+
+CATALOG: tuple[EventType, ...] = (
+    *(USER_TASK, PROCESS_INSTANCE, STEP, INCIDENT, JOB, VARIABLE, MESSAGE),
+    *(MESSAGE_SUBSCRIPTION, SIGNAL, TIMER, DECISION, ESCALATION, PROCESS),
 )
 
 ENDS = frozenset(

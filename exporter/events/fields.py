@@ -6,6 +6,7 @@ brokers send it. The event, its JSON Schema and its documentation are made from 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -49,98 +50,76 @@ def key(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Fi
 
     It travels as text, because JavaScript rounds integers above 2**53.
     """
-    own = source or name
-    return Field(
-        name,
-        Form.DIGITS,
-        meaning,
-        f"value.{own}",
-        since,
-        lambda _, value: str(value.number(own)),
-    )
+
+    def read(value: Value, source: str) -> str:
+        return str(value.number(source))
+
+    return _of_value(Form.DIGITS, read, name, meaning, source, since=since)
 
 
 def text(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
     """Declare a text."""
-    own = source or name
-    return Field(
-        name,
-        Form.TEXT,
-        meaning,
-        f"value.{own}",
-        since,
-        lambda _, value: value.text(own),
-    )
+    return _of_value(Form.TEXT, Value.text, name, meaning, source, since=since)
 
 
 def number(name: str, meaning: str, *, default: int = -1, since: str = OLDEST) -> Field:
     """Declare a number that is small enough for everybody."""
-    return Field(
-        name,
-        Form.NUMBER,
-        meaning,
-        f"value.{name}",
-        since,
-        lambda _, value: value.number(name, default),
-    )
+
+    def read(value: Value, source: str) -> int:
+        return value.number(source, default)
+
+    return _of_value(Form.NUMBER, read, name, meaning, "", since=since)
 
 
 def moment(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
     """
     Declare a moment, which the record has in milliseconds since 1970.
 
-    It is empty when there is none, and when it is of another era: what never expires
-    may have a date like that, and its event is none the worse for it.
+    The field is empty when there is no moment, or one of another era: a thing that
+    never expires may have such a date.
     """
-    own = source or name
 
-    def read(_: Record, value: Value) -> str:
-        milliseconds = value.number(own)
-        if milliseconds == -1:
-            return ""
-        try:
-            return instant(milliseconds, own)
-        except UnmappableError:
-            return ""
+    def read(value: Value, source: str) -> str:
+        milliseconds = value.number(source)
+        with suppress(UnmappableError):
+            return "" if milliseconds == -1 else instant(milliseconds, source)
+        return ""
 
-    return Field(name, Form.MOMENT, meaning, f"value.{own}", since, read)
+    return _of_value(Form.MOMENT, read, name, meaning, source, since=since)
 
 
 def items(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
     """Declare a list."""
-    own = source or name
-    return Field(
-        name,
-        Form.LIST,
-        meaning,
-        f"value.{own}",
-        since,
-        lambda _, value: value.items(own),
-    )
+    return _of_value(Form.LIST, Value.items, name, meaning, source, since=since)
 
 
 def pairs(name: str, meaning: str, *, since: str = OLDEST) -> Field:
     """Declare an object."""
+    return _of_value(Form.OBJECT, Value.pairs, name, meaning, "", since=since)
+
+
+def _of_value(  # noqa: PLR0913 -- all that a field has
+    form: Form,
+    read: Callable[[Value, str], Any],
+    name: str,
+    meaning: str,
+    source: str,
+    *,
+    since: str,
+) -> Field:
+    own = source or name
     return Field(
-        name,
-        Form.OBJECT,
-        meaning,
-        f"value.{name}",
-        since,
-        lambda _, value: value.pairs(name),
+        name, form, meaning, f"value.{own}", since, lambda _, value: read(value, own)
     )
 
 
 def record_key(name: str, meaning: str) -> Field:
     """Declare the key of the record itself."""
-    return Field(
-        name,
-        Form.DIGITS,
-        meaning,
-        "key",
-        OLDEST,
-        lambda record, _: str(record.number("key")),
-    )
+
+    def read(record: Record, _: Value) -> str:
+        return str(record.number("key"))
+
+    return Field(name, Form.DIGITS, meaning, "key", OLDEST, read)
 
 
 def identifier(meaning: str) -> Field:
@@ -148,22 +127,17 @@ def identifier(meaning: str) -> Field:
     return record_key("id", meaning)
 
 
-INTENT = Field(
-    "intent",
-    Form.TEXT,
-    "What happened, in the engine's word.",
-    "intent",
-    OLDEST,
-    lambda record, _: record.word("intent"),
-)
-TYPE = Field(
-    "type",
-    Form.TEXT,
-    "What it happened to, in the engine's word.",
-    "valueType",
-    OLDEST,
-    lambda record, _: record.word("valueType"),
-)
+def _word(name: str, meaning: str, source: str) -> Field:
+    """Declare a word of the record itself."""
+
+    def read(record: Record, _: Value) -> str:
+        return record.word(source)
+
+    return Field(name, Form.TEXT, meaning, source, OLDEST, read)
+
+
+INTENT = _word("intent", "What happened, in the engine's word.", "intent")
+TYPE = _word("type", "What it happened to, in the engine's word.", "valueType")
 
 PROCESS_DEFINITION_KEY = key("processDefinitionKey", "The deployed process.")
 PROCESS_DEFINITION_ID = text(

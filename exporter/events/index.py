@@ -15,74 +15,24 @@ INDEX_NAME_PARTS = 4
 LONGEST_INDEX_NAME = 255  # bytes, by Elasticsearch's own rule
 
 # As index names spell them, of brokers 8.5 to 8.10. Any other name may be newer.
-KNOWN_TYPES = frozenset(
-    {
-        "ad-hoc-sub-process-instruction",
-        "agent-definition",
-        "agent-history",
-        "agent-instance",
-        "async-request",
-        "authorization",
-        "batch-operation-chunk",
-        "batch-operation-creation",
-        "batch-operation-execution",
-        "batch-operation-initialization",
-        "batch-operation-lifecycle-management",
-        "batch-operation-partition-lifecycle",
-        "checkpoint",
-        "cluster-variable",
-        "command-distribution",
-        "compensation-subscription",
-        "conditional-evaluation",
-        "conditional-subscription",
-        "decision",
-        "decision-evaluation",
-        "decision-requirements",
-        "deployment",
-        "deployment-distribution",
-        "error",
-        "escalation",
-        "form",
-        "global-listener",
-        "global-listener-batch",
-        "group",
-        "identity-setup",
-        "incident",
-        "job",
-        "job-batch",
-        "job-metrics-batch",
-        "mapping-rule",
-        "message",
-        "message-batch",
-        "message-correlation",
-        "message-start-event-subscription",
-        "message-subscription",
-        "multi-instance",
-        "process",
-        "process-event",
-        "process-instance",
-        "process-instance-batch",
-        "process-instance-creation",
-        "process-instance-migration",
-        "process-instance-modification",
-        "process-instance-result",
-        "process-message-subscription",
-        "resource",
-        "resource-deletion",
-        "role",
-        "runtime-instruction",
-        "scale",
-        "signal",
-        "signal-subscription",
-        "tenant",
-        "timer",
-        "usage-metric",
-        "user",
-        "user-task",
-        "variable",
-        "variable-document",
-    }
-)
+NAMES = """
+ad-hoc-sub-process-instruction agent-definition agent-history agent-instance
+async-request authorization batch-operation-chunk batch-operation-creation
+batch-operation-execution batch-operation-initialization
+batch-operation-lifecycle-management batch-operation-partition-lifecycle checkpoint
+cluster-variable command-distribution compensation-subscription
+conditional-evaluation conditional-subscription decision decision-evaluation
+decision-requirements deployment deployment-distribution error escalation form
+global-listener global-listener-batch group identity-setup incident job job-batch
+job-metrics-batch mapping-rule message message-batch message-correlation
+message-start-event-subscription message-subscription multi-instance process
+process-event process-instance process-instance-batch process-instance-creation
+process-instance-migration process-instance-modification process-instance-result
+process-message-subscription resource resource-deletion role runtime-instruction
+scale signal signal-subscription tenant timer usage-metric user user-task variable
+variable-document
+"""
+KNOWN_TYPES = frozenset(NAMES.split())
 
 
 def reader(value_types: Iterable[str]) -> Callable[[bytes], str | None]:

@@ -12,7 +12,7 @@ from exporter.events import (
     Selection,
 )
 from exporter.events.fields import Form
-from exporter.events.variable import MOST_CHARACTERS
+from exporter.events.rest import MOST_CHARACTERS
 from tests import recorded
 from tests.records import a_record, line
 

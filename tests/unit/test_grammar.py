@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.events import CATALOG, DEFAULT, EVERYTHING, SelectionError
+from exporter.events.flow import USUAL
 from exporter.events.grammar import FORM, parse
-from exporter.events.step import USUAL
 
 KINDS = {each.name: [kind.name for kind in each.kinds] for each in CATALOG}
 ERRORS = (

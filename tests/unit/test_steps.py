@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exporter.events import EVERYTHING, Mapper, Selection
-from exporter.events.step import NEVER, OTHERS, USUAL
+from exporter.events.flow import NEVER, OTHERS, USUAL
 from tests import recorded
 from tests.records import a_record, line
 
