@@ -5,17 +5,16 @@ Here such a metric is declared, once; the others are in `exporter.operations.met
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from exporter.delivery import Cause, Outcome, State
-from exporter.operations.latency import Latencies, Latency
 from exporter.operations.view import BackendView
 
-Series = TypeVar("Series", Counter, Gauge)
+Series = TypeVar("Series", Counter, Gauge, Histogram)
 
 PREFIX = "app_integrations_exporter_"
 ATTEMPT_SECONDS = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
@@ -82,7 +81,7 @@ class DeliveryMetrics:
     states: Mapping[State, Gauge]
     causes: Mapping[Cause, Gauge]
     gauges: Mapping[str, Gauge]
-    latency: Latency = field(default_factory=lambda: Latency(LATENCY_SECONDS))
+    latency: Histogram
     trouble: Trouble | None = None
     """While it lasts."""
 
@@ -102,6 +101,7 @@ def of_deliveries(
     """Return the series of *backends*, all at zero, on *registry*."""
     counter = partial(_labelled, Counter, registry)
     gauge = partial(_labelled, Gauge, registry)
+    histogram = partial(_labelled, Histogram, registry)
     attempts = counter(
         "delivery_attempts_total",
         "Attempts to post a batch, by what became of them.",
@@ -115,7 +115,17 @@ def of_deliveries(
         "spool_lost_events_total",
         "Waiting events lost because the spool was full, as SPOOL_WHEN_FULL says.",
     )
-    seconds = _attempt_seconds(registry)
+    seconds = histogram(
+        "delivery_attempt_duration_seconds",
+        "Time from opening the request to its answer.",
+        buckets=ATTEMPT_SECONDS,
+    )
+    latency = histogram(
+        "delivery_latency_seconds",
+        "Time from the engine's record to the answer of the backend that took it, "
+        "by event.",
+        buckets=LATENCY_SECONDS,
+    )
     states = gauge(
         "delivery_breaker_state",
         "1 for the state that the breaker is in, else 0.",
@@ -127,44 +137,29 @@ def of_deliveries(
         "cause",
     )
     gauges = {name: gauge(name, about) for name, about, _ in GAUGES}
-    found = {
+    return {
         backend: DeliveryMetrics(
             attempts={each: attempts.labels(backend, each) for each in Outcome},
             delivered=delivered.labels(backend),
             buried=buried.labels(backend),
             lost=lost.labels(backend),
             attempt_seconds=seconds.labels(backend),
+            latency=latency.labels(backend),
             states={each: states.labels(backend, each) for each in State},
             causes={each: causes.labels(backend, each) for each in Cause},
             gauges={name: each.labels(backend) for name, each in gauges.items()},
         )
         for backend in backends
     }
-    registry.register(_latencies(found))
-    return found
 
 
 def _labelled(
-    kind: type[Series], registry: CollectorRegistry, name: str, about: str, *more: str
+    kind: type[Series],
+    registry: CollectorRegistry,
+    name: str,
+    about: str,
+    *more: str,
+    **options: Any,
 ) -> Series:
     """Return a metric of that *kind* with a label for the backend, and *more*."""
-    return kind(PREFIX + name, about, ["backend", *more], registry=registry)
-
-
-def _attempt_seconds(registry: CollectorRegistry) -> Histogram:
-    return Histogram(
-        PREFIX + "delivery_attempt_duration_seconds",
-        "Time from opening the request to its answer.",
-        ["backend"],
-        buckets=ATTEMPT_SECONDS,
-        registry=registry,
-    )
-
-
-def _latencies(found: Mapping[str, DeliveryMetrics]) -> Latencies:
-    return Latencies(
-        PREFIX + "delivery_latency_seconds",
-        "Time from the engine's record to the answer of the backend that took it, "
-        "by event.",
-        {backend: each.latency for backend, each in found.items()},
-    )
+    return kind(PREFIX + name, about, ["backend", *more], registry=registry, **options)

@@ -132,8 +132,10 @@ class DeliveryObserver:
         """Count events, and how long they took from the engine."""
         entries = batch.entries
         self._metrics.delivered.inc(len(entries))
-        moments = [event.timestamp for _, event in entries]
-        self._metrics.latency.observe(moments, round(self._wall() * 1000))
+        now = round(self._wall() * 1000)
+        for _, event in entries:
+            # The engine's clock may be ahead of ours, and a sum must never shrink.
+            self._metrics.latency.observe(max(0, now - event.timestamp) / 1000)
 
     def _remedy(self, answer: Answer) -> str:
         """Return what to do, with the names that this backend's settings have."""

@@ -14,6 +14,7 @@ from prometheus_client import Counter
 from exporter import __version__
 from exporter.delivery import Cause
 from exporter.operations.delivery_metrics import DeliveryMetrics
+from exporter.operations.latency import count_of, quantile
 from exporter.operations.metrics import Metrics
 from exporter.operations.view import BackendView, View, age_of
 from exporter.spool import Held, Spool
@@ -96,9 +97,9 @@ def _backend(view: BackendView, metrics: DeliveryMetrics, now: float) -> dict[st
         "waiting": _waiting(view.waiting, view.age_seconds)
         | {"lost_events": _count(metrics.lost)},
         "latency": {
-            "events": metrics.latency.count,
-            "p50_seconds": _rounded(metrics.latency.quantile(0.5)),
-            "p95_seconds": _rounded(metrics.latency.quantile(0.95)),
+            "events": count_of(metrics.latency),
+            "p50_seconds": _rounded(quantile(metrics.latency, 0.5)),
+            "p95_seconds": _rounded(quantile(metrics.latency, 0.95)),
         },
     }
 

@@ -181,6 +181,15 @@ def test_latency(observer, metrics):
     assert count(metrics, "delivery_latency_seconds_bucket", le="2.5") == 2
 
 
+def test_latency_of_an_event_from_the_future(observer, metrics):
+    """The engine's clock may be ahead of ours: the event took no time."""
+    batch = Batch([Entry(number, an_event(number)) for number in (0, 60_000)])
+    observer.attempted(an_attempt(Answer(200), batch=batch))
+
+    assert count(metrics, "delivery_latency_seconds_sum") == 2
+    assert count(metrics, "delivery_latency_seconds_bucket", le="0.005") == 1
+
+
 def test_trouble_is_kept_until_it_is_over(observer, metrics):
     """The last failure stays at hand as the log has it, until all is well again."""
     observer.attempted(an_attempt(Answer(503, detail="503 Service Unavailable")))
