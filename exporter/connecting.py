@@ -9,13 +9,7 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from exporter.delivery import (
-    Backend,
-    Credentials,
-    OAuth,
-    Transport,
-    open_transport,
-)
+from exporter.delivery import Backend, Credentials, OAuth, Transport, open_transport
 from exporter.musts import is_loopback
 from exporter.settings import Settings
 from exporter.settings_backend import BackendSettings

@@ -61,9 +61,7 @@ def _read(env: FileAwareEnv, declared: Declared) -> object:
     read: Callable[..., Any] = env.int if declared.kind is int else env.str
     try:
         value = read(
-            variable,
-            validate=declared.must,
-            error_messages={"invalid": right},
+            variable, validate=declared.must, error_messages={"invalid": right}
         )
     except EnvValidationError:
         name, wrong, why = variable, f"is {declared.shown(text)!r}", ""

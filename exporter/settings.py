@@ -12,12 +12,7 @@ from typing import Any, NamedTuple
 from urllib.request import getproxies_environment
 
 from exporter import musts
-from exporter.declaration import (
-    PREFIX,
-    MistakeError,
-    declared_in,
-    setting,
-)
+from exporter.declaration import PREFIX, MistakeError, declared_in, setting
 from exporter.errors import ConfigError
 from exporter.events import ONLY_BACKEND, dropped_in
 from exporter.musts import one_of, readable, whole

@@ -130,8 +130,6 @@ class BackendSettings(TransportSettings):
     def selection(self) -> Selection:
         """What it gets."""
         filters = Filters(
-            Filter(self.process_ids),
-            Filter(self.tenant_ids),
-            Filter(self.element_ids),
+            Filter(self.process_ids), Filter(self.tenant_ids), Filter(self.element_ids)
         )
         return Selection(self.events, filters)

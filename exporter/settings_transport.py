@@ -63,31 +63,19 @@ class TransportSettings(Readable):
         own=True,
     )
     oauth_client_id: str = setting(
-        "",
-        musts.CREDENTIAL,
-        "Who fetches them: the id of a client.",
-        own=True,
+        "", musts.CREDENTIAL, "Who fetches them: the id of a client.", own=True
     )
     oauth_client_secret: str = setting(
         "", musts.CREDENTIAL, "The secret of that client.", secret=True
     )
     oauth_audience: str = setting(
-        "",
-        musts.CREDENTIAL,
-        "The audience to ask a token for.",
-        own=True,
+        "", musts.CREDENTIAL, "The audience to ask a token for.", own=True
     )
     oauth_scope: str = setting(
-        "",
-        musts.CREDENTIAL,
-        "The scopes to ask for, separated by blanks.",
-        own=True,
+        "", musts.CREDENTIAL, "The scopes to ask for, separated by blanks.", own=True
     )
     oauth_resource: str = setting(
-        "",
-        musts.CREDENTIAL,
-        "The resource to ask a token for.",
-        own=True,
+        "", musts.CREDENTIAL, "The resource to ask a token for.", own=True
     )
     oauth_connect_timeout_ms: int = setting(
         5000, whole(1), "How long connecting to that server may take."

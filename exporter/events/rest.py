@@ -172,9 +172,7 @@ TIMER = EventType(
 FAILED = (
     text("failedDecisionId", "The decision that failed: this one, or one it needs."),
     text(
-        "failureMessage",
-        "Why it did, which may hold data.",
-        "evaluationFailureMessage",
+        "failureMessage", "Why it did, which may hold data.", "evaluationFailureMessage"
     ),
 )
 

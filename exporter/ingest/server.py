@@ -19,13 +19,7 @@ from exporter.events import Mapper
 from exporter.ingest import answers
 from exporter.ingest.refusals import RefusedError, check
 from exporter.ingest.upload import Uploads
-from exporter.spool import (
-    Accepted,
-    Spool,
-    SpoolFailedError,
-    SpoolFullError,
-    Unreadable,
-)
+from exporter.spool import Accepted, Spool, SpoolFailedError, SpoolFullError, Unreadable
 
 OPTIONS = {
     # Longer than any pause of a broker: a race with its next request costs an attempt.

@@ -18,12 +18,7 @@ from exporter.operations.guard import guard, reply
 from exporter.operations.metrics import Metrics
 from exporter.operations.status import status_of
 from exporter.operations.view import View
-from exporter.spool import (
-    Spool,
-    SpoolDamagedError,
-    SpoolFailedError,
-    SpoolLostError,
-)
+from exporter.spool import Spool, SpoolDamagedError, SpoolFailedError, SpoolLostError
 
 WRITER_SECONDS = 5.0
 

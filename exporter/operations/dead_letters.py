@@ -169,8 +169,7 @@ def _ids(values: Any) -> list[int]:
         )
     if len(values) > MOST_IDS:
         raise InputError(
-            f"ids has {len(values)} numbers",
-            remedy=f"Send at most {MOST_IDS} at once",
+            f"ids has {len(values)} numbers", remedy=f"Send at most {MOST_IDS} at once"
         )
     return list(values)
 

@@ -32,11 +32,7 @@ ANSWERS = ("200", *REFUSALS, OTHER)
 BULK_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5)
 
 GAUGES: tuple[tuple[str, str, Callable[[View], float]], ...] = (
-    (
-        "spool_dead_letters",
-        "Dead letters kept.",
-        lambda view: view.spool.dead.rows,
-    ),
+    ("spool_dead_letters", "Dead letters kept.", lambda view: view.spool.dead.rows),
     (
         "spool_dead_letter_bytes",
         "Bytes of dead letters kept.",

@@ -61,10 +61,7 @@ def status_of(
         "uptime_seconds": _rounded(max(0.0, now - metrics.started)),
         "backends": backends,
         "spool": _spool(view.spool)
-        | {
-            "full": view.spool.full,
-            "hours_left": _rounded(view.seconds_left / HOUR),
-        },
+        | {"full": view.spool.full, "hours_left": _rounded(view.seconds_left / HOUR)},
         "ingest": {
             "hindrance": hindrance,
             "answers": _counts(metrics.answers),
