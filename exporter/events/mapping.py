@@ -45,6 +45,11 @@ class Mapper:
         is read is shown to *watch*.
         """
         self._selections = selections or {ONLY_BACKEND: Selection()}
+        self._watching = {
+            name: selection
+            for name, selection in self._selections.items()
+            if selection.may_lose
+        }
         self._dropped = frozenset(dropped)
         self._watch = watch
         self._inner = [name.split(".", 1) for name in dropped if "." in name]
@@ -78,7 +83,7 @@ class Mapper:
         }
         watched = {
             name: rule
-            for name, selection in self._selections.items()
+            for name, selection in self._watching.items()
             if (rule := selection.watched(record))
         }
         # A record is of one kind for all of them.

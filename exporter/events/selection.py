@@ -68,6 +68,11 @@ class Selection:
             return rule
         return rule if self._filters.let_pass(rule.type, record.value) else None
 
+    @property
+    def may_lose(self) -> bool:
+        """Whether a migration may take anything away from the filters."""
+        return self._filters is not None and self._filters.may_lose
+
     def watched(self, record: Record) -> Rule | None:
         """Return the rule of what a migration may take away from the filters."""
         if self._filters is None or not self._filters.may_lose:
