@@ -156,7 +156,7 @@ def load() -> Settings:
         if not wrong:
             files = files_of(OF_BACKEND) | files_of(of_backend(name))
             backends[name] = BackendSettings(files=files, prefix=prefix_of(name), **own)
-    mistakes += [*at_last, *_conflicts(values)]
+    mistakes += [*at_last, *map(str, _conflicts(values))]
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(files=files_of(OF_SERVICE), backends=backends, **values)
@@ -191,34 +191,25 @@ def only(*names: str) -> dict[str, Any]:
     return values
 
 
-def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
+def _conflicts(values: Mapping[str, Any]) -> Iterator[MistakeError]:
     """Yield what is wrong between settings that are right by themselves."""
     if values.get("ingest_port") == values.get("admin_port") not in (None, 0):
-        mistake = MistakeError(
-            f"{PREFIX}ADMIN_PORT",
-            f"is {values['admin_port']}, like {PREFIX}INGEST_PORT",
-            "another one",
-        )
-        yield str(mistake)
+        wrong = f"is {values['admin_port']}, like {PREFIX}INGEST_PORT"
+        yield MistakeError(f"{PREFIX}ADMIN_PORT", wrong, "another one")
     host = values.get("ingest_host", "localhost")
     username, password = values.get("ingest_username"), values.get("ingest_password")
     if username is None or password is None:
         return
     if bool(username) != bool(password):
-        mistake = MistakeError(
-            f"{PREFIX}INGEST_USERNAME",
-            f"and {PREFIX}INGEST_PASSWORD belong together",
-            "both set, or neither",
-        )
-        yield str(mistake)
+        wrong = f"and {PREFIX}INGEST_PASSWORD belong together"
+        yield MistakeError(f"{PREFIX}INGEST_USERNAME", wrong, "both set, or neither")
     elif not username and not musts.is_loopback(host):
-        mistake = MistakeError(
+        yield MistakeError(
             f"{PREFIX}INGEST_HOST",
             f"is {host!r}, which others reach, while {PREFIX}INGEST_USERNAME and "
             f"{PREFIX}INGEST_PASSWORD are not set",
             "127.0.0.1 unless they are",
         )
-        yield str(mistake)
 
 
 def effective(settings: Settings) -> dict[str, str | int]:

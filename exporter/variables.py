@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from itertools import chain
 
-from exporter.connector import OWN, notice
+from exporter.connector import OWN
 from exporter.declaration import PREFIX, SERVICE_LINK
 from exporter.settings import DECLARED, SettingsError, only
 from exporter.settings_backend import names_in
@@ -26,11 +26,6 @@ IGNORED = {
 def ignored() -> dict[str, str]:
     """Return the variables of this environment that are no mistake, and do nothing."""
     return {name: why for name, why in IGNORED.items() if name in os.environ}
-
-
-def shared() -> str:
-    """Return what to say where Camunda's connector has this environment, too."""
-    return notice(os.environ)
 
 
 def unknown() -> list[str]:

@@ -122,11 +122,6 @@ def record_key(name: str, meaning: str) -> Field:
     return Field(name, Form.DIGITS, meaning, "key", OLDEST, read)
 
 
-def identifier(meaning: str) -> Field:
-    """Declare what every event has first."""
-    return record_key("id", meaning)
-
-
 def _word(name: str, meaning: str, source: str) -> Field:
     """Declare a word of the record itself."""
 
@@ -139,10 +134,17 @@ def _word(name: str, meaning: str, source: str) -> Field:
 INTENT = _word("intent", "What happened, in the engine's word.", "intent")
 TYPE = _word("type", "What it happened to, in the engine's word.", "valueType")
 
+
+def head(meaning: str) -> tuple[Field, Field, Field]:
+    """Declare the first fields of every event; *meaning* is that of its id."""
+    return record_key("id", meaning), INTENT, TYPE
+
+
 PROCESS_DEFINITION_KEY = key("processDefinitionKey", "The deployed process.")
 PROCESS_DEFINITION_ID = text(
     "processDefinitionId", "The id of the process in its model.", "bpmnProcessId"
 )
+OF_PROCESS = (PROCESS_DEFINITION_KEY, PROCESS_DEFINITION_ID)
 PROCESS_DEFINITION_VERSION = key(
     "processDefinitionVersion", "The version of the deployed process."
 )
@@ -151,6 +153,7 @@ ELEMENT_ID = text("elementId", "The id of the element in the model.")
 ELEMENT_INSTANCE_KEY = key(
     "elementInstanceKey", "The element's instance: another one each time it is reached."
 )
+OF_ELEMENT = (ELEMENT_ID, ELEMENT_INSTANCE_KEY)
 TENANT_ID = text("tenantId", "The tenant, `<default>` where there are none.")
 
 

@@ -2,18 +2,17 @@
 
 from exporter.events.event_type import Brackets, EventType, Kind
 from exporter.events.fields import (
-    ELEMENT_ID,
     ELEMENT_INSTANCE_KEY,
-    INTENT,
+    OF_ELEMENT,
+    OF_PROCESS,
     OLDEST,
     PROCESS_DEFINITION_ID,
     PROCESS_DEFINITION_KEY,
     PROCESS_INSTANCE_KEY,
     TENANT_ID,
-    TYPE,
     Field,
     Form,
-    identifier,
+    head,
     key,
     moment,
     number,
@@ -30,9 +29,7 @@ VARIABLE = EventType(
     "A variable of a process instance or of an element in it. Values may be personal "
     "data, so the names have to be listed; `[*]` is all of them.",
     fields=(
-        identifier("The variable's key: the same for all events of a variable."),
-        INTENT,
-        TYPE,
+        *head("The variable's key: the same for all events of a variable."),
         text("name", "Its name."),
         Field(
             "value",
@@ -51,8 +48,7 @@ VARIABLE = EventType(
             lambda _, value: len(value.text("value")) > MOST_CHARACTERS,
         ),
         key("scopeKey", "The instance of the process or the element that has it."),
-        PROCESS_DEFINITION_KEY,
-        PROCESS_DEFINITION_ID,
+        *OF_PROCESS,
         PROCESS_INSTANCE_KEY,
         TENANT_ID,
     ),
@@ -73,9 +69,7 @@ MESSAGE = EventType(
     "MESSAGE",
     "A message that was published, without its variables.",
     fields=(
-        identifier("The message's key: the same for all events of a message."),
-        INTENT,
-        TYPE,
+        *head("The message's key: the same for all events of a message."),
         text("messageName", "Its name.", "name"),
         CORRELATION_KEY,
         text("messageId", "What keeps it from being published twice."),
@@ -102,17 +96,14 @@ MESSAGE_SUBSCRIPTION = EventType(
     "An element of a process instance that waits for a message, without what the "
     "message brings along.",
     fields=(
-        identifier("The subscription's key: the same for all of its events."),
-        INTENT,
-        TYPE,
+        *head("The subscription's key: the same for all of its events."),
         text("messageName", "The message's name."),
         CORRELATION_KEY,
         key("messageKey", "The message that has arrived."),
         PROCESS_DEFINITION_KEY._replace(since="8.9"),
         PROCESS_DEFINITION_ID,
         PROCESS_INSTANCE_KEY,
-        ELEMENT_ID,
-        ELEMENT_INSTANCE_KEY,
+        *OF_ELEMENT,
         TENANT_ID,
     ),
     kinds=(
@@ -130,9 +121,7 @@ SIGNAL = EventType(
     "A signal for whoever waits for it, without its variables. Every partition of a "
     "cluster tells of it, with the same `id`.",
     fields=(
-        identifier("The signal's key."),
-        INTENT,
-        TYPE,
+        *head("The signal's key."),
         text("signalName", "Its name."),
         TENANT_ID,
     ),
@@ -148,9 +137,7 @@ TIMER = EventType(
     "TIMER",
     "A timer of an element. One that starts process instances has none itself.",
     fields=(
-        identifier("The timer's key: the same for all events of a timer."),
-        INTENT,
-        TYPE,
+        *head("The timer's key: the same for all events of a timer."),
         moment("dueAt", "When it is due.", "dueDate"),
         number("repetitions", "How often it will be due; -1 is without end."),
         PROCESS_DEFINITION_KEY,
@@ -182,19 +169,15 @@ DECISION = EventType(
     "The evaluation of a decision, by a business rule task or by itself, without what "
     "went in.",
     fields=(
-        identifier("The evaluation's key."),
-        INTENT,
-        TYPE,
+        *head("The evaluation's key."),
         key("decisionKey", "The deployed decision."),
         text("decisionId", "Its id in the model."),
         text("decisionName", "Its name in the model."),
         key("decisionVersion", "Its version."),
         text("decisionOutput", "What came out, as JSON text, which may hold data."),
-        PROCESS_DEFINITION_KEY,
-        PROCESS_DEFINITION_ID,
+        *OF_PROCESS,
         PROCESS_INSTANCE_KEY,
-        ELEMENT_ID,
-        ELEMENT_INSTANCE_KEY,
+        *OF_ELEMENT,
         TENANT_ID,
     ),
     kinds=(
@@ -211,9 +194,7 @@ ESCALATION = EventType(
     "ESCALATION",
     "An escalation that an element threw.",
     fields=(
-        identifier("The escalation's key."),
-        INTENT,
-        TYPE,
+        *head("The escalation's key."),
         text("escalationCode", "Its code."),
         text("throwElementId", "The id of the element that threw it."),
         text("catchElementId", "The id of the element that caught it."),
@@ -236,11 +217,8 @@ PROCESS = EventType(
     "A process that can be started, without its model. Every partition of a cluster "
     "tells of it, with the same `id`.",
     fields=(
-        identifier("The key of the deployed process."),
-        INTENT,
-        TYPE,
-        PROCESS_DEFINITION_KEY,
-        PROCESS_DEFINITION_ID,
+        *head("The key of the deployed process."),
+        *OF_PROCESS,
         VERSION,
         text("versionTag", "The tag of that version in the model.", since="8.6"),
         text("resourceName", "The file it was deployed as."),

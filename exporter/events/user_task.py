@@ -7,19 +7,15 @@ part of the format.
 
 from exporter.events.event_type import EventType, Kind
 from exporter.events.fields import (
-    ELEMENT_ID,
-    ELEMENT_INSTANCE_KEY,
-    INTENT,
+    OF_ELEMENT,
+    OF_PROCESS,
     OLDEST,
-    PROCESS_DEFINITION_ID,
-    PROCESS_DEFINITION_KEY,
     PROCESS_DEFINITION_VERSION,
     PROCESS_INSTANCE_KEY,
     TENANT_ID,
-    TYPE,
     Field,
     Form,
-    identifier,
+    head,
     instant,
     items,
     key,
@@ -62,9 +58,7 @@ USER_TASK = EventType(
     "A Camunda user task (`zeebe:userTask` in the model). Job-based ones are jobs of "
     "the type `io.camunda.zeebe:userTask`.",
     fields=(
-        identifier("The task's key: the same for all events of a task."),
-        INTENT,
-        TYPE,
+        *head("The task's key: the same for all events of a task."),
         key("userTaskKey", "The task's key, once more."),
         items("tags", "Tags of the process instance.", since="8.9"),
         pairs("customHeaders", "The task's headers in the model."),
@@ -86,12 +80,10 @@ USER_TASK = EventType(
             "`2026-12-24T00:00:00+01:00[Europe/Berlin]`.",
         ),
         text("followUpDate", "When to look again, written likewise."),
-        PROCESS_DEFINITION_KEY,
-        PROCESS_DEFINITION_ID,
+        *OF_PROCESS,
         PROCESS_DEFINITION_VERSION,
         PROCESS_INSTANCE_KEY,
-        ELEMENT_ID,
-        ELEMENT_INSTANCE_KEY,
+        *OF_ELEMENT,
         TENANT_ID,
     ),
     kinds=(

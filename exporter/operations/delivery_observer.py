@@ -64,13 +64,10 @@ class DeliveryObserver:
         self._metrics.attempt_seconds.observe(attempt.seconds)
         if outcome is Outcome.DELIVERED:
             self._delivered(attempt.batch)
-            if not attempt.aside:
-                self._metrics.trouble = None
-            if (
-                self._complained
-                and not attempt.aside
-                and self._news.is_over("delivery")
-            ):
+            if attempt.aside:
+                return
+            self._metrics.trouble = None
+            if self._complained and self._news.is_over("delivery"):
                 self._complained = False
                 log.info("the backend accepts events again", extra=self._named)
             return
