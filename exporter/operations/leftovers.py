@@ -33,6 +33,7 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
             return None
         return (problem if broker else warning)(error.problem, error.remedy)
     where = f" --broker {broker}" if broker else ""
+    tenants = listed.get(name, {"": set()})
     findings = [
         judge(
             named(name, tenant),
@@ -40,10 +41,13 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
             configured=configured,
             where=f"{where} --physical-tenant {tenant}" if tenant else where,
         )
-        for tenant, statuses in sorted(listed.get(name, {"": set()}).items())
+        for tenant, statuses in sorted(tenants.items())
     ]
     wrong = (each for each in findings if each.level is not Level.OK)
-    return next(wrong, findings[0])
+    if found := next(wrong, None):
+        return found
+    statuses = set().union(*tenants.values())
+    return judge(name, statuses, configured=configured, where=where)
 
 
 def judge(
@@ -69,4 +73,12 @@ def judge(
             f"The broker has {name} disabled: it sends nothing",
             f"Enable it: app-integrations-exporter enable{where}",
         )
-    return ok(f"The broker keeps nothing for an exporter {name} that is gone")
+    if configured and statuses:
+        return ok(f"The broker exports to {name}")
+    if configured:
+        return warning(
+            f"The broker has no exporter {name}: it sends nothing",
+            "Give it the variables that `app-integrations-exporter broker-environment` "
+            "prints, and restart it, unless its exporter has another id",
+        )
+    return ok(f"The broker keeps nothing for {name}")

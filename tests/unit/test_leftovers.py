@@ -103,9 +103,27 @@ async def test_in_use(broker, check, monkeypatch, tmp_path, suffix):
     monkeypatch.setenv(f"APP_INTEGRATIONS_URL{suffix}", value)
     broker.exporters[NAME] = "ENABLED"
 
-    ((level, _, _),) = await check()
+    assert await check() == [("ok", "The broker exports to appintspool", "")]
 
-    assert level == "ok"
+
+async def test_in_use_by_every_physical_tenant(broker, check, monkeypatch):
+    """One finding is about all physical tenants while nothing is wrong in any."""
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
+    broker.exporters[NAME] = {"default": "ENABLED", "red": "ENABLED"}
+
+    assert await check() == [("ok", "The broker exports to appintspool", "")]
+
+
+@pytest.mark.usefixtures("broker")
+async def test_variables_never_set(check, monkeypatch):
+    """A broker that was never told to export is a warning, with what to do."""
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
+
+    ((level, text, remedy),) = await check()
+
+    assert level == "warning"
+    assert text == "The broker has no exporter appintspool: it sends nothing"
+    assert "`app-integrations-exporter broker-environment`" in remedy
 
 
 @pytest.mark.parametrize("exporters", [{}, {NAME: "DISABLED"}, {"other": "ENABLED"}])
