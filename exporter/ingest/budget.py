@@ -1,9 +1,9 @@
 """
 The memory that all requests in progress share.
 
-A request holds more and more while its body arrives. Without room it waits, unread, so
-that its client stops sending. The oldest large one never waits, so somebody always gets
-on. Small ones have some room that no large one may take.
+A request holds more memory while its body arrives. Without room it isn't read on, so its
+client stops sending. The oldest large request never waits, so one request always makes
+progress. Some room is reserved for small requests.
 """
 
 import asyncio
@@ -14,23 +14,23 @@ from exporter.errors import ExporterError
 
 MIB = 1024 * 1024
 SIZE, RESERVED = 64 * MIB, 16 * MIB
-"""Room for all, and for small ones besides."""
+"""Bytes for all requests, and additional bytes for small ones."""
 SMALL = 256 * 1024
 WAIT_SECONDS = 20.0
 """Less than a broker waits for an answer (30 s)."""
 MOST_WAITING = 64
-"""Each has a connection with a buffer that isn't counted."""
+"""Each waiting request has a buffer of its connection that isn't counted."""
 
 
 class BusyError(ExporterError):
     """There was no room for a request in time."""
 
     def __init__(self) -> None:
-        """Say what a broker's operator needs to know."""
+        """Tell the broker's operator what to do."""
         super().__init__(
             "Too many large requests are in progress",
             remedy="Nothing is lost: the broker sends this one again. If it lasts, "
-            "lower bulk.memoryLimit of its exporter, or look who else sends here",
+            "lower bulk.memoryLimit of its exporter, or find out which other clients send here",
         )
 
 
@@ -41,19 +41,19 @@ class Share:
 
 
 class Budget:
-    """Room for requests; for the loop's thread alone."""
+    """Room for requests; used by the loop's thread only."""
 
     def __init__(self, size: int = SIZE, reserved: int = RESERVED) -> None:
-        """Let all hold *size* bytes, and small ones *reserved* bytes more."""
+        """Give all requests *size* bytes, and small ones *reserved* bytes more."""
         self._size, self._reserved = size, reserved
         self._held = self._waiting = 0
         self._large: dict[Share, None] = {}
-        """Those that are no longer small, oldest first."""
+        """Requests that are no longer small, oldest first."""
         self._freed = asyncio.Event()
 
     @contextmanager
     def share(self) -> Iterator[Share]:
-        """Yield what holds nothing yet, and take back what it holds after the block."""
+        """Yield an empty share; after the block, release the bytes it holds."""
         share = Share()
         try:
             yield share
@@ -64,7 +64,7 @@ class Budget:
             self._freed = asyncio.Event()
 
     async def hold(self, share: Share, size: int) -> None:
-        """Let *share* hold *size* bytes as soon as there is room; or `BusyError`."""
+        """Let *share* hold *size* bytes once there is room; raise `BusyError` if not."""
         if size > SMALL:
             self._large.setdefault(share)
         if not self._fits(share, size):
@@ -83,6 +83,9 @@ class Budget:
         share.size = size
 
     def _fits(self, share: Share, size: int) -> bool:
-        limit = self._size + (self._reserved if size <= SMALL else 0)
-        fits = self._held - share.size + size <= limit
-        return fits or next(iter(self._large), None) is share
+        others = self._held - share.size
+        if others + size <= self._size or next(iter(self._large), None) is share:
+            return True
+        # However much the oldest large one holds, and for however long.
+        large = sum(each.size for each in self._large)
+        return size <= SMALL and others - large + size <= self._reserved

@@ -75,6 +75,16 @@ async def test_small_ones_have_room_of_their_own(shared, share):
     await task
 
 
+async def test_small_ones_beside_a_huge_one(shared, share):
+    """The oldest large one, which never waits, takes nothing of their room either."""
+    (huge, _), (small, _), (other, _), (last, _) = (share() for _ in range(4))
+    await shared.hold(huge, 10 * LARGE)
+
+    await asyncio.wait_for(shared.hold(small, SMALL), timeout=5)
+    await asyncio.wait_for(shared.hold(other, SMALL), timeout=5)
+    await waiting(shared.hold(last, SMALL))
+
+
 async def test_what_waits_too_long(shared, share, monkeypatch):
     """Nobody waits for ever, and what waited in vain holds nothing."""
     monkeypatch.setattr(budget, "WAIT_SECONDS", 0.01)
