@@ -1,8 +1,8 @@
 """
-Names that Camunda's App Integrations connector reads, too.
+Variables that Camunda's App Integrations connector reads, too.
 
-Where one environment configures both, what only the connector knows is left alone, and
-a name of both is ours unless it can't be.
+One environment may configure both. Variables that only the connector reads are left
+alone. A variable of both is read here, unless only the connector can use its value.
 """
 
 from collections.abc import Mapping
@@ -16,26 +16,26 @@ OWN = (
     f"{OAUTH}SCOPES",
     f"{OAUTH}TOKEN_ENDPOINT",
 )
-"""What only the connector reads."""
+"""Variables that only the connector reads."""
 API_KEY, CLUSTER_ID = f"{PREFIX}API_KEY", f"{PREFIX}CLUSTER_ID"
 CLIENT = tuple(OAUTH + name for name in ("AUDIENCE", "CLIENT_ID", "CLIENT_SECRET"))
 SERVER = f"{OAUTH}AUTHORIZATION_SERVER_URL"
-"""What only we read, of all that belongs to OAuth."""
+"""The only variable of OAuth that the connector doesn't read."""
 
 
 def not_ours(environ: Mapping[str, str]) -> list[str]:
-    """Return the variables of both that can only be the connector's."""
+    """Return the shared variables that only the connector can mean."""
     if not _set(environ, *OWN):
         return []
     if _set(environ, f"{PREFIX}BACKENDS", f"{PREFIX}BACKENDS_FILE"):
-        return _set(environ, API_KEY, *CLIENT)  # ours have a backend's name in theirs
+        return _set(environ, API_KEY, *CLIENT)  # each backend's own has its name in it
     if _set(environ, SERVER, f"{SERVER}_FILE"):
         return _set(environ, API_KEY)
     return _set(environ, *CLIENT)
 
 
 def notice(environ: Mapping[str, str]) -> str:
-    """Return what to say of the connector's names, if there are some; no values."""
+    """Return a sentence about the connector's variables, without values; or ""."""
     if not (own := _set(environ, *OWN)):
         return ""
     theirs = not_ours(environ)

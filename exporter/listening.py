@@ -1,8 +1,8 @@
 """
 Serve HTTP for as long as a block lasts.
 
-Clients who send nothing, or a head without an end, or a body that nobody wants, cost
-next to nothing: their connections are closed.
+A client that sends nothing, a head without an end or an unwanted body costs almost
+nothing: its connection is closed.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ FINISH_SECONDS = 5.0
 HEAD_SECONDS = 30.0
 LARGEST_HEAD = 64 * 1024
 MOST_STRANGERS = 256
-"""Connections that sent no whole head yet; the oldest of more is closed."""
+"""Connections without a complete head, at most; beyond that the oldest is closed."""
 UNWANTED_BYTES = 256 * 1024
-"""What is read of a body that nobody wants, so that its connection can be kept."""
+"""Bytes of an unwanted body that are read, so that its connection can be kept."""
 UNWANTED_SECONDS = 1.0
 
 REMEDIES = {
@@ -52,23 +52,23 @@ class PortError(ExporterError):
 
 
 class Connection(web.RequestHandler):
-    """A connection that ends when a head takes too long or too much."""
+    """A connection that is closed when a head is too slow or too large."""
 
     __slots__ = ("_broken", "_head", "_late", "_strangers")
 
     def __init__(
         self, server: web.Server, strangers: dict["Connection", None], **options: Any
     ) -> None:
-        """Be one of *strangers* until a whole head has come."""
+        """Stay one of *strangers* until a complete head has arrived."""
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._strangers = strangers
         self._late: asyncio.TimerHandle | None = None
         self._head = 0
-        """Bytes of a head that isn't whole."""
+        """Bytes of the incomplete head."""
         self._broken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Give the first head its time, and the oldest stranger's place."""
+        """Limit the time of the first head; close the oldest stranger if needed."""
         super().connection_made(transport)
         self._late = self._loop.call_later(HEAD_SECONDS, self.force_close)
         if len(self._strangers) >= MOST_STRANGERS:
@@ -76,18 +76,18 @@ class Connection(web.RequestHandler):
         self._strangers[self] = None
 
     def data_received(self, data: bytes) -> None:
-        """Look whether this ends a head or is a part of one."""
+        """Apply the limits of heads to *data*."""
         if self._broken:
             return
         requests = self._request_count
         super().data_received(data)
         newest = self._messages[-1][0] if self._messages else None
         if error := getattr(newest, "exc", None):
-            # What comes now would be an error again and again, and the frames in each
-            # traceback hold it until the garbage collector comes.
+            # Every later chunk would raise again, and the frames of each traceback hold
+            # that chunk until the garbage collector runs.
             error.with_traceback(None)
             self._broken = True
-            # An answer has its time; nothing else ends a body that isn't whole.
+            # Leave time for the answer; nothing else ends an incomplete body.
             self._loop.call_later(UNWANTED_SECONDS, self.force_close)
         if self._request_count > requests:
             self._forget()
@@ -100,7 +100,7 @@ class Connection(web.RequestHandler):
                 self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Be no stranger any more."""
+        """Remove it from the strangers."""
         self._forget()
         super().connection_lost(exc)
 
@@ -114,7 +114,7 @@ class Connection(web.RequestHandler):
 
 @web.middleware
 async def _spare(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer, and read no more than a small rest of a body that nobody wants."""
+    """Answer, then read at most a small rest of an unwanted body."""
     response = await handler(request)
     left = UNWANTED_BYTES - (request.content_length or 0)
     try:
@@ -143,7 +143,7 @@ async def listening(
     **options: Any,
 ) -> AsyncIterator[int]:
     """
-    Serve *app*, and yield the port; behind the block requests under way are finished.
+    Serve *app* and yield the port; after the block, finish requests in progress.
 
     Port 0 is any free one. Raises `PortError`, which tells what to change by *names*:
     those of the settings, or options, that *host* and *port* come from.

@@ -29,7 +29,7 @@ def ignored() -> dict[str, str]:
 
 
 def unknown() -> list[str]:
-    """Return a sentence for each variable with our prefix that is no setting."""
+    """Return a sentence for each variable with our prefix that isn't a setting."""
     backends = _backends()
     declared = [*DECLARED, *chain.from_iterable(map(of_backend, backends or ()))]
     known = [each.variable.removeprefix(PREFIX) for each in declared]

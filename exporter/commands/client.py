@@ -69,7 +69,7 @@ class UnreachableError(ExporterError):
 
 
 class ServiceError(ExporterError):
-    """The answer is that it can't be done, and why."""
+    """The admin port answered with an error."""
 
 
 class AdminPort:
@@ -78,7 +78,7 @@ class AdminPort:
     def __init__(
         self, found: Whereabouts, session: aiohttp.ClientSession, token: str
     ) -> None:
-        """Ask through *session*; a *token* is that of this command's own port."""
+        """Ask through *session*; *token* belongs to this command's own port, if any."""
         self._directory = found.spool_dir.absolute()
         self._port = found.admin_port
         self.url = address(found.admin_host, found.admin_port)
@@ -207,7 +207,7 @@ async def admin_port(found: Whereabouts) -> AsyncIterator[AdminPort]:
 
 
 def _app(spool: Spool, cluster_id: str, token: str) -> web.Application:
-    """Return what answers while no service holds *spool*."""
+    """Return the routes that a command serves while no service holds *spool*."""
 
     async def show_status(_: web.Request) -> web.Response:
         oldest = {name: await spool.oldest(name) for name in spool.outboxes}

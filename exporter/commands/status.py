@@ -1,7 +1,7 @@
 """
 `status`: is it delivering, and if not, why and what to do.
 
-While no service runs, it is told what waits.
+While no service runs, it shows what waits in the spool.
 """
 
 import argparse

@@ -28,11 +28,7 @@ MAKE_ROOM = (
     "APP_INTEGRATIONS_SPOOL_MAX_BYTES"
 )
 MINUTE, HOUR, DAY = 60, 3600, 86400
-UNITS = (
-    (DAY, "d", HOUR, "h"),
-    (HOUR, "h", MINUTE, "min"),
-    (MINUTE, "min", 1, "s"),
-)
+UNITS = ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min"), (MINUTE, "min", 1, "s"))
 
 Status = Mapping[str, Any]
 

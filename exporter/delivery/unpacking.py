@@ -1,4 +1,4 @@
-"""Bodies of answers that were compressed, though nobody asked for that. Pure."""
+"""Unpack bodies of answers that were compressed without being asked for. Pure."""
 
 import zlib
 

@@ -1,8 +1,8 @@
 """
-Have a broker let go of an exporter, or export to it again, and see that through.
+Have a broker release an exporter, or export to it again, and wait until that is done.
 
 A broker remembers its exporters in the configuration of the cluster, and keeps its log
-until each of them has got it. What it takes to be released from that:
+until each of them has received it. How an exporter is released:
 
 - Disabled, an exporter gets nothing and holds nothing up, in every version from 8.6 on.
   It stays in the list, without its variables, too, and disabled when they come back;
@@ -56,7 +56,7 @@ def releasing(
     deletable: bool = True,
 ) -> Step:
     """
-    Return what releases the log from an exporter that is listed with *statuses*.
+    Return the next step to release the log from an exporter with *statuses*.
 
     *accepted* was asked for and may not be done yet; what the broker has refused to
     delete is not *deletable*.
@@ -79,7 +79,7 @@ def enabling(
     *,
     deletable: bool = True,  # noqa: ARG001 -- as `releasing` has it
 ) -> Step:
-    """Return what enables an exporter; without its variables it can't be."""
+    """Return the next step to enable an exporter that has *statuses*."""
     if "CONFIG_NOT_FOUND" in statuses or set(statuses) == {"ENABLED"}:
         return Step.NOTHING
     if "DISABLED" in statuses and Step.ENABLE not in accepted:
@@ -120,7 +120,7 @@ async def change(
 
 
 class _Change:
-    """What was asked for so far, and what was answered."""
+    """One change: the requests so far, and their answers."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class _Change:
         self._deletable = True
 
     async def go_on(self) -> Changed | None:
-        """Look, and do the next step; return the end of it if there is no more."""
+        """Do the next step; return the result if no step is left."""
         listed, name = await self._actuator.exporters(), self.done.exporter
         if name not in listed:
             name = next((x for x in listed if x.lower() == name.lower()), name)
@@ -166,7 +166,7 @@ class _Change:
         else:
             raise ActuatorError(
                 f"The broker doesn't {step} {name}: {reply}",
-                remedy="Its log says more; mend that, and run this again",
+                remedy="The broker's log says why: fix that, and run this again",
             )
 
 

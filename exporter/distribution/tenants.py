@@ -1,5 +1,5 @@
 """
-Physical tenants, which brokers have from 8.10 on: what makes each of them export to us.
+The variables that make each physical tenant of a broker (8.10 and later) export to us.
 
 Pure on purpose. A tenant runs the exporters that its list names; once there are tenants
 every one needs a list, `default` too, or the broker doesn't start. Each has a

@@ -1,4 +1,4 @@
-"""What the name of an index tells about a record, before anybody reads it."""
+"""The value type and physical tenant of records, by the name of their index."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -37,10 +37,10 @@ KNOWN_TYPES = frozenset(NAMES.split())
 
 def reader(value_types: Iterable[str]) -> Callable[[bytes], str | None]:
     """
-    Return what tells from the name of an index whose its records are.
+    Return a function from the name of an index to the physical tenant of its records.
 
-    That is a physical tenant, or None where no record must be looked at. The name is
-    `<prefix>_<value type>_<version>_<date>`; when it can't tell, records are looked at.
+    It returns None for records that needn't be read. The name of an index is
+    `<prefix>_<value type>_<version>_<date>`; records of other names are read.
     """
     wanted = {name.lower().replace("_", "-") for name in value_types}
 
@@ -61,7 +61,7 @@ def tenant_in(index: bytes) -> str:
     """
     Return the physical tenant whose records are in *index*, as headers can carry it.
 
-    Every prefix that isn't the default one with a dash and a name is `default`'s.
+    Any prefix other than the default one with a dash and a name means `default`.
     """
     named = TENANT.fullmatch(index)
     # Quoted, because identities are listed with commas, and a header has ASCII alone.

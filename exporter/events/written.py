@@ -1,4 +1,4 @@
-"""What people write in settings: lists, names, and which of them is wrong."""
+"""Lists and names in settings, and errors that name the wrong term."""
 
 import difflib
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ class SelectionError(ValueError):
 
 def read_each(terms: Iterable[str], read: Callable[[str], Read]) -> list[Read]:
     """
-    Return what *read* makes of each of *terms*.
+    Return the results of *read* for *terms*.
 
     Raises `SelectionError` for an empty one, and where *read* raises `ValueError`.
     """
@@ -34,7 +34,7 @@ def read_each(terms: Iterable[str], read: Callable[[str], Read]) -> list[Read]:
 
 
 def listed(text: str, read: Callable[[str], Read]) -> list[Read]:
-    """Return what *read* makes of what *text* lists, as `read_each` does."""
+    """Return the results of *read* for the list in *text*, as `read_each` does."""
     if not text.strip():
         return []
     return read_each(map(str.strip, text.split(",")), read)

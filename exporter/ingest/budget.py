@@ -1,9 +1,9 @@
 """
 The memory that all requests in progress share.
 
-A request holds more memory while its body arrives. Without room it isn't read on, so its
-client stops sending. The oldest large request never waits, so one request always makes
-progress. Some room is reserved for small requests.
+A request holds more memory while its body arrives. Without room it isn't read on, so
+its client stops sending. The oldest large request never waits, so one request always
+makes progress. Some room is reserved for small requests.
 """
 
 import asyncio
@@ -30,7 +30,8 @@ class BusyError(ExporterError):
         super().__init__(
             "Too many large requests are in progress",
             remedy="Nothing is lost: the broker sends this one again. If it lasts, "
-            "lower bulk.memoryLimit of its exporter, or find out which other clients send here",
+            "lower bulk.memoryLimit of its exporter, or find out which other clients "
+            "send here",
         )
 
 
@@ -64,7 +65,7 @@ class Budget:
             self._freed = asyncio.Event()
 
     async def hold(self, share: Share, size: int) -> None:
-        """Let *share* hold *size* bytes once there is room; raise `BusyError` if not."""
+        """Let *share* hold *size* bytes once there is room, or raise `BusyError`."""
         if size > SMALL:
             self._large.setdefault(share)
         if not self._fits(share, size):

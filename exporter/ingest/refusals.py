@@ -1,4 +1,4 @@
-"""Which requests no exporter of a broker sends, and how they are answered."""
+"""Requests that no exporter of a broker sends, and the answers to them."""
 
 import base64
 import hmac
@@ -24,7 +24,7 @@ def check(request: web.Request, password: Callable[[], str] | None) -> None:
     if "Origin" in request.headers:
         raise RefusedError(
             HTTPStatus.FORBIDDEN,
-            "Requests of web pages are not taken: this one has the header Origin",
+            "Requests of web pages are refused: this one has the header Origin",
         )
     if not _may(request, password):
         raise RefusedError(
@@ -36,7 +36,7 @@ def check(request: web.Request, password: Callable[[], str] | None) -> None:
     if _is_foreign(request.headers.get("Content-Type", "")):
         raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "No exporter sends this Content-Type, and web pages may: send "
+            "No exporter sends this Content-Type, but web pages may: send "
             "application/x-ndjson or application/json",
         )
     if _is_compressed(request):
@@ -62,7 +62,7 @@ def _may(request: web.Request, password: Callable[[], str] | None) -> bool:
 
 
 def _is_foreign(content_type: str) -> bool:
-    """Whether web pages label a body so; newer exporters may have their own labels."""
+    """Whether web pages may send this type; newer exporters may have new ones."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind == FORM or bool(kind and not kind.startswith("application/"))
 

@@ -32,7 +32,7 @@ OPTIONS = {
 
 READING = frozenset({"GET", "HEAD"})
 STRANGERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-"""Answers to those who hold no connection."""
+"""Answers after which the connection is closed."""
 LONGEST_TARGET = 200
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

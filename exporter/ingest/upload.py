@@ -1,7 +1,7 @@
 """
 The bodies of bulk requests, as they arrive: how large and how slow they may be.
 
-All limits are above what a broker sends: what is refused, it would repeat for ever.
+All limits are above what a broker sends, because it repeats a refused body for ever.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from exporter.ingest.refusals import RefusedError
 LARGEST_BODY = 128 * 1024 * 1024
 """A broker sends 10 MiB and one record; it warns when told to send more than 100 MB."""
 MOST_RECORDS = 250_000
-"""In one body; a broker sends 1,000 by default."""
+"""Records in one body; a broker sends 1,000 by default."""
 RECORD_BYTES = 1024
-"""What a record takes in memory, besides its bytes."""
+"""Memory that a record takes in addition to its bytes."""
 SLICE = 4 * 1024
-"""Bytes that are read at once: of a body of tiny lines, for some milliseconds."""
+"""Bytes parsed at once; tiny lines make that take some milliseconds."""
 TURN_SECONDS = 0.005
-"""How long a large body is read before others have their turn."""
+"""How long a large body is read before the others get a turn."""
 BODY_SECONDS = 120.0
 """A broker has its whole body ready before it sends the first byte."""
 
@@ -34,23 +34,23 @@ class Uploads:
     """All bodies that are arriving."""
 
     def __init__(self, mapper: Mapper) -> None:
-        """Sort what they hold with *mapper*."""
+        """Read records with *mapper*."""
         self._mapper = mapper
         self.budget = Budget()
         self._turn = asyncio.Lock()
         self._arriving: set[asyncio.Timeout] = set()
-        """One for each body; it expires early when the service stops."""
+        """A timeout for each body; it expires early when the service stops."""
         self._stopping = False
 
     def stop(self) -> None:
-        """End all at once: nothing more of them arrives. The broker repeats them."""
+        """End all uploads at once: the broker repeats them."""
         self._stopping = True
         for upload in self._arriving:
             if not upload.expired():
                 upload.reschedule(0)
 
     async def take(self, request: web.Request, share: Share) -> Intake:
-        """Return what the body of *request* holds, or raise `RefusedError`."""
+        """Return the content of the body of *request*; raise `RefusedError`."""
         upload = asyncio.timeout(0 if self._stopping else BODY_SECONDS)
         self._arriving.add(upload)
         try:
@@ -64,7 +64,7 @@ class Uploads:
             else:
                 status, reason = HTTPStatus.REQUEST_TIMEOUT, "The body took too long"
         except (aiohttp.ClientError, web.RequestPayloadError, OSError) as error:
-            # The request holds it, and the frames in its traceback hold the body.
+            # The request holds the error, whose traceback holds the body.
             error.with_traceback(None)
             status, reason = HTTPStatus.BAD_REQUEST, f"The body broke off ({error})"
         finally:
@@ -89,7 +89,9 @@ class Uploads:
                     share, received + len(intake.answers) * RECORD_BYTES
                 )
                 if share.size > SMALL and time.monotonic() > turn_ends:
-                    async with self._turn:  # one large body gets on, and all small ones
+                    async with (
+                        self._turn
+                    ):  # one large body at a time, and all small ones
                         await asyncio.sleep(0)
                     turn_ends = time.monotonic() + TURN_SECONDS
                 intake.feed(part)

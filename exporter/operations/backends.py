@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def routes(spool: Spool) -> list[web.RouteDef]:
-    """Return what the admin port answers about the backends of *spool*."""
+    """Return the routes of the admin port for the backends of *spool*."""
 
     async def show(_: web.Request) -> web.Response:
         names = [*spool.outboxes, *spool.left_behind]

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def routes(spool: Spool, cluster_id: str) -> list[web.RouteDef]:
     """
-    Return what the admin port answers about the dead letters of *spool*.
+    Return the routes of the admin port for the dead letters of *spool*.
 
     The backend knows events by ids with *cluster_id* in front.
     """
@@ -155,9 +155,9 @@ def _choice(body: bytes) -> Choice:
         )
     ids, backend, status = map(asked.get, Choice._fields)
     if "backend" in asked and not (isinstance(backend, str) and backend.isascii()):
-        raise InputError("backend is no name", remedy="Leave it out, or give one")
+        raise InputError("backend isn't a name", remedy="Leave it out, or give one")
     if "status" in asked and not (type(status) is int and 0 < status <= LARGEST_ID):
-        raise InputError("status is no number", remedy="Leave it out, or give one")
+        raise InputError("status isn't a number", remedy="Leave it out, or give one")
     return Choice(None if ids is None else _ids(ids), backend, status)
 
 

@@ -20,8 +20,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
-# Neither a new line nor another order on the screen of whoever reads the log: control
-# characters (C0, C1), separators of lines, and those that change the direction of text.
+# Characters that could deceive a reader of the log: controls (C0, C1), line separators,
+# invisible characters, and those that change the direction of text.
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -30,20 +30,20 @@ NO_HTTP_SECONDS = 60.0
 
 
 class NoHttp(logging.Filter):
-    """One line a minute instead of tracebacks that quote whatever somebody sent."""
+    """One line a minute instead of tracebacks that quote the request."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """Begin with none; *now* is a monotonic clock."""
+        """Start without requests; *now* is a monotonic clock."""
         super().__init__()
         self._now = now
         self._said = -math.inf
         self._requests = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten *record* if it's about a request that is no HTTP, or drop it."""
+        """Shorten or drop a *record* about a request that isn't HTTP."""
         error = record.exc_info and record.exc_info[1]
         if isinstance(error, ConnectionError):
-            return False  # the client has gone, and that is its own affair
+            return False  # the client has gone: nothing to report
         if not isinstance(error, HttpProcessingError):
             return True
         self._requests += 1
@@ -61,10 +61,10 @@ NO_HTTP = NoHttp()
 
 
 class Handler(logging.StreamHandler[TextIO]):
-    """Leaves it to the stream when to write: flushing may mean to wait."""
+    """A handler that never flushes, because that could wait for the reader."""
 
     def flush(self) -> None:
-        """Do nothing."""
+        """Leave it to the stream when to write."""
 
 
 def configure(level: str, form: str) -> None:

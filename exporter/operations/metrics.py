@@ -124,7 +124,7 @@ class Metrics:
         self._gauge(
             "ingest_withheld",
             "1 while the broker's exporter withholds selected events, else 0.",
-        ).set_function(lambda: bool(self.withheld.told()))
+        ).set_function(lambda: bool(self.withheld.report()))
 
     def _counter(
         self, name: str, about: str, label: tuple[str, Iterable[str]] | None = None

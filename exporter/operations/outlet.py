@@ -1,9 +1,9 @@
 """
-A standard error that never makes its writers wait.
+A standard error that never blocks its writers.
 
-A log that nobody reads any more, like a full pipe, would stop whoever writes the next
-line: ingest, delivery, probes and the end of the process. So a thread writes, and what
-it can't keep up with is lost, and counted.
+A full pipe that nobody reads would block the next line of the log, and with it ingest,
+delivery, probes and the end of the process. So a thread writes. Lines that it can't
+write in time are dropped and counted.
 """
 
 import atexit
@@ -18,30 +18,30 @@ from queue import SimpleQueue
 from typing import TextIO
 
 MOST_TEXTS = 1000
-"""How much is kept for a reader who doesn't read; a line of the log is one."""
+"""How many lines wait for a slow reader, at most."""
 FLUSH_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class Outlet(io.TextIOBase):
-    """Takes text at once, and lets a thread write it to a file."""
+    """A text stream that never blocks: a thread writes to the file."""
 
     def __init__(self, file: TextIO) -> None:
-        """Write to the descriptor of *file*: nobody waits for a lock of its buffer."""
+        """Write to the descriptor of *file*, past the lock of its buffer."""
         self._file, self._descriptor = file, file.fileno()
-        # It is taken from and put into without a lock that a signal could meet.
+        # This queue needs no lock, which a signal handler could find taken.
         self._texts: SimpleQueue[str | threading.Event] = SimpleQueue()
         self._lost = 0
-        """Lines since the last time that this was said."""
+        """Lines dropped since the last warning about them."""
         self._thread = threading.Thread(target=self._run, name="stderr", daemon=True)
-        # Signals are for those who wait for them, and not for this thread.
+        # The main thread waits for signals: this one must not get them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         self._thread.start()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def write(self, text: str) -> int:
-        """Keep *text* until it's written, or lose it when too much is kept."""
+        """Queue *text* for the thread, or drop it if the queue is full."""
         if self._texts.qsize() < MOST_TEXTS:
             self._texts.put(text)
         else:
@@ -49,12 +49,12 @@ class Outlet(io.TextIOBase):
         return len(text)
 
     def isatty(self) -> bool:
-        """Whether somebody is watching."""
+        """Whether the file is a terminal."""
         return self._file.isatty()
 
     def flush(self) -> None:
-        """Wait until all is written, but not for long."""
-        if not sys.is_finalizing():  # then threads stand still
+        """Wait until the queue is written, at most `FLUSH_SECONDS`."""
+        if not sys.is_finalizing():  # threads no longer run then
             flushed = threading.Event()
             self._texts.put(flushed)
             flushed.wait(FLUSH_SECONDS)
@@ -66,7 +66,7 @@ class Outlet(io.TextIOBase):
                 text.set()
                 continue
             data = text.encode(errors="backslashreplace")
-            with suppress(OSError):  # nobody will ever read it
+            with suppress(OSError):  # the reader is gone
                 while data:
                     data = data[os.write(self._descriptor, data) :]
             if self._lost and self._texts.qsize() < MOST_TEXTS // 2:
@@ -78,7 +78,7 @@ class Outlet(io.TextIOBase):
 
 
 def unblock() -> None:
-    """Let nothing that this process writes to standard error wait for its reader."""
-    with suppress(OSError):  # no file: it's read in this process
+    """Never let this process wait for the reader of its standard error."""
+    with suppress(OSError):  # no file: a test reads it in this process
         sys.stderr = Outlet(sys.stderr)
         atexit.register(sys.stderr.flush)

@@ -54,7 +54,7 @@ def status_of(
         for name, each in view.backends.items()
     }
     fine = all(each["delivery"]["state"] in FINE for each in backends.values())
-    withheld = metrics.withheld.told()
+    withheld = metrics.withheld.report()
     return {
         "ok": fine and not hindrance and not withheld,
         "version": __version__,

@@ -1,11 +1,11 @@
 """
-Whether a broker's exporter withholds events that are selected: its Optimize mode.
+Notice a broker whose exporter withholds selected events: its Optimize mode.
 
-Pure. In that mode, which is on by default from 8.10 on, it sends a user task's CREATING
-and not its CREATED, an element's ELEMENT_ACTIVATING and not its ELEMENT_ACTIVATED. That
-alone proves little, because CREATED may wait for a listener's job: some keys must have
-gone on afterwards, or an hour must have passed. It sends process instances whether or
-not they are selected, and their first elements go on at once: so it looks at some.
+Pure. From 8.10 on this mode is on by default. The exporter then sends CREATING of a
+user task but not CREATED, ELEMENT_ACTIVATING of an element but not ELEMENT_ACTIVATED.
+A missing CREATED alone proves little, because the task may wait for a listener's job.
+So some keys must have gone on without it, or an hour must have passed. Process
+instances are sent even if nobody selects them, so some of their records are read, too.
 """
 
 from collections import defaultdict
@@ -29,41 +29,41 @@ SENT = {
     "VARIABLE": {"CREATED", "UPDATED"},
     "PROCESS": {"CREATED"},
 }
-"""The intents that are sent in that mode; any other shows that it's off."""
+"""The intents sent in Optimize mode; any other intent shows that it is off."""
 FIRST = {"CREATING", "ELEMENT_ACTIVATING"}
 
 ENOUGH = 5
-"""Keys, until it's no accident."""
+"""How many keys must show it."""
 LONG_MS = 60 * 60 * 1000
-"""Of the engine's time."""
+"""One hour of the engine's time."""
 MOST_KEYS, MOST_STREAMS = 1000, 1000
 LOOKED, SKIPPED = 1000, 10_000
-"""Of records that nobody selects: so many are looked at, then so many are not."""
+"""How many unselected records in a row are read, and how many are then skipped."""
 
-Told = dict[str, Any]
+Report = dict[str, Any]
 Name = tuple[str, int]
 """A physical tenant and a partition."""
 
 
 class Withheld:
-    """Looks at every record that may be selected, and at some others."""
+    """Learns from every record that may be selected, and from some others."""
 
     def __init__(self) -> None:
         """Watch nothing yet."""
         self._events: list[str] = []
-        self._say: Callable[[Told | None], None] = lambda _: None
+        self._say: Callable[[Report | None], None] = lambda _: None
         self._begun: dict[Name, dict[int, int]] = {}
         """When keys had their first intent, in milliseconds of the engine's time."""
         self._proven: dict[Name, set[int]] = defaultdict(set)
         self._showing: set[Name] = set()
         self._some = True
-        """Whether nobody selects process instances, and only some are looked at."""
+        """Whether nobody selects process instances, so that only some are read."""
         self._turn = -1
 
     def watch(
-        self, selections: Iterable[Selection], say: Callable[[Told | None], None]
+        self, selections: Iterable[Selection], say: Callable[[Report | None], None]
     ) -> None:
-        """Watch what *selections* may miss; *say* what is `told` when it changes."""
+        """Watch the events of *selections*; call *say* when the `report` changes."""
         self._say = say
         rules = [rule for each in selections for rule in each.rules()]
         missing = {
@@ -75,7 +75,7 @@ class Withheld:
         self._some = "PROCESS_INSTANCE" not in {rule.type.value_type for rule in rules}
 
     def wants_instance(self) -> bool:
-        """Whether to look at a record of a process instance that nobody selects."""
+        """Whether to read a record of a process instance that nobody selects."""
         if not self._events:
             return False
         self._turn = (self._turn + 1) % (LOOKED + SKIPPED)
@@ -84,22 +84,22 @@ class Withheld:
         return self._turn < LOOKED
 
     def _skip(self) -> None:
-        """Look at no more of them for a while, and forget what would have gaps."""
+        """Skip records for a while, and forget keys whose records would have gaps."""
         self._turn = LOOKED
         self._begun.clear()
         self._proven.clear()
 
     def look(self, record: Record, tenant: str) -> None:
-        """Learn of a *record* of *tenant*, whether it's selected or not."""
+        """Learn from a *record* of *tenant*, whether it is selected or not."""
         try:
             intent = record.word("intent")
-            # Most of the time nothing has begun that isn't over, and this costs little.
+            # The usual case, in which no key is open, must cost little.
             if not (intent in FIRST or self._begun or self._showing):
                 return
             if self._events and record.word("recordType") == "EVENT":
                 self._learn((tenant, record.number("partitionId")), intent, record)
         except UnmappableError:
-            pass  # what becomes of such a record is decided elsewhere
+            pass  # the mapping decides about such a record
 
     def _learn(self, name: Name, intent: str, record: Record) -> None:
         value_type = record.word("valueType")
@@ -120,7 +120,7 @@ class Withheld:
             self._turn_round(name)
 
     def _is_sent(self, name: Name, value_type: str) -> None:
-        """Learn that what Optimize mode withholds was sent."""
+        """Learn that the broker sent an intent that Optimize mode withholds."""
         if self._begun.pop(name, None):
             self._proven.pop(name, None)
         if self._some and value_type == "PROCESS_INSTANCE":
@@ -138,13 +138,13 @@ class Withheld:
         return is_proven and _may_withhold(version)
 
     def _turn_round(self, name: Name) -> None:
-        before = self.told()
+        before = self.report()
         self._showing ^= {name}
-        if (after := self.told()) != before:
+        if (after := self.report()) != before:
             self._say(after)
 
-    def told(self) -> Told | None:
-        """Return what is withheld, why, and what to do; None when nothing is."""
+    def report(self) -> Report | None:
+        """Return withheld events, reason and remedy; None if there are none."""
         if not self._showing:
             return None
         name, tenants = exporter_id().upper(), sorted({x for x, _ in self._showing})
@@ -161,7 +161,7 @@ class Withheld:
 
 
 def _may_withhold(version: str) -> bool:
-    """Whether brokers of this *version* have that mode; an unknown one may."""
+    """Whether brokers of *version* have Optimize mode; unknown versions may."""
     try:
         return parse_version(version) >= OPTIMIZING
     except ConfigError:

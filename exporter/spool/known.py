@@ -1,8 +1,8 @@
 """
-What backends were told of, where a filter may lose sight of it before its end.
+Things whose beginning a backend got, and whose end a filter could keep away.
 
-A process instance may be migrated into a process that a filter keeps away. Whoever
-knows that a task began is told that it ended.
+A process instance may be migrated into a process that a filter excludes. A backend that
+got the beginning of a task gets its end as well.
 """
 
 import sqlite3
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from exporter.events import ENDS, Event
 
 MOST = 1_000_000
-"""So many open things are remembered; of more, those with the lowest keys are not."""
+"""How many open things are remembered; of more, the lowest keys are forgotten."""
 LOOK_EVERY = 10_000
 
 
@@ -24,7 +24,7 @@ class Known:
         self._learned = 0
 
     def resolve(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Return *events* with all who are to get them, without those nobody is."""
+        """Return *events* with all their backends, without events that have none."""
         if not any(event.watchers for event in events):
             return events
         resolved: list[Event] = []
@@ -41,7 +41,7 @@ class Known:
         return resolved
 
     def learn(self, events: Sequence[Event]) -> None:
-        """Remember who is told of *events*, until they end."""
+        """Remember the backends that get *events*, until the end of each thing."""
         for event in events:
             if event.watchers and event.kind in ENDS:
                 delete = "DELETE FROM known WHERE tenant = ? AND key = ?"

@@ -51,12 +51,12 @@ class Watched:
     @property
     def events(self):
         """What is withheld now."""
-        return (self._withheld.told() or {"events": []})["events"]
+        return (self._withheld.report() or {"events": []})["events"]
 
     @property
     def tenants(self):
         """Whose events are."""
-        return (self._withheld.told() or {"physical_tenants": []})["physical_tenants"]
+        return (self._withheld.report() or {"physical_tenants": []})["physical_tenants"]
 
 
 @pytest.fixture
