@@ -226,6 +226,7 @@ class Delivery:
             asked = self.breaker.wait()
         alone = self.breaker.succeeded > (piece.failed_at or ticket.started)
         piece.failed_at, piece.known = now, piece.size == 1 and (known or alone)
+        piece.lonely = piece.lonely or alone
         self.breaker.failed(
             ticket,
             known=known,
@@ -238,7 +239,7 @@ class Delivery:
         if known:
             seconds = SHARE * (now - ticket.started) / self._plan.slots
             self.aside.rest(ticket.started, seconds + SILENCES * asked)
-        if self._draining and not piece.known:
+        if self._draining and not piece.lonely:
             self._gate.closed = True
         if asked and not alone and not ticket.probe:
             stack.append(piece)  # it says so of all that we send, so it isn't its fault
@@ -281,8 +282,7 @@ class Delivery:
         oldest = (time.time() - self._plan.max_age_seconds) * 1000
         piece, old = piece.without(lambda event: event.timestamp < oldest)
         if old.entries:
-            verdict = Verdict(self._plan.too_old, attempts=piece.attempts)
-            await self._bury(old, verdict)
+            await self._bury(old, Verdict(self._plan.too_old, attempts=piece.attempts))
         return piece
 
     async def _bury(self, batch: Batch, verdict: Verdict) -> None:

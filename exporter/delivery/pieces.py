@@ -36,6 +36,8 @@ class Piece:
     """When it was last postponed."""
     known: bool = False
     """Whether it was postponed while others got through: it fails by itself."""
+    lonely: bool = False
+    """Whether it, or the batch it was part of, ever was."""
     first_refused_at: float | None = None
     """When the backend first refused it, or the batch it was part of."""
     last_refused_at: float = 0.0

@@ -90,6 +90,32 @@ async def test_a_drain_goes_on_behind_a_bad_event(deliver, monkeypatch):
         assert story.watch.dead == {}
 
 
+async def test_a_drain_goes_on_behind_a_bad_batch(deliver):
+    """A batch that fails while others get through is halved, also in a drain."""
+    drains, other_is_through = asyncio.Event(), asyncio.Event()
+
+    async def answer(positions):
+        await drains.wait()
+        if 1 in positions:
+            await other_is_through.wait()
+            return LATER
+        other_is_through.set()
+        return YES
+
+    async with deliver(answer) as story:
+        await story.send(1, 2)
+        await eventually(lambda: story.backend.posts == [[1, 2]])
+        await story.send(3)
+        await eventually(lambda: len(story.backend.posts) == 2)
+
+        drain = asyncio.create_task(story.delivery.drain(60))
+        await asyncio.sleep(0)
+        drains.set()
+        await asyncio.wait_for(drain, 30)
+
+        assert sorted(story.backend.taken) == [2, 3]
+
+
 async def test_a_drain_ends_with_the_first_failure(deliver):
     """A backend that fails while it's drained is left alone; the rest stays."""
     async with deliver() as story:
