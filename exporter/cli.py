@@ -25,7 +25,6 @@ from exporter.commands.status import add_to as add_status_to
 from exporter.commands.status import status, withheld
 from exporter.commands.uninstall import add_broker_to, enable, uninstall
 from exporter.commands.uninstall import add_to as add_uninstall_to
-from exporter.connector import notice
 from exporter.distribution.wiring import why_off
 from exporter.errors import ExporterError
 from exporter.operations import check as checks
@@ -73,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         log.warning("setting unknown", extra={"detail": unknown})
     for variable, why in variables.ignored().items():
         log.info("setting ignored", extra={"setting": variable, "reason": why})
-    if shared := notice(os.environ):
+    if shared := variables.shared():
         log.warning("the connector's settings are here, too", extra={"detail": shared})
     if connecting.is_nameless(loaded):
         about = {"remedy": connecting.NAMELESS_REMEDY}

@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 from urllib.request import getproxies_environment
 
 from exporter import musts
-from exporter.declaration import PREFIX, MistakeError, declared_in, setting
+from exporter.declaration import PREFIX, MistakeError, Readable, declared_in, setting
 from exporter.errors import ConfigError
 from exporter.events import ONLY_BACKEND, dropped_in
 from exporter.musts import one_of, readable, whole
 from exporter.reading import files_of, read_all
 from exporter.settings_backend import NAMES, BackendSettings, names_in
-from exporter.settings_distribution import DistributionSettings
 from exporter.settings_names import (
     OF_BACKEND,
     conflicts_of,
@@ -32,7 +31,7 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(DistributionSettings):
+class Settings(Readable):
     """`x_y` is the variable APP_INTEGRATIONS_X_Y; an empty text means "none"."""
 
     backend_names: str = setting(
@@ -101,6 +100,27 @@ class Settings(DistributionSettings):
         "auto",
         one_of("auto", "json", "text"),
         "`auto` is text on a terminal, else json.",
+    )
+    # What the entrypoint of the distribution image asks for.
+    enabled: str = setting(
+        "auto",
+        one_of("auto", "true", "false"),
+        "Whether the distribution image starts the exporter beside the broker: `auto` "
+        "does when a backend is configured, `false` leaves the image as its base is. "
+        "`run --standby` asks, too.",
+    )
+    required: str = setting(
+        "false",
+        one_of("true", "false"),
+        "`true` keeps the distribution image from starting a broker when the exporter "
+        "can't be configured; else the broker starts without it, after an error.",
+    )
+    broker_bulk_size: int = setting(
+        1,
+        whole(1),
+        "How many records the broker sends at once, where the same environment starts "
+        "both (else docs/broker.md says how to tell it): 1 is real time, 50 to 100 is "
+        "three times the rate and up to a second later.",
     )
     backends: Mapping[str, BackendSettings] = field(default_factory=dict)
     """Every backend, by its name."""

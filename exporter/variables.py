@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from itertools import chain
 
-from exporter.connector import OWN
+from exporter.connector import OWN, notice
 from exporter.declaration import PREFIX, SERVICE_LINK
 from exporter.settings import DECLARED, SettingsError, only
 from exporter.settings_backend import names_in
@@ -26,6 +26,11 @@ IGNORED = {
 def ignored() -> dict[str, str]:
     """Return the variables of this environment that are no mistake, and do nothing."""
     return {name: why for name, why in IGNORED.items() if name in os.environ}
+
+
+def shared() -> str:
+    """Return a sentence about variables of Camunda's connector; "" without any."""
+    return notice(os.environ)
 
 
 def unknown() -> list[str]:

@@ -5,15 +5,14 @@ It changes nothing: the spool stays as it was, and the backend gets a batch
 without events.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from exporter import connector, variables
 from exporter import settings as environment
+from exporter import variables
 from exporter.connecting import (
     NAMELESS,
     NAMELESS_REMEDY,
@@ -77,7 +76,7 @@ async def findings(
 
 def _usable(settings: Settings) -> Iterator[Finding]:
     yield ok("The settings can be used")
-    if shared := connector.notice(os.environ):
+    if shared := variables.shared():
         yield warning(shared, "Where that is wrong: docs/security.md, Headers")
     if is_nameless(settings):
         yield warning(NAMELESS, NAMELESS_REMEDY)
