@@ -101,7 +101,6 @@ def of_deliveries(
     """Return the series of *backends*, all at zero, on *registry*."""
     counter = partial(_labelled, Counter, registry)
     gauge = partial(_labelled, Gauge, registry)
-    histogram = partial(_labelled, Histogram, registry)
     attempts = counter(
         "delivery_attempts_total",
         "Attempts to post a batch, by what became of them.",
@@ -115,17 +114,7 @@ def of_deliveries(
         "spool_lost_events_total",
         "Waiting events lost because the spool was full, as SPOOL_WHEN_FULL says.",
     )
-    seconds = histogram(
-        "delivery_attempt_duration_seconds",
-        "Time from opening the request to its answer.",
-        buckets=ATTEMPT_SECONDS,
-    )
-    latency = histogram(
-        "delivery_latency_seconds",
-        "Time from the engine's record to the answer of the backend that took it, "
-        "by event.",
-        buckets=LATENCY_SECONDS,
-    )
+    seconds, latency = _histograms(registry)
     states = gauge(
         "delivery_breaker_state",
         "1 for the state that the breaker is in, else 0.",
@@ -151,6 +140,20 @@ def of_deliveries(
         )
         for backend in backends
     }
+
+
+def _histograms(registry: CollectorRegistry) -> tuple[Histogram, Histogram]:
+    histogram = partial(_labelled, Histogram, registry)
+    return histogram(
+        "delivery_attempt_duration_seconds",
+        "Time from opening the request to its answer.",
+        buckets=ATTEMPT_SECONDS,
+    ), histogram(
+        "delivery_latency_seconds",
+        "Time from the engine's record to the answer of the backend that took it, "
+        "by event.",
+        buckets=LATENCY_SECONDS,
+    )
 
 
 def _labelled(
