@@ -31,18 +31,6 @@ RESTORE_IGNORES = "ZEEBE_RESTORE_IGNOREFILESINTARGET"
 RESTORE_IGNORED = "lost+found"
 
 
-class WiringError(ConfigError):
-    """The exporter can't be put beside the broker."""
-
-    def __init__(self, mistakes: list[str]) -> None:
-        """Give each of *mistakes* its line."""
-        lines = "".join(f"\n  {mistake}" for mistake in mistakes)
-        super().__init__(
-            "The exporter can't be configured",
-            remedy=f"Correct this, docs/configuration.md has all settings:{lines}",
-        )
-
-
 @dataclass(frozen=True)
 class Wiring:
     """Who is told what."""
@@ -117,7 +105,7 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     """
     Return who is told what.
 
-    Raises `WiringError` with every mistake there is. The process's own environment
+    Raises `SettingsError` with every mistake there is. The process's own environment
     becomes the exporter's: that is where settings are read.
     """
     home = find(environ)
@@ -137,14 +125,14 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     try:
         loaded = settings.load()
     except SettingsError as error:
-        raise WiringError(mistakes + error.mistakes) from error
+        raise SettingsError(mistakes + error.mistakes) from error
     if mistakes or home is None:  # without a home there is a mistake
-        raise WiringError(mistakes)
+        raise SettingsError(mistakes)
     name = told.exporter_id or EXPORTER_ID
     try:
         added = exporting(version, loaded, name=name)
     except ConfigError as error:
-        raise WiringError([str(error)]) from error
+        raise SettingsError([str(error)]) from error
     others = alone(environ)
     kept = takeover.without(others, [name])
     ids = tenants.named_in(environ) if parse_version(version) >= WITH_TENANTS else []

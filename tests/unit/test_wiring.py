@@ -9,7 +9,8 @@ from devkit.arguments import exporters, tenants
 from exporter.distribution import entrypoint, wiring
 from exporter.distribution.home import find
 from exporter.distribution.takeover import OFFICIAL
-from exporter.distribution.wiring import WiringError, is_wanted, why_off, wire
+from exporter.distribution.wiring import is_wanted, why_off, wire
+from exporter.settings import SettingsError
 
 URL = {"APP_INTEGRATIONS_URL": "https://backend.example/events"}
 OFFICIAL_ONE = {
@@ -285,7 +286,7 @@ def test_every_mistake_at_once(environ):
         "APP_INTEGRATIONS_ENABLED": "perhaps",
     }
 
-    with pytest.raises(WiringError) as raised:
+    with pytest.raises(SettingsError) as raised:
         wire(environ | OFFICIAL_ONE | second | wrong)
 
     text = str(raised.value)
@@ -314,7 +315,7 @@ def test_what_no_broker_can_be_told(tmp_path, environ, wrong, said):
         for name, value in wrong.items()
     }
 
-    with pytest.raises(WiringError, match=said):
+    with pytest.raises(SettingsError, match=said):
         wire(environ | URL | wrong)
 
 
