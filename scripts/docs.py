@@ -35,7 +35,9 @@ def brokers() -> str:
 
 MEANS = {
     Outcome.DELIVERED: "the batch is taken",
-    Outcome.POSTPONED: "the moment is bad: a pause, then the same batch again",
+    Outcome.POSTPONED: (
+        "the moment is bad: tried again, in smaller parts unless told to wait"
+    ),
     Outcome.REJECTED: "the batch is bad: halved until the bad event is alone",
     Outcome.BLOCKED: "the setup is bad: everything is kept, and probed",
 }
