@@ -106,7 +106,7 @@ def _room(spool: Status) -> tuple[str, str]:
     if spool["full"]:
         return "room", f"NONE, the spool is full ({used})"
     if spool["hours_left"] is None:
-        return "room", f"as long as nothing comes in ({used})"
+        return "room", f"not filling up ({used})"
     left = duration(spool["hours_left"] * HOUR)
     return "room", f"for {left} at today's rate ({used})"
 

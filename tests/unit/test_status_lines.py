@@ -96,7 +96,7 @@ def test_nothing_has_happened():
         "delivering    yes, nothing waits",
         "waiting       0 events, 0 bytes",
         "latency       nothing delivered since the start 2 h ago",
-        "room          as long as nothing comes in (0 bytes of 1 GiB used)",
+        "room          not filling up (0 bytes of 1 GiB used)",
     ]
 
 
