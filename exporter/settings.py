@@ -40,8 +40,8 @@ class Settings(Readable):
             "names of a-z and 0-9, each once, like `teams, audit`", names_in, NAMES
         ),
         "Several backends by name. Of `teams` the settings below are those that begin "
-        f"with `{PREFIX}BACKEND_TEAMS_`, else what the plain names say, but for "
-        "addresses and credentials. Without this there is one, with the plain names.",
+        f"with `{PREFIX}BACKEND_TEAMS_`. A setting that is missing there falls back to "
+        "the variable without a name, except URLs and credentials.",
         variable=f"{PREFIX}BACKENDS",
     )
     drop_fields: str = setting(
@@ -63,8 +63,8 @@ class Settings(Readable):
     spool_when_full: str = setting(
         "refuse",
         one_of("refuse", "drop-oldest"),
-        "`refuse` lets the broker wait, which keeps everything; `drop-oldest` loses "
-        "the oldest waiting events, counted and logged, so that it needn't.",
+        "`refuse` makes the broker wait and keeps everything; `drop-oldest` discards "
+        "the oldest waiting events (counted and logged) instead.",
     )
     ingest_host: str = setting(
         "127.0.0.1", musts.HOST, "The address that receives the broker's records."

@@ -45,8 +45,8 @@ class TransportSettings(Readable):
     broker_cluster_id: str = setting(
         "",
         musts.ORGANIZATION,
-        "Sent as `X-Cluster-Id` where `APP_INTEGRATIONS_CLUSTER_ID` isn't set; brokers "
-        "have it, and the image passes it on.",
+        "Sent as `X-Cluster-Id` if `APP_INTEGRATIONS_CLUSTER_ID` isn't set. Brokers "
+        "have this variable, and the image passes it on.",
         variable="ZEEBE_BROKER_CLUSTER_CLUSTERID",
     )
     signing_secrets: str = setting(

@@ -97,7 +97,7 @@ STEP = EventType(
     "step",
     "PROCESS_INSTANCE",
     "A step of a process: a task, a call activity, an event, a sub-process. Gateways, "
-    "sequence flows and the bodies around multi-instances are none, whatever is "
+    "sequence flows and the bodies around multi-instances aren't steps, whatever is "
     "selected.",
     fields=(
         *head("The key of the element's instance: the same for all events of it."),
@@ -172,7 +172,7 @@ def is_of_an_element(value: Value) -> bool:
 JOB = EventType(
     "job",
     "JOB",
-    "A job of an element, for a worker to do. Jobs of listeners are not told of.",
+    "A job of an element, for a worker to do. Jobs of listeners are left out.",
     fields=(
         *head("The job's key: the same for all events of a job."),
         text("jobType", "What workers ask for.", "type"),

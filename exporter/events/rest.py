@@ -21,7 +21,7 @@ from exporter.events.fields import (
 from exporter.events.flow import VERSION
 
 MOST_CHARACTERS = 8192
-"""How much of a value is told."""
+"""How much of a value is sent."""
 
 VARIABLE = EventType(
     "variable",
@@ -73,7 +73,7 @@ MESSAGE = EventType(
         text("messageName", "Its name.", "name"),
         CORRELATION_KEY,
         text("messageId", "What keeps it from being published twice."),
-        moment("deadline", "Until when it is kept for those who may come to wait."),
+        moment("deadline", "Until when it is kept for later subscriptions."),
         TENANT_ID,
     ),
     kinds=(
@@ -118,8 +118,8 @@ MESSAGE_SUBSCRIPTION = EventType(
 SIGNAL = EventType(
     "signal",
     "SIGNAL",
-    "A signal for whoever waits for it, without its variables. Every partition of a "
-    "cluster tells of it, with the same `id`.",
+    "A broadcast signal, without its variables. Every partition of a cluster sends "
+    "it, with the same `id`.",
     fields=(
         *head("The signal's key."),
         text("signalName", "Its name."),
@@ -215,7 +215,7 @@ PROCESS = EventType(
     "process",
     "PROCESS",
     "A process that can be started, without its model. Every partition of a cluster "
-    "tells of it, with the same `id`.",
+    "sends it, with the same `id`.",
     fields=(
         *head("The key of the deployed process."),
         *OF_PROCESS,

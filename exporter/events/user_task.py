@@ -59,7 +59,7 @@ USER_TASK = EventType(
     "the type `io.camunda.zeebe:userTask`.",
     fields=(
         *head("The task's key: the same for all events of a task."),
-        key("userTaskKey", "The task's key, once more."),
+        key("userTaskKey", "The task's key again."),
         items("tags", "Tags of the process instance.", since="8.9"),
         pairs("customHeaders", "The task's headers in the model."),
         text("assignee", "Who has it."),
@@ -79,7 +79,7 @@ USER_TASK = EventType(
             "When it is due, as it was written: `2026-12-01T10:00Z`, "
             "`2026-12-24T00:00:00+01:00[Europe/Berlin]`.",
         ),
-        text("followUpDate", "When to look again, written likewise."),
+        text("followUpDate", "When to look again, in the same form."),
         *OF_PROCESS,
         PROCESS_DEFINITION_VERSION,
         PROCESS_INSTANCE_KEY,
