@@ -39,13 +39,17 @@ examples:
   APP_INTEGRATIONS_URL=https://backend.example/events {NAME} check
   APP_INTEGRATIONS_URL=https://backend.example/events {NAME} run
   APP_INTEGRATIONS_API_KEY_FILE=/run/secrets/api-key {NAME} config --json
-  {NAME} dead-letters list     # with the settings of the service
-  {NAME} status                # likewise
-  {NAME} backends              # what each still has to get
-  {NAME} broker-environment 8.8.1  # what a broker must be told
-  {NAME} stub-backend          # shows what a backend would get
-  {NAME} uninstall             # where the broker's management port is reached
-  {NAME} enable                # and the way back
+  {NAME} stub-backend          # prints the events it gets
+
+with the settings of the service:
+  {NAME} status
+  {NAME} dead-letters list
+  {NAME} backends
+  {NAME} broker-environment 8.8.1
+
+where the broker's management port can be reached:
+  {NAME} uninstall
+  {NAME} enable
 
 exit status:
   0  done, nothing to complain about
