@@ -78,7 +78,7 @@ def ingest_password(settings: Settings) -> Callable[[], str] | None:
 
 
 def is_nameless(settings: Settings) -> bool:
-    """Whether a token is sent without the id of the cluster that events are from."""
+    """Whether OAuth is used without the id of the cluster."""
     return not settings.cluster_id and any(
         each.oauth_client_id and not each.broker_cluster_id
         for each in settings.backends.values()

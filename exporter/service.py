@@ -142,7 +142,7 @@ def _tell(spool: Spool, observer: Observer) -> None:
 
 
 def _ready(spool: Spool, **ports: str) -> None:
-    """Say that the broker may come, where it and others find us, and who listens in."""
+    """Log the addresses, and a warning if records cross the network unencrypted."""
     if not is_loopback(ports["ingest"].rpartition(":")[0]):
         log.warning(
             "the ingest port has no TLS: records and its password cross the network "

@@ -1,4 +1,4 @@
-"""What we check of others' certificates, the certificate we show, and why TLS fails."""
+"""The context of TLS connections, our certificate, and the reasons why TLS fails."""
 
 import hashlib
 import os
@@ -80,16 +80,16 @@ ALERTS = {
     "unrecognized name": "the peer doesn't serve this host name",
     "certificate required": "the peer needs a certificate",
 }
-"""What alerts mean that a setup brings about."""
+"""The meaning of alerts that a wrong setup causes."""
 HUNG_UP = "the peer hung up during the TLS handshake"
 OURS = {
-    "UNSUPPORTED_PROTOCOL": "the peer speaks no TLS version since 1.2",
+    "UNSUPPORTED_PROTOCOL": "the peer supports no TLS version from 1.2 on",
     "UNEXPECTED_EOF_WHILE_READING": HUNG_UP,
 }
 
 
 def tls_reason_of(error: OSError) -> str:
-    """Return why TLS failed, nothing where *error* isn't about TLS."""
+    """Return why TLS failed; an empty text if *error* isn't about TLS."""
     found = re.search(r"\[SSL: (\w+)\]", f"{error.strerror or error}")
     name = found[1] if found else ""
     if alert := ALERT.fullmatch(name):
@@ -103,7 +103,7 @@ def tls_reason_of(error: OSError) -> str:
 
 
 def reason_of(error: OSError) -> str:
-    """Return why a peer can't be connected to; of whatever fails before HTTP begins."""
+    """Return why connecting to a peer failed, by any error before HTTP begins."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if reason := tls_reason_of(error):

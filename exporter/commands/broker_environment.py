@@ -42,8 +42,8 @@ def broker_environment(args: argparse.Namespace) -> int:
         )
     if args.physical_tenants:
         print(
-            f"A tenant that runs other exporters as well lists these beside {args.id} "
-            "in its DATA_EXPORTERSASSIGNED",
+            f"If a tenant runs other exporters as well, list them with {args.id} in "
+            "its DATA_EXPORTERSASSIGNED",
             file=sys.stderr,
         )
     return 0

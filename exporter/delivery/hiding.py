@@ -28,10 +28,10 @@ WRITTEN: tuple[Callable[[str], str], ...] = (
     quote,
     quote_plus,
 )
-"""How an answer may spell what it repeats."""
+"""The ways in which an answer may spell a secret."""
 HIDDEN = "(hidden)"
 SHORTEST = 4
-"""What is shorter is in every text, by chance."""
+"""A shorter text occurs anywhere by chance."""
 
 
 def secrets_of(headers: Mapping[str, str], url: str) -> list[str]:
@@ -47,7 +47,7 @@ def secrets_of(headers: Mapping[str, str], url: str) -> list[str]:
 
 
 def _passwords(words: set[str]) -> Iterator[str]:
-    """Yield what *words* of basic authentication hold: user and password, and this."""
+    """Yield `user:password` and the password of basic authentication in *words*."""
     for word in words:
         with suppress(ValueError):
             text = base64.b64decode(word, validate=True).decode()

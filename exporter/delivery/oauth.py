@@ -105,7 +105,7 @@ class OAuth:
         self._now = now
         self._token: Token | None = None
         self._basic = False
-        """Whether the server wants id and secret in a header, not in the form."""
+        """Whether id and secret are sent in a header instead of the form."""
         self._asked_with: dict[str, str] = {}
         self._paused_until = now()
         self._fetch: asyncio.Task[Token | Answer] | None = None
@@ -117,7 +117,7 @@ class OAuth:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """What nobody but the token endpoint gets."""
+        """Secrets that only the token endpoint gets."""
         return {"client_secret": self._parameters["client_secret"].current()}
 
     async def token(self) -> Token | Answer:
@@ -154,7 +154,7 @@ class OAuth:
     async def _renew(self, form: dict[str, str]) -> Token | Answer:
         fetched = await self._ask(form)
         if isinstance(fetched, Answer) and INVALID_CLIENT in fetched.detail:
-            # Servers take one of two ways, and few say which.
+            # A server accepts one of the two ways, and few servers say which.
             self._basic = not self._basic
             other = await self._ask(form)
             if isinstance(other, Answer):
@@ -175,7 +175,7 @@ class OAuth:
             pair = ":".join(quote_plus(form[name]) for name in CLIENT)
             basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
             headers["Authorization"] = basic
-            form = form | {"Authorization": basic}  # nobody should read that either
+            form = form | {"Authorization": basic}  # it is hidden, too
         try:
             async with self._transport.post(
                 self._url,

@@ -58,7 +58,7 @@ class Answer:
 MOMENT = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.CONFLICT,  # it still works on what has the same Idempotency-Key
+        HTTPStatus.CONFLICT,  # it still works on the same Idempotency-Key
         HTTPStatus.TOO_EARLY,
         HTTPStatus.TOO_MANY_REQUESTS,
     }
@@ -121,9 +121,9 @@ REMEDIES_BY_STATUS: dict[int | None, str] = {
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "Put user and password for the proxy "
     "into its URL in HTTP_PROXY",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Set APP_INTEGRATIONS_FORMAT to what the "
-    "backend reads; cloudevents-single is for those that take CloudEvents one by one",
+    "backend reads; cloudevents-single sends one CloudEvent in each request",
     HTTPStatus.CONFLICT: "Look at the backend: it says that it has these events "
-    "already, or still works on them; if 409 means that it has them, set "
+    "already, or still works on them. If 409 means that it has them, set "
     "APP_INTEGRATIONS_STATUS_OUTCOMES=409=delivered",
     HTTPStatus.GONE: "Correct the path in APP_INTEGRATIONS_URL",
 }

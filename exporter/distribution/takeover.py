@@ -24,7 +24,7 @@ VARIABLE = re.compile(
     r"(?P<id>[A-Z0-9]+)_(?P<rest>CLASS_?NAME|JAR_?PATH|ARGS_\w+)",
     re.IGNORECASE,
 )
-"""The first group is only there where it's the variable of one physical tenant."""
+"""The first group matches only variables of one physical tenant."""
 
 SETTINGS = {
     "URL": "URL",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 NO_INSTANCE = -1
 
 DEFAULT_TENANT = "default"
-"""The physical tenant that every cluster has; no other tenant may be in use."""
+"""The physical tenant that every cluster has."""
 
 ONLY_BACKEND = "default"
 """The name of a backend that is configured without one."""
@@ -43,7 +43,7 @@ class Event(NamedTuple):
     backends: tuple[str, ...] = (ONLY_BACKEND,)
     """Who is to get it."""
     watchers: tuple[str, ...] = ()
-    """Whose filters may lose sight of the thing: see `exporter.spool.known`."""
+    """Backends whose filters may lose the thing later: see `exporter.spool.known`."""
 
     @property
     def place(self) -> str:

@@ -19,7 +19,7 @@ Reader = Callable[[Record, Value], Any]
 
 
 class Watch(Protocol):
-    """Learns of records before anybody selects them."""
+    """A part that sees records before they are selected."""
 
     def wants_instance(self) -> bool:
         """Whether to look at a record of a process instance that nobody selects."""

@@ -74,7 +74,7 @@ class Selection:
         return self._filters is not None and self._filters.may_lose
 
     def watched(self, record: Record) -> Rule | None:
-        """Return the rule of what a migration may take away from the filters."""
+        """Return the rule of a *record* that filters could lose by a migration."""
         if self._filters is None or not self._filters.may_lose:
             return None
         rule = self._rule(record)

@@ -100,7 +100,7 @@ class Observer:
             log.warning("request refused", extra=fields)
 
     def withheld(self, told: Mapping[str, Any] | None) -> None:
-        """Warn that the broker's exporter withholds events, or say that it's over."""
+        """Log that the broker's exporter withholds events, or no longer does."""
         if told:
             about = {name: told[name] for name in ("reason", "remedy")}
             log.error("the broker withholds events that are selected", extra=about)

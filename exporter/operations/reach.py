@@ -104,8 +104,8 @@ async def _tls(peer: Peer) -> Finding:
         if await _speaks_tls(peer):
             return problem(
                 f"TLS with {host}:{peer.url.port} fails: {reason_of(error)}",
-                f"Correct the port in {peer.setting}, or the TLS of that server; we "
-                "speak version 1.2 and later",
+                f"Correct the port in {peer.setting}, or the TLS of that server; "
+                "version 1.2 or later is needed",
             )
         return problem(
             f"{host}:{peer.url.port} doesn't speak TLS: {reason_of(error)}",
@@ -126,7 +126,7 @@ async def _open(peer: Peer, context: ssl.SSLContext | None = None) -> None:
 
 
 async def _speaks_tls(peer: Peer) -> bool:
-    """Whether it answers to a greeting in TLS with an alert, in TLS, or not at all."""
+    """Whether it answers the start of a TLS handshake in TLS, or not at all."""
     host, greeting = peer.url.raw_host, ssl.MemoryBIO()
     talk = peer.context.wrap_bio(ssl.MemoryBIO(), greeting, server_hostname=host)
     with suppress(ssl.SSLWantReadError):

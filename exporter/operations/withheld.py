@@ -1,7 +1,7 @@
 """
 Notice a broker whose exporter withholds selected events: its Optimize mode.
 
-Pure. From 8.10 on this mode is on by default. The exporter then sends CREATING of a
+From 8.10 on this mode is on by default. The exporter then sends CREATING of a
 user task but not CREATED, ELEMENT_ACTIVATING of an element but not ELEMENT_ACTIVATED.
 A missing CREATED alone proves little, because the task may wait for a listener's job.
 So some keys must have gone on without it, or an hour must have passed. Process

@@ -87,7 +87,7 @@ def test_physical_tenants(run):
         line = f"CAMUNDA_PHYSICALTENANTS_{name}_DATA_EXPORTERSASSIGNED=appintspool\n"
         assert line in out
     assert "_RED_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_PREFIX=zeebe-record-red\n" in out
-    assert "lists these beside appintspool in its DATA_EXPORTERSASSIGNED" in err
+    assert "list them with appintspool in its DATA_EXPORTERSASSIGNED" in err
 
 
 def test_a_broker_elsewhere(run):
