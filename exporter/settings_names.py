@@ -63,8 +63,8 @@ def said_of_nobody(name: str) -> Iterator[str]:
                 yield str(
                     MistakeError(
                         variable,
-                        f"is set beside {PREFIX}BACKENDS",
-                        "said of one of them, like "
+                        f"is set together with {PREFIX}BACKENDS",
+                        "set for one of them, like "
                         f"{prefix_of(name)}{declared.name.upper()}{end}",
                     )
                 )

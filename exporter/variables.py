@@ -52,7 +52,7 @@ def unknown() -> list[str]:
         if named and named[1].lower() not in (backends or ()):
             wrong = f"is of a backend that {PREFIX}BACKENDS doesn't name"
         elif named and (rest := name.removeprefix(named[0])) in known:
-            wrong = f"can't be said of one backend: it is {PREFIX}{rest}"
+            wrong = f"can't be set for one backend: it is {PREFIX}{rest}"
         else:
             meant = difflib.get_close_matches(name, known, n=1)
             wrong = "is no setting" + "".join(f": is {PREFIX}{x} meant?" for x in meant)

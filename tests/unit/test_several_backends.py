@@ -78,7 +78,7 @@ def test_nobodys_credential(name):
     (mistake,) = mistakes(**{name: "https://a.example"})
 
     assert mistake == (
-        f"{name} is set beside BACKENDS, must be said of one of them, like "
+        f"{name} is set together with BACKENDS, must be set for one of them, like "
         f"BACKEND_TEAMS_{name}"
     )
 
@@ -159,8 +159,8 @@ def test_settings_of_the_service():
         found = [str(each).replace(PREFIX, "") for each in variables.unknown()]
 
     assert found == [
-        "BACKEND_TEAMS_DROP_FIELDS can't be said of one backend: it is DROP_FIELDS",
-        "BACKEND_TEAMS_SPOOL_DIR can't be said of one backend: it is SPOOL_DIR",
+        "BACKEND_TEAMS_DROP_FIELDS can't be set for one backend: it is DROP_FIELDS",
+        "BACKEND_TEAMS_SPOOL_DIR can't be set for one backend: it is SPOOL_DIR",
     ]
 
 

@@ -17,10 +17,10 @@ sees (names, types) doesn't get here. Nothing is shown of a secret.
 {{- $given := include "app-integrations-exporter.given" . | fromYaml }}
 {{- if get (.Values.env | default dict) "APP_INTEGRATIONS_BACKENDS" }}
   {{- if .Values.backend.url }}
-- backend.url is set beside env.APP_INTEGRATIONS_BACKENDS, must be said of one of them, like env.APP_INTEGRATIONS_BACKEND_TEAMS_URL
+- backend.url is set together with env.APP_INTEGRATIONS_BACKENDS, must be set for one of them, like env.APP_INTEGRATIONS_BACKEND_TEAMS_URL
   {{- end }}
   {{- range omit $given "ingest" "tls.ca" }}
-- {{ .value }}.secret is set beside env.APP_INTEGRATIONS_BACKENDS, must be said of one of them in extraEnv
+- {{ .value }}.secret is set together with env.APP_INTEGRATIONS_BACKENDS, must be set for one of them in extraEnv
   {{- end }}
 {{- else if and .Values.backend.url $given.backend }}
 - backend.url and backend.secret are both set, must be only one of them
