@@ -207,7 +207,7 @@ def test_image_unknown():
     """They say so where the wiring can't name the image, or nothing at all."""
     known = {"camunda": {"version": "8.8"}}
 
-    assert "is empty yet" in Rendered({}).notes
+    assert "is still empty" in Rendered({}).notes
     assert "names no image yet" in Rendered(known).notes
     assert "names no image" not in Rendered(known | {"image": {"tag": "a"}}).notes
     assert "names no image" not in Rendered(known | {"mode": "sidecar"}).notes
@@ -219,6 +219,12 @@ def test_nothing_kept():
 
     assert "WARNING" in Rendered(values).notes
     assert "WARNING" not in Rendered(enabled("service")).notes
+
+
+def test_no_tls():
+    """In mode service they say that the ingest port has no TLS."""
+    assert "without TLS" in Rendered(enabled("service")).notes
+    assert "without TLS" not in Rendered(enabled("sidecar")).notes
 
 
 def test_switched_off():
