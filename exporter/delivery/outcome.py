@@ -55,24 +55,10 @@ class Answer:
     """In how many seconds the backend wants to be asked again."""
 
 
-MOMENT = frozenset(
-    {
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.CONFLICT,  # it still works on the same Idempotency-Key
-        HTTPStatus.TOO_EARLY,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    }
-)
-SETUP = frozenset(
-    {
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.METHOD_NOT_ALLOWED,
-        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
-        HTTPStatus.GONE,
-    }
-)
+# 409: the backend still works on a request with the same Idempotency-Key.
+MOMENT = frozenset({408, 409, 425, 429})
+# Wrong credentials, path, method or proxy; or the address is gone.
+SETUP = frozenset({401, 403, 404, 405, 407, 410})
 SETUP_FAILURES = frozenset({Failure.CERTIFICATE, Failure.PROXY, Failure.TOKEN_REFUSED})
 
 
