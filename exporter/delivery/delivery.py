@@ -241,8 +241,8 @@ class Delivery:
             self.aside.rest(ticket.started, seconds + SILENCES * asked)
         if self._draining and not piece.lonely:
             self._gate.closed = True
-        if asked and not alone and not ticket.probe:
-            stack.append(piece)  # it says so of all that we send, so it isn't its fault
+        if asked and piece.attempts == 1 and not alone and not ticket.probe:
+            stack.append(piece)  # at first this is said of all that we send
         elif piece.size > 1:
             self._split(piece, stack)
         else:

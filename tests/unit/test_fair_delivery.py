@@ -188,6 +188,21 @@ def test_silence_for_one_event(monkeypatch):
     simulate(monkeypatch, story, among(bad, Answer(503, retry_after=4.0)))
 
 
+@pytest.mark.parametrize("slots", [1, 4])
+@pytest.mark.parametrize("answer", [Answer(503, retry_after=1.0), Answer(429)])
+def test_silence_for_one_event_of_each_batch(monkeypatch, slots, answer):
+    """A batch that isn't taken after the silence either goes on in parts."""
+    bad = range(20, 200, 50)
+
+    async def story(simulation):
+        simulation.send(range(1, 201))
+        await simulation.until(lambda: not simulation.missing, within=120)
+
+        assert not simulation.missing
+
+    simulate(monkeypatch, story, among(bad, answer), slots=slots)
+
+
 MOMENTS = [FAILS, HANG, REFUSED, FORBIDDEN, Answer(429), Answer(503, retry_after=1.0)]
 
 
