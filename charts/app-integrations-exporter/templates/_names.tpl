@@ -70,7 +70,7 @@ app.kubernetes.io/component: zeebe-broker
 {{- .Values.image.registry | default $inside | default .Values.global.image.registry | default "" | trimSuffix "/" }}
 {{- end }}
 
-{{/* The registry at the beginning of image.repository, told from a name as Docker tells it; none where image.registry is set. */}}
+{{/* The registry at the beginning of image.repository, recognised as Docker does; none if image.registry is set. */}}
 {{- define "app-integrations-exporter.registryInside" -}}
 {{- if not .Values.image.registry }}{{ regexFind `^([^/]*[.:][^/]*|localhost)/` .Values.image.repository }}{{ end }}
 {{- end }}

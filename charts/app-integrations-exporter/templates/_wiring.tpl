@@ -1,6 +1,6 @@
 {{/*
 What the release of Camunda is given once: values for the official chart. None of it has an effect while `enabled` is false,
-so that it can stay, but for the image of mode embedded. Without camunda.version it's empty: the key depends on it.
+so that it can stay, except the image of mode embedded. Without camunda.version it is empty, because the key depends on the version.
 */}}
 {{- define "app-integrations-exporter.wiring" -}}
 {{- $key := include "app-integrations-exporter.camundaKey" . }}
@@ -16,7 +16,7 @@ global:
     pullPolicy: {{ $policy }}
 {{ end }}
 {{- if eq $key "zeebe" -}}
-# Charts for 8.8 and later ignore what is said below `zeebe`; this tells you, instead of leaving the exporter out silently.
+# Charts for 8.8 and later ignore values below `zeebe`. This fails with a sentence, instead of leaving the exporter out silently.
 orchestration:
   podAnnotations:
     app-integrations/guard: >-
