@@ -193,15 +193,14 @@ class Delivery:
         self, piece: Piece, ticket: Ticket, stack: list[Piece], *, blocked: bool
     ) -> None:
         """Halve *piece*; when it is a single event, decide about it."""
-        bad = piece.size == 1 and piece.refused_before(self.breaker.proof)
+        bad = piece.refused_before(self.breaker.proof, alone=blocked)
         if blocked:
             alone = piece.size > 1
             self.breaker.failed(ticket, known=bad, alone=alone, cause=Cause.BLOCKED)
         else:
             self.breaker.refused(ticket)
         self._gate.wake()
-        piece.last_refused_at = now = time.monotonic()
-        piece.first_refused_at = piece.first_refused_at or now
+        piece.refuse(time.monotonic())
         if piece.size > 1:
             self._split(piece, stack)
         elif bad:

@@ -1,7 +1,7 @@
 """
 Parts of batches, and which of them wait aside for a turn of their own.
 
-Pure: it posts nothing and knows no clock but the numbers it is given.
+Pure: it posts nothing, and gets the time as numbers.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from exporter.events import Event, Lane
 from exporter.spool import Batch, Entry, Verdict
 
 SHARE = 8
-"""The part of all slots' time, one in so many, for events that are known to fail."""
+"""Events that are known to fail get one part in so many of the slots' time."""
 SILENCES = 5
-"""Likewise, of the time that they make the backend ask everybody for silence."""
+"""They may silence all delivery (`Retry-After`) for one part in so many of the time."""
 
 NO_ANSWER = Answer()
 
@@ -35,11 +35,13 @@ class Piece:
     failed_at: float | None = None
     """When it was last postponed."""
     known: bool = False
-    """Whether it was postponed while others got through: it fails by itself."""
+    """Whether it failed while others succeeded: the failure is its own."""
     lonely: bool = False
     """Whether it, or the batch it was part of, ever was."""
     first_refused_at: float | None = None
     """When the backend first refused it, or the batch it was part of."""
+    refused_alone_at: float | None = None
+    """When the backend first refused it as a single event."""
     last_refused_at: float = 0.0
     waited: int = 0
     """How often it waited aside."""
@@ -58,12 +60,12 @@ class Piece:
 
     @property
     def lanes(self) -> set[Lane]:
-        """Whom it holds up."""
+        """The lanes that it holds up."""
         return {event.lane for event in self.batch.events}
 
     @property
     def verdict(self) -> Verdict:
-        """Why it is a dead letter, if it is one."""
+        """The reason of its dead letter, if it becomes one."""
         answer = self.answer
         return Verdict(
             f"refused: {answer.detail}", answer.status, answer.excerpt, self.attempts
@@ -74,9 +76,17 @@ class Piece:
         self.waited += 1
         return wait_after(self.waited)
 
-    def refused_before(self, moment: float) -> bool:
-        """Whether the backend had refused it before *moment*."""
-        return self.first_refused_at is not None and self.first_refused_at < moment
+    def refuse(self, now: float) -> None:
+        """Note that the backend refused it *now*."""
+        self.last_refused_at = now
+        self.first_refused_at = self.first_refused_at or now
+        if self.size == 1:
+            self.refused_alone_at = self.refused_alone_at or now
+
+    def refused_before(self, moment: float, *, alone: bool) -> bool:
+        """Whether it is a single event that was refused before *moment*, or *alone*."""
+        first = self.refused_alone_at if alone else self.first_refused_at
+        return self.size == 1 and first is not None and first < moment
 
     def of(self, entries: Iterable[Entry]) -> "Piece":
         """Return a piece of it: *entries*, with the past of all."""
@@ -102,22 +112,22 @@ class Piece:
 
 class Aside:
     """
-    Pieces that wait each for a moment of its own, and hold up only their lanes.
+    Pieces that each wait for their own time, and hold up only their lanes.
 
-    Those that are known to fail get a share of the time: after each failure all of them
-    rest. Suspects are decided by the next success.
+    Pieces that are known to fail get a share of the time: after each failure all of
+    them rest. The next success decides about suspects.
     """
 
     def __init__(self) -> None:
         """Begin empty."""
         self._heaps: dict[bool, list[tuple[float, int, Piece]]] = {False: [], True: []}
-        """By whether they are known to fail; some entries may be stale."""
+        """One for pieces not known to fail, one for others; entries may be stale."""
         self._number: dict[Piece, int] = {}
-        """Of the entry that counts; the first to come is served first."""
+        """The number of each piece's valid entry; lower numbers are served first."""
         self._count = count()
         self._suspects: dict[Piece, float] = {}
         """
-        How soon after the refusal a success decides at once, oldest refusal first.
+        How soon after its refusal a success decides about it, oldest refusal first.
         """
         self._rested = -math.inf
         self.changed = asyncio.Event()
@@ -138,7 +148,7 @@ class Aside:
 
     @property
     def suspects(self) -> list[Piece]:
-        """Those that are dead letters if they're refused once more after a success."""
+        """Pieces that become dead letters if they are refused again after a success."""
         return list(self._suspects)
 
     @property
@@ -154,11 +164,11 @@ class Aside:
         return piece
 
     def rest(self, since: float, seconds: float) -> None:
-        """Let none that is known to fail go for *seconds* after *since*."""
+        """Hold pieces that are known to fail for *seconds* after *since*."""
         self._rested = max(self._rested, since) + seconds
 
     def hurry(self, due: float, *, everything: bool = False) -> None:
-        """Let all that isn't known to fail be due at *due*, or *everything*."""
+        """Make pieces not known to fail due at *due*, or all pieces (*everything*)."""
         if everything:
             self._rested = -math.inf
         for known, heap in self._heaps.items():
@@ -168,14 +178,14 @@ class Aside:
         self.changed.set()
 
     def doubt(self) -> None:
-        """Let no success decide at once: perhaps none of the suspects is bad."""
+        """Let no success decide at once, because perhaps no suspect is bad."""
         self._suspects = dict.fromkeys(self._suspects, 0.0)
 
     def decide(self, proof: float, now: float) -> list[Piece]:
         """
-        Take out suspects of which a success that began at *proof* shows they are bad.
+        Remove and return suspects that a success, begun at *proof*, shows to be bad.
 
-        The others that were refused before have their turn *now*.
+        Other suspects that were refused before *proof* become due *now*.
         """
         known = []
         for piece, within in self._suspects.items():

@@ -88,6 +88,26 @@ def test_many_bad_events_in_a_row(monkeypatch, answer):
     simulate(monkeypatch, story, among(bad, answer))
 
 
+def test_a_good_event_beside_a_bad_one(monkeypatch):
+    """A blocked answer is held against an event only if it was refused alone before."""
+    bad, good = FORMERLY + 2, FORMERLY + 3
+    answers = {bad: [REFUSED] * 9, good: []}
+
+    async def story(simulation):
+        await after_good_ones(simulation, range(FORMERLY + 1, good + 1))
+        answers[good].append(FORBIDDEN)
+        await simulation.until(simulation.outbox.empty.is_set, within=60)
+
+        assert simulation.backend.posts[-2:] == [[good], [good]]
+        assert [*simulation.watch.dead] == [bad]
+
+    def answer(position):
+        left = answers.get(position)
+        return left.pop() if left else None
+
+    simulate(monkeypatch, story, answer)
+
+
 @pytest.mark.parametrize("share", [0.9, 0.99])
 def test_a_backlog_that_is_mostly_refused(monkeypatch, share):
     """It drains: good events are delivered, the others become dead letters."""
