@@ -1,4 +1,4 @@
-"""One configured receiver: posts bodies, and says what came back as a value."""
+"""One configured receiver: posts bodies, and returns the answer as a value."""
 
 import asyncio
 import logging

@@ -1,10 +1,10 @@
 """
 Whether a backend may be asked now: one state machine per backend, for all its slots.
 
-Pure: it never waits, and the only time it knows is the monotonic clock it is given. A
-single failure says nothing about the backend, because some events may fail always; a
-dozen without a success between them do. Then the breaker opens, and a single probe
-tells when to begin again, slot by slot, and with ever larger requests.
+Pure: it never waits, and takes the time from the monotonic clock it is given. A single
+failure says nothing about the backend, because some events may always fail. A dozen
+failures without a success open the breaker. A single probe then shows when to begin
+again, slot by slot, and with ever larger requests.
 """
 
 import enum
@@ -19,15 +19,15 @@ FIRST_SECONDS = 1.0
 """The longest first wait; with full jitter half of it on average."""
 LONGEST_SECONDS = 60.0
 BLOCKED_SECONDS = 30.0
-"""How long at most before it's seen that somebody mended the setup."""
+"""The longest wait before a probe notices a corrected setup."""
 WORKS_SECONDS = 30.0
-"""How long after a success a blocked answer is held against the event at first."""
+"""How long after a success a blocked answer counts against the event."""
 TROUBLED_SECONDS = 10.0
 """How long after a failure it's likely that the next events fail, too."""
 ALIKE = 4
-"""So many waits are alike: probes of several instances tell more than one."""
+"""So many waits have the same length, so that several instances are probed."""
 PROBES = 300
-"""Probes a second, in the first one, of a backend that refuses everything."""
+"""Probes in the first second of a backend that refuses everything."""
 
 FAILURES_IN_A_ROW = 12
 """Were half of all events bad, only one run in 4,096 would be as long."""
@@ -92,7 +92,7 @@ class Breaker:
         self._opened = 0.0
         self._troubled = -math.inf
         self._enough = UNLIMITED
-        """From so many events on, requests grow by one only."""
+        """From this size on, requests grow by one event only."""
         self._fitting = UNLIMITED
         self._singly = 0
         self.failures = 0
@@ -108,8 +108,8 @@ class Breaker:
         """
         Return the permission for one request, or None while there is none.
 
-        What is *risky* may well fail. While the slots are *shared*, because something
-        else waits for one as well, it gets half of them.
+        A *risky* request may well fail. It gets half of the slots while they are
+        *shared*, that is, while another request waits for one.
         """
         if self.pause or self.state is State.HALF_OPEN:
             return None
@@ -140,7 +140,7 @@ class Breaker:
 
     @property
     def works(self) -> bool:
-        """Whether the setup is right, as far as one can tell."""
+        """Whether the setup seems to be right."""
         closed = self.state is State.CLOSED
         return closed and self._now() < self.succeeded + WORKS_SECONDS
 
@@ -183,8 +183,9 @@ class Breaker:
         """
         Open after some failures in a row, or *at_once*, with *cause*.
 
-        What is *known* to fail by itself tells nothing new; what fails *alone*, while
-        others get through, or will come in parts, nothing about the backend.
+        A request *known* to fail by itself says nothing new. One that fails *alone*,
+        while others succeed, or that comes again in parts, says nothing about the
+        backend.
         """
         self._in_flight[ticket.risky] -= 1
         if self.cause is Cause.REFUSING:

@@ -1,7 +1,7 @@
 """
 Why there was no answer: from an error of the client to a value.
 
-Details are our own words: errors quote what came, whole URLs, and what we sent.
+Details are our own words: errors of the client quote answers, URLs and requests.
 """
 
 import os

@@ -15,7 +15,7 @@ class Gate:
     """
     Lets as many through as *breaker* allows, first come, first served.
 
-    There are two queues, one for what is risky: it may not keep the other waiting.
+    There are two queues: risky requests must not keep the others waiting.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class Gate:
         # One after the other, so that each slot's piece is the probe sometimes.
         async with self._turns[risky]:
             while True:
-                # Before asking: one that ends in between must not be waited for, as
-                # nobody wakes those who wait for a pause.
+                # Read before asking: nobody wakes a task that waits for a pause, so a
+                # pause that ends in between must not be waited for.
                 pause = self._breaker.pause
                 if not self.closed and (ticket := self._begin(risky)):
                     self._woken.set()  # the other queue is not shared with us any more
@@ -55,7 +55,7 @@ class Gate:
                         await self._woken.wait()
 
     def wake(self) -> None:
-        """Let whoever waits look again: the breaker has learned something."""
+        """Let waiting tasks look again: the breaker has learned something."""
         self._woken.set()
         if self._breaker.cause is not self._cause:
             self._cause = self._breaker.cause

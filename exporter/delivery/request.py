@@ -63,12 +63,12 @@ class Keys:
     """
     The keys of one backend's requests, by which it may tell that one is a repeat.
 
-    An attempt has the key of the one before only while it isn't known what became of
-    that: a backend may keep an answer it gave, and give it again to the same key.
+    An attempt has the key of the previous one only if no answer came: a backend may
+    store an answer and give it again to the same key.
     """
 
     def __init__(self) -> None:
-        """Begin with keys that follow from the events alone, as before a restart."""
+        """Start with keys made from the events alone, as before a restart."""
         self._salt = ""
         self._unanswered: dict[str, str] = {}
         """The keys of requests without an answer, by the names of their batches."""
@@ -87,7 +87,7 @@ class Keys:
             if len(self._unanswered) > MOST_UNANSWERED:  # some came in other batches
                 del self._unanswered[next(iter(self._unanswered))]
         elif answer.status != HTTPStatus.CONFLICT or name not in self._unanswered:
-            # Else the backend still works on what got no answer.
+            # Else the backend still works on the attempt without an answer.
             self._unanswered.pop(name, None)
             if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
                 self._salt = secrets.token_hex()
