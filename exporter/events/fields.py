@@ -134,12 +134,6 @@ def _word(name: str, meaning: str, source: str) -> Field:
 INTENT = _word("intent", "What happened, in the engine's word.", "intent")
 TYPE = _word("type", "What it happened to, in the engine's word.", "valueType")
 
-
-def head(meaning: str) -> tuple[Field, Field, Field]:
-    """Declare the first fields of every event; *meaning* is that of its id."""
-    return record_key("id", meaning), INTENT, TYPE
-
-
 PROCESS_DEFINITION_KEY = key("processDefinitionKey", "The deployed process.")
 PROCESS_DEFINITION_ID = text(
     "processDefinitionId", "The id of the process in its model.", "bpmnProcessId"
@@ -155,6 +149,11 @@ ELEMENT_INSTANCE_KEY = key(
 )
 OF_ELEMENT = (ELEMENT_ID, ELEMENT_INSTANCE_KEY)
 TENANT_ID = text("tenantId", "The tenant, `<default>` where there are none.")
+
+
+def fields_of(meaning: str, *own: Field) -> tuple[Field, ...]:
+    """Return all fields of a type: what every event has, around the type's *own*."""
+    return record_key("id", meaning), INTENT, TYPE, *own, TENANT_ID
 
 
 def instant(milliseconds: int, name: str) -> str:

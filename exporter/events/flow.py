@@ -7,8 +7,7 @@ from exporter.events.fields import (
     OF_PROCESS,
     PROCESS_DEFINITION_VERSION,
     PROCESS_INSTANCE_KEY,
-    TENANT_ID,
-    head,
+    fields_of,
     items,
     key,
     number,
@@ -33,8 +32,8 @@ PROCESS_INSTANCE = EventType(
     "process-instance",
     "PROCESS_INSTANCE",
     "A process instance, also one that a call activity started.",
-    fields=(
-        *head("The process instance's key: the same for all of its events."),
+    fields=fields_of(
+        "The process instance's key: the same for all of its events.",
         text("elementType", "`PROCESS`, which no step is.", "bpmnElementType"),
         *OF_PROCESS,
         VERSION,
@@ -48,7 +47,6 @@ PROCESS_INSTANCE = EventType(
         ),
         TAGS,
         text("businessId", "The business id it was started with.", since="8.9"),
-        TENANT_ID,
     ),
     kinds=(
         Kind("started", "ELEMENT_ACTIVATED", "It runs."),
@@ -99,8 +97,8 @@ STEP = EventType(
     "A step of a process: a task, a call activity, an event, a sub-process. Gateways, "
     "sequence flows and the bodies around multi-instances aren't steps, whatever is "
     "selected.",
-    fields=(
-        *head("The key of the element's instance: the same for all events of it."),
+    fields=fields_of(
+        "The key of the element's instance: the same for all events of it.",
         text("elementType", "Its type, in the engine's word.", "bpmnElementType"),
         text("eventType", "What sort of event it is, like `TIMER`.", "bpmnEventType"),
         ELEMENT_ID,
@@ -111,7 +109,6 @@ STEP = EventType(
         VERSION,
         PROCESS_INSTANCE_KEY,
         TAGS,
-        TENANT_ID,
     ),
     kinds=(
         Kind("activated", "ELEMENT_ACTIVATED", "It has begun."),
@@ -135,15 +132,14 @@ INCIDENT = EventType(
     "incident",
     "INCIDENT",
     "An incident: a process instance can't go on until somebody acts.",
-    fields=(
-        *head("The incident's key: the same for all of its events."),
+    fields=fields_of(
+        "The incident's key: the same for all of its events.",
         text("errorType", "What went wrong, in the engine's word."),
         text("errorMessage", "The same in sentences, which may hold data."),
         key("jobKey", "The job that failed."),
         *OF_PROCESS,
         PROCESS_INSTANCE_KEY,
         *OF_ELEMENT,
-        TENANT_ID,
     ),
     kinds=(
         Kind(
@@ -173,8 +169,8 @@ JOB = EventType(
     "job",
     "JOB",
     "A job of an element, for a worker to do. Jobs of listeners are left out.",
-    fields=(
-        *head("The job's key: the same for all events of a job."),
+    fields=fields_of(
+        "The job's key: the same for all events of a job.",
         text("jobType", "What workers ask for.", "type"),
         text("worker", "The worker that had it last."),
         number("retries", "How often it may still be tried."),
@@ -189,7 +185,6 @@ JOB = EventType(
         PROCESS_INSTANCE_KEY,
         *OF_ELEMENT,
         TAGS,
-        TENANT_ID,
     ),
     kinds=(
         Kind("created", "CREATED", "It waits for a worker."),

@@ -9,10 +9,9 @@ from exporter.events.fields import (
     PROCESS_DEFINITION_ID,
     PROCESS_DEFINITION_KEY,
     PROCESS_INSTANCE_KEY,
-    TENANT_ID,
     Field,
     Form,
-    head,
+    fields_of,
     key,
     moment,
     number,
@@ -28,8 +27,8 @@ VARIABLE = EventType(
     "VARIABLE",
     "A variable of a process instance or of an element in it. Values may be personal "
     "data, so the names have to be listed; `[*]` is all of them.",
-    fields=(
-        *head("The variable's key: the same for all events of a variable."),
+    fields=fields_of(
+        "The variable's key: the same for all events of a variable.",
         text("name", "Its name."),
         Field(
             "value",
@@ -50,7 +49,6 @@ VARIABLE = EventType(
         key("scopeKey", "The instance of the process or the element that has it."),
         *OF_PROCESS,
         PROCESS_INSTANCE_KEY,
-        TENANT_ID,
     ),
     kinds=(
         Kind("created", "CREATED", "There is one more."),
@@ -68,13 +66,12 @@ MESSAGE = EventType(
     "message",
     "MESSAGE",
     "A message that was published, without its variables.",
-    fields=(
-        *head("The message's key: the same for all events of a message."),
+    fields=fields_of(
+        "The message's key: the same for all events of a message.",
         text("messageName", "Its name.", "name"),
         CORRELATION_KEY,
         text("messageId", "What keeps it from being published twice."),
         moment("deadline", "Until when it is kept for later subscriptions."),
-        TENANT_ID,
     ),
     kinds=(
         Kind("published", "PUBLISHED", "It was published."),
@@ -95,8 +92,8 @@ MESSAGE_SUBSCRIPTION = EventType(
     "PROCESS_MESSAGE_SUBSCRIPTION",
     "An element of a process instance that waits for a message, without what the "
     "message brings along.",
-    fields=(
-        *head("The subscription's key: the same for all of its events."),
+    fields=fields_of(
+        "The subscription's key: the same for all of its events.",
         text("messageName", "The message's name."),
         CORRELATION_KEY,
         key("messageKey", "The message that has arrived."),
@@ -104,7 +101,6 @@ MESSAGE_SUBSCRIPTION = EventType(
         PROCESS_DEFINITION_ID,
         PROCESS_INSTANCE_KEY,
         *OF_ELEMENT,
-        TENANT_ID,
     ),
     kinds=(
         Kind("created", "CREATED", "It waits."),
@@ -120,10 +116,9 @@ SIGNAL = EventType(
     "SIGNAL",
     "A broadcast signal, without its variables. Every partition of a cluster sends "
     "it, with the same `id`.",
-    fields=(
-        *head("The signal's key."),
+    fields=fields_of(
+        "The signal's key.",
         text("signalName", "Its name."),
-        TENANT_ID,
     ),
     kinds=(Kind("broadcasted", "BROADCASTED", "It was sent to everybody."),),
     brackets=Brackets("signal names", "signalName"),
@@ -136,15 +131,14 @@ TIMER = EventType(
     "timer",
     "TIMER",
     "A timer of an element. One that starts process instances has none itself.",
-    fields=(
-        *head("The timer's key: the same for all events of a timer."),
+    fields=fields_of(
+        "The timer's key: the same for all events of a timer.",
         moment("dueAt", "When it is due.", "dueDate"),
         number("repetitions", "How often it will be due; -1 is without end."),
         PROCESS_DEFINITION_KEY,
         PROCESS_INSTANCE_KEY,
         text("elementId", "The id of the element that it triggers.", "targetElementId"),
         ELEMENT_INSTANCE_KEY,
-        TENANT_ID,
     ),
     kinds=(
         Kind("created", "CREATED", "It runs."),
@@ -168,8 +162,8 @@ DECISION = EventType(
     "DECISION_EVALUATION",
     "The evaluation of a decision, by a business rule task or by itself, without what "
     "went in.",
-    fields=(
-        *head("The evaluation's key."),
+    fields=fields_of(
+        "The evaluation's key.",
         key("decisionKey", "The deployed decision."),
         text("decisionId", "Its id in the model."),
         text("decisionName", "Its name in the model."),
@@ -178,7 +172,6 @@ DECISION = EventType(
         *OF_PROCESS,
         PROCESS_INSTANCE_KEY,
         *OF_ELEMENT,
-        TENANT_ID,
     ),
     kinds=(
         Kind("evaluated", "EVALUATED", "There is a result."),
@@ -193,13 +186,12 @@ ESCALATION = EventType(
     "escalation",
     "ESCALATION",
     "An escalation that an element threw.",
-    fields=(
-        *head("The escalation's key."),
+    fields=fields_of(
+        "The escalation's key.",
         text("escalationCode", "Its code."),
         text("throwElementId", "The id of the element that threw it."),
         text("catchElementId", "The id of the element that caught it."),
         PROCESS_INSTANCE_KEY,
-        TENANT_ID,
     ),
     kinds=(
         Kind("escalated", "ESCALATED", "An element caught it."),
@@ -216,14 +208,13 @@ PROCESS = EventType(
     "PROCESS",
     "A process that can be started, without its model. Every partition of a cluster "
     "sends it, with the same `id`.",
-    fields=(
-        *head("The key of the deployed process."),
+    fields=fields_of(
+        "The key of the deployed process.",
         *OF_PROCESS,
         VERSION,
         text("versionTag", "The tag of that version in the model.", since="8.6"),
         text("resourceName", "The file it was deployed as."),
         key("deploymentKey", "The deployment.", since="8.6"),
-        TENANT_ID,
     ),
     kinds=(Kind("deployed", "CREATED", "It was deployed, or a new version of it."),),
     element="",

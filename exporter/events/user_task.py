@@ -12,10 +12,9 @@ from exporter.events.fields import (
     OLDEST,
     PROCESS_DEFINITION_VERSION,
     PROCESS_INSTANCE_KEY,
-    TENANT_ID,
     Field,
     Form,
-    head,
+    fields_of,
     instant,
     items,
     key,
@@ -57,8 +56,8 @@ USER_TASK = EventType(
     "USER_TASK",
     "A Camunda user task (`zeebe:userTask` in the model). Job-based ones are jobs of "
     "the type `io.camunda.zeebe:userTask`.",
-    fields=(
-        *head("The task's key: the same for all events of a task."),
+    fields=fields_of(
+        "The task's key: the same for all events of a task.",
         key("userTaskKey", "The task's key again."),
         items("tags", "Tags of the process instance.", since="8.9"),
         pairs("customHeaders", "The task's headers in the model."),
@@ -84,7 +83,6 @@ USER_TASK = EventType(
         PROCESS_DEFINITION_VERSION,
         PROCESS_INSTANCE_KEY,
         *OF_ELEMENT,
-        TENANT_ID,
     ),
     kinds=(
         Kind(
