@@ -10,10 +10,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from exporter.errors import ConfigError
-
-DEFAULT = "default"
-INDEX_PREFIX = "zeebe-record"
-"""The prefix of `default`; those of other tenants are this, a dash and their id."""
+from exporter.events import DEFAULT_TENANT as DEFAULT
+from exporter.events.index import PREFIX
 
 VARIABLE = re.compile(r"CAMUNDA_PHYSICALTENANTS_([A-Z0-9]+)_(\w+)", re.IGNORECASE)
 LIST = re.compile(r"DATA_EXPORTERSASSIGNED(_[0-9]+)?", re.IGNORECASE)
@@ -46,7 +44,7 @@ def prefixes(tenants: Iterable[str], exporter_id: str) -> dict[str, str]:
     """Return the variables that give each of *tenants* its index prefix."""
     name = f"DATA_EXPORTERS_{exporter_id.upper()}_ARGS_INDEX_PREFIX"
     return {
-        f"CAMUNDA_PHYSICALTENANTS_{each.upper()}_{name}": f"{INDEX_PREFIX}-{each}"
+        f"CAMUNDA_PHYSICALTENANTS_{each.upper()}_{name}": f"{PREFIX.decode()}-{each}"
         for each in tenants
         if each != DEFAULT
     }
