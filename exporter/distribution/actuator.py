@@ -144,7 +144,7 @@ class Actuator:
         except TimeoutError as error:
             raise SilentError(
                 f"{self.url} doesn't answer in time",
-                remedy="Check that it is a healthy broker or gateway; then run this again",
+                remedy="Check that it is a healthy broker; then run this again",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise SilentError(
