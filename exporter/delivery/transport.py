@@ -3,8 +3,9 @@
 import io
 import re
 import string
+import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -17,6 +18,9 @@ from exporter.delivery.hiding import secrets_of
 from exporter.proxies import Proxy, proxy_for
 from exporter.reread import Reread
 from exporter.tls import Tls
+
+AT_ONCE_SECONDS = 0.5
+"""For so long after its beginning a request is sent again by itself."""
 
 PROXY_AUTHORIZATION = "Proxy-Authorization"
 
@@ -63,8 +67,9 @@ class Transport:
             if URL(url).scheme == "http":  # there the proxy reads the request itself
                 headers.update(to_proxy)
         response = None
+        began = time.monotonic()
         while response is None:
-            with suppress(StaleError):
+            try:
                 response = await self._session.post(
                     as_configured(url),
                     data=Body(io.BytesIO(data)),
@@ -75,6 +80,9 @@ class Transport:
                     proxy=proxy.url if proxy else None,
                     proxy_headers=to_proxy if proxy else None,
                 )
+            except StaleError:
+                if time.monotonic() - began > AT_ONCE_SECONDS:
+                    raise  # by now another answer may have asked for silence
         async with response:
             yield response
 

@@ -195,6 +195,14 @@ async def test_late_on_an_idle_connection(start, peer, late):
     assert metrics["delivery_attempts_total postponed"] == 0
 
 
+@pytest.fixture(autouse=True)
+def patient():
+    """Let requests be sent again however slow this machine is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exporter.delivery.transport.AT_ONCE_SECONDS", 60)
+        yield patch
+
+
 @asynccontextmanager
 async def used(connect, peer):
     """Yield a backend that was posted to once; from then on it has trouble."""
@@ -240,6 +248,16 @@ async def test_a_timeout_that_crosses_with_a_request(connect, peer, around):
 
     assert answer.status == 503
     assert len(peer.ends) == 2
+
+
+async def test_a_timeout_that_comes_late(connect, peer, around, patient):
+    """After a while a request isn't sent again without asking whether it may be."""
+    patient.setattr("exporter.delivery.transport.AT_ONCE_SECONDS", -1)
+    async with used(connect, peer) as backend:
+        around(after=lambda: os.write(peer.ends[0], LATE["408"]))
+        answer = await backend.post(Request(bytes(2**25)))
+
+    assert (answer.detail, len(peer.ends)) == ("the connection broke off", 1)
 
 
 async def test_late_while_the_next_request_is_written(connect, peer, around):
