@@ -104,6 +104,7 @@ class Delivery:
         settling: asyncio.Task[None] | None = None
         while True:
             troubled = self.breaker.troubled
+            number += self._plan.slots == 1  # a single one begins at both in turn
             newest = troubled and number % 2 == 1
             events = min(self.breaker.events, self._plan.limits.events)
             limits = replace(self._plan.limits, events=events)
@@ -121,8 +122,7 @@ class Delivery:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(wait if self.aside else None):
                         await self.aside.changed.wait()
-            piece = self.aside.pop()
-            await self._settle(await self._work_off([piece], risky=True))
+            await self._settle(await self._work_off([self.aside.pop()], risky=True))
 
     async def _work_off(self, pieces: list[Piece], *, risky: bool) -> Batch:
         """Post *pieces* one by one; return what was delivered last, to be settled."""

@@ -88,6 +88,22 @@ def test_many_bad_events_in_a_row(monkeypatch, answer):
     simulate(monkeypatch, story, among(bad, answer))
 
 
+@pytest.mark.parametrize("answer", [REFUSED, FORBIDDEN, FAILS])
+def test_many_bad_events_in_a_row_and_one_slot(monkeypatch, answer):
+    """A single slot, for receivers that want one request at a time, is no dead end."""
+    bad = range(FORMERLY + 1, FORMERLY + 500)
+
+    async def story(simulation):
+        await after_good_ones(simulation, bad)
+        await simulation.stream(per_second=20, seconds=30)
+        await simulation.until(lambda: not simulation.missing, within=3 * TIMEOUT)
+
+        assert not simulation.missing
+        assert simulation.p99() < 3 * TIMEOUT
+
+    simulate(monkeypatch, story, among(bad, answer), slots=1)
+
+
 def test_a_good_event_beside_a_bad_one(monkeypatch):
     """A blocked answer is held against an event only if it was refused alone before."""
     bad, good = FORMERLY + 2, FORMERLY + 3
