@@ -146,8 +146,7 @@ class Delivery:
         if piece.size > ticket.events:
             piece, rest = piece.split(ticket.events)
             stack.append(rest)
-        outcome = await self._attempt(piece)
-        if outcome is Outcome.DELIVERED:
+        if (outcome := await self._attempt(piece)) is Outcome.DELIVERED:
             self._delivered(piece, ticket)
             return piece.batch
         self._land()
@@ -240,7 +239,8 @@ class Delivery:
             self.aside.rest(ticket.started, seconds + SILENCES * asked)
         if self._draining and not piece.lonely:
             self._gate.closed = True
-        if asked and piece.attempts == 1 and not alone and not ticket.probe:
+        first = piece.attempts == 1 and self.breaker.failures < ELSEWHERE
+        if asked and first and not alone and not ticket.probe:
             stack.append(piece)  # at first this is said of all that we send
         elif piece.size > 1:
             self._split(piece, stack)

@@ -239,6 +239,28 @@ def test_silence_for_one_event_of_each_batch(monkeypatch, slots, answer):
     simulate(monkeypatch, story, among(bad, answer), slots=slots)
 
 
+@pytest.mark.parametrize("failures", [0, 3, 6])
+def test_silence_for_large_batches(monkeypatch, failures):
+    """Batches that bring silence get smaller, also when single events failed last."""
+
+    async def story(simulation):
+        post = simulation.backend.post
+
+        async def small(request):
+            many = request.headers["X-Event-Ids"].count(",") >= 7
+            return Answer(503, retry_after=1.0) if many else await post(request)
+
+        await after_good_ones(simulation)
+        simulation.backend.post = small
+        simulation.delivery.breaker.failures = failures
+        simulation.send(range(FORMERLY + 1, FORMERLY + 201))
+        await simulation.until(lambda: not simulation.missing, within=120)
+
+        assert not simulation.missing
+
+    simulate(monkeypatch, story, slots=1)
+
+
 MOMENTS = [FAILS, HANG, REFUSED, FORBIDDEN, Answer(429), Answer(503, retry_after=1.0)]
 
 
