@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from exporter.delivery.backend import Backend
-from exporter.delivery.breaker import Breaker, Cause, Ticket
+from exporter.delivery.breaker import Breaker, Cause, State, Ticket
 
 LOOK_SECONDS = 1.0
 """How often a blocked backend's credentials are looked at for a change."""
@@ -34,6 +34,8 @@ class Gate:
         self._switched = switched
         self._cause = breaker.cause
         self._turns = {False: asyncio.Lock(), True: asyncio.Lock()}
+        self._probed: bool | None = None
+        """Which queue the last probe came from: they take turns."""
         self._woken = asyncio.Event()
         self.closed = False
         """Whether nobody may go any more."""
@@ -63,7 +65,12 @@ class Gate:
 
     def _begin(self, risky: bool) -> Ticket | None:  # noqa: FBT001
         shared = self._turns[not risky].locked()
-        return self._breaker.begin(risky=risky, shared=shared)
+        if shared and risky is self._probed and self._breaker.state is State.OPEN:
+            return None  # the other one wakes at the same time, and is the probe
+        ticket = self._breaker.begin(risky=risky, shared=shared)
+        if ticket and ticket.probe:
+            self._probed = risky
+        return ticket
 
     def _wait(self, pause: float) -> float | None:
         """Return after how many seconds to look again; None is not by itself."""

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from devkit.clock import Clock
+from devkit.waiting import ended, eventually
+from exporter.delivery import breaker as module
 from exporter.delivery.breaker import Breaker, Cause, State
 from exporter.delivery.gate import Gate
 
@@ -60,3 +62,26 @@ async def test_what_is_risky_waits_in_a_queue_of_its_own():
     breaker.delivered(tickets[1])
     gate.wake()
     assert (await pending.pop()).risky
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_probes_come_from_both_queues_in_turn(monkeypatch, first):
+    """What is risky and fails always doesn't keep the probe from anybody else."""
+    monkeypatch.setattr(module, "LONGEST_SECONDS", 0.001)
+    breaker = Breaker(2)
+    gate = Gate(breaker, None, lambda _: None)
+    breaker.failed(breaker.begin(), at_once=True)
+    probes = []
+
+    async def ask(risky):
+        while len(probes) < 6:
+            ticket = await gate.ticket(risky=risky)
+            probes.append(risky)
+            breaker.failed(ticket)
+            gate.wake()
+
+    asking = [asyncio.create_task(ask(each)) for each in (first, not first) * 2]
+    await eventually(lambda: len(probes) >= 6)
+    await ended(*asking)
+
+    assert probes[:6] in ([True, False] * 3, [False, True] * 3)
