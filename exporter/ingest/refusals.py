@@ -33,7 +33,8 @@ def check(request: web.Request, password: Callable[[], str] | None) -> None:
             "of APP_INTEGRATIONS_INGEST_USERNAME and _PASSWORD as "
             "authentication.username and authentication.password",
         )
-    if _is_foreign(request.headers.get("Content-Type", "")):
+    asks = request.method in ("GET", "HEAD")
+    if not asks and _is_foreign(request.headers.get("Content-Type", "")):
         raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "No exporter sends this Content-Type, but web pages may: send "

@@ -167,6 +167,15 @@ async def test_unknown_questions(start, method, path):
     assert (await exporter.metrics())["ingest_answers_total 200"] == 1
 
 
+async def test_a_question_in_any_type(start):
+    """A request that only asks is answered, whatever type it says its body has."""
+    exporter = await start()
+
+    reply = await exporter.ask("GET", "/any", headers={"Content-Type": "text/plain"})
+
+    assert (reply.status, reply.body) == (200, b"{}")
+
+
 @pytest.mark.parametrize(
     "kind",
     [
