@@ -33,6 +33,8 @@ from tests.unit.damage import (
 from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken
 
 ALL = list(range(1, 201))
+LAST_ROOT = 8
+"""The number, from 0, of the last page at which a table or an index begins."""
 
 
 @pytest.fixture
@@ -336,13 +338,16 @@ async def test_a_mark_without_its_file(file):
 )
 def test_any_damage(sound, spots):
     """Whatever is wrong with a file, a salvage ends, and costs only what is near."""
-    content = bytearray(sound)
+    content = bytearray(sound.bytes)
+    most = 12 * len(spots)
     for place, garbage in spots:
         at = place % len(content)
         content[at : at + len(garbage)] = garbage
+        if 1 <= at // PAGE <= LAST_ROOT:
+            most = 200  # a table without its root is lost
     with TemporaryDirectory() as directory:
         file = Path(directory) / "spool.sqlite"
-        file.write_bytes(content[: len(sound)])
+        file.write_bytes(content[: len(sound.bytes)])
         salvage.mark(file, "test")
         try:
             salvaged = mend(file)
@@ -352,13 +357,21 @@ def test_any_damage(sound, spots):
             (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
 
     assert verdict == "ok"
-    assert 200 - 12 * len(spots) <= salvaged.events <= 201 + len(spots)
+    assert 200 - most <= salvaged.events <= 201 + len(spots)
+
+
+class Sound:
+    """The content of a file without damage; too long to be shown where a test fails."""
+
+    def __init__(self, content):
+        """Hold *content*."""
+        self.bytes = content
 
 
 @pytest.fixture
 async def sound(file):
     """Return the content of a file without damage."""
-    return file.read_bytes()
+    return Sound(file.read_bytes())
 
 
 async def test_two_salvages_in_one_second(file):
