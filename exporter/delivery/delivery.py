@@ -20,7 +20,7 @@ from exporter.delivery.breaker import (
     Cause,
     Ticket,
 )
-from exporter.delivery.gate import Gate
+from exporter.delivery.gate import LOOK_SECONDS, Gate
 from exporter.delivery.outcome import Failure, Outcome, outcome_of
 from exporter.delivery.pieces import SHARE, SILENCES, Aside, Piece
 from exporter.delivery.plan import Attempt, Plan, Watch
@@ -98,8 +98,7 @@ class Delivery:
         """
         Work off one batch after the other; one is settled while the next is sent.
 
-        When something failed lately, every other slot begins at the other end: many bad
-        events in a row must not hide the good ones behind them.
+        After failures every other slot takes the newest: bad ones may be in front.
         """
         settling: asyncio.Task[None] | None = None
         while True:
@@ -120,8 +119,10 @@ class Delivery:
             while (wait := self.aside.due - time.monotonic()) > 0:
                 self.aside.changed.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(wait if self.aside else None):
+                    async with asyncio.timeout(min(wait, LOOK_SECONDS)):
                         await self.aside.changed.wait()
+                if self._gate.has_news():
+                    self.aside.hurry(time.monotonic())
             await self._settle(await self._work_off([self.aside.pop()], risky=True))
 
     async def _work_off(self, pieces: list[Piece], *, risky: bool) -> Batch:

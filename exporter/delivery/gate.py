@@ -72,10 +72,17 @@ class Gate:
             self._probed = risky
         return ticket
 
+    def has_news(self) -> bool:
+        """Whether a blocked backend has new credentials, which end the pause."""
+        blocked = self._breaker.cause is Cause.BLOCKED
+        news = blocked and self._backend.credentials_changed()
+        if news:
+            self._breaker.hurry()
+        return news
+
     def _wait(self, pause: float) -> float | None:
         """Return after how many seconds to look again; None is not by itself."""
         if not pause or self._breaker.cause is not Cause.BLOCKED:
             return pause or None
-        if self._backend.credentials_changed():
-            self._breaker.hurry()
+        self.has_news()
         return min(self._breaker.pause, LOOK_SECONDS)
