@@ -20,7 +20,7 @@ from exporter.delivery.breaker import (
     Cause,
     Ticket,
 )
-from exporter.delivery.gate import LOOK_SECONDS, Gate
+from exporter.delivery.gate import Gate
 from exporter.delivery.outcome import Failure, Outcome, outcome_of
 from exporter.delivery.pieces import SHARE, SILENCES, Aside, Piece
 from exporter.delivery.plan import Attempt, Plan, Watch
@@ -119,7 +119,7 @@ class Delivery:
             while (wait := self.aside.due - time.monotonic()) > 0:
                 self.aside.changed.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(min(wait, LOOK_SECONDS)):
+                    async with asyncio.timeout(self._gate.look_again(wait)):
                         await self.aside.changed.wait()
                 if self._gate.has_news():
                     self.aside.hurry(time.monotonic())

@@ -1,6 +1,7 @@
 """The wait for the breaker: whoever wants to post asks here, and goes in turn."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -80,9 +81,14 @@ class Gate:
             self._breaker.hurry()
         return news
 
+    def look_again(self, seconds: float) -> float | None:
+        """Return how long to wait at most, of *seconds*; None is for ever."""
+        if self._breaker.cause is Cause.BLOCKED:
+            return min(seconds, LOOK_SECONDS)
+        return seconds if seconds < math.inf else None
+
     def _wait(self, pause: float) -> float | None:
         """Return after how many seconds to look again; None is not by itself."""
-        if not pause or self._breaker.cause is not Cause.BLOCKED:
-            return pause or None
-        self.has_news()
-        return min(self._breaker.pause, LOOK_SECONDS)
+        if not pause:
+            return None
+        return self.look_again(self._breaker.pause if self.has_news() else pause)
