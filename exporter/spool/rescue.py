@@ -31,6 +31,8 @@ TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
 TENANT = re.compile(r"[A-Za-z0-9._~%-]+")
 
 Row = tuple[Any, ...]
+Column = tuple[str, type, bool]
+"""A name, a type, and whether it may be NULL."""
 Totals = dict[tuple[str, str], int]
 """Rows by table and backend."""
 
@@ -125,7 +127,9 @@ def _fill(into: sqlite3.Connection, file: sqlite3.Connection) -> int | None:
     into.execute(STRAYED, (RANGE,))
     told: Totals = {
         (what, backend): rows
-        for what, backend, rows, _ in _checked(into, "held", _rows(file, "held"))
+        for what, backend, rows, _ in _checked(
+            _columns(into, "held"), _rows(file, "held")
+        )
     }
     counted = into.execute(COUNTED).fetchall()
     found: Totals = {(what, backend): rows for what, backend, rows, _ in counted}
@@ -150,18 +154,16 @@ def _rows_of(table: str, totals: Totals) -> int:
 
 
 def _insert(into: sqlite3.Connection, table: str, rows: Iterator[Row]) -> None:
-    places = ", ".join("?" * len(_columns(into, table)))
+    columns = _columns(into, table)
+    places = ", ".join("?" * len(columns))
     into.executemany(
         f"INSERT OR IGNORE INTO {table} VALUES ({places})",  # noqa: S608 - ours
-        _checked(into, table, rows),
+        _checked(columns, rows),
     )
 
 
-def _checked(
-    into: sqlite3.Connection, table: str, rows: Iterator[Row]
-) -> Iterator[Row]:
-    """Yield the *rows* that a sound *table* could hold."""
-    columns = _columns(into, table)
+def _checked(columns: list[Column], rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield the *rows* that a sound table of these *columns* could hold."""
     names = [name for name, _, _ in columns]
     for row in rows:
         named = dict(zip(names, row, strict=True))
@@ -177,8 +179,7 @@ def _checked(
             yield row
 
 
-def _columns(into: sqlite3.Connection, table: str) -> list[tuple[str, type, bool]]:
-    """Return name, type and whether it may be NULL of each column."""
+def _columns(into: sqlite3.Connection, table: str) -> list[Column]:
     return [
         (name, TYPES[kind], not (required or key))
         for _, name, kind, required, _, key in into.execute(
