@@ -36,35 +36,36 @@ def bracketed(kind):
     return f"{kind}[*]" if kind.startswith(("step", "variable")) else kind
 
 
+def sorted_out(version, selection, written):
+    """Return the selected records of *written*, and those the broker doesn't export."""
+    selected = Selection(selection)
+    mapper = Mapper({"": selected})
+    given = broker_environment(version, "http://a:1", value_types=selected.value_types)
+    ours = exporters(given, version)["appintspool"]
+    wanted = [each for each, text in written if mapper.event(text)]
+    return wanted, [each for each in wanted if not ours.exports(each)]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("selection", [*map(bracketed, KINDS), EVERYTHING])
 def test_what_is_selected_is_exported(version, selection):
     """A broker that is told what is selected exports each of these records."""
-    selected = Selection(selection)
-    mapper = Mapper({"": selected})
+    wanted, kept_back = sorted_out(version, selection, records(version))
 
-    given = broker_environment(version, "http://a:1", value_types=selected.value_types)
-
-    ours = exporters(given, version)["appintspool"]
-    wanted = [each for each, text in records(version) if mapper.event(text)]
     assert wanted
-    assert [x for x in wanted if not ours.exports(x)] == []
+    assert kept_back == []
 
 
 @pytest.mark.parametrize("version", ["8.6.0", "8.8.21"])
 @pytest.mark.parametrize("selection", [*map(bracketed, KINDS), EVERYTHING])
 def test_what_older_brokers_wrote_is_exported(version, selection):
     """An older broker that is told what is selected exports what it wrote of it."""
-    selected = Selection(selection)
-    mapper = Mapper({"": selected})
-
-    given = broker_environment(version, "http://a:1", value_types=selected.value_types)
-
-    ours = exporters(given, version)["appintspool"]
     written = [(json.loads(text), text) for text in recorded.everything(version)]
-    wanted = [each for each, text in written if mapper.event(text)]
+
+    wanted, kept_back = sorted_out(version, selection, written)
+
     assert wanted or selection != EVERYTHING
-    assert [x for x in wanted if not ours.exports(x)] == []
+    assert kept_back == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)
