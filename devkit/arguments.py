@@ -1,21 +1,21 @@
 """
 The search exporters that a broker's variables configure, version by version.
 
-Pure. `WrongConfigurationError` says that this version of the broker doesn't start, or
+Pure. `CannotStartError` says that this version of the broker doesn't start, or
 that a setting isn't imitated. Two things aren't known and decided here: exporters run
 in the order of their ids, and new flags of 8.10 have the names of their value types.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
 from devkit.engine import DEFAULT
-from devkit.stories import Record
+from devkit.stories import CannotStartError, Record
 
 Version = tuple[int, int, int]
 
@@ -71,10 +71,6 @@ VALUES = {
 }
 
 
-class WrongConfigurationError(Exception):
-    """A broker of this version doesn't start, or the setting isn't imitated."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
     """One exporter; the fields after `flags` have the names of variables."""
@@ -115,11 +111,21 @@ class Arguments:
 TYPES = {each.name: each.type for each in fields(Arguments)[3:]}
 
 
+def number_of(environ: Mapping[str, str], names: Sequence[str], allowed: range) -> int:
+    """Return the *allowed* number that a variable sets, by default the first one."""
+    name = next((x for x in names if environ.get(x)), names[0])
+    text = environ.get(name) or str(allowed[0])
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) not in allowed:
+        limits = f"{allowed[0]} to {allowed[-1]}"
+        raise CannotStartError(f"{name} is {text!r}, not from {limits}")
+    return int(text)
+
+
 @cache
 def version_of(text: str) -> Version:
     """Return the numbers of a version such as 8.10.0-alpha5."""
     if not (found := re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text)):
-        raise WrongConfigurationError(f"{text!r} isn't a version")
+        raise CannotStartError(f"{text!r} isn't a version")
     return int(found[1]), int(found[2]), int(found[3] or 0)
 
 
@@ -136,7 +142,7 @@ def exporters(
     root, unified = _exporters(environ, LEGACY), _exporters(environ, UNIFIED)
     if broker >= (8, 8):
         if root and unified:
-            raise WrongConfigurationError(
+            raise CannotStartError(
                 f"{LEGACY}* and {UNIFIED}* are both set: {version} takes one form"
             )
         root = root or unified
@@ -144,11 +150,11 @@ def exporters(
     if by_tenant := _by_tenant(environ, version):
         assigned = {x: _assigned(by_tenant.get(x, {})) for x in {DEFAULT, *by_tenant}}
         if root and (missing := [x for x in assigned if assigned[x] is None]):
-            raise WrongConfigurationError(f"{missing} have no exporters-assigned")
+            raise CannotStartError(f"{missing} have no exporters-assigned")
         wanted = assigned[tenant] or set()
         own = _exporters(by_tenant.get(tenant, {}), "DATA_EXPORTERS_")
     if wanted - root.keys():
-        raise WrongConfigurationError(f"{tenant} lists {wanted - root.keys()}")
+        raise CannotStartError(f"{tenant} lists {wanted - root.keys()}")
     return {x: _arguments(x, broker, root[x] | own.get(x, {})) for x in sorted(wanted)}
 
 
@@ -158,7 +164,7 @@ def _exporters(environ: Mapping[str, str], start: str) -> dict[str, dict[str, st
     for name, value in environ.items():
         if name.upper().startswith(start):
             if not (parts := EXPORTER.fullmatch(name.upper().removeprefix(start))):
-                raise WrongConfigurationError(f"{name} isn't imitated")
+                raise CannotStartError(f"{name} isn't imitated")
             key = (parts[3] or parts[2]).lower()
             found.setdefault(parts[1].lower(), {})[key] = value.strip()
     return found
@@ -184,7 +190,7 @@ def _assigned(own: Mapping[str, str]) -> set[str] | None:
 def _arguments(name: str, version: Version, given: Mapping[str, str]) -> Arguments:
     class_name, flags = given.get("classname"), _flags(version)
     if class_name not in CLASSES:
-        raise WrongConfigurationError(f"{name} has no class that a broker has")
+        raise CannotStartError(f"{name} has no class that a broker has")
     values: dict[str, Any] = {"index_optimizemodeenabled": version >= (8, 10)}
     for key in given.keys() - {"classname"}:
         if key in TYPES and version >= SINCE.get(key, (8, 5)):
@@ -194,7 +200,7 @@ def _arguments(name: str, version: Version, given: Mapping[str, str]) -> Argumen
             is_on = _value(key, given[key], bool) and state != "-"
             flags[key] = kind, "on" if is_on else "off"
         elif NOT_IMITATED.fullmatch(key) or version >= (8, 10):
-            raise WrongConfigurationError(f"{name}: {key} is unknown or not imitated")
+            raise CannotStartError(f"{name}: {key} is unknown or not imitated")
     return Arguments(
         version=version,
         opensearch=CLASSES[class_name],
@@ -218,4 +224,4 @@ def _value(key: str, text: str, kind: Any) -> Any:
         value = text if kind is str else json.loads(text.lower())
         if type(value) is kind and re.fullmatch(VALUES.get(key, ".*"), text):
             return value
-    raise WrongConfigurationError(f"{key} can't be {text!r}, or that isn't imitated")
+    raise CannotStartError(f"{key} can't be {text!r}, or that isn't imitated")

@@ -14,13 +14,12 @@ from aiohttp import web
 
 from devkit import management
 from devkit.api import MOST_BYTES, Api, refusals
-from devkit.arguments import WrongConfigurationError, exporters, tenants
-from devkit.cluster import Cluster, number_of
-from devkit.engine import Engine, Partition
+from devkit.arguments import exporters, number_of, tenants
+from devkit.cluster import Cluster
+from devkit.engine import DEFAULT, Engine, Partition
 from devkit.exporting import Exporting
-from devkit.journal import WrongDataError
 from devkit.processes import LOOPBACK
-from devkit.stories import MOST_PARTITIONS
+from devkit.stories import MOST_PARTITIONS, CannotStartError
 from devkit.waiting import ended
 
 log = logging.getLogger(__name__)
@@ -31,61 +30,63 @@ TICK_SECONDS = 0.05
 
 BASE_PATH = re.compile("(/[^/{}]+)*/?")
 PLACEHOLDER = re.compile(r"\$\{([^}:]+)(?::([^}]*))?\}")
+PARTITIONS = "ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT", "CAMUNDA_CLUSTER_PARTITIONCOUNT"
+LARGEST_PORT = 65535
 
 
 class Broker:
     """A broker in this process; it runs within `async with`."""
 
-    def __init__(  # noqa: PLR0913 -- where a broker is, and what it keeps
+    def __init__(
         self,
         version: str = "8.9.0",
         environ: Mapping[str, str] | None = None,
         *,
         data: Path | None = None,
-        host: str = LOOPBACK,
-        rest_port: int = 0,
-        management_port: int = 0,
         recordings: Path | None = None,
     ) -> None:
-        """Export as *version* does, configured by *environ*; keep state in *data*."""
+        """
+        Export as *version* does, configured by *environ*; keep state in *data*.
+
+        `CannotStartError` says what keeps it from starting. Ports are free ones unless
+        *environ* has others.
+        """
         self.version = version
         environ = with_values(environ or {})
-        self._data = data
-        if data:
-            data.mkdir(parents=True, exist_ok=True)
-        self._host = host
-        self._rest_port, self._management_port = rest_port, management_port
+        self._host = environ.get("SERVER_ADDRESS", LOOPBACK)
+        self._rest_port, self._management_port = (
+            number_of(environ, (name,), range(LARGEST_PORT + 1))
+            for name in ("SERVER_PORT", "MANAGEMENT_SERVER_PORT")
+        )
         base_path = environ.get("MANAGEMENT_SERVER_BASEPATH", "")
         if not BASE_PATH.fullmatch(base_path):
-            raise WrongConfigurationError(f"{base_path!r} is no path of a server")
+            raise CannotStartError(f"{base_path!r} is no path of a server")
         self.base_path = base_path.rstrip("/")
-        self.partitions_count = number_of(
-            environ, "PARTITIONSCOUNT", range(1, MOST_PARTITIONS)
+        count = self.partitions_count = number_of(
+            environ, PARTITIONS, range(1, MOST_PARTITIONS)
         )
         self.clock_offset_ms = 0
         names = tenants(environ, version)
-        # Raises what keeps a broker from starting.
         self.exporters = {each: exporters(environ, version, each) for each in names}
+        self._file = data / "snapshot.json" if data else None
+        if data:
+            data.mkdir(parents=True, exist_ok=True)
         self.engine = Engine(
             version,
-            partitions=self.partitions_count,
+            partitions=count,
             tenants=names,
             recordings=recordings,
             journal=data / "journal.jsonl" if data else None,
             now_ms=self.now_ms,
         )
+        self.snapshot = self._read_snapshot()
+        """How far every exporter was, by physical tenant and partition."""
         self.exporting: dict[tuple[str, int], Exporting] = {}
         self.cluster = Cluster(self, environ)
         self.rest_url = self.management_url = ""
         self.broken = asyncio.Event()
         """Set when something failed that the broker can't go on without."""
         self._running: list[asyncio.Task[None]] = []
-        self._snapshot: dict[str, Any] = {}
-
-    @property
-    def recorded(self) -> str:
-        """The version whose recording is played."""
-        return self.engine.recording.version
 
     def now_ms(self) -> int:
         """Return the engine's time, in milliseconds since 1970."""
@@ -130,13 +131,12 @@ class Broker:
 
     async def lead(self) -> None:
         """Begin to export what the latest snapshot doesn't cover."""
-        snapshot = self.read_snapshot()
         for (tenant, number), partition in self.engine.partitions.items():
             self.exporting[tenant, number] = Exporting(
                 partition,
                 self.exporters[tenant],
                 self.version,
-                snapshot=snapshot.get(f"{tenant}/{number}"),
+                snapshot=self.snapshot.get(f"{tenant}/{number}"),
             )
         self._running = [self.begin(each.run()) for each in self.exporting.values()]
 
@@ -147,32 +147,28 @@ class Broker:
 
     def take_snapshot(self) -> None:
         """Remember how far every exporter is."""
-        snapshot = {
-            f"{tenant}/{number}": each.snapshot()
-            for (tenant, number), each in self.exporting.items()
-        }
-        self.write_snapshot(snapshot)
+        exporting = self.exporting.items()
+        self.keep_snapshot({f"{x}/{n}": each.snapshot() for (x, n), each in exporting})
 
-    def read_snapshot(self) -> dict[str, Any]:
-        """Return the latest snapshot, {} when there is none."""
-        if self._data and (path := self._data / "snapshot.json").exists():
-            try:
-                found = json.loads(path.read_text("utf-8"))
-                return {name: dict(each) for name, each in found.items()}
-            except (ValueError, TypeError, AttributeError) as error:
-                raise WrongDataError(f"{path} is damaged") from error
-        return self._snapshot
-
-    def write_snapshot(self, snapshot: dict[str, Any]) -> None:
-        """Keep *snapshot* as the latest one."""
-        if self._data:
-            new = self._data / "snapshot.new"
+    def keep_snapshot(self, snapshot: dict[str, Any]) -> None:
+        """Keep *snapshot* as the latest one, also for the other brokers."""
+        if self._file:
+            new = self._file.with_suffix(".new")
             new.write_text(json.dumps(snapshot), "utf-8")
-            new.rename(self._data / "snapshot.json")
-        self._snapshot = snapshot
-        self.cluster.share(snapshot)
+            new.rename(self._file)
+        self.snapshot = snapshot
 
-    def partition(self, number: int, tenant: str = "default") -> Partition:
+    def _read_snapshot(self) -> dict[str, Any]:
+        if not (self._file and self._file.exists()):
+            return {}
+        try:
+            found = json.loads(self._file.read_text("utf-8"))
+            return {name: dict(each) for name, each in found.items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            self.engine.close()
+            raise CannotStartError(f"{self._file} is damaged") from error
+
+    def partition(self, number: int, tenant: str = DEFAULT) -> Partition:
         """Return one partition."""
         return self.engine.partitions[tenant, number]
 
@@ -182,11 +178,9 @@ class Broker:
         while True:
             if self.cluster.leads:
                 self.engine.tick()
-                await self.cluster.commit()
-                exported = sum(
-                    max(each.positions.values(), default=0)
-                    for each in self.exporting.values()
-                )
+                self.cluster.commit()
+                positions = [each.positions for each in self.exporting.values()]
+                exported = sum(max(x.values(), default=0) for x in positions)
                 if exported - taken >= SNAPSHOT_RECORDS:
                     self.take_snapshot()
                     taken = exported

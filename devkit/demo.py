@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from rich.console import Console
@@ -82,8 +82,9 @@ def summarize(
     newest: dict[str, int] = {}
     disordered = 0
     for each in arrivals:
-        disordered += each.position < newest.get(each.instance, -1)
-        newest[each.instance] = max(each.position, newest.get(each.instance, -1))
+        before = newest.get(each.instance, -1)
+        disordered += each.position < before
+        newest[each.instance] = max(each.position, before)
     return {
         "engine": engine,
         "expected": due.total(),
@@ -115,8 +116,10 @@ class DemoBackend(Backend):
 
     async def respond(self, request: Request) -> Answer:
         """Change the answer, or give it."""
-        found = re.fullmatch("/answer/([2-5][0-9][0-9])", request.path)
-        if found is None or request.method != "PUT":
+        found = re.fullmatch(
+            "PUT /answer/([2-5]..)", f"{request.method} {request.path}"
+        )
+        if found is None:
             return await super().respond(request)
         self.answer = int(found[1])
         return Answer(body=b"The backend answers %d from now on.\n" % self.answer)
@@ -141,15 +144,21 @@ class Demo:
             INGEST_PASSWORD=password,
             LOG_FORMAT="text",
         )
-        self._variables = broker_environment(
-            version_of(image) if image else NEWEST,
-            f"http://{HOST if image else LOOPBACK}:{self.exporter.ingest_port}",
-            username="demo",
-            password=password,
-        )
-        self._ports = self._port(8080), self._port(9600)
-        self.rest = f"http://{LOOPBACK}:{self._ports[0]}"
+        version = version_of(image) if image else NEWEST
+        url = f"http://{HOST if image else LOOPBACK}:{self.exporter.ingest_port}"
+        variables = broker_environment(version, url, username="demo", password=password)
+        rest, management = self._port(8080), self._port(9600)
+        self.rest = f"http://{LOOPBACK}:{rest}"
         self._client = Client(self.rest)
+        self._engine: AbstractAsyncContextManager[object]
+        if image:
+            self._engine = engine_in_docker(image, variables, work, rest, management)
+        else:
+            ports = {
+                "SERVER_PORT": f"{rest}",
+                "MANAGEMENT_SERVER_PORT": f"{management}",
+            }
+            self._engine = Broker(NEWEST, variables | ports)
 
     def _port(self, usual: int) -> int:
         port = free_port(usual)
@@ -157,22 +166,16 @@ class Demo:
             self._console.print(f"Port {usual} is taken, so {port} is used instead.")
         return port
 
-    def _engine(self) -> AbstractAsyncContextManager[object]:
+    async def run(self, *, keep: bool) -> dict[str, Any]:
+        """Let people work, and return the summary; with *keep*, after a signal."""
+        me = cast("asyncio.Task[Any]", asyncio.current_task())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, me.cancel)
         if self._image:
             self._console.print(LICENCE.format(self._image))
             self._console.print("Starting it; a download takes minutes.")
-            return engine_in_docker(
-                self._image, self._variables, self.work, *self._ports
-            )
-        rest, management = self._ports
-        return Broker(
-            NEWEST, self._variables, rest_port=rest, management_port=management
-        )
-
-    async def run(self, *, keep: bool) -> dict[str, Any]:
-        """Let people work, and return the summary; with *keep*, once cancelled."""
         async with self.backend, self.exporter:
-            async with self._engine(), self._client:
+            async with self._engine, self._client:
                 await self.exporter.run()
                 self._console.print(REAL if self._image else RECORDED)
                 self._console.print(FLOW.format(demo=self))
@@ -200,14 +203,12 @@ class Demo:
 
         async def work() -> None:
             while len(seen) < INSTANCES * len(LIFE):
-                arrival = await asyncio.wait_for(self._next(), PATIENCE_SECONDS)
-                if arrival.identity not in seen and arrival.intent == "CREATED":
-                    await self._client.assign(
-                        arrival.task, next(people), override=False
-                    )
-                elif arrival.identity not in seen and arrival.intent == "ASSIGNED":
-                    await self._client.complete(arrival.task)
-                seen.add(arrival.identity)
+                new = await asyncio.wait_for(self._next(), PATIENCE_SECONDS)
+                if new.identity not in seen and new.intent == "CREATED":
+                    await self._client.assign(new.task, next(people), override=False)
+                elif new.identity not in seen and new.intent == "ASSIGNED":
+                    await self._client.complete(new.task)
+                seen.add(new.identity)
 
         with suppress(TimeoutError):
             await asyncio.gather(start(), work())
@@ -215,18 +216,13 @@ class Demo:
 
     async def _next(self) -> Arrival:
         """Show the next event, and return it."""
-        arrival = await self.backend.news.get()
-        at = time.strftime("%H:%M:%S", time.localtime(arrival.at))
-        milliseconds = (arrival.at - arrival.written) * 1000
-        self._console.print(
-            Text.assemble(
-                (at, "dim"),
-                f" {milliseconds:8.1f} ms  ",
-                (f"{arrival.intent:9}", LIFE.get(arrival.intent, "magenta")),
-                f"  task {arrival.task}  {arrival.event['assignee'] or ''}",
-            )
-        )
-        return arrival
+        new = await self.backend.news.get()
+        at = time.strftime("%H:%M:%S", time.localtime(new.at))
+        took = f" {(new.at - new.written) * 1000:8.1f} ms  "
+        intent = f"{new.intent:9}", LIFE.get(new.intent, "magenta")
+        task = f"  task {new.task}  {new.event['assignee'] or ''}"
+        self._console.print(Text.assemble((at, "dim"), took, intent, task))
+        return new
 
     async def _stay(self) -> None:
         """Keep a task open that the reader may complete; never return."""
@@ -245,13 +241,12 @@ class Demo:
         for name, value in summary.items():
             words, unit, _ = name.replace("_", " ").partition(" ms")
             self._console.print(f"  {words:16} {value}{unit}")
-        wrong = faults(summary)
-        if wrong:
-            self._console.print(
-                f"The exporter's log ends:\n{self.exporter.text[-2000:]}"
-            )
-        verdict = f"Not as promised: {wrong}." if wrong else PERFECT
-        self._console.print(verdict, style="red" if wrong else "green")
+        verdict, color = PERFECT, "green"
+        if wrong := faults(summary):
+            log = self.exporter.text[-2000:]
+            self._console.print(f"The exporter's log ends:\n{log}")
+            verdict, color = f"Not as promised: {wrong}.", "red"
+        self._console.print(verdict, style=color)
         return summary
 
 
@@ -266,7 +261,9 @@ def main() -> int:
         stderr=options.json, highlight=False, markup=False, emoji=False, soft_wrap=True
     )
     try:
-        summary = asyncio.run(run(options, console))
+        with tempfile.TemporaryDirectory(prefix="app-integrations-demo-") as files:
+            demo = Demo(options.engine, console, Path(files))
+            summary = asyncio.run(demo.run(keep=options.keep))
         if options.json:
             print(json.dumps(summary), flush=True)
         return 1 if faults(summary) else 0
@@ -279,20 +276,6 @@ def main() -> int:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     return 130
-
-
-async def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Run the demo until it ends, or a signal comes."""
-
-    async def work() -> dict[str, Any]:
-        with tempfile.TemporaryDirectory(prefix="app-integrations-demo-") as files:
-            demo = Demo(options.engine, console, Path(files))
-            return await demo.run(keep=options.keep)
-
-    running = asyncio.create_task(work())
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
-    return await running
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from devkit.journal import Entry, Journal, WrongDataError
+from devkit.journal import Entry, Journal
 from devkit.playing import Body, Instance, Play
 from devkit.stories import (
     PARTITION_BITS,
     RECORDINGS,
     VERSIONS,
+    CannotStartError,
     Part,
     Record,
     Role,
@@ -40,17 +41,13 @@ class RefusedError(Exception):
         self.status = status
 
 
-class WrongVersionError(Exception):
-    """There is no recording of a version."""
-
-
 def recorded_version(version: str) -> str:
     """Return the version whose recording plays *version*: for 8.10 the one of 8.9."""
     minor = ".".join(version.split(".")[:2])
     for each in VERSIONS:
         if each.startswith(f"{'8.9' if minor == '8.10' else minor}."):
             return each
-    raise WrongVersionError(
+    raise CannotStartError(
         f"There is no recording of {version}: name 8.6, 8.8, 8.9 or 8.10 (played by "
         "the records of 8.9), or name a directory with --recordings"
     )
@@ -129,9 +126,9 @@ class Engine:
         try:
             self.recording = recording(directory)
         except (ValueError, LookupError, TypeError) as error:
-            raise WrongVersionError(f"{directory} is damaged: {error!r}") from error
+            raise CannotStartError(f"{directory} is damaged: {error!r}") from error
         if not self.recording.records:
-            raise WrongVersionError(f"There is no recording in {directory}")
+            raise CannotStartError(f"There is no recording in {directory}")
         self._tenants, self._count = list(tenants), partitions
         self.term = 0
         """How often a leader was found, until what is played now."""
@@ -196,13 +193,13 @@ class Engine:
 
     def _replay(self, entry: Entry) -> Instance:
         if entry.get("of") != self.recording.version:
-            raise WrongDataError(
+            raise CannotStartError(
                 f"The journal is of recordings of {entry.get('of', 'another format')}, "
                 f"and {self.recording.version} is what is played here"
             )
         tenant, number = entry["at"]
         if (tenant, number) not in self.partitions:
-            raise WrongDataError(
+            raise CannotStartError(
                 f"The journal has a partition {number} of {tenant}, which isn't there"
             )
         partition = self.partitions[tenant, number]

@@ -4,15 +4,13 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from devkit.stories import CannotStartError
+
 Entry = Mapping[str, Any]
-
-
-class WrongDataError(Exception):
-    """What a broker finds in its directory isn't what it can go on with."""
 
 
 class Journal:
@@ -26,7 +24,7 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.close()
-            raise WrongDataError(f"Another broker uses {path.parent}") from None
+            raise CannotStartError(f"Another broker uses {path.parent}") from None
 
     def close(self) -> None:
         """Let others use the file."""
@@ -43,7 +41,7 @@ class Journal:
             except ValueError:
                 entry = None
             if not isinstance(entry, dict):
-                raise WrongDataError(f"Line {number} of {self._path} is damaged")
+                raise CannotStartError(f"Line {number} of {self._path} is damaged")
             yield entry
 
     @contextlib.contextmanager
@@ -62,13 +60,3 @@ class Journal:
     def clear(self) -> None:
         """Remove all entries."""
         self._file.truncate(0)
-
-
-def last_of(journal: Sequence[Entry]) -> Entry | None:
-    """Return the last entry, if there is one."""
-    return journal[-1] if journal else None
-
-
-def age_of(journal: Sequence[Entry]) -> tuple[int, int]:
-    """Return what is larger for a newer journal."""
-    return (journal[-1]["term"] if journal else 0), len(journal)

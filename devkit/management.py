@@ -103,7 +103,7 @@ class Actuator:
         """Show the partitions of one physical tenant; take a snapshot after a POST."""
         if request.method == "POST":
             self._broker.take_snapshot()
-        snapshots, listed = self._broker.read_snapshot(), {}
+        snapshots, listed = self._broker.snapshot, {}
         for each in self._chosen(request, DEFAULT):
             kept = snapshots.get(f"{each.partition.tenant}/{each.partition.number}")
             listed[each.partition.number] = {

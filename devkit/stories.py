@@ -68,6 +68,10 @@ CHANGES = dict.fromkeys(map(str.strip, OPENS.split(",")), True)
 CHANGES |= dict.fromkeys(map(str.strip, CLOSES.split(",")), False)
 
 
+class CannotStartError(Exception):
+    """A broker doesn't start, or can't go on with what it finds; this says why."""
+
+
 class Role(NamedTuple):
     """What a key stands for, in every instance of a model."""
 

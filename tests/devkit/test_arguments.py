@@ -2,8 +2,9 @@
 
 import pytest
 
-from devkit.arguments import WrongConfigurationError, exporters, tenants
+from devkit.arguments import exporters, tenants
 from devkit.requests import STARTUP, recorded
+from devkit.stories import CannotStartError
 from exporter.distribution.broker_environment import flags, parse_version
 from tests.devkit.exporters import one, variables
 from tests.records import a_record
@@ -116,7 +117,7 @@ def test_unknown_arguments(version, argument, known_to):
     """What a version doesn't know is ignored up to 8.9; 8.10 doesn't start."""
     is_known = version in known_to
     if not is_known and version == "8.10.0":
-        with pytest.raises(WrongConfigurationError, match=argument.lower()):
+        with pytest.raises(CannotStartError, match=argument.lower()):
             one(version, **{argument: "true"})
         return
     on, off = (one(version, **{argument: value}) for value in ("true", "false"))
@@ -147,7 +148,7 @@ def test_unknown_arguments(version, argument, known_to):
 )
 def test_wrong_values(arguments):
     """A broker doesn't start with an argument of a wrong type, or a class of others."""
-    with pytest.raises(WrongConfigurationError):
+    with pytest.raises(CannotStartError):
         one("8.9.0", **arguments)
 
 
@@ -161,7 +162,7 @@ def test_both_forms(version):
         assert exporters(new, version) == {}
         return
     assert exporters(new, version) == exporters(old, version)
-    with pytest.raises(WrongConfigurationError, match="takes one form"):
+    with pytest.raises(CannotStartError, match="takes one form"):
         exporters(old | new, version)
 
 
@@ -188,7 +189,7 @@ def test_physical_tenants():
     }
     assert of["red"]["y"].index_prefix == "red"
     assert of["red"]["x"] == of["default"]["x"]
-    with pytest.raises(WrongConfigurationError, match=r"lists .*z"):
+    with pytest.raises(CannotStartError, match=r"lists .*z"):
         exporters(given | assigned("DEFAULT", "z"), "8.10.0")
 
 
@@ -201,7 +202,7 @@ def test_exporters_assigned_is_mandatory(missing):
 
     assert exporters(given, "8.10.0") == {}
     given |= variables("8.10.0")
-    with pytest.raises(WrongConfigurationError, match=missing.lower()):
+    with pytest.raises(CannotStartError, match=missing.lower()):
         exporters(given, "8.10.0")
     assert tenants(given, "8.9.0") == ["default"]
     assert list(exporters(given, "8.9.0")) == ["x"]

@@ -7,12 +7,11 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from devkit.arguments import WrongConfigurationError
 from devkit.broker import Broker
 from devkit.client import Client, CommandError
 from devkit.processes import free_port
 from devkit.recorder import Recorder
-from devkit.stories import RECORDINGS, recording
+from devkit.stories import RECORDINGS, CannotStartError, recording
 from exporter import cli
 from exporter.distribution.broker_environment import broker_environment
 from tests.conftest import eventually
@@ -121,7 +120,7 @@ async def test_a_wrong_configuration():
     (name,) = (x for x in variables if x.endswith("_CLASSNAME"))
     wrong = name.replace("CLASSNAME", "ARGS_UNHEARD")
 
-    with pytest.raises(WrongConfigurationError, match=r"(?i)unheard"):
+    with pytest.raises(CannotStartError, match=r"(?i)unheard"):
         Broker("8.10.9", variables | {wrong: "1"})
 
 

@@ -41,7 +41,8 @@ class Member(Process):
         timeout = aiohttp.ClientTimeout(total=1)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             try:
-                async with session.get(self.state_url) as answer:
+                about = {"number": -1, "term": 0, "has": 0, "last": []}
+                async with session.post(self.state_url, json=about) as answer:
                     return await answer.json()
             except (aiohttp.ClientError, OSError):
                 return {"leads": False}

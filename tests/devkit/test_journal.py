@@ -6,8 +6,8 @@ import pytest
 
 from devkit.broker import Broker
 from devkit.client import Client, CommandError
-from devkit.journal import Journal, WrongDataError
-from devkit.stories import RECORDINGS, recording
+from devkit.journal import Journal
+from devkit.stories import RECORDINGS, CannotStartError, recording
 
 FILES = recording(RECORDINGS / "8.9.0").deployments["fx-ext"]
 PARTITIONS = "ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT"
@@ -53,7 +53,7 @@ async def test_damage(tmp_path, name, content, sentence):
     """A broker doesn't go on with what it can't read."""
     (tmp_path / name).write_text(content, "utf-8")
 
-    with pytest.raises(WrongDataError, match=sentence):
+    with pytest.raises(CannotStartError, match=sentence):
         await lived(tmp_path, 0)
 
 
@@ -61,12 +61,12 @@ async def test_another_broker(tmp_path):
     """A directory is for one broker at a time, of one recording and its partitions."""
     await lived(tmp_path, 2, {PARTITIONS: "2"})
     async with Broker("8.9.0", {PARTITIONS: "2"}, data=tmp_path):
-        with pytest.raises(WrongDataError, match="Another broker uses"):
+        with pytest.raises(CannotStartError, match="Another broker uses"):
             Broker("8.9.0", {PARTITIONS: "2"}, data=tmp_path)
 
-    with pytest.raises(WrongDataError, match=r"of recordings of 8\.9\.0, and 8\.8\.21"):
+    with pytest.raises(CannotStartError, match=r"recordings of 8\.9\.0, and 8\.8\.21"):
         Broker("8.8.21", {PARTITIONS: "2"}, data=tmp_path)
-    with pytest.raises(WrongDataError, match="a partition 2 of default"):
+    with pytest.raises(CannotStartError, match="a partition 2 of default"):
         Broker("8.9.0", data=tmp_path)
     assert await lived(tmp_path, 0, {PARTITIONS: "2"})
 
@@ -109,4 +109,4 @@ async def test_a_snapshot_that_fails(tmp_path):
         with pytest.raises(FileNotFoundError):
             broker.take_snapshot()
 
-        assert broker.read_snapshot() == {}
+        assert broker.snapshot == {}

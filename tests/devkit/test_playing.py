@@ -3,8 +3,8 @@
 import pytest
 
 from devkit.commands import Commands
-from devkit.engine import Engine, RefusedError, WrongVersionError
-from devkit.stories import RECORDINGS, VERSIONS, is_key
+from devkit.engine import Engine, RefusedError
+from devkit.stories import RECORDINGS, VERSIONS, CannotStartError, is_key
 
 NOON = 1_795_435_200_000
 MOVED = {"position", "sourceRecordPosition", "timestamp", "creationTimestamp"}
@@ -254,13 +254,13 @@ def test_a_journal_is_enough(tmp_path):
 
 def test_unknown_versions(tmp_path):
     """A version without a recording is refused, and a directory without records."""
-    with pytest.raises(WrongVersionError, match=r"8\.6, 8\.8, 8\.9 or 8\.10"):
+    with pytest.raises(CannotStartError, match=r"8\.6, 8\.8, 8\.9 or 8\.10"):
         Engine("8.7.0", now_ms=lambda: NOON)
-    with pytest.raises(WrongVersionError, match="no recording in"):
+    with pytest.raises(CannotStartError, match="no recording in"):
         Engine("8.7.0", recordings=tmp_path, now_ms=lambda: NOON)
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "job.jsonl").write_text('{"position": 1', "utf-8")
-    with pytest.raises(WrongVersionError, match="is damaged"):
+    with pytest.raises(CannotStartError, match="is damaged"):
         Engine("8.7.0", recordings=tmp_path / "cut", now_ms=lambda: NOON)
 
 

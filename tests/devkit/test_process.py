@@ -52,8 +52,8 @@ async def test_it_starts_and_ends(run):
 @pytest.mark.parametrize(
     "options, variables, sentence",
     [
-        ((), {"SERVER_PORT": "x"}, "'x', which is not a port"),
-        ((), {"SERVER_PORT": "99999"}, "'99999', which is not a port"),
+        ((), {"SERVER_PORT": "x"}, "'x', not from 0 to 65535"),
+        ((), {"SERVER_PORT": "99999"}, "'99999', not from 0"),
         ((), {"ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT": "0"}, "'0', not from 1 to"),
         ((), {"CAMUNDA_CLUSTER_PARTITIONCOUNT": "some"}, "'some', not from 1 to"),
         ((), {CONTACTS: "a,b", "CAMUNDA_CLUSTER_NODEID": "2"}, "'2', not from 0 to 1"),
