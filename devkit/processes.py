@@ -60,9 +60,7 @@ class Process:
     ) -> None:
         """Prepare *command*; all its runs append their output to *log*."""
         self.log = log
-        self._command = command
-        self._environment = environment
-        self._cwd = cwd
+        self._command, self._environment, self._cwd = command, environment, cwd
         self._popen: subprocess.Popen[bytes] | None = None
         self._begins = 0
         self._running = False
@@ -129,8 +127,18 @@ class Process:
         # Who accepts a connection and never answers isn't waited for any longer.
         timeout = aiohttp.ClientTimeout(total=within)
         async with aiohttp.ClientSession(timeout=timeout) as session:
+
+            async def answers() -> bool:
+                if self.status is not None:
+                    raise self._failed(f"ended with status {self.status}")
+                try:
+                    async with session.get(url) as answer:
+                        return answer.status == 200
+                except (aiohttp.ClientError, TimeoutError):
+                    return False
+
             try:
-                await eventually(lambda: self._is_ready(session, url), within=within)
+                await eventually(answers, within=within)
             except AssertionError:
                 raise self._failed(f"wasn't ready after {within:g} seconds") from None
             except BaseException:
@@ -159,21 +167,11 @@ class Process:
 
     def kill(self) -> None:
         """Kill the process and its children. Harmless when they have ended."""
-        if not self._running or self._popen is None:
-            return
-        guardian.kill_sessions({self.pid})
-        self._popen.wait()
-        os.write(_guardian(), b"-%d\n" % self.pid)
-        self._running = False
-
-    async def _is_ready(self, session: aiohttp.ClientSession, url: str) -> bool:
-        if self.status is not None:
-            raise self._failed(f"ended with status {self.status}")
-        try:
-            async with session.get(url) as answer:
-                return answer.status == 200
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+        if self._running and self._popen:
+            guardian.kill(self.pid)
+            self._popen.wait()
+            os.write(_guardian(), b"-%d\n" % self.pid)
+            self._running = False
 
     def _failed(self, problem: str) -> StartError:
         self.kill()
@@ -203,24 +201,15 @@ class Exporter(Process):
         self.admin_port = admin_port or free_port()
         self.ingest_url = f"http://{LOOPBACK}:{self.ingest_port}"
         self.admin_url = f"http://{LOOPBACK}:{self.admin_port}"
-        values = {
-            "URL": url,
-            "SPOOL_DIR": directory / "spool",
-            "INGEST_PORT": self.ingest_port,
-            "ADMIN_PORT": self.admin_port,
-            **settings,
-        }
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(PREFIX)
-        }
+        values = {"URL": url, "SPOOL_DIR": directory / "spool"}
+        values |= {"INGEST_PORT": self.ingest_port, "ADMIN_PORT": self.admin_port}
+        values |= settings
+        inherited = {x: os.environ[x] for x in os.environ if not x.startswith(PREFIX)}
+        ours = {f"{PREFIX}{name}": str(value) for name, value in values.items()}
         super().__init__(
             [sys.executable, "-m", "exporter", "run", *options],
             log=directory / "exporter.log",
-            environment=inherited
-            | {f"{PREFIX}{name}": str(value) for name, value in values.items()}
-            | {"PYTHONPATH": str(source)},
+            environment=inherited | ours | {"PYTHONPATH": str(source)},
             cwd=source,
         )
 
