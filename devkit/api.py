@@ -11,13 +11,28 @@ from aiohttp import web
 from devkit.arguments import version_of
 from devkit.commands import Commands
 from devkit.engine import Engine, RefusedError
-from devkit.playing import Body
-from devkit.stories import Part, Record
+from devkit.stories import Record
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MOST_BYTES = 64 * 1024 * 1024
+LONGEST_KEY = 19
 
+# The commands that are about something with a key, and the fields that they need.
+COMMANDS = {
+    "POST process-instances/{key}/cancellation": ("cancel",),
+    "POST process-instances/{key}/migration": ("migrate",),
+    "PUT element-instances/{key}/variables": ("set variables",),
+    "POST user-tasks/{key}/assignment": ("assign", "assignee"),
+    "DELETE user-tasks/{key}/assignee": ("unassign",),
+    "PATCH user-tasks/{key}": ("update", "changeset"),
+    "POST user-tasks/{key}/completion": ("complete",),
+    "POST jobs/{key}/completion": ("complete job",),
+    "POST jobs/{key}/failure": ("fail job",),
+    "POST jobs/{key}/error": ("throw error", "errorCode"),
+    "PATCH jobs/{key}": ("update job", "changeset"),
+    "POST incidents/{key}/resolution": ("resolve",),
+}
 # What the API calls the fields of a user task, and the records.
 CHANGES = {
     "candidateGroups": "candidateGroupsList",
@@ -36,16 +51,11 @@ FIELDS = {
     **dict.fromkeys(("correlationKey", "dueDate", "followUpDate"), str),
     "allowOverride": bool,
 }
-LONGEST_KEY = 19
 DEPLOYED = {
-    "PROCESS": ("processDefinition", "bpmnProcessId", "processDefinitionId"),
-    "FORM": ("form", "formId", "formId"),
-    "DECISION": ("decisionDefinition", "decisionId", "decisionDefinitionId"),
-    "DECISION_REQUIREMENTS": (
-        "decisionRequirements",
-        "decisionRequirementsId",
-        "decisionRequirementsId",
-    ),
+    "PROCESS": ("processDefinition", "bpmnProcessId"),
+    "FORM": ("form", "formId"),
+    "DECISION": ("decisionDefinition", "decisionId"),
+    "DECISION_REQUIREMENTS": ("decisionRequirements", "decisionRequirementsId"),
 }
 
 
@@ -74,34 +84,38 @@ class Api:
         routes: dict[str, Handler] = {
             "POST deployments": self._deploy,
             "POST process-instances": self._create,
-            "POST process-instances/{key}/cancellation": partial(self._plain, "cancel"),
-            "POST process-instances/{key}/migration": partial(self._plain, "migrate"),
-            "PUT element-instances/{key}/variables": partial(
-                self._plain, "set variables"
-            ),
             "POST user-tasks/search": self._search,
             "GET user-tasks/{key}": self._user_task,
-            "POST user-tasks/{key}/assignment": self._assign,
-            "DELETE user-tasks/{key}/assignee": self._unassign,
-            "PATCH user-tasks/{key}": self._update,
-            "POST user-tasks/{key}/completion": self._complete,
             "POST jobs/activation": self._activate,
-            "POST jobs/{key}/completion": partial(self._plain, "complete job"),
-            "POST jobs/{key}/failure": self._fail_job,
-            "POST jobs/{key}/error": self._throw_error,
-            "PATCH jobs/{key}": self._update_job,
-            "POST incidents/{key}/resolution": partial(self._plain, "resolve"),
             "POST messages/publication": partial(self._publish, "message", "name"),
             "POST signals/broadcast": partial(self._publish, "signal", "signalName"),
         }
+        routes |= {x: partial(self._command, *COMMANDS[x]) for x in COMMANDS}
         return [
-            web.route(verb, f"/v2/{path}", handler)
-            for (verb, path), handler in ((x.split(" "), h) for x, h in routes.items())
+            web.route(route.split()[0], f"/v2/{route.split()[1]}", handler)
+            for route, handler in routes.items()
         ]
 
-    def _key(self, key: int) -> int | str:
-        """Spell a key as this version does."""
-        return key if self._numbers else str(key)
+    async def _command(self, verb: str, *names: Any) -> web.Response:
+        *required, request = names
+        body = await _content(request, *required)
+        changes = _typed(body.get("changeset", {}))
+        if verb == "assign":
+            # Without permission to override, an assignment is a claim.
+            verb = "claim" if body.get("allowOverride") is False else verb
+            changes = {"assignee": body["assignee"]}
+        elif verb == "unassign":
+            changes = {"assignee": ""}
+        elif verb == "update":
+            if changes.keys() - CHANGES:
+                raise RefusedError(400, f"A user task only has {', '.join(CHANGES)}")
+            changes = {CHANGES[name]: each for name, each in changes.items()}
+        elif verb == "update job":
+            verb = "set retries" if "retries" in changes else "set timeout"
+        if "user-tasks" in request.path:
+            body = {"action": verb} | body | {"changes": changes}
+        self._commands.command(verb, _key(request.match_info["key"]), body)
+        return web.Response(status=204)
 
     async def _deploy(self, request: web.Request) -> web.Response:
         try:
@@ -110,21 +124,16 @@ class Api:
             raise RefusedError(400, f"That isn't a form: {error}") from error
         fields = [each for each in form.values() if isinstance(each, web.FileField)]
         records = self._commands.deploy({x.filename: x.file.read() for x in fields})
-        deployed = [self._deployed(each) for each in records]
-        answer = {
-            "deploymentKey": self._key(records[-1]["key"]),
-            "deployments": [each for each in deployed if each],
-        }
-        return web.json_response(answer)
+        deployed = [self._deployed(x) for x in records if x["valueType"] in DEPLOYED]
+        key = self._key(records[-1]["key"])
+        return web.json_response({"deploymentKey": key, "deployments": deployed})
 
-    def _deployed(self, record: Record) -> dict[str, Any] | None:
-        if record["valueType"] not in DEPLOYED:
-            return None
-        name, of_record, of_api = DEPLOYED[record["valueType"]]
+    def _deployed(self, record: Record) -> dict[str, Any]:
+        name, of_record = DEPLOYED[record["valueType"]]
         value = record["value"]
         return {
             name: {
-                of_api: value[of_record],
+                f"{name}Id": value[of_record],
                 f"{name}Key": self._key(record["key"]),
                 f"{name}Version": value.get("version", 1),
                 "resourceName": value.get("resourceName", "").rpartition("/")[2],
@@ -137,15 +146,9 @@ class Api:
         model = body.get("processDefinitionId") or self._commands.model_of(
             _key(body.get("processDefinitionKey"))
         )
-        instance = self._commands.create(model, body)
-        answer = {
-            "processInstanceKey": self._key(instance.key),
-            "processDefinitionId": model,
-        }
+        key = self._key(self._commands.create(model, body).key)
+        answer = {"processInstanceKey": key, "processDefinitionId": model}
         return web.json_response(answer)
-
-    async def _plain(self, verb: str, request: web.Request) -> web.Response:
-        return self._command(request, verb, await _content(request))
 
     async def _user_task(self, request: web.Request) -> web.Response:
         return web.json_response(self._task(_key(request.match_info["key"])))
@@ -155,8 +158,7 @@ class Api:
         key = _key(asked.get("userTaskKey") or asked.get("processInstanceKey"))
         _, instance, _ = self._commands.find(key)
         opened = {instance.keys[x] for x in instance.opened if x.kind == "USER_TASK"}
-        items = [self._task(each) for each in sorted(opened)]
-        return web.json_response({"items": items})
+        return web.json_response({"items": [*map(self._task, sorted(opened))]})
 
     def _task(self, key: int) -> dict[str, Any]:
         _, instance, _ = self._commands.find(key)
@@ -171,48 +173,11 @@ class Api:
             **{name: value.get(field) for name, field in CHANGES.items()},
         }
 
-    async def _assign(self, request: web.Request) -> web.Response:
-        body = await _content(request, "assignee")
-        changes = {"assignee": body["assignee"]}
-        # Without permission to override, an assignment is a claim.
-        claims = body.get("allowOverride") is False
-
-        def suits(part: Part) -> bool:
-            value = part.event["value"]
-            is_claim = "CLAIM" in part.event["intent"] or value["action"] == "claim"
-            return bool(value["assignee"]) and is_claim is claims
-
-        return self._command(request, "assign", body | {"changes": changes}, suits)
-
-    async def _unassign(self, request: web.Request) -> web.Response:
-        body = {"changes": {"assignee": ""}, "action": "unassign"}
-        return self._command(
-            request, "assign", body, lambda part: not part.event["value"]["assignee"]
-        )
-
-    async def _update(self, request: web.Request) -> web.Response:
-        body = await _content(request, "changeset")
-        given = _typed(body["changeset"])
-        if given.keys() - CHANGES:
-            raise RefusedError(400, f"A user task only has {', '.join(CHANGES)}")
-        changes = {CHANGES[name]: each for name, each in given.items()}
-        return self._command(
-            request,
-            "update",
-            {"action": "update"} | body | {"changes": changes},
-            lambda part: set(part.event["value"]["changedAttributes"]) == set(changes),
-        )
-
-    async def _complete(self, request: web.Request) -> web.Response:
-        body = {"action": "complete"} | await _content(request)
-        return self._command(request, "complete", body)
-
     async def _activate(self, request: web.Request) -> web.Response:
-        body = await _content(request, "type", "maxJobsToActivate", "timeout")
-        jobs = self._commands.activate(
-            body["type"], body["maxJobsToActivate"], body["timeout"]
-        )
-        return web.json_response({"jobs": [self._job(each) for each in jobs]})
+        names = "type", "maxJobsToActivate", "timeout"
+        body = await _content(request, *names)
+        jobs = self._commands.activate(*(body[name] for name in names))
+        return web.json_response({"jobs": [*map(self._job, jobs)]})
 
     def _job(self, record: Record) -> dict[str, Any]:
         value = record["value"]
@@ -224,30 +189,6 @@ class Api:
             **{name: value[name] for name in names},
         }
 
-    async def _fail_job(self, request: web.Request) -> web.Response:
-        body = await _content(request)
-        left = body.get("retries", 0) > 0
-        return self._command(
-            request,
-            "fail job",
-            body,
-            lambda part: (part.event["value"]["retries"] > 0) is left,
-        )
-
-    async def _throw_error(self, request: web.Request) -> web.Response:
-        body = await _content(request, "errorCode")
-        return self._command(
-            request,
-            "throw error",
-            body,
-            lambda part: part.event["value"]["errorCode"] == body["errorCode"],
-        )
-
-    async def _update_job(self, request: web.Request) -> web.Response:
-        changes = (await _content(request, "changeset"))["changeset"]
-        verb = "set retries" if "retries" in changes else "set timeout"
-        return self._command(request, verb, {})
-
     async def _publish(
         self, verb: str, name: str, request: web.Request
     ) -> web.Response:
@@ -255,15 +196,9 @@ class Api:
         self._commands.publish(verb, body[name], body)
         return web.json_response({})
 
-    def _command(
-        self,
-        request: web.Request,
-        verb: str,
-        body: Body,
-        suits: Callable[[Part], bool] = lambda _: True,
-    ) -> web.Response:
-        self._commands.command(verb, _key(request.match_info["key"]), body, suits)
-        return web.Response(status=204)
+    def _key(self, key: int) -> int | str:
+        """Spell a key as this version does."""
+        return key if self._numbers else str(key)
 
 
 def _key(text: object) -> int:
@@ -280,7 +215,7 @@ async def _content(request: web.Request, *required: str) -> dict[str, Any]:
         # What a client of the exporter couldn't write as JSON is no JSON for us.
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
-        raise RefusedError(400, f"That isn't JSON: {error}") from error
+        raise RefusedError(400, f"The body isn't JSON: {error}") from error
     if not isinstance(body, dict):
         raise RefusedError(400, "The body isn't an object")
     return _typed(body, *required)

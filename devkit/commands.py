@@ -1,11 +1,13 @@
 """The commands of the recorded engine: each plays a part, or is refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from devkit.engine import DEFAULT, Engine, Partition, RefusedError
 from devkit.playing import Body, Instance
 from devkit.stories import PARTITION_BITS, Part, Record, Role
+
+OF_INSTANCES = {"cancel", "migrate", "set variables"}
 
 
 class Commands:
@@ -13,43 +15,32 @@ class Commands:
 
     def __init__(self, engine: Engine, tenant: str = DEFAULT) -> None:
         """Give every command to the partitions of the physical *tenant*."""
-        self.engine = engine
-        self.tenant = tenant
+        self.engine, self.tenant = engine, tenant
         self._turn = 0
 
     def deploy(self, files: Mapping[str, bytes]) -> list[Record]:
         """Deploy files that were recorded, by name; return the events of it."""
-        given = {Path(name).name: content for name, content in files.items()}
-        recording = self.engine.recording
-        deployments = {
-            part.number: {Path(name).name: each for name, each in found.items()}
-            for part in recording.parts
-            if part.verb == "deploy" and (found := recording.files(part))
-        }
-        number = next((x for x, found in deployments.items() if found == given), None)
-        if number is None:
-            there = "; ".join(", ".join(each) for each in deployments.values())
+        recording, known = self.engine.recording, self.engine.definitions[self.tenant]
+        parts = [part for part in recording.parts if part.verb == "deploy"]
+        names = [_by_name(recording.files(part)) for part in parts]
+        given = _by_name(files)
+        if not given or given not in names:
+            there = "; ".join(", ".join(each) for each in names if each)
             raise RefusedError(
                 400, f"The recording deploys these together, as they were: {there}"
             )
-        part = recording.parts[number]
-        known = self.engine.definitions[self.tenant]
+        part = parts[names.index(given)]
         if part.event["key"] not in known:
             self.engine.play(self._next(1), part, None, {})
-        return [
-            record | {"key": known[record["key"]]}
-            for record in part.records
-            if record["key"] in known
-        ]
+        ours = [record for record in part.records if record["key"] in known]
+        return [record | {"key": known[record["key"]]} for record in ours]
 
     def create(self, model: str, body: Body, *, partition: int = 0) -> Instance:
         """Start an instance of *model* in *partition*, by default in turn."""
         models = self.engine.recording.models
         if model not in map(models.get, self.engine.definitions[self.tenant]):
             raise RefusedError(404, f"No process {model} is deployed")
-        new = Instance(0, model)
-        parts = self.engine.parts(new, "create")
-        part = self._choose("create", new, parts, body, lambda _: True)
+        part = self._choose("create", Instance(0, model), None, body)
         return self.engine.play(self._next(partition), part, None, body)
 
     def model_of(self, key: int) -> str:
@@ -61,26 +52,18 @@ class Commands:
 
     def find(self, key: int) -> tuple[Partition, Instance, Role]:
         """Return where *key* is something open, and what it is."""
-        number = self.tenant, key >> PARTITION_BITS
-        partition = self.engine.partitions.get(number)
+        partition = self.engine.partitions.get((self.tenant, key >> PARTITION_BITS))
         instance = partition.instances.get(key) if partition else None
         role = instance.role(key) if instance else None
         if not (partition and instance and role in instance.opened):
             raise RefusedError(404, f"Nothing with the key {key} is open")
         return partition, instance, role
 
-    def command(
-        self,
-        verb: str,
-        key: int,
-        body: Body,
-        suits: Callable[[Part], bool] = lambda _: True,
-    ) -> Instance:
-        """Do *verb* to what has this *key*, by a part that *suits*."""
+    def command(self, verb: str, key: int, body: Body) -> Instance:
+        """Do *verb* to what has this *key*, by a part that suits the *body*."""
         partition, instance, role = self.find(key)
-        whole = verb in {"cancel", "migrate", "set variables"}
-        parts = self.engine.parts(instance, verb, None if whole else role)
-        part = self._choose(verb, instance, parts, body, suits)
+        subject = None if verb in OF_INSTANCES else role
+        part = self._choose(verb, instance, subject, body)
         return self.engine.play(partition, part, instance, body)
 
     def publish(self, verb: str, name: str, body: Body) -> list[Instance]:
@@ -101,37 +84,27 @@ class Commands:
 
     def activate(self, job_type: str, most: int, timeout_ms: int) -> list[Record]:
         """Give a worker *most* jobs of a type; return the records that made them."""
-        jobs: list[Record] = []
-        for partition in self.engine.of(self.tenant):
+        engine, jobs = self.engine, list[Record]()
+        for partition in engine.of(self.tenant):
             for instance in partition.running():
                 for role in sorted(instance.opened):
                     key = instance.keys[role] if _is_job(role, job_type) else 0
-                    if key and key not in partition.workers and len(jobs) < most:
-                        self._give(partition, instance, role, timeout_ms)
-                        jobs.append(instance.jobs[key])
+                    if not key or key in partition.workers or len(jobs) >= most:
+                        continue
+                    for part in engine.parts(instance, "activate", role)[:1]:
+                        engine.play(partition, part, instance, {})
+                    partition.workers[key] = due = engine.now_ms() + timeout_ms
+                    engine.later(partition, due, instance, key, "time out job")
+                    jobs.append(instance.jobs[key])
         return jobs
 
-    def _give(
-        self, partition: Partition, instance: Instance, role: Role, timeout_ms: int
-    ) -> None:
-        engine, key = self.engine, instance.keys[role]
-        for part in engine.parts(instance, "activate", role)[:1]:
-            engine.play(partition, part, instance, {})
-        partition.workers[key] = due = engine.now_ms() + timeout_ms
-        engine.later(partition, due, instance, key, "time out job")
-
     def _choose(
-        self,
-        verb: str,
-        instance: Instance,
-        parts: list[Part],
-        body: Body,
-        suits: Callable[[Part], bool],
+        self, verb: str, instance: Instance, subject: Role | None, body: Body
     ) -> Part:
-        """Return the first of *parts* that suits, or refuse and name what there is."""
+        """Return the first part that suits, or refuse and name what there is."""
         given = set(body.get("variables") or ())
-        for part in parts:
-            if suits(part) and given <= part.variables:
+        for part in self.engine.parts(instance, verb, subject):
+            if _suits(part, body) and given <= part.variables:
                 return part
         there = sorted(
             f"{part.verb} {part.name} (variables: {', '.join(sorted(part.variables))})"
@@ -150,6 +123,20 @@ class Commands:
             number = self._turn % len(partitions) + 1
             self._turn += 1
         return partitions[number - 1]
+
+
+def _by_name(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {Path(name).name: content for name, content in files.items()}
+
+
+def _suits(part: Part, body: Body) -> bool:
+    """Tell whether *part* is about the fields that *body* has."""
+    value = part.event["value"]
+    if part.verb == "update" and "changes" in body:
+        return set(value["changedAttributes"]) == set(body["changes"])
+    if part.verb == "fail job":
+        return bool((value["retries"] > 0) is (body.get("retries", 0) > 0))
+    return part.verb != "throw error" or value["errorCode"] == body.get("errorCode")
 
 
 def _correlates(part: Part, instance: Instance, body: Body) -> bool:

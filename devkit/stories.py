@@ -197,6 +197,8 @@ class Recording:
         model = next(filter(None, models), "")
         for group in groups:
             verb, event = _command_of(group)
+            if event["value"].get("action") in ("claim", "unassign"):
+                verb = event["value"]["action"]
             if root == 0 and verb != "deploy":
                 continue
             known = set(roles.values())

@@ -105,7 +105,8 @@ def test_the_life_of_a_task(played):
     played.commands.create("fx-ext", {"tenantId": "acme"})
     task = played.task()
     assigned = {"changes": {"assignee": "zoë"}}
-    played.commands.command("assign", task, assigned)
+    verb = "assign" if played.engine.version < "8.8" else "claim"  # as recorded
+    played.commands.command(verb, task, assigned)
     played.commands.command("complete", task, {"action": "done"})
 
     life = [each for each in played.life() if each[0] in ("CREATED", "COMPLETED")]
@@ -129,7 +130,7 @@ def test_variables(played):
     "verb, body, word",
     [
         ("migrate", {}, "complete extForm"),
-        ("complete", {"variables": {"unheard": 1}}, "assign extForm"),
+        ("complete", {"variables": {"unheard": 1}}, "(assign|claim) extForm"),
     ],
 )
 def test_refusals(played, verb, body, word):

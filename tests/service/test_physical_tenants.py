@@ -186,7 +186,7 @@ def play(broker, tenant, count):
     for _ in range(count):
         keys = commands.create(TASK, {}).keys
         (task,) = (key for role, key in keys.items() if role.kind == "USER_TASK")
-        commands.command("assign", task, {"assignee": "ann"})
+        commands.command("claim", task, {"assignee": "ann"})
         commands.command("complete", task, {})
 
 
