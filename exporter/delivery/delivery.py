@@ -30,8 +30,6 @@ from exporter.spool import Batch, Outbox, Verdict
 
 MOST_SUSPECTS = 20
 """So many refused events without a success between them, and it's the setup."""
-DECIDES_SECONDS = 1.0
-"""How soon after a refusal a success shows that it was meant for the event alone."""
 SLOW_SECONDS = 1.0
 """A failure that took so long costs more than sending each event by itself."""
 ELSEWHERE = 3
@@ -89,10 +87,9 @@ class Delivery:
     @property
     def _done(self) -> bool:
         """Whether nothing can be done any more, at least not now."""
-        if self._outbox.empty.is_set():
-            return True
         later = self.aside.due > time.monotonic()
-        return later and not self._working and self._outbox.exhausted
+        idle = later and not self._working and self._outbox.exhausted
+        return idle or self._outbox.empty.is_set()
 
     async def _serve(self, number: int) -> None:
         """
@@ -134,7 +131,7 @@ class Delivery:
             # A lane is free after its settle is on disk, also for our own next piece.
             await self._settle(delivered)
             delivered = Batch(())
-            piece = await self._without_old(stack.pop())
+            piece = await self._whole(stack.pop())
             if piece.size:
                 delivered = await self._post(piece, stack, risky=risky)
         self._working -= 1
@@ -158,7 +155,7 @@ class Delivery:
         else:
             self._failed(piece, ticket, stack, blocked=blocked)
         if ticket.probe or self.breaker.failures >= ELSEWHERE:
-            self._give_back(each.batch for each in stack)
+            self._give_back(stack)
             stack.clear()
         return Batch(())
 
@@ -185,8 +182,8 @@ class Delivery:
         now = time.monotonic()
         if self.breaker.delivered(ticket, piece.size if piece.is_fresh else 0):
             self.aside.hurry(now)
-        for bad in self.aside.decide(self.breaker.proof, now):
-            self._tasks.create_task(self._bury(bad.batch, bad.verdict))
+        for bad, verdict in self.aside.decide(self.breaker.proof, now):
+            self._tasks.create_task(self._give_up(bad, verdict))
         self._gate.wake()
 
     async def _rejected(
@@ -206,10 +203,10 @@ class Delivery:
         elif bad:
             await self._bury(piece.batch, piece.verdict)
         else:
-            self._put_aside(piece, stack, blocked=True)
             # A wrong setup may be mended at any moment, so one more refusal decides.
             refusing = self.breaker.cause is Cause.REFUSING
-            self.aside.suspect(piece, 0 if blocked or refusing else DECIDES_SECONDS)
+            self.aside.suspect(piece, decides=not (blocked or refusing))
+            self._put_aside(piece, stack, blocked=True)
             if not refusing and len(self.aside.suspects) >= MOST_SUSPECTS:
                 self.aside.doubt()
                 self.breaker.block()
@@ -220,12 +217,10 @@ class Delivery:
     ) -> None:
         """Try *piece* again in smaller parts, or aside when it is a single event."""
         now, known = time.monotonic(), piece.known
+        alone = piece.fail(now, ticket.started, self.breaker.succeeded)
         asked = min(piece.answer.retry_after, self._plan.retry_after_seconds)
         if not asked and piece.answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             asked = self.breaker.wait()
-        alone = self.breaker.succeeded > (piece.failed_at or ticket.started)
-        piece.failed_at, piece.known = now, piece.size == 1 and (known or alone)
-        piece.lonely = piece.lonely or alone
         self.breaker.failed(
             ticket,
             known=known,
@@ -254,9 +249,9 @@ class Delivery:
             self.breaker.shrink(piece.size, singly=piece.slow)
         if piece.slow:
             self._hold_back(piece.lanes, stack)
-            self._give_back([piece.batch])
+            self._give_back([piece])
         else:
-            stack.extend(reversed(piece.halves()))
+            stack.extend(reversed(piece.split((piece.size + 1) // 2)))
 
     def _put_aside(self, piece: Piece, stack: list[Piece], *, blocked: bool) -> None:
         """Let *piece* wait without a slot, and its followers behind it in the spool."""
@@ -266,24 +261,29 @@ class Delivery:
 
     def _hold_back(self, lanes: set[Lane], stack: list[Piece]) -> None:
         """Take what is in *lanes* out of *stack*: it comes after what waits aside."""
-        for number, other in enumerate(stack):
-            stack[number], behind = other.without(lambda event: event.lane in lanes)
-            self._give_back([behind])
+        parts = [piece.without(lambda event: event.lane in lanes) for piece in stack]
+        stack[:] = [rest for rest, _ in parts if rest.size]
+        self._give_back(behind for _, behind in parts)
 
-    def _give_back(self, batches: Iterable[Batch]) -> None:
-        """Let *batches* wait in the spool again."""
-        if entries := [entry for batch in batches for entry in batch.entries]:
-            self._outbox.give_back(entries)
+    def _give_back(self, pieces: Iterable[Piece]) -> None:
+        """Let *pieces* wait in the spool again."""
+        self._outbox.give_back([e for piece in pieces for e in piece.batch.entries])
 
-    async def _without_old(self, piece: Piece) -> Piece:
-        """Return *piece* without the events that became too old, which are buried."""
+    async def _whole(self, piece: Piece) -> Piece:
+        """Return *piece* with its event, without those too old, which are buried."""
+        if not piece.size:
+            piece.batch = await self._outbox.load([piece.sequence])
         if not self._plan.max_age_seconds:
             return piece
         oldest = (time.time() - self._plan.max_age_seconds) * 1000
         piece, old = piece.without(lambda event: event.timestamp < oldest)
-        if old.entries:
-            await self._bury(old, Verdict(self._plan.too_old, attempts=piece.attempts))
+        if old.size:
+            verdict = Verdict(self._plan.too_old, attempts=piece.attempts)
+            await self._bury(old.batch, verdict)
         return piece
+
+    async def _give_up(self, sequence: int, verdict: Verdict) -> None:
+        await self._bury(await self._outbox.load([sequence]), verdict)
 
     async def _bury(self, batch: Batch, verdict: Verdict) -> None:
         await self._outbox.bury(batch, verdict)

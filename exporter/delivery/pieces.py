@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
-from itertools import count
+from itertools import count, takewhile
 
 from exporter.delivery.breaker import wait_after
 from exporter.delivery.outcome import Answer
@@ -18,10 +18,12 @@ from exporter.spool import Batch, Entry, Verdict
 
 SHARE = 8
 """Events that are known to fail get one part in so many of the slots' time."""
+DECIDES_SECONDS = 1.0
+"""How soon after a refusal a success shows that it was meant for the event alone."""
 SILENCES = 5
 """They may silence all delivery (`Retry-After`) for one part in so many of the time."""
 
-NO_ANSWER = Answer()
+NO_ANSWER, NOTHING = Answer(), Batch(())
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +31,11 @@ class Piece:
     """A batch or a part of it, with what has become of it so far."""
 
     batch: Batch
+    """Empty while it waits aside, so that memory holds no bodies."""
+    sequence: int = 0
+    """Of its event, which waits or waited aside."""
+    number: int = 0
+    """The turn it has while it waits aside; 0 elsewhere."""
     attempts: int = 0
     slow: bool = False
     """Whether the last attempt occupied its slot for long."""
@@ -46,7 +53,7 @@ class Piece:
     waited: int = 0
     """How often it waited aside."""
     answer: Answer = NO_ANSWER
-    """The last one."""
+    """The last one; none while it waits aside."""
 
     @property
     def size(self) -> int:
@@ -76,6 +83,13 @@ class Piece:
         self.waited += 1
         return wait_after(self.waited)
 
+    def fail(self, now: float, began: float, succeeded: float) -> bool:
+        """Note that it failed, and return whether another *succeeded* meanwhile."""
+        alone = succeeded > (self.failed_at or began)
+        self.failed_at, self.known = now, self.size == 1 and (self.known or alone)
+        self.lonely = self.lonely or alone
+        return alone
+
     def refuse(self, now: float) -> None:
         """Note that the backend refused it *now*."""
         self.last_refused_at = now
@@ -97,17 +111,12 @@ class Piece:
         entries = self.batch.entries
         return [self.of(entries[:first]), self.of(entries[first:])]
 
-    def halves(self) -> "list[Piece]":
-        """Return both halves, the first one not smaller."""
-        return self.split((self.size + 1) // 2)
-
-    def without(self, unwanted: Callable[[Event], bool]) -> "tuple[Piece, Batch]":
+    def without(self, unwanted: Callable[[Event], bool]) -> "list[Piece]":
         """Return it without the *unwanted* events, and these."""
-        entries = self.batch.entries
-        out = Batch([entry for entry in entries if unwanted(entry.event)])
-        if not out.entries:
-            return self, out
-        return self.of(e for e in entries if not unwanted(e.event)), out
+        parts: dict[bool, list[Entry]] = {False: [], True: []}
+        for entry in self.batch.entries:
+            parts[unwanted(entry.event)].append(entry)
+        return [self.of(part) for part in parts.values()]
 
 
 class Aside:
@@ -115,36 +124,42 @@ class Aside:
     Pieces that each wait for their own time, and hold up only their lanes.
 
     Pieces that are known to fail get a share of the time: after each failure all of
-    them rest. The next success decides about suspects.
+    them rest. The next success decides about suspects. There may be many of them, so
+    their events stay in the spool.
     """
 
     def __init__(self) -> None:
         """Begin empty."""
         self._heaps: dict[bool, list[tuple[float, int, Piece]]] = {False: [], True: []}
-        """One for pieces not known to fail, one for others; entries may be stale."""
-        self._number: dict[Piece, int] = {}
-        """The number of each piece's valid entry; lower numbers are served first."""
-        self._count = count()
-        self._suspects: dict[Piece, float] = {}
         """
-        How soon after its refusal a success decides about it, oldest refusal first.
+        By whether they are known to fail: when each is due, its number, and itself.
+
+        Entries with another number than the piece are stale.
         """
+        self._count = count(1)
+        self._size = 0
+        self._suspects: dict[Piece, Verdict | None] = {}
+        """What a success soon after its refusal makes of each, oldest refusal first."""
         self._rested = -math.inf
         self.changed = asyncio.Event()
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._number)
+        return self._size
 
     def add(self, piece: Piece, due: float) -> None:
-        """Let *piece* wait until *due*."""
-        self._number[piece] = number = next(self._count)
-        heappush(self._heaps[piece.known], (due, number, piece))
+        """Let *piece*, a single event or what is left of it, wait until *due*."""
+        if piece.size:
+            piece.sequence = piece.batch.entries[0].sequence
+        piece.batch, piece.answer = NOTHING, NO_ANSWER
+        piece.number = next(self._count)
+        heappush(self._heaps[piece.known], (due, piece.number, piece))
+        self._size += 1
         self.changed.set()
 
-    def suspect(self, piece: Piece, within: float) -> None:
-        """Let the next success decide on *piece*, which was just refused alone."""
-        self._suspects[piece] = within
+    def suspect(self, piece: Piece, *, decides: bool) -> None:
+        """Let a success that comes soon make *piece* a dead letter, if it *decides*."""
+        self._suspects[piece] = piece.verdict if decides else None
 
     @property
     def suspects(self) -> list[Piece]:
@@ -157,7 +172,7 @@ class Aside:
         return min(self._due(known=True), self._due(known=False))
 
     def pop(self) -> Piece:
-        """Return the one that is due next."""
+        """Return the one that is due next; its event is to be read again."""
         known = self._due(known=True) < self._due(known=False)
         piece = heappop(self._heaps[known])[-1]
         self._forget(piece)
@@ -179,33 +194,36 @@ class Aside:
 
     def doubt(self) -> None:
         """Let no success decide at once, because perhaps no suspect is bad."""
-        self._suspects = dict.fromkeys(self._suspects, 0.0)
+        self._suspects = dict.fromkeys(self._suspects)
 
-    def decide(self, proof: float, now: float) -> list[Piece]:
+    def decide(self, proof: float, now: float) -> list[tuple[int, Verdict]]:
         """
-        Remove and return suspects that a success, begun at *proof*, shows to be bad.
+        Remove suspects that a success, begun at *proof*, shows to be bad.
 
-        Other suspects that were refused before *proof* become due *now*.
+        Returns the sequences of their events, and why. Other suspects that were
+        refused before *proof* become due *now*.
         """
-        known = []
-        for piece, within in self._suspects.items():
-            if piece.last_refused_at >= proof:
-                break
-            known.append((piece, piece.last_refused_at + within > proof))
-        for piece, bad in known:
+        before = takewhile(
+            lambda each: each[0].last_refused_at < proof, self._suspects.items()
+        )
+        bad = []
+        for piece, verdict in list(before):
             self._forget(piece)
-            if not bad:
+            if verdict and piece.last_refused_at + DECIDES_SECONDS > proof:
+                bad.append((piece.sequence, verdict))
+            else:
                 self.add(piece, now)
-        return [piece for piece, bad in known if bad]
+        return bad
 
     def _due(self, *, known: bool) -> float:
         heap = self._heaps[known]
-        while heap and self._number.get(heap[0][-1]) != heap[0][1]:
+        while heap and heap[0][-1].number != heap[0][1]:
             heappop(heap)
         if not heap:
             return math.inf
         return max(heap[0][0], self._rested) if known else heap[0][0]
 
     def _forget(self, piece: Piece) -> None:
-        del self._number[piece]
+        piece.number = 0
+        self._size -= 1
         self._suspects.pop(piece, None)

@@ -1,5 +1,6 @@
 """What the backend is told about one record, and what identifies it."""
 
+from sys import intern
 from typing import NamedTuple
 
 NO_INSTANCE = -1
@@ -63,4 +64,6 @@ class Event(NamedTuple):
     @property
     def lane(self) -> Lane:
         """Events of one lane stay in order: an instance, else a whole partition."""
-        return self.tenant, self.instance if self.instance > 0 else -self.partition
+        # The file gives a new text for each event, and many lanes may be held up.
+        tenant = intern(self.tenant)
+        return tenant, self.instance if self.instance > 0 else -self.partition

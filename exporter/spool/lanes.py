@@ -8,7 +8,6 @@ lane keeps the rest of it waiting, and nobody else.
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush, merge
 from itertools import islice, repeat
 from typing import NamedTuple
@@ -30,15 +29,6 @@ class Place(NamedTuple):
         return self.lane[0]
 
 
-@dataclass(slots=True)
-class Queue:
-    """What is known to wait in one lane, oldest first."""
-
-    waiting: deque[int] = field(default_factory=deque)
-    taken: int = 0
-    """How many were taken and have neither landed nor come back."""
-
-
 class Lanes:
     """
     All lanes with something waiting or taken.
@@ -48,20 +38,26 @@ class Lanes:
 
     def __init__(self) -> None:
         """Know of no event."""
-        self._lanes: dict[Lane, Queue] = {}
+        self._waiting: dict[Lane, deque[int]] = {}
+        """What is known to wait in each lane, oldest first; never empty."""
+        self._taken: dict[Lane, int] = {}
+        """How many of each lane have neither landed nor come back; never 0."""
         self._oldest: defaultdict[str, list[Place]] = defaultdict(list)
         """By tenant, a heap of the first of each lane; some may be stale."""
         self._newest: list[tuple[int, Place]] | None = None
         """All of these, the newest first, from when it's needed until it's too long."""
+        self.known = 0
+        """How many events wait or are taken."""
         self.ready = 0
         """How many events could be taken now."""
 
     def add(self, place: Place) -> int:
         """Let an event wait at the end of its lane; return how many wait before it."""
-        lane = self._lanes.setdefault(place.lane, Queue())
-        ahead = len(lane.waiting)
-        lane.waiting.append(place.sequence)
-        if not lane.taken:
+        waiting = self._waiting.setdefault(place.lane, deque())
+        ahead = len(waiting)
+        waiting.append(place.sequence)
+        self.known += 1
+        if place.lane not in self._taken:
             self.ready += 1
             if not ahead:
                 self._push(place)
@@ -77,17 +73,15 @@ class Lanes:
         heap = min(self._fresh(), default=[])
         while heap and len(taken) < limit:
             place = heappop(heap)
-            waiting = self._lanes[place.lane].waiting
-            waiting.popleft()
+            self._pop(place.lane)
             taken.append(place)
             self.ready -= 1
-            if waiting:
+            if waiting := self._waiting.get(place.lane):
                 heappush(heap, Place(waiting[0], place.lane))
             self._pass_over_stale(heap)
-        for key, count in _by_lane(taken).items():
-            lane = self._lanes[key]
-            lane.taken = count
-            self.ready -= len(lane.waiting)
+        for lane, count in _by_lane(taken).items():
+            self._taken[lane] = count
+            self.ready -= len(self._waiting.get(lane, ()))
         return taken
 
     def take_newest(self, limit: int) -> list[Place]:
@@ -108,10 +102,9 @@ class Lanes:
             if taken and place.tenant != taken[0].tenant:
                 others.append(newest)
             elif self._is_first(place):
-                lane = self._lanes[place.lane]
-                lane.waiting.popleft()
-                lane.taken = 1
-                self.ready -= 1 + len(lane.waiting)
+                self.ready -= len(self._waiting[place.lane])
+                self._pop(place.lane)
+                self._taken[place.lane] = 1
                 taken.append(place)
         for newest in others:
             heappush(self._newest, newest)
@@ -120,36 +113,39 @@ class Lanes:
     def seize(self, limit: int) -> list[Place]:
         """Take the oldest *limit* that wait behind what was taken of their lanes."""
         behind = (
-            zip(lane.waiting, repeat(key))
-            for key, lane in self._lanes.items()
-            if lane.taken
+            zip(waiting, repeat(lane))
+            for lane, waiting in self._waiting.items()
+            if lane in self._taken
         )
         seized = [Place(*place) for place in islice(merge(*behind), limit)]
         for place in seized:
-            lane = self._lanes[place.lane]
-            lane.waiting.popleft()
-            lane.taken += 1
+            self._pop(place.lane)
+            self._taken[place.lane] += 1
         return seized
 
     def land(self, places: Iterable[Place]) -> None:
         """Let what waits behind *places* go once nothing of their lane is taken."""
-        for key, count in _by_lane(places).items():
-            lane = self._lanes[key]
-            lane.taken -= count
-            if lane.taken:
-                continue
-            if lane.waiting:
-                self.ready += len(lane.waiting)
-                self._push(Place(lane.waiting[0], key))
-            else:
-                del self._lanes[key]
+        for lane, count in _by_lane(places).items():
+            self.known -= count
+            self._taken[lane] -= count
+            if not self._taken[lane]:
+                del self._taken[lane]
+                if waiting := self._waiting.get(lane):
+                    self.ready += len(waiting)
+                    self._push(Place(waiting[0], lane))
 
     def give_back(self, places: Sequence[Place]) -> None:
         """Undo `take` or `seize` for *places*: each goes where it was in its lane."""
         for place in sorted(places, reverse=True):
-            waiting = self._lanes[place.lane].waiting
+            waiting = self._waiting.setdefault(place.lane, deque())
             waiting.insert(bisect_left(waiting, place.sequence), place.sequence)
+        self.known += len(places)
         self.land(places)
+
+    def _pop(self, lane: Lane) -> None:
+        self._waiting[lane].popleft()
+        if not self._waiting[lane]:
+            del self._waiting[lane]
 
     def _push(self, place: Place) -> None:
         heappush(self._oldest[place.tenant], place)
@@ -172,10 +168,10 @@ class Lanes:
 
     def _is_first(self, place: Place) -> bool:
         """Whether *place* is the first of a lane that may go."""
-        lane = self._lanes.get(place.lane)
-        if lane is None or lane.taken or not lane.waiting:
+        waiting = self._waiting.get(place.lane)
+        if not waiting or place.lane in self._taken:
             return False
-        return lane.waiting[0] == place.sequence
+        return waiting[0] == place.sequence
 
 
 def _by_lane(places: Iterable[Place]) -> Counter[Lane]:

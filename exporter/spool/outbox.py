@@ -23,6 +23,8 @@ from exporter.spool.writer import Writer
 
 AHEAD = 2048
 """How many events that may go are known before the file is asked for more."""
+MOST_KNOWN = 200_000
+"""Likewise, of all: those that failed wait in memory, without their bodies."""
 PAGE = 512
 PAGE_BYTES = 4 * 1024 * 1024
 CACHE_BYTES = 4 * 1024 * 1024
@@ -47,6 +49,17 @@ class Limits:
     """Bytes that an event of a tenant grows by when it is written, at most."""
     linger_seconds: float = 0
     """How long a batch waits to become full."""
+
+    def fitting(self, entries: Sequence[Entry]) -> int:
+        """Return how many of *entries* fit; the first one always does."""
+        size = identities = -1  # the separators are one fewer than the events
+        added = self.added(entries[0].event.tenant) if entries else 0
+        for number, (_, event) in enumerate(entries):
+            size += len(event.body) + added + 1
+            identities += self.prefix + len(event.identity) + 1
+            if number and (size > self.bytes or identities > self.identities):
+                return number
+        return len(entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,8 @@ class Outbox:
         self._newest = entries[-1].sequence
         self.waiting += len(entries)
         self.empty.clear()
-        if caught_up and self._lanes.ready < AHEAD:
+        room = self._lanes.ready < AHEAD and self._lanes.known < MOST_KNOWN
+        if caught_up and room:
             self._learn(entries, known_to=self._newest)
         self._changed.set()
 
@@ -126,11 +140,24 @@ class Outbox:
             take = self._lanes.take_newest if newest else self._lanes.take
             return await self._fetch(take(limits.events), limits)
 
+    async def load(self, sequences: Sequence[int], size: int = 1) -> Batch:
+        """Return the first events at *sequences*, all taken: some *size* bytes."""
+        found = {number: self._cache.get(number) for number in sequences}
+        missing = [number for number, event in found.items() if event is None]
+        if missing:
+            load = partial(self._store.load, self._backend, missing, size)
+            found.update(await self._insist(load))
+        entries = []
+        for number, event in found.items():
+            if event is None:
+                break
+            entries.append(Entry(number, event))
+        return Batch(entries)
+
     @property
     def exhausted(self) -> bool:
-        """Whether all that waits waits behind what was taken."""
-        known = self._known_to == self._newest
-        return known and not self._lanes.ready and not self._taking
+        """Whether nothing can be taken before something that was taken lands."""
+        return self._all_known() and not self._lanes.ready and not self._taking
 
     def hurry(self) -> None:
         """Let no batch wait to become full from now on."""
@@ -158,7 +185,7 @@ class Outbox:
         Raises `SpoolFailedError`; then nothing is forgotten.
         """
         limits = Limits(events=PAGE, bytes=max(1, size), identities=sys.maxsize)
-        self._look_ahead()
+        self._look_ahead(PAGE)
         while not (places := self._lanes.take(PAGE) or self._lanes.seize(PAGE)):
             if not self._reading:
                 return Batch(())
@@ -189,10 +216,15 @@ class Outbox:
             self._changed.clear()
             await self._changed.wait()
 
-    def _look_ahead(self) -> None:
-        """Begin to read more from the file, unless enough is known."""
-        known = self._known_to == self._newest or self._lanes.ready >= AHEAD // 2
-        if known or self._reading:
+    def _all_known(self, more: int = 0) -> bool:
+        """Whether all that waits is known, or *more* than memory should hold."""
+        most = self._lanes.known >= MOST_KNOWN + more
+        return most or self._known_to == self._newest
+
+    def _look_ahead(self, more: int = 0) -> None:
+        """Begin to read from the file, unless enough is known."""
+        enough = self._lanes.ready >= AHEAD // 2 or self._all_known(more)
+        if enough or self._reading:
             return
         self._reading = True
         after = self._known_to
@@ -230,41 +262,18 @@ class Outbox:
         """Return what is at *places*, within *limits*; the rest keeps its place."""
         self._taking += 1
         try:
-            entries = await self._load(places, limits.bytes)
+            loaded = await self.load([n for n, _ in places], limits.bytes)
         finally:
             self._taking -= 1
-        fitting = _fitting(entries, limits)
+        fitting = limits.fitting(loaded.entries)
+        batch = Batch(loaded.entries[:fitting])
         self._overfull = fitting < len(places)
         if self._overfull:
-            for sequence, event in entries[fitting:]:
-                self._remember(sequence, event)
             self._lanes.give_back(places[fitting:])
-        return Batch(entries[:fitting])
-
-    async def _load(self, places: Sequence[Place], size: int) -> list[Entry]:
-        """Return the first events at *places*: all of them, or some *size* bytes."""
-        found = {sequence: self._recall(sequence) for sequence, _ in places}
-        missing = [sequence for sequence, event in found.items() if event is None]
-        if missing:
-            load = partial(self._store.load, self._backend, missing, size)
-            read = await self._insist(load)
-            found.update(read)
-        entries = []
-        for sequence, event in found.items():
-            if event is None:
-                break
-            entries.append(Entry(sequence, event))
-        for sequence, event in list(found.items())[len(entries) :]:
-            if event is not None:
-                self._remember(sequence, event)
-        return entries
-
-    def _recall(self, sequence: int) -> Event | None:
-        """Return the event at *sequence* if it is at hand; it no longer is, then."""
-        event = self._cache.pop(sequence, None)
-        if event is not None:
-            self._cached_bytes -= len(event.body)
-        return event
+        for number, event in batch.entries:
+            if self._cache.pop(number, None):
+                self._cached_bytes -= len(event.body)
+        return batch
 
     def _settled(self, batch: Batch, _: None) -> None:
         self._lanes.land(_places(batch.entries))
@@ -286,15 +295,3 @@ class Outbox:
 
 def _places(entries: Sequence[Entry]) -> list[Place]:
     return [Place(entry.sequence, entry.event.lane) for entry in entries]
-
-
-def _fitting(entries: Sequence[Entry], limits: Limits) -> int:
-    """Return how many of *entries* fit into *limits*; the first one always does."""
-    size = identities = -1  # the separators are one fewer than the events
-    added = limits.added(entries[0].event.tenant) if entries else 0
-    for number, (_, event) in enumerate(entries):
-        size += len(event.body) + added + 1
-        identities += limits.prefix + len(event.identity) + 1
-        if number and (size > limits.bytes or identities > limits.identities):
-            return number
-    return len(entries)

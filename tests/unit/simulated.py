@@ -80,6 +80,11 @@ class OutboxStub:
         self._read()
         return batch
 
+    async def load(self, sequences):
+        """Return the events at *sequences*, which were taken."""
+        await asyncio.sleep(SETTLE_SECONDS)
+        return Batch([Entry(n, self._events[n]) for n in sequences])
+
     async def settle(self, batch):
         """Forget *batch*."""
         await asyncio.sleep(SETTLE_SECONDS)

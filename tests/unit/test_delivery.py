@@ -1,6 +1,7 @@
 """Delivery to a backend that takes what a test lets it; the spool is a real one."""
 
 import asyncio
+import gc
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -9,9 +10,10 @@ from math import ceil, log2
 import pytest
 
 from devkit.waiting import eventually
-from exporter.delivery import Answer, Outcome, breaker, delivery
+from exporter.delivery import Answer, Outcome, breaker, pieces
 from exporter.delivery.breaker import Cause, State
 from exporter.delivery.outcome import Failure
+from exporter.events import Event
 from exporter.spool import SpoolFailedError
 from tests.unit.deliveries import LATER, NO, YES, make_waits_long, unless
 from tests.unit.spools import ANY, an_event, failing
@@ -103,7 +105,7 @@ async def test_a_refused_event_is_a_suspect_at_first(deliver):
 
 async def test_suspects_of_a_backend_that_was_mended(deliver, monkeypatch):
     """A handful of events refused while it was wrong are taken once it is right."""
-    monkeypatch.setattr(delivery, "DECIDES_SECONDS", 0.0)
+    monkeypatch.setattr(pieces, "DECIDES_SECONDS", 0.0)
     async with deliver(lambda _: NO) as story:
         await story.send(*range(1, 11))
         await eventually(lambda: len(story.delivery.aside.suspects) == 10)
@@ -186,6 +188,25 @@ async def test_many_events_that_make_the_backend_fail(deliver, slots):
         await story.ends()
 
     assert sorted(story.backend.taken) == list(range(1, 1001))
+
+
+async def test_what_waits_aside_is_in_the_file_alone(deliver, monkeypatch):
+    """Memory holds no event that failed; each is read again when it has its turn."""
+    make_waits_long(monkeypatch)
+    bad = range(2, 401, 2)
+    async with deliver(unless(*bad, answer=LATER)) as story:
+        await story.send(*range(1, 401))
+        await eventually(lambda: len(story.backend.taken) == 200, within=20)
+        await eventually(lambda: len(story.delivery.aside) == 200)
+
+        held = [each for each in gc.get_objects() if isinstance(each, Event)]
+        assert len(held) < 20, "the last batch of each slot is"
+
+        story.backend.answer = lambda _: YES
+        story.delivery.aside.hurry(time.monotonic(), everything=True)
+        await story.ends()
+
+    assert sorted(story.backend.taken) == list(range(1, 401))
 
 
 async def test_a_success_that_began_before_proves_nothing(deliver):

@@ -14,7 +14,6 @@ from exporter.delivery.outcome import Failure
 from exporter.delivery.request import Keys, Request, request_of
 from exporter.events import CATALOG, FORMATS, Event
 from exporter.spool import Batch, Entry
-from exporter.spool.outbox import _fitting
 
 LARGEST = 2**63 - 1
 KINDS = [each.name_of(kind) for each in CATALOG for kind in each.kinds]
@@ -229,7 +228,7 @@ def test_no_body_is_too_long(written, waiting, cluster_id, tenant, most):
         Entry(number, event._replace(tenant=tenant))
         for number, event in enumerate(waiting)
     ]
-    batch = Batch(entries[: _fitting(entries, limits)])
+    batch = Batch(entries[: limits.fitting(entries)])
 
     request = request_of(batch, cluster_id, written)
 
