@@ -78,14 +78,6 @@ class Client:
         body = {"assignee": assignee, "allowOverride": override}
         await self.ask("POST", f"user-tasks/{task}/assignment", json=body)
 
-    async def unassign(self, task: Key) -> None:
-        """Take a user task from its assignee."""
-        await self.ask("DELETE", f"user-tasks/{task}/assignee")
-
-    async def update(self, task: Key, changes: Mapping[str, Any]) -> None:
-        """Change the dates, the candidates or the priority of a user task."""
-        await self.ask("PATCH", f"user-tasks/{task}", json={"changeset": changes})
-
     async def complete(
         self, task: Key, variables: Mapping[str, Any] | None = None
     ) -> None:
@@ -96,16 +88,13 @@ class Client:
     async def ask(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         """Send the command at *path*, below `/v2`; return the engine's answer."""
         for _ in range(ATTEMPTS):
-            status, answer = await self._try(method, path, **content)
-            if status not in BUSY:
+            url = f"{self._url}/{path}"
+            async with self._session.request(method, url, **content) as answer:
+                text = await answer.text()
+            if answer.status not in BUSY:
                 break
             await asyncio.sleep(PAUSE_SECONDS)
-        if status >= HTTPStatus.BAD_REQUEST:
-            raise CommandError(status, f"{method} {path}", answer)
-        found: dict[str, Any] = json.loads(answer) if answer else {}
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise CommandError(answer.status, f"{method} {path}", text)
+        found: dict[str, Any] = json.loads(text) if text else {}
         return found
-
-    async def _try(self, method: str, path: str, **content: Any) -> tuple[int, str]:
-        url = f"{self._url}/{path}"
-        async with self._session.request(method, url, **content) as answer:
-            return answer.status, await answer.text()

@@ -117,7 +117,7 @@ class Cluster:
     ) -> web.StreamResponse:
         """Carry out a command here if this broker leads, else where the leader is."""
         path, reads = request.path, request.method == "GET"
-        local = "/health" in path or path.endswith(("/topology", "/prometheus"))
+        local = "/health" in path or path.endswith("/topology")
         if not (self.leads or local):
             return await self._forward(request)
         if not (reads or self._has_majority()):

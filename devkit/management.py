@@ -1,5 +1,5 @@
 """
-The management port of a broker: health, exporters, clock, partitions, metrics.
+The management port of a broker: health, exporters, clock and partitions.
 
 A change of an exporter is answered with 202 and done a moment later; meanwhile another
 change is answered with 409. Without `physicalTenant` it is for every physical tenant.
@@ -34,7 +34,6 @@ def app(broker: "Broker") -> web.Application:
         ("POST", "/clock/add", actuator.clock),
         ("GET", "/partitions", actuator.partitions),
         ("POST", "/partitions/takeSnapshot", actuator.partitions),
-        ("GET", "/prometheus", actuator.prometheus),
     ):
         url = f"{broker.base_path}/actuator{path}"
         application.router.add_route(method, url, handler)
@@ -59,9 +58,10 @@ class Actuator:
         listed: dict[tuple[str, str], dict[str, str]] = {}
         for each in self._chosen(request):
             tenant = each.partition.tenant
-            more = {"physicalTenant": tenant} if self._has_tenants else {}
             for name, state in each.states.items():
-                listed[tenant, name] = {"exporterId": name, "status": state, **more}
+                listed[tenant, name] = {"exporterId": name, "status": state}
+                if self._has_tenants:
+                    listed[tenant, name]["physicalTenant"] = tenant
         return web.json_response([*listed.values()])
 
     async def change(self, request: web.Request) -> web.Response:
@@ -78,8 +78,13 @@ class Actuator:
             return _answer(404 if self._has_tenants else 400, f"Can't {verb} {name}")
         for each in able:
             each.states[name] = CHANGING.get(verb, each.states[name])
-        loop = asyncio.get_running_loop()
-        loop.call_later(MOMENT_SECONDS, self._carry_out, able, verb, name)
+
+        def carry_out() -> None:
+            for each in able:
+                getattr(each, verb)(name)
+            self._broker.take_snapshot()
+
+        asyncio.get_running_loop().call_later(MOMENT_SECONDS, carry_out)
         return _answer(202, f"Will {verb} {name}")
 
     async def pause(self, request: web.Request) -> web.Response:
@@ -105,28 +110,15 @@ class Actuator:
             self._broker.take_snapshot()
         snapshots, listed = self._broker.snapshot, {}
         for each in self._chosen(request, DEFAULT):
-            kept = snapshots.get(f"{each.partition.tenant}/{each.partition.number}")
-            listed[each.partition.number] = {
+            partition = each.partition
+            kept = snapshots.get(f"{partition.tenant}/{partition.number}")
+            listed[partition.number] = {
                 # <index>-<term>-<processed>-<exported>-<broker>, as far as it's known
                 "snapshotId": f"0-1-0-{kept['position']}-0" if kept else None,
                 "exporterPhase": "PAUSED" if each.paused else "EXPORTING",
                 "exportedPosition": each.snapshot()["position"],
             }
         return web.json_response(listed)
-
-    async def prometheus(self, request: web.Request) -> web.Response:
-        """Show the positions of the exporters of one physical tenant as metrics."""
-        lines = [
-            f'zeebe_exporter_{metric}{{exporter="{name}",'
-            f'partition="{each.partition.number}"}} {position}\n'
-            for each in self._chosen(request, DEFAULT)
-            for metric, positions in (
-                ("last_exported_position", each.exported),
-                ("last_updated_exported_position", each.positions),
-            )
-            for name, position in positions.items()
-        ]
-        return web.Response(text="".join(lines))
 
     def _chosen(self, request: web.Request, tenant: str = "") -> list[Exporting]:
         """Return the exporters of the physical tenant that *request* names, or all."""
@@ -136,11 +128,6 @@ class Actuator:
         if every and not found:
             raise web.HTTPNotFound
         return found
-
-    def _carry_out(self, able: list[Exporting], verb: str, name: str) -> None:
-        for each in able:
-            getattr(each, verb)(name)
-        self._broker.take_snapshot()
 
 
 def _answer(status: int, message: str) -> web.Response:

@@ -10,20 +10,13 @@ UNNAMED = ("backend", "default")
 
 def read(text: str) -> dict[str, float]:
     """Return value by name without our prefix, followed by the values of its labels."""
-    return {
-        " ".join(
-            [
-                sample.name.removeprefix(PREFIX),
-                *(
-                    label
-                    for name, label in sample.labels.items()
-                    if (name, label) != UNNAMED
-                ),
-            ]
-        ): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = [x[1] for x in sample.labels.items() if x != UNNAMED]
+            name = " ".join([sample.name.removeprefix(PREFIX), *labels])
+            found[name] = sample.value
+    return found
 
 
 async def scrape(url: str) -> dict[str, float]:

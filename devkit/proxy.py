@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from devkit.backend import reset
@@ -83,21 +83,25 @@ class Proxy:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        task = asyncio.current_task()
+        task, ends = asyncio.current_task(), [writer]
         self._open.add(task)
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                await self._carry(reader, writer)
+                await self._carry(reader, ends)
         except (CutError, asyncio.CancelledError):  # cancelled by `drop` alone
             self.cuts += 1
-            reset(writer.transport)
+            for each in ends:
+                reset(each.transport)
         finally:
             self._open.discard(task)
-            writer.close()
+            for each in ends:
+                each.close()
 
     async def _carry(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, reader: asyncio.StreamReader, ends: list[asyncio.StreamWriter]
     ) -> None:
+        """Carry a connection to the target, which is added to its *ends*."""
+        (writer,) = ends
         head = await reader.readuntil(b"\r\n\r\n") if self._http else b""
         self.heads += [head.decode()] if head else []
         if self.answer is not None:
@@ -107,6 +111,7 @@ class Proxy:
             await writer.drain()
             return
         up_reader, up_writer = await asyncio.open_connection(LOOPBACK, self.target)
+        ends.append(up_writer)
         if head.startswith(b"CONNECT "):
             writer.write(ESTABLISHED)
         elif head:
@@ -115,15 +120,18 @@ class Proxy:
         cut = self._next_cut()
         upwards = cut.after if cut and cut.upwards else None
         downwards = cut.after if cut and not cut.upwards else None
+        pumps = [
+            asyncio.ensure_future(_pump(reader, up_writer, upwards)),
+            asyncio.ensure_future(_pump(up_reader, writer, downwards)),
+        ]
         try:
-            await _first_end(
-                _pump(reader, up_writer, upwards), _pump(up_reader, writer, downwards)
-            )
-        except (CutError, asyncio.CancelledError):
-            reset(up_writer.transport)
-            raise
+            done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
         finally:
-            up_writer.close()
+            for each in pumps:
+                each.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
 
 
 async def _pump(
@@ -134,21 +142,7 @@ async def _pump(
         while data := await reader.read(READ):
             writer.write(data if allowed is None else data[:allowed])
             await writer.drain()
-            if allowed is None:
-                continue
-            allowed -= len(data)
-            if allowed < 0:
-                raise CutError
-
-
-async def _first_end(*pumps: Awaitable[None]) -> None:
-    """Run *pumps* until one of them ends, and end as it does."""
-    tasks = [asyncio.ensure_future(pump) for pump in pumps]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            if allowed is not None:
+                allowed -= len(data)
+                if allowed < 0:
+                    raise CutError

@@ -54,7 +54,7 @@ async def _drain_rate(instances: int, *, bulk_size: int | None) -> float:
         before = await _settled(recorder)
         await running.exporting("pause")
         await running.start(instances)
-        resumed = time.monotonic()
+        resumed = time.time()
         await running.exporting("resume")
         seen = await _settled(recorder, more_than=before["records"])
     return (seen["records"] - before["records"]) / (seen["last"] - resumed)
@@ -65,7 +65,7 @@ async def _settled(recorder: Server, more_than: float = 0) -> dict[str, float]:
     async with asyncio.timeout(WAIT_SECONDS):
         while True:
             seen = recorder.ask("/seen")
-            quiet = time.monotonic() - seen["last"] > QUIET_SECONDS
+            quiet = time.time() - seen["last"] > QUIET_SECONDS
             if seen["records"] > more_than and quiet:
                 return seen
             await asyncio.sleep(0.2)
