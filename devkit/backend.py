@@ -26,7 +26,7 @@ LARGEST_BODY = 1 << 30
 NO_LINGER = struct.pack("ii", 1, 0)
 FOREVER = 3600.0
 TURNS = 5
-"""Of the loop, until tasks that were cancelled have ended."""
+"""Of the loop, until tasks that were cancelled have ended, or begun."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,6 +1,7 @@
 """The parts of the rig do what tests rely on."""
 
 import asyncio
+import gc
 import json
 import signal
 import socket
@@ -242,6 +243,19 @@ async def test_a_proxy_answers_nonsense():
 
         assert await reader.read() == NONSENSE
         writer.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_proxy_that_ends_while_it_accepts(turns):
+    """Whatever it accepted at that moment is closed; asyncio would forget it."""
+    proxy = Proxy()
+    await proxy.up()
+    with socket.create_connection(("127.0.0.1", proxy.port)):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await proxy.down()
+    del proxy
+    gc.collect()  # a connection left open is an error here
 
 
 async def test_an_http_proxy(client):

@@ -5,9 +5,8 @@ import asyncio
 import pytest
 
 from devkit.clock import Clock
-from devkit.waiting import ended, eventually
-from exporter.delivery import breaker as module
-from exporter.delivery.breaker import Breaker, Cause, State
+from devkit.waiting import ended
+from exporter.delivery.breaker import LONGEST_SECONDS, Breaker, Cause, State
 from exporter.delivery.gate import Gate
 
 
@@ -65,23 +64,34 @@ async def test_what_is_risky_waits_in_a_queue_of_its_own():
 
 
 @pytest.mark.parametrize("first", [True, False])
-async def test_probes_come_from_both_queues_in_turn(monkeypatch, first):
+async def test_probes_come_from_both_queues_in_turn(first):
     """What is risky and fails always doesn't keep the probe from anybody else."""
-    monkeypatch.setattr(module, "LONGEST_SECONDS", 0.001)
-    breaker = Breaker(2)
+    clock = Clock()
+    breaker = Breaker(2, now=clock)
     gate = Gate(breaker, None, lambda _: None)
     breaker.failed(breaker.begin(), at_once=True)
     probes = []
 
     async def ask(risky):
-        while len(probes) < 6:
+        while True:
             ticket = await gate.ticket(risky=risky)
             probes.append(risky)
             breaker.failed(ticket)
-            gate.wake()
+            gate.wake()  # so that it looks before the other one, which was here first
 
-    asking = [asyncio.create_task(ask(each)) for each in (first, not first) * 2]
-    await eventually(lambda: len(probes) >= 6)
+    asking = [asyncio.create_task(ask(each)) for each in (first, not first)]
+    for number in range(6):
+        await turns()
+        assert len(probes) == number
+        clock.seconds += LONGEST_SECONDS
+        gate.wake()
+    await turns()
     await ended(*asking)
 
-    assert probes[:6] in ([True, False] * 3, [False, True] * 3)
+    assert probes in ([True, False] * 3, [False, True] * 3)
+
+
+async def turns():
+    """Let every task go on until it waits for what only time or a wake brings."""
+    for _ in range(20):
+        await asyncio.sleep(0)
