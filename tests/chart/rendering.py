@@ -33,7 +33,7 @@ def enabled(mode="embedded", **changes):
     return least | changes
 
 
-class Loader(yaml.SafeLoader):
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads YAML as strictly as `kubectl apply` does: no key stands there twice."""
 
     def construct_mapping(self, node, deep=False):  # noqa: FBT002 -- PyYAML's own
