@@ -68,21 +68,17 @@ class Broker:
         self.clock_offset_ms = 0
         names = tenants(environ, version)
         self.exporters = {each: exporters(environ, version, each) for each in names}
-        self._file = data / "snapshot.json" if data else None
-        if data:
-            data.mkdir(parents=True, exist_ok=True)
         self.engine = Engine(
             version,
             partitions=count,
             tenants=names,
             recordings=recordings,
-            journal=data / "journal.jsonl" if data else None,
             now_ms=self.now_ms,
         )
-        self.snapshot = self._read_snapshot()
+        self.snapshot: dict[str, Any] = {}
         """How far every exporter was, by physical tenant and partition."""
         self.exporting: dict[tuple[str, int], Exporting] = {}
-        self.cluster = Cluster(self, environ)
+        self.cluster = Cluster(self, environ, data)
         self.rest_url = self.management_url = ""
         self.broken = asyncio.Event()
         """Set when something failed that the broker can't go on without."""
@@ -107,9 +103,8 @@ class Broker:
             manage = management.app(self)
             manage.middlewares.append(self.cluster.at_the_leader)
             self.management_url = await self._listen(manage, self._management_port)
-            stack.push_async_callback(self.follow)
+            stack.push_async_callback(self._end)
             await stack.enter_async_context(self.cluster)
-            stack.push_async_callback(ended, self.begin(self._tick()))
             self._stack = stack.pop_all()
         return self
 
@@ -129,8 +124,14 @@ class Broker:
         task.add_done_callback(check)
         return task
 
-    async def lead(self) -> None:
+    def lead(self) -> None:
         """Begin to export what the latest snapshot doesn't cover."""
+        if (file := self._file) and file.exists():
+            try:
+                found = json.loads(file.read_text("utf-8"))
+                self.snapshot = {name: dict(each) for name, each in found.items()}
+            except (ValueError, TypeError, AttributeError) as error:
+                raise CannotStartError(f"{file} is damaged") from error
         for (tenant, number), partition in self.engine.partitions.items():
             self.exporting[tenant, number] = Exporting(
                 partition,
@@ -138,35 +139,26 @@ class Broker:
                 self.version,
                 snapshot=self.snapshot.get(f"{tenant}/{number}"),
             )
-        self._running = [self.begin(each.run()) for each in self.exporting.values()]
+        work = [each.run() for each in self.exporting.values()]
+        self._running = [self.begin(each) for each in (*work, self._tick())]
 
-    async def follow(self) -> None:
-        """Export no more."""
-        tasks, self._running = self._running, []
-        await ended(*tasks)
+    async def _end(self) -> None:
+        await ended(*self._running)
+
+    @property
+    def _file(self) -> Path | None:
+        directory = self.cluster.directory
+        return directory / "snapshot.json" if directory else None
 
     def take_snapshot(self) -> None:
         """Remember how far every exporter is."""
         exporting = self.exporting.items()
-        self.keep_snapshot({f"{x}/{n}": each.snapshot() for (x, n), each in exporting})
-
-    def keep_snapshot(self, snapshot: dict[str, Any]) -> None:
-        """Keep *snapshot* as the latest one, also for the other brokers."""
-        if self._file:
-            new = self._file.with_suffix(".new")
+        snapshot = {f"{x}/{n}": each.snapshot() for (x, n), each in exporting}
+        if file := self._file:
+            new = file.with_suffix(".new")
             new.write_text(json.dumps(snapshot), "utf-8")
-            new.rename(self._file)
+            new.rename(file)
         self.snapshot = snapshot
-
-    def _read_snapshot(self) -> dict[str, Any]:
-        if not (self._file and self._file.exists()):
-            return {}
-        try:
-            found = json.loads(self._file.read_text("utf-8"))
-            return {name: dict(each) for name, each in found.items()}
-        except (ValueError, TypeError, AttributeError) as error:
-            self.engine.close()
-            raise CannotStartError(f"{self._file} is damaged") from error
 
     def partition(self, number: int, tenant: str = DEFAULT) -> Partition:
         """Return one partition."""
@@ -176,14 +168,12 @@ class Broker:
         """Play what is due, and take a snapshot now and then."""
         taken = 0
         while True:
-            if self.cluster.leads:
-                self.engine.tick()
-                self.cluster.commit()
-                positions = [each.positions for each in self.exporting.values()]
-                exported = sum(max(x.values(), default=0) for x in positions)
-                if exported - taken >= SNAPSHOT_RECORDS:
-                    self.take_snapshot()
-                    taken = exported
+            self.engine.tick()
+            positions = [each.positions for each in self.exporting.values()]
+            exported = sum(max(x.values(), default=0) for x in positions)
+            if exported - taken >= SNAPSHOT_RECORDS:
+                self.take_snapshot()
+                taken = exported
             await asyncio.sleep(TICK_SECONDS)
 
     async def _topology(self, _: web.Request) -> web.Response:

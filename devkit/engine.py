@@ -59,19 +59,12 @@ class Log:
     def __init__(self) -> None:
         """Begin empty."""
         self.records: list[Record] = []
-        self._written: list[Record] = []
         self._grew = asyncio.Event()
 
     def append(self, records: Iterable[Record]) -> None:
-        """Add *records*; exporters see them after `commit`."""
-        self._written.extend(records)
-
-    def commit(self) -> None:
-        """Show what was added."""
-        if self._written:
-            self.records += self._written
-            self._written.clear()
-            self._grew.set()
+        """Add *records*."""
+        self.records += records
+        self._grew.set()
 
     async def longer_than(self, number: int) -> None:
         """Wait until there are more than *number* records."""
@@ -109,19 +102,17 @@ class Partition:
 class Engine:
     """All partitions of all physical tenants."""
 
-    def __init__(  # noqa: PLR0913 -- what an engine is made of
+    def __init__(
         self,
         version: str,
         *,
         partitions: int = 1,
         tenants: Iterable[str] = (DEFAULT,),
         recordings: Path | None = None,
-        journal: Path | None = None,
         now_ms: Callable[[], int],
     ) -> None:
-        """Play *version*, and first what *journal* holds of an earlier life."""
-        self.version = version
-        self.now_ms = now_ms
+        """Play *version*, by *recordings* of the caller if there are any."""
+        self.version, self.now_ms = version, now_ms
         directory = recordings or RECORDINGS / recorded_version(version)
         try:
             self.recording = recording(directory)
@@ -129,47 +120,35 @@ class Engine:
             raise CannotStartError(f"{directory} is damaged: {error!r}") from error
         if not self.recording.records:
             raise CannotStartError(f"There is no recording in {directory}")
-        self._tenants, self._count = list(tenants), partitions
-        self.term = 0
-        """How often a leader was found, until what is played now."""
         self._numbers = count()
-        self._begin()
-        self._file = Journal(journal) if journal else None
-        try:
-            for entry in self._file.entries() if self._file else ():
-                self._replay(entry)
-        except BaseException:
-            self.close()
-            raise
+        self._file: Journal | None = None
+        self.journal: list[Entry] = []
+        self.definitions: dict[str, dict[int, int]] = {}
+        """The key of every definition by its recorded one, by physical tenant."""
+        self.partitions: dict[tuple[str, int], Partition] = {}
+        for tenant in tenants:
+            self.definitions[tenant] = {}
+            for number in range(1, partitions + 1):
+                self.partitions[tenant, number] = Partition(number, tenant)
+
+    def open(self, path: Path) -> None:
+        """
+        Play what the journal at *path* holds of an earlier life, and go on with it.
+
+        Another engine that has it is a `BlockingIOError`.
+        """
+        self._file = Journal(path)
+        for entry in self._file.entries():
+            self._replay(entry)
 
     def close(self) -> None:
         """Let others use the file of the journal."""
         if self._file:
             self._file.close()
 
-    def forget(self) -> None:
-        """Begin anew, with empty logs and an empty journal."""
-        if self._file:
-            self._file.clear()
-        self._begin()
-
-    def _begin(self) -> None:
-        self.journal: list[Entry] = []
-        self.definitions: dict[str, dict[int, int]] = {x: {} for x in self._tenants}
-        self.partitions = {
-            (tenant, number): Partition(number, tenant)
-            for tenant in self._tenants
-            for number in range(1, self._count + 1)
-        }
-
     def of(self, tenant: str) -> list[Partition]:
         """Return the partitions of *tenant*."""
         return [each for each in self.partitions.values() if each.tenant == tenant]
-
-    def commit(self) -> None:
-        """Show the exporters what was written."""
-        for partition in self.partitions.values():
-            partition.log.commit()
 
     def play(
         self, partition: Partition, part: Part, instance: Instance | None, body: Body
@@ -182,12 +161,7 @@ class Engine:
             "body": body,
             "now": self.now_ms(),
             "of": self.recording.version,
-            "term": self.term,
         }
-        return self.keep(entry)
-
-    def keep(self, entry: Entry) -> Instance:
-        """Write *entry* into the journal, and play it."""
         with self._file.with_entry(entry) if self._file else nullcontext():
             return self._replay(entry)
 
@@ -225,7 +199,6 @@ class Engine:
             partition.workers.pop(instance.keys[part.subject], None)
         partition.log.append(records)
         self.journal.append(entry)
-        self.term = max(self.term, entry["term"])
         return instance
 
     def _name(self, partition: Partition, instance: Instance, part: Part) -> None:

@@ -17,14 +17,14 @@ class Journal:
     """A file that only one engine may write, an entry a line."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file at *path*, or make it."""
+        """Open the file at *path*, or make it; `BlockingIOError` if another one has."""
         self._path = path
         self._file = path.open("a+b", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.close()
-            raise CannotStartError(f"Another broker uses {path.parent}") from None
+            raise
 
     def close(self) -> None:
         """Let others use the file."""
@@ -37,11 +37,10 @@ class Journal:
         self._file.truncate(len(whole + newline))
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                entry = json.loads(line)
-            except ValueError:
-                entry = None
-            if not isinstance(entry, dict):
-                raise CannotStartError(f"Line {number} of {self._path} is damaged")
+                entry = dict(json.loads(line))
+            except (ValueError, TypeError):
+                problem = f"Line {number} of {self._path} is damaged"
+                raise CannotStartError(problem) from None
             yield entry
 
     @contextlib.contextmanager
@@ -56,7 +55,3 @@ class Journal:
         except BaseException:
             self._file.truncate(size)
             raise
-
-    def clear(self) -> None:
-        """Remove all entries."""
-        self._file.truncate(0)

@@ -95,7 +95,6 @@ class Exported:
     async def write(self, *positions, **changes):
         """Append records to the log, and return when nothing more is due."""
         self.partition.log.append([a_record(x, **changes) for x in positions])
-        self.partition.log.commit()
         await self.exporting.work()
 
     async def until(self, seconds):

@@ -9,7 +9,8 @@ import pytest
 
 from devkit.broker import Broker
 from devkit.client import Client, CommandError
-from devkit.processes import free_port
+from devkit.cluster import SHARED
+from devkit.processes import LOOPBACK
 from devkit.recorder import Recorder
 from devkit.stories import RECORDINGS, CannotStartError, recording
 from exporter import cli
@@ -126,17 +127,16 @@ async def test_a_wrong_configuration():
 
 async def test_a_leader_is_replaced(recorder, tmp_path):
     """Where the leader is gone, another broker goes on with all that was answered."""
-    ports = [free_port() for _ in range(3)]
-    contacts = ",".join(f"127.0.0.1:{each}" for each in ports)
     async with AsyncExitStack() as stack:
         brokers = []
         for number in range(3):
             variables = broker_environment("8.6.0", recorder.url) | {
                 "ZEEBE_BROKER_CLUSTER_NODEID": str(number),
-                "ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS": contacts,
+                "ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS": ",".join(3 * [LOOPBACK]),
+                SHARED: str(tmp_path),
             }
             own = AsyncExitStack()
-            broker = Broker("8.6.0", variables, data=tmp_path / str(number))
+            broker = Broker("8.6.0", variables)
             brokers.append((await own.enter_async_context(broker), own))
             stack.push_async_exit(own)
         await eventually(lambda: any(each.cluster.leads for each, _ in brokers))

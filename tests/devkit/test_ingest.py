@@ -24,7 +24,6 @@ def partition_of(version):
     records = [*map(json.loads, recorded.user_tasks(recorded_version(version)))]
     partition = Partition(1)
     partition.log.append(sorted(records, key=lambda record: record["position"]))
-    partition.log.commit()
     return partition
 
 

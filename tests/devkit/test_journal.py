@@ -13,9 +13,9 @@ FILES = recording(RECORDINGS / "8.9.0").deployments["fx-ext"]
 PARTITIONS = "ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT"
 
 
-async def lived(data, count, environ=None):
+async def lived(data, count, environ=None, version="8.9.0"):
     """Let a broker create *count* instances; return all records of its log."""
-    async with Broker("8.9.0", environ, data=data) as broker:
+    async with Broker(version, environ, data=data) as broker:
         async with Client(broker.rest_url) as client:
             await client.deploy(FILES)
             for _ in range(count):
@@ -62,12 +62,12 @@ async def test_another_broker(tmp_path):
     await lived(tmp_path, 2, {PARTITIONS: "2"})
     async with Broker("8.9.0", {PARTITIONS: "2"}, data=tmp_path):
         with pytest.raises(CannotStartError, match="Another broker uses"):
-            Broker("8.9.0", {PARTITIONS: "2"}, data=tmp_path)
+            await lived(tmp_path, 0, {PARTITIONS: "2"})
 
     with pytest.raises(CannotStartError, match=r"recordings of 8\.9\.0, and 8\.8\.21"):
-        Broker("8.8.21", {PARTITIONS: "2"}, data=tmp_path)
+        await lived(tmp_path, 0, {PARTITIONS: "2"}, "8.8.21")
     with pytest.raises(CannotStartError, match="a partition 2 of default"):
-        Broker("8.9.0", data=tmp_path)
+        await lived(tmp_path, 0)
     assert await lived(tmp_path, 0, {PARTITIONS: "2"})
 
 

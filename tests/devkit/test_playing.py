@@ -14,17 +14,18 @@ MOVED |= {"deadline", "dueDate", "recurringTime"}
 class Played:
     """An engine without exporters, whose clock stands still until it is moved."""
 
-    def __init__(self, version, **more):
+    def __init__(self, version, journal=None, **more):
         """Deploy everything."""
         self.now = NOON
         self.engine = Engine(version, now_ms=lambda: self.now, **more)
+        if journal:
+            self.engine.open(journal)
         self.commands = Commands(self.engine)
         for files in self.engine.recording.deployments.values():
             self.commands.deploy(files)
 
     def events(self, value_type="USER_TASK"):
         """Return the events of a type, oldest first, of all partitions."""
-        self.engine.commit()
         return [
             record
             for partition in self.engine.partitions.values()
@@ -73,11 +74,9 @@ def test_every_story(played):
     for part in stories:
         if part.before and not instance:
             continue  # its beginning wasn't recorded
-        engine.commit()
         before = len(partition.log.records)
         assert not part.before or instance.fits(part)
         instance = engine.play(partition, part, instance if part.before else None, {})
-        engine.commit()
         records = partition.log.records[before:]
         for recorded, now in zip(part.records, records, strict=True):
             assert list(differences(recorded, now)) == []
@@ -89,7 +88,6 @@ def test_gaps(played):
     """Positions grow by what the recorded ones grew, and sources move with them."""
     instance = played.commands.create("fx-ext", {})
     played.commands.command("complete", played.task(), {})
-    played.engine.commit()
 
     (partition,) = played.engine.partitions.values()
     positions = [each["position"] for each in partition.log.records]
@@ -182,7 +180,6 @@ def test_physical_tenants():
     first, second = (x.create("fx-ext", {}) for x in (played.commands, other))
 
     assert first.key == second.key
-    played.engine.commit()
     mine, theirs = (each.log.records for each in played.engine.partitions.values())
     assert [x["position"] for x in mine] == [x["position"] for x in theirs]
 
@@ -240,12 +237,11 @@ def test_messages_and_signals():
 def test_a_journal_is_enough(tmp_path):
     """An engine that was killed has the same log again, and goes on."""
     journal = tmp_path / "journal"
-    first = Played("8.8.21", journal=journal)
+    first = Played("8.8.21", journal)
     first.commands.create("fx-ext", {"tenantId": "acme"})
-    first.events()
     first.engine.close()
-    second = Engine("8.8.21", journal=journal, now_ms=lambda: 0)
-    second.commit()
+    second = Engine("8.8.21", now_ms=lambda: 0)
+    second.open(journal)
     before, after = (each.partitions["default", 1] for each in (first.engine, second))
     assert after.log.records == before.log.records
 

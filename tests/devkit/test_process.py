@@ -58,6 +58,7 @@ async def test_it_starts_and_ends(run):
         ((), {"CAMUNDA_CLUSTER_PARTITIONCOUNT": "some"}, "'some', not from 1 to"),
         ((), {CONTACTS: "a,b", "CAMUNDA_CLUSTER_NODEID": "2"}, "'2', not from 0 to 1"),
         ((), {CONTACTS: "a:b"}, "'a:b' aren't hosts with their ports"),
+        ((), {CONTACTS: "a,b"}, "need a directory in RECORDED_ENGINE_SHARED"),
         ((), {"MANAGEMENT_SERVER_BASEPATH": "below"}, "'below' is no path"),
         (("--data", sys.executable), {}, "File exists"),
         (("--data", "/proc/nowhere"), {}, "No such file"),

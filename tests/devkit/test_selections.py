@@ -89,7 +89,6 @@ async def test_everything_arrives(tmp_path, version):
     log = [every[each] | {"brokerVersion": version} for each in sorted(every)]
     partition = Partition(1)
     partition.log.append(log)
-    partition.log.commit()
     mapper = Mapper({"": Selection(EVERYTHING)})
     events = [x for each in log if (x := mapper.event(line(each)))]
     async with Backend() as backend:

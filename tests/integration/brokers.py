@@ -12,6 +12,7 @@ import psutil
 
 from devkit.backend import Backend
 from devkit.client import Client, CommandError
+from devkit.cluster import SHARED
 from devkit.metrics import scrape
 from devkit.processes import LOOPBACK, Exporter, Process, free_port
 from devkit.recorder import Recorder
@@ -166,13 +167,17 @@ class Processes:
         """Return a new place for the data of a broker."""
         return Path(mkdtemp(dir=self._work))
 
+    new_directory = new_data
+    """What the brokers of a cluster share."""
+
     def addresses(self, count):
         """Return where the members of a cluster find each other."""
         return [f"{LOOPBACK}:{free_port()}" for _ in range(count)]
 
-    def broker(self, environment, *, version, exporter=True, data=None, address=""):  # noqa: ARG002
+    def broker(self, environment, *, version, exporter=True, data=None, shared="", **_):
         """Return a broker for `async with`; it isn't started."""
         work = data or self.new_data()
+        environment = environment | {SHARED: str(shared)}
         return RecordedBroker(work, version, environment, exporter=exporter)
 
     def exporter(self, url, **settings):

@@ -9,6 +9,8 @@ import itertools
 import re
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
 
 from pytest_httpserver import HTTPServer
 from testcontainers.core.config import testcontainers_config
@@ -19,6 +21,7 @@ from werkzeug import Response
 
 import docker
 from devkit.backend import Backend, Request
+from devkit.cluster import SHARED
 from devkit.image import HOST, alone, version_of
 from devkit.processes import LOOPBACK, free_port
 from devkit.recorder import Recorder
@@ -66,19 +69,19 @@ def data_of(image):
 class Container:
     """A container with fixed ports on this machine, called as a process is."""
 
-    def __init__(self, image, environment, ports, *, link, volume=None, **options):
+    def __init__(self, image, environment, ports, *, link, volumes=(), **options):
         """
         Prepare a container of *image*; *options* are those of `docker run`.
 
-        *link* is a network and its name there, *volume* one and where it is mounted.
+        *link* is a network and its name there, *volumes* are mounted at their paths.
         """
         self.urls = {port: f"http://{LOOPBACK}:{free_port()}" for port in ports}
         self._prepared = container = DockerContainer(image).with_envs(**environment)
         for port, url in self.urls.items():
             container.ports[port] = (LOOPBACK, int(url.rpartition(":")[2]))
         container.with_network(link[0]).with_network_aliases(link[1])
-        if volume:
-            container.with_volume_mapping(*volume, "rw")
+        for each in volumes:
+            container.with_volume_mapping(*each, "rw")
         # Where the root is read-only; a broker unpacks its libraries there.
         container.with_tmpfs_mount("/tmp", "exec")  # noqa: S108
         container.with_kwargs(extra_hosts={HOST: "host-gateway"}, **options)
@@ -136,13 +139,19 @@ class Container:
 class ImageBroker(Broker, Container):
     """A broker of an image, with or without our exporter in it."""
 
-    def __init__(self, image, version, environment, *, data=None, **options):
-        """Prepare a container; *data* is a volume for the broker's data."""
+    def __init__(self, image, version, environment, *, data=None, shared="", **options):
+        """
+        Prepare a container; *data* is a volume for the broker's data.
+
+        *shared* is a directory of this machine, for recorded engines in a cluster.
+        """
+        volumes = [(data, data_of(image))] if data else []
+        volumes += [(shared, "/shared")] if shared else []
         super().__init__(
             image,
-            OF_BROKERS | alone(version) | environment,
+            OF_BROKERS | alone(version) | environment | {SHARED: "/shared"},
             (REST, MANAGEMENT, ADMIN),
-            volume=(data, data_of(image)) if data else None,
+            volumes=volumes,
             **options,
         )
         base = environment.get("MANAGEMENT_SERVER_BASEPATH", "")
@@ -243,8 +252,9 @@ class Containers:
         self._numbers = itertools.count()
 
     @contextmanager
-    def opened(self, _):
+    def opened(self, work):
         """Remove everything at the end, also when this process is killed."""
+        self._work = work
         sweeper = subprocess.Popen(
             ["sh", "-c", SWEEP],
             stdin=subprocess.PIPE,
@@ -261,6 +271,12 @@ class Containers:
         """Return a new volume for the data of a broker."""
         labels = {LABEL_SESSION_ID: SESSION_ID}
         return self._docker.volumes.create(labels=labels).name
+
+    def new_directory(self):
+        """Return a new directory of this machine that every user may change."""
+        directory = mkdtemp(dir=self._work)
+        Path(directory).chmod(0o777)
+        return directory
 
     def addresses(self, count):
         """Return where the members of a cluster find each other."""

@@ -27,7 +27,7 @@ NAMES = {
 @pytest.fixture
 async def cluster(place, version, backend):
     """Return three brokers that share one partition, an exporter beside each."""
-    addresses = place.addresses(len(NODES))
+    addresses, shared = place.addresses(len(NODES)), place.new_directory()
     old = version_of(version) < (8, 9)
     async with AsyncExitStack() as stack:
         brokers = []
@@ -37,7 +37,8 @@ async def cluster(place, version, backend):
             names = NAMES if old else NAMES.values()
             variables = dict(zip(names, values, strict=True))
             variables["APP_INTEGRATIONS_URL"] = backend.url
-            member = place.broker(variables, version=version, address=address)
+            options = {"address": address, "shared": shared}
+            member = place.broker(variables, version=version, **options)
             brokers.append(await stack.enter_async_context(member))
             brokers[-1].spawn()
         for broker in brokers:
