@@ -93,9 +93,8 @@ class Play:
                 self.keys[key] = self.instance.keys[role]
         self._replace_variables()
         for recorded in self.part.records:
-            record = self._record(recorded)
+            yield self._record(recorded)
             follow(recorded, self.instance.opened, self.part.roles)
-            yield record
         self.instance.last = self.part.number
 
     def _replace_variables(self) -> None:
@@ -104,34 +103,32 @@ class Play:
         for record in self.part.records:
             name = record["value"].get("name")
             if record["valueType"] == "VARIABLE" and name in variables:
-                before, now = record["value"]["value"], _json(variables[name])
-                self.replaced[before] = now
-                if self.part.verb == "create" and isinstance(json.loads(before), str):
-                    self.instance.words[json.loads(before)] = variables[name]
+                before = json.loads(record["value"]["value"])
+                self.replaced[record["value"]["value"]] = _json(variables[name])
+                if self.part.verb == "create" and isinstance(before, str):
+                    self.instance.words[before] = variables[name]
 
     def _record(self, recorded: Record) -> Record:
-        key = recorded["key"]
-        value = recorded["value"]
+        key, value = recorded["key"], recorded["value"]
+        moved, later = self.position - self.part.first, self.part.event["timestamp"]
         record = recorded | {
             "partitionId": self.partition,
-            "position": self.position + recorded["position"] - self.part.first,
-            "timestamp": self.now
-            + max(0, recorded["timestamp"] - self.part.event["timestamp"]),
+            "position": recorded["position"] + moved,
+            "timestamp": self.now + max(0, recorded["timestamp"] - later),
             "key": self.keys[key] if is_key(key) else key,
-            "value": {name: self._field(name, each) for name, each in value.items()},
+            "value": self._field("", value),
         }
-        source = recorded["sourceRecordPosition"]
-        if source > 0:
-            record["sourceRecordPosition"] = self.position + source - self.part.first
+        if recorded["sourceRecordPosition"] > 0:
+            record["sourceRecordPosition"] += moved
         self._as_commanded(recorded, record["value"])
         for name in KEPT_TIMES & value.keys():
-            if isinstance(record["value"][name], int):
-                about = record["key"], name
-                kept = self.instance.times.setdefault(about, record["value"][name])
+            if isinstance(now := record["value"][name], int):
+                kept = self.instance.times.setdefault((record["key"], name), now)
                 record["value"][name] = kept
-        if recorded["recordType"] == "EVENT" and recorded["valueType"] == "USER_TASK":
+        kind = recorded["recordType"], recorded["valueType"]
+        if kind == ("EVENT", "USER_TASK"):
             self.instance.tasks[record["key"]] = record["value"]
-        if recorded["recordType"] == "EVENT" and recorded["valueType"] == "JOB":
+        elif kind == ("EVENT", "JOB"):
             self.instance.jobs[record["key"]] = record
         return record
 
@@ -155,12 +152,11 @@ class Play:
         for name in INSTANCE_FIELDS:
             if self.instance.body.get(name) is not None and name in value:
                 value[name] = self.instance.body[name]
-        variables = self.body.get("variables") or {}
         if recorded["valueType"] == "VARIABLE":
             value["value"] = self.replaced.get(value["value"], value["value"])
-        if value.get("variables"):
-            both = value["variables"].keys() & variables.keys()
-            value["variables"] |= {name: variables[name] for name in both}
+        if there := value.get("variables"):
+            given = self.body.get("variables") or {}
+            there |= {name: given[name] for name in there.keys() & given.keys()}
         if recorded["valueType"] == "USER_TASK":
             self._as_the_task(recorded, value)
 

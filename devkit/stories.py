@@ -54,18 +54,16 @@ VERBS = {
 }
 DEFINITIONS = {"DEPLOYMENT", "PROCESS", "FORM", "DECISION", "DECISION_REQUIREMENTS"}
 
-# What an event opens until another one of the same key closes it.
-OPENS = """
-    PROCESS_INSTANCE ELEMENT_ACTIVATED, USER_TASK CREATING, JOB CREATED, TIMER CREATED,
-    INCIDENT CREATED, PROCESS_MESSAGE_SUBSCRIPTION CREATED, SIGNAL_SUBSCRIPTION CREATED,
-    VARIABLE_DOCUMENT UPDATED"""
-CLOSES = """
-    PROCESS_INSTANCE ELEMENT_COMPLETED, PROCESS_INSTANCE ELEMENT_TERMINATED,
-    USER_TASK COMPLETED, USER_TASK CANCELED, JOB COMPLETED, JOB ERROR_THROWN,
-    JOB CANCELED, INCIDENT RESOLVED, TIMER TRIGGERED, TIMER CANCELED,
-    PROCESS_MESSAGE_SUBSCRIPTION CORRELATED, SIGNAL_SUBSCRIPTION DELETED"""
-CHANGES = dict.fromkeys(map(str.strip, OPENS.split(",")), True)
-CHANGES |= dict.fromkeys(map(str.strip, CLOSES.split(",")), False)
+# The records that open something, until an event of the same key ends it.
+OPENS = {
+    "PROCESS_INSTANCE": "ELEMENT_ACTIVATED",
+    "USER_TASK": "CREATING",
+    "VARIABLE_DOCUMENT": "UPDATED",
+    **dict.fromkeys(("JOB", "TIMER", "INCIDENT", "SIGNAL_SUBSCRIPTION"), "CREATED"),
+    "PROCESS_MESSAGE_SUBSCRIPTION": "CREATED",
+}
+ENDS = {"COMPLETED", "TERMINATED", "CANCELED", "TRIGGERED", "RESOLVED", "ERROR_THROWN"}
+ENDS |= {"ELEMENT_COMPLETED", "ELEMENT_TERMINATED", "CORRELATED", "DELETED"}
 
 
 class CannotStartError(Exception):
@@ -144,9 +142,13 @@ class Recording:
         self.definitions = {
             r["key"] for r in self.records if _is(r) and r["valueType"] in DEFINITIONS
         }
-        processes = [each for each in self.records if _is(each, "PROCESS")]
+        processes = (each for each in self.records if _is(each, "PROCESS"))
         self.models = {x["key"]: x["value"]["bpmnProcessId"] for x in processes}
-        self._roots = _roots(self.records)
+        self._roots: dict[int, int] = {}
+        for each in self.records:
+            parent = each["value"].get("parentProcessInstanceKey", -1)
+            if _is(each, "PROCESS_INSTANCE") and parent > 0:
+                self._roots[_instance(each)] = self._roots.get(parent, parent)
         self._jobs = {r["key"]: _instance(r) for r in self.records if _is(r, "JOB")}
         for root, groups in self._stories().items():
             self._cut(root, groups)
@@ -170,8 +172,7 @@ class Recording:
         """Group records by their command, and the groups by the root instance."""
         groups: dict[int, list[Record]] = defaultdict(list)
         for record in self.records:
-            source = record["sourceRecordPosition"]
-            groups[source if source > 0 else record["position"]].append(record)
+            groups[_first(record)].append(record)
         stories: dict[int, list[list[Record]]] = defaultdict(list)
         for _, group in sorted(groups.items()):
             if _command_of(group)[0]:
@@ -213,8 +214,7 @@ class Recording:
                     subject=roles.get(about),
                     name=name_of(event),
                     before=frozenset(opened),
-                    first=max(group[0]["sourceRecordPosition"], 0)
-                    or group[0]["position"],
+                    first=_first(group[0]),
                     records=tuple(group),
                     roles=dict(roles),
                     born=tuple(x for x in roles.values() if x not in known),
@@ -233,22 +233,20 @@ def follow(record: Record, opened: set[Role], roles: Mapping[int, Role]) -> None
     role = roles.get(record["key"])
     if role is None or not _is(record):
         return
-    about, opens = _about(record), CHANGES.get(_about(record))
+    intent = record["intent"]
     without_retries = role._replace(kind="JOB WITHOUT RETRIES")
-    if opens:
+    if OPENS.get(record["valueType"]) == intent:
         opened.add(role)
-    elif about == "JOB FAILED" and not record["value"]["retries"]:
-        opened.add(without_retries)
-    elif opens is False:
+    elif intent in ENDS:
         opened -= {role, without_retries}
-    elif about == "JOB RETRIES_UPDATED":
+    elif _about(record) == "JOB FAILED" and not record["value"]["retries"]:
+        opened.add(without_retries)
+    elif _about(record) == "JOB RETRIES_UPDATED":
         opened.discard(without_retries)
 
 
-@lru_cache
-def recording(directory: Path) -> Recording:
-    """Read the recording in *directory*, once."""
-    return Recording(directory)
+recording = lru_cache(Recording)
+"""Reads the recording in a directory once."""
 
 
 def name_of(record: Record) -> str:
@@ -284,6 +282,12 @@ def _command_of(group: Iterable[Record]) -> tuple[str, Record]:
     return next(((v, events[x]) for x, v in VERBS.items() if x in events), ("", {}))
 
 
+def _first(record: Record) -> int:
+    """Return the position of the command that led to *record*."""
+    source: int = record["sourceRecordPosition"]
+    return source if source > 0 else int(record["position"])
+
+
 def _about(record: Record) -> str:
     return f"{record['valueType']} {record['intent']}"
 
@@ -294,13 +298,3 @@ def _is(record: Record, value_type: str = "") -> bool:
 
 def _instance(record: Record) -> int:
     return max(int(record["value"].get("processInstanceKey", 0) or 0), 0)
-
-
-def _roots(records: Iterable[Record]) -> dict[int, int]:
-    """Find the root of every instance that another one called."""
-    roots: dict[int, int] = {}
-    for record in records:
-        parent = record["value"].get("parentProcessInstanceKey", -1)
-        if _is(record, "PROCESS_INSTANCE") and parent > 0:
-            roots[_instance(record)] = roots.get(parent, parent)
-    return roots
