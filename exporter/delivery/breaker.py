@@ -94,7 +94,8 @@ class Breaker:
         self._enough = UNLIMITED
         """From this size on, requests grow by one event only."""
         self._fitting = UNLIMITED
-        self._singly = 0
+        self._singly = 0.0
+        self._took = 1.0
         self.failures = 0
         """Failures in a row."""
         self.succeeded = -math.inf
@@ -153,6 +154,7 @@ class Breaker:
         self._in_flight[ticket.risky] -= 1
         self.succeeded = self._now()
         self.proof = max(self.proof, ticket.started)
+        self._took = max(0.001, self.succeeded - ticket.started)
         if self.state is State.CLOSED:
             self._allowed = min(self._allowed + 1, self._slots)
             if self._singly > 0:
@@ -203,15 +205,17 @@ class Breaker:
         """Send nothing for so long: the backend asked for it, whatever succeeds."""
         self._not_before = max(self._not_before, self._now() + seconds)
 
-    def shrink(self, size: int, *, singly: bool) -> None:
+    def shrink(self, size: int, slow: float = 0.0) -> None:
         """
         Let requests hold fewer than *size* events, which failed, until as many pass.
 
-        *singly* sends the next ones one by one: as many as they are, from both ends.
+        After *slow* seconds the next ones go one by one: as many as they are, from both
+        ends, and as many as take as long.
         """
-        most = 1 if singly else (size + 1) // 2
+        most = 1 if slow else (size + 1) // 2
         self._fitting = self._enough = min(self._fitting, most)
-        self._singly += 2 * size * singly
+        if slow:
+            self._singly = max(self._singly + 2 * size, slow / self._took)
 
     def wait(self) -> float:
         """Return how many seconds to wait this time; later it's longer."""

@@ -21,7 +21,7 @@ from exporter.delivery.breaker import (
     Ticket,
 )
 from exporter.delivery.gate import Gate
-from exporter.delivery.outcome import Failure, Outcome, outcome_of
+from exporter.delivery.outcome import Outcome, outcome_of
 from exporter.delivery.pieces import SHARE, SILENCES, Aside, Piece
 from exporter.delivery.plan import Attempt, Plan, Watch
 from exporter.delivery.request import Keys, request_of
@@ -30,8 +30,6 @@ from exporter.spool import Batch, Outbox, Verdict
 
 MOST_SUSPECTS = 20
 """So many refused events without a success between them, and it's the setup."""
-SLOW_SECONDS = 1.0
-"""A failure that took so long costs more than sending each event by itself."""
 ELSEWHERE = 3
 """After so many failures in a row a slot gives back what it hasn't tried."""
 
@@ -170,8 +168,7 @@ class Delivery:
         self._keys.learn(request, answer)
         outcome = outcome_of(answer, self._plan.outcomes)
         seconds = time.monotonic() - started
-        piece.slow = answer.failure is Failure.TIMEOUT or seconds > SLOW_SECONDS
-        piece.answer = answer
+        piece.tried(answer, seconds)
         aside = len(self.aside)
         self._watch.attempted(
             Attempt(piece.batch, piece.attempts, answer, outcome, seconds, aside)
@@ -246,7 +243,7 @@ class Delivery:
     def _split(self, piece: Piece, stack: list[Piece]) -> None:
         """Go on with its halves; what took long goes back, to be sent one by one."""
         if piece.is_fresh:
-            self.breaker.shrink(piece.size, singly=piece.slow)
+            self.breaker.shrink(piece.size, piece.slow)
         if piece.slow:
             self._hold_back(piece.lanes, stack)
             self._give_back([piece])
@@ -255,6 +252,8 @@ class Delivery:
 
     def _put_aside(self, piece: Piece, stack: list[Piece], *, blocked: bool) -> None:
         """Let *piece* wait without a slot, and its followers behind it in the spool."""
+        if piece.is_fresh and piece.slow:
+            self.breaker.shrink(piece.size, piece.slow)
         longest = BLOCKED_SECONDS if blocked else LONGEST_SECONDS
         self._hold_back(piece.lanes, stack)
         self.aside.add(piece, time.monotonic() + min(piece.wait(), longest))

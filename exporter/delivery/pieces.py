@@ -12,12 +12,14 @@ from heapq import heapify, heappop, heappush
 from itertools import count, takewhile
 
 from exporter.delivery.breaker import wait_after
-from exporter.delivery.outcome import Answer
+from exporter.delivery.outcome import Answer, Failure
 from exporter.events import Event, Lane
 from exporter.spool import Batch, Entry, Verdict
 
 SHARE = 8
 """Events that are known to fail get one part in so many of the slots' time."""
+SLOW_SECONDS = 1.0
+"""A failure that took so long costs more than sending each event by itself."""
 DECIDES_SECONDS = 1.0
 """How soon after a refusal a success shows that it was meant for the event alone."""
 SILENCES = 5
@@ -37,8 +39,8 @@ class Piece:
     number: int = 0
     """The turn it has while it waits aside; 0 elsewhere."""
     attempts: int = 0
-    slow: bool = False
-    """Whether the last attempt occupied its slot for long."""
+    slow: float = 0.0
+    """How many seconds the last attempt took, if that was long."""
     failed_at: float | None = None
     """When it was last postponed."""
     known: bool = False
@@ -77,6 +79,11 @@ class Piece:
         return Verdict(
             f"refused: {answer.detail}", answer.status, answer.excerpt, self.attempts
         )
+
+    def tried(self, answer: Answer, seconds: float) -> None:
+        """Note what came of the last attempt, and after how many *seconds*."""
+        slow = answer.failure is Failure.TIMEOUT or seconds > SLOW_SECONDS
+        self.answer, self.slow = answer, seconds if slow else 0.0
 
     def wait(self) -> float:
         """Return how many seconds to wait aside: each time longer."""

@@ -187,25 +187,37 @@ def test_requests_grow_with_success(breaker, time):
 
 def test_a_size_that_fails(breaker):
     """Requests are half as large then, and grow by one event with each success."""
-    breaker.shrink(50, singly=False)
+    breaker.shrink(50)
     assert sizes(breaker, 3) == [25, 26, 27]
 
-    breaker.shrink(7, singly=False)
+    breaker.shrink(7)
     assert sizes(breaker, 3) == [4, 5, 6]
-    breaker.shrink(50, singly=False)
+    breaker.shrink(50)
     assert sizes(breaker, 1) == [7]
 
 
 def test_what_is_sent_one_by_one(breaker):
     """After twice as many events as a slow batch had requests grow again."""
-    breaker.shrink(3, singly=True)
+    breaker.shrink(3, 5.0)
 
     assert sizes(breaker, 9) == [1] * 7 + [2, 3]
 
 
+def test_how_long_events_are_sent_one_by_one(breaker, time):
+    """Events go one by one until they took as long as what was slow."""
+    ticket = breaker.begin()
+    time.seconds += 0.5
+    breaker.delivered(ticket)
+    breaker.shrink(1, 5.0)
+    breaker.shrink(1, 5.0)
+
+    assert sizes(breaker, 13) == [1] * 13
+    assert sizes(breaker, 2) == [2, 3]
+
+
 def test_part_of_a_batch_tells_nothing_about_sizes(breaker):
     """Only events that are sent for the first time let requests grow."""
-    breaker.shrink(6, singly=False)
+    breaker.shrink(6)
     breaker.delivered(breaker.begin(), 2)
     breaker.delivered(breaker.begin())
 

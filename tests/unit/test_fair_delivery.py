@@ -40,18 +40,19 @@ def test_a_share_of_events_fails_at_once(monkeypatch, share, answer):
     simulate(monkeypatch, story, one_in(share, answer))
 
 
-def test_a_share_of_events_hangs(monkeypatch):
-    """With a slot for each that hangs, all others are sent on at almost their rate."""
+@pytest.mark.parametrize("slots", [12, 16, 24])
+def test_a_share_of_events_hangs(monkeypatch, slots):
+    """With a slot for each that hangs, all others are sent on at their rate."""
 
     async def story(simulation):
         await after_good_ones(simulation)
-        await simulation.stream(per_second=300, seconds=30)
+        await simulation.stream(per_second=300, seconds=90)
 
-        assert len(simulation.missing) < 0.1 * len(simulation.good)
-        assert simulation.p99() < 3 * TIMEOUT
-        assert simulation.backend.most_in_flight <= 24
+        assert len(simulation.missing) < 0.02 * len(simulation.good)
+        assert simulation.p99() < 2 * TIMEOUT
+        assert simulation.backend.most_in_flight <= slots
 
-    simulate(monkeypatch, story, one_in(0.005, HANG), slots=24)
+    simulate(monkeypatch, story, one_in(0.005, HANG), slots=slots)
 
 
 @pytest.mark.parametrize("batches", [3, 8])
