@@ -1,5 +1,6 @@
 """The whole exporter, between requests like a broker's and a stub backend."""
 
+import asyncio
 import itertools
 import sqlite3
 import threading
@@ -30,6 +31,15 @@ def _short_waits(monkeypatch):
     monkeypatch.setattr("exporter.delivery.breaker.FIRST_SECONDS", 0.01)
     monkeypatch.setattr("exporter.delivery.breaker.LONGEST_SECONDS", 0.05)
     monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
+
+
+@pytest.fixture
+async def skip():
+    """Return a function that lets some seconds pass at once for this event loop."""
+    loop, skipped = asyncio.get_running_loop(), []
+    time = loop.time
+    loop.time = lambda: time() + sum(skipped)
+    return skipped.append
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ async def test_noise_on_both_ports(launch):
             for _ in range(20):
                 async with connected(url.removeprefix("http://")) as wire:
                     await wire.send(b"GET / HTTP/1.1\r\n\r\n%b\r\n\r\n" % noise)
-                    await wire.is_open(after=5)
+                    await wire.is_open()
     async with aiohttp.ClientSession() as session, session.get(process.admin_url):
         pass
 

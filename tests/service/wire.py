@@ -38,7 +38,7 @@ class Wire:
         await self.send(*parts)
         return await self.reply()
 
-    async def is_open(self, *, after):
+    async def is_open(self, *, after=30.0):
         """Tell whether the other side hasn't hung up *after* so many seconds."""
         try:
             async with asyncio.timeout(after):
