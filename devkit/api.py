@@ -85,7 +85,6 @@ class Api:
             "POST deployments": self._deploy,
             "POST process-instances": self._create,
             "POST user-tasks/search": self._search,
-            "GET user-tasks/{key}": self._user_task,
             "POST jobs/activation": self._activate,
             "POST messages/publication": partial(self._publish, "message", "name"),
             "POST signals/broadcast": partial(self._publish, "signal", "signalName"),
@@ -149,9 +148,6 @@ class Api:
         key = self._key(self._commands.create(model, body).key)
         answer = {"processInstanceKey": key, "processDefinitionId": model}
         return web.json_response(answer)
-
-    async def _user_task(self, request: web.Request) -> web.Response:
-        return web.json_response(self._task(_key(request.match_info["key"])))
 
     async def _search(self, request: web.Request) -> web.Response:
         asked = (await _content(request, "filter"))["filter"]

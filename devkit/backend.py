@@ -53,8 +53,7 @@ class Request:
     @property
     def ids(self) -> list[str]:
         """The identities of the events, in the order of the header."""
-        ids = self.headers.get("X-Event-Ids")
-        return ids.split(",") if ids else []
+        return list(filter(None, self.headers.get("X-Event-Ids", "").split(",")))
 
     @property
     def positions(self) -> list[int]:
@@ -65,9 +64,8 @@ class Request:
     def events(self) -> list[dict[str, Any]]:
         """The events of a batch, or of CloudEvents in a list or alone, in order."""
         batch = self.json
-        events: list[dict[str, Any]]
         events = batch if isinstance(batch, list) else batch.get("events", [batch])
-        return events
+        return list(events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +181,11 @@ class Stub:
         return respond
 
     async def _serve(self, http: web.Request) -> web.Response:
-        body, connection = await http.read(), http.transport
-        request = Request(http.method, http.path, http.headers, body, connection)
-        request.query = http.query_string
-        answer = await self.respond(request)
+        about = http.method, http.path, http.headers, await http.read(), http.transport
+        answer = await self.respond(Request(*about, query=http.query_string))
         if answer.raw is None:
-            return web.Response(
-                body=answer.body, status=answer.status, headers=answer.headers
-            )
+            body, headers = answer.body, answer.headers
+            return web.Response(body=body, status=answer.status, headers=headers)
         for part in answer.raw:
             await http.writer.write(part)
             await http.writer.drain()
@@ -240,15 +235,9 @@ class Arrival:
 class Backend(Stub):
     """A stub backend, which also remembers the events that it accepted."""
 
-    def __init__(
-        self,
-        answer: int | Answer | Rule = 200,
-        *,
-        port: int = 0,
-        tls: SSLContext | None = None,
-    ) -> None:
+    def __init__(self, answer: int | Answer | Rule = 200, **options: Any) -> None:
         """Answer requests for `/events` by plan, and all others with 404."""
-        super().__init__(answer, port=port, tls=tls)
+        super().__init__(answer, **options)
         self.url += PATH
         self.accepted: list[Request] = []
         """Requests in the order in which their events were accepted."""
@@ -274,12 +263,11 @@ class Backend(Stub):
 
     def accept(self, request: Request) -> None:
         """Remember the events of *request* as accepted."""
-        both = zip(request.ids, request.events, strict=True)
-        arrivals = [Arrival(request.at, *each) for each in both]
+        both = [*zip(request.ids, request.events, strict=True)]
         self.accepted.append(request)
-        self.arrivals += arrivals
-        for arrival in arrivals:
-            self.news.put_nowait(arrival)
+        for each in both:
+            self.arrivals.append(Arrival(request.at, *each))
+            self.news.put_nowait(self.arrivals[-1])
 
 
 def reset(transport: asyncio.BaseTransport | None) -> None:

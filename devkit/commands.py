@@ -94,7 +94,7 @@ class Commands:
                     for part in engine.parts(instance, "activate", role)[:1]:
                         engine.play(partition, part, instance, {})
                     partition.workers[key] = due = engine.now_ms() + timeout_ms
-                    engine.later(partition, due, instance, key, "time out job")
+                    engine.later(partition, due, instance, role, "time out job")
                     jobs.append(instance.jobs[key])
         return jobs
 

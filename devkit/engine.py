@@ -59,18 +59,13 @@ class Log:
     def __init__(self) -> None:
         """Begin empty."""
         self.records: list[Record] = []
-        self._grew = asyncio.Event()
+        self.news = asyncio.Event()
+        """Set when it grows, and when its exporters have something else to do."""
 
     def append(self, records: Iterable[Record]) -> None:
         """Add *records*."""
         self.records += records
-        self._grew.set()
-
-    async def longer_than(self, number: int) -> None:
-        """Wait until there are more than *number* records."""
-        while len(self.records) <= number:
-            self._grew.clear()
-            await self._grew.wait()
+        self.news.set()
 
 
 @dataclass
@@ -191,10 +186,10 @@ class Engine:
         records = list(play.records(partition.new_key))
         partition.position = records[-1]["position"]
         self._name(partition, instance, part)
-        for record in records:
+        for recorded, record in zip(part.records, records, strict=True):
             if (record["valueType"], record["intent"]) == ("TIMER", "CREATED"):
-                due = record["value"]["dueDate"]
-                self.later(partition, due, instance, record["key"], "timer")
+                due, role = record["value"]["dueDate"], part.roles[recorded["key"]]
+                self.later(partition, due, instance, role, "timer")
         if part.subject in instance.keys and part.verb.endswith(("job", "error")):
             partition.workers.pop(instance.keys[part.subject], None)
         partition.log.append(records)
@@ -213,13 +208,11 @@ class Engine:
                 partition.instances.pop(key, None)
 
     def later(
-        self, partition: Partition, due: int, instance: Instance, key: int, verb: str
+        self, partition: Partition, due: int, instance: Instance, role: Role, verb: str
     ) -> None:
-        """Play *verb* about *key* when the clock says *due*."""
-        role = instance.role(key)
-        if role:
-            timer = due, next(self._numbers), instance, role, verb
-            heapq.heappush(partition.timers, timer)
+        """Play *verb* about *role* when the clock says *due*."""
+        timer = due, next(self._numbers), instance, role, verb
+        heapq.heappush(partition.timers, timer)
 
     def tick(self) -> None:
         """Play what is due."""

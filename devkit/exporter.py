@@ -14,7 +14,7 @@ NOTHING = -1
 
 # Whatever a server answers, a broker tries again.
 BROKEN = (
-    *(OSError, EOFError, ValueError, LookupError, OverflowError, RecursionError),
+    *(OSError, EOFError, ValueError, LookupError, ArithmeticError, RecursionError),
     asyncio.LimitOverrunError,
 )
 
@@ -70,8 +70,8 @@ class Exporter:
         self.position: int = self.kept["position"]
         """Of the last record that needs no other attempt."""
         self.flush_at = 0.0
-        host, port = arguments.address or ("", 0)
-        self.connection = Connection(host, port, arguments.requesttimeoutms / 1000)
+        seconds = arguments.requesttimeoutms / 1000
+        self.connection = Connection(*(arguments.address or ("", 0)), seconds)
         self._client = Client(arguments)
         self._counters: dict[str, int] = dict(self.kept["counters"])
         self._prepared: set[str] = set()

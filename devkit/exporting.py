@@ -44,8 +44,7 @@ class Exporting:
         """Begin after *snapshot*; without one, at the beginning of the log."""
         broker, begin = version_of(version), snapshot or {}
         self.partition, self._log = partition, partition.log
-        self._arguments = exporters
-        self._seconds = seconds
+        self._arguments, self._seconds = exporters, seconds
         self._kept: dict[str, Any] = begin.get("exporters", {})
         before = begin.get("states", {})
         gone = "CONFIG_NOT_FOUND" if broker >= REMEMBERS else "DISABLED"
@@ -59,7 +58,6 @@ class Exporting:
                 self._start(name, self._kept.get(name, {}))
         self.paused = bool(begin.get("paused")) and broker >= (8, 10)
         self._retry_at = self._wait = 0.0
-        self._resting: asyncio.Timeout | None = None
         first = min(self.exported.values(), default=NOTHING)
         self._next = bisect_right(self._log.records, first, key=lambda x: x["position"])
 
@@ -67,11 +65,11 @@ class Exporting:
         """Export until this is cancelled."""
         try:
             while True:
+                self._log.news.clear()
                 delay = await self.work()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(delay) as self._resting:
-                        await self._log.longer_than(len(self._log.records))
-                self._resting = None
+                    async with asyncio.timeout(delay):
+                        await self._log.news.wait()
         finally:
             self.close()
 
@@ -83,8 +81,8 @@ class Exporting:
         while await self._export_next():
             await self._flush_due()
         now = self._seconds()
-        due = [each.flush_at for each in self._running.values()]
-        due += [self._retry_at] if self._retry_at > now else []
+        due = [self._retry_at] if self._retry_at > now else []
+        due += [each.flush_at for each in self._running.values()]
         return max(0.0, min(due) - now) if due else None
 
     def close(self) -> None:
@@ -106,9 +104,12 @@ class Exporting:
         """Return what a restart begins with; JSON can hold it."""
         kept = {name: self._kept[name] for name in self._gone() if name in self._kept}
         kept |= {name: each.kept for name, each in self._running.items()}
-        lowest = min((x["position"] for x in kept.values()), default=NOTHING)
-        states = {"states": dict(self.states), "paused": self.paused}
-        return {"position": lowest, "exporters": kept} | states
+        return {
+            "position": min((x["position"] for x in kept.values()), default=NOTHING),
+            "exporters": kept,
+            "states": dict(self.states),
+            "paused": self.paused,
+        }
 
     def can(self, verb: str, name: str) -> bool:
         """Return whether the exporter *name* can be disabled, enabled or deleted."""
@@ -148,8 +149,7 @@ class Exporting:
 
     def wake(self) -> None:
         """Look at the clock, the states and `paused` again."""
-        if self._resting and not self._resting.expired():
-            self._resting.reschedule(asyncio.get_running_loop().time())
+        self._log.news.set()
 
     async def _flush_due(self) -> None:
         for each in list(self._running.values()):

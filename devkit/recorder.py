@@ -8,8 +8,7 @@ records, and when the last one came, in seconds since 1970.
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from devkit.backend import Answer, Request, Stub
 
@@ -18,17 +17,11 @@ ACCEPTED = Answer(200, HEADERS, b'{"took":0,"errors":false,"items":[]}')
 ACKNOWLEDGED = Answer(200, HEADERS, b'{"acknowledged":true}')
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """One record as the engine exported it, and when it came."""
 
     at: float
     record: dict[str, Any]
-
-    @property
-    def delay(self) -> float:
-        """The seconds from the engine's log to here."""
-        return float(self.at - self.record["timestamp"] / 1000)
 
 
 class Recorder(Stub):

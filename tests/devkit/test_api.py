@@ -34,7 +34,7 @@ async def broker():
         ("POST", CREATE, b'{"variables":["a"]}', "variables is missing, or no dict"),
         ("POST", "user-tasks/search", b"{}", "filter is missing"),
         ("POST", "user-tasks/-1/completion", b"{}", "'-1' is not a key"),
-        ("GET", "user-tasks/" + 5000 * "9", b"", "is not a key"),
+        ("PATCH", "user-tasks/" + 5000 * "9", b'{"changeset":{}}', "is not a key"),
         ("POST", f"{TASK}/assignment", b"{}", "assignee is missing"),
         ("POST", f"{TASK}/assignment", b'{"assignee":null}', "assignee is missing"),
         ("PATCH", TASK, b'{"changeset":[]}', "changeset is missing"),
