@@ -28,6 +28,11 @@ mv pid.new pid
 while :; do sleep 0.05; done
 """
 
+# Of an exporter that waits for its backend until it is killed.
+PATIENT = {
+    f"APP_INTEGRATIONS_{name}_TIMEOUT_MS": "3600000" for name in ("REQUEST", "SHUTDOWN")
+}
+
 
 @pytest.fixture
 def container(tmp_path, backend):
@@ -197,7 +202,7 @@ async def test_stopped_before_the_broker(container):
 async def test_drain_too_long(container, backend, client):
     """What can't be delivered in time stays on disk, and the end comes in time."""
     gate = backend.hold()
-    container.begin(bounds={"STOP_SECONDS": 0.5})
+    container.begin(bounds={"STOP_SECONDS": 0.5}, **PATIENT)
     await container.broker()
     assert await send(client, container.ingest_url, tasks(1)) == 200
 
@@ -230,9 +235,7 @@ async def test_end_within_the_time_of_a_slow_broker(container, backend, client):
     """The time counts from the signal: what the broker takes, the drain hasn't."""
     gate = backend.hold()
     container.set_clock(0)
-    container.begin(
-        *("/bin/sh", "-c", SLOW_BROKER), APP_INTEGRATIONS_SHUTDOWN_TIMEOUT_MS="3600000"
-    )
+    container.begin("/bin/sh", "-c", SLOW_BROKER, **PATIENT)
     await container.broker()
     assert await send(client, container.ingest_url, tasks(1)) == 200
 
