@@ -9,16 +9,15 @@ The states of a piece, which is a batch or a part of one:
                        |  ^   |
      more than 1 event |  |   | 1 event: fails or is refused
                        v  |   v
-                     halves  aside, with its lane <-----------+
-                                |        |                    |
-                     when due   |        | refused: suspect   |
-                                v        v                    |
-                        in a slot       a success that began later
-                        |       |        |                    |
-           fails: known |       |        | within 1 s         | else its turn is now
-                        v       v        v                    |
-                     aside   settled   dead letter <----------+
-                                          refused again after a success
+                     halves  aside, with its lane
+                                |        |
+                     when due   |        | refused: suspect
+                                v        v
+                        in a slot       in a slot, after a success that began later
+                        |       |        |            |
+           fails: known |       |        | delivered  | refused again
+                        v       v        v            v
+                     aside   settled   settled    dead letter
 
 What is known to fail gets an eighth of the slots' time. docs/decisions/0014 says why.
 """

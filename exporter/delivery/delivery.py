@@ -179,8 +179,7 @@ class Delivery:
         now = time.monotonic()
         if self.breaker.delivered(ticket, piece.size if piece.is_fresh else 0):
             self.aside.hurry(now)
-        for bad, verdict in self.aside.decide(self.breaker.proof, now):
-            self._tasks.create_task(self._give_up(bad, verdict))
+        self.aside.retry_suspects(self.breaker.proof, now)
         self._gate.wake()
 
     async def _rejected(
@@ -201,11 +200,10 @@ class Delivery:
             await self._bury(piece.batch, piece.verdict)
         else:
             # A wrong setup may be mended at any moment, so one more refusal decides.
-            refusing = self.breaker.cause is Cause.REFUSING
-            self.aside.suspect(piece, decides=not (blocked or refusing))
+            self.aside.suspect(piece)
             self._put_aside(piece, stack, blocked=True)
+            refusing = self.breaker.cause is Cause.REFUSING
             if not refusing and len(self.aside.suspects) >= MOST_SUSPECTS:
-                self.aside.doubt()
                 self.breaker.block()
                 self._gate.wake()
 
@@ -280,9 +278,6 @@ class Delivery:
             verdict = Verdict(self._plan.too_old, attempts=piece.attempts)
             await self._bury(old.batch, verdict)
         return piece
-
-    async def _give_up(self, sequence: int, verdict: Verdict) -> None:
-        await self._bury(await self._outbox.load([sequence]), verdict)
 
     async def _bury(self, batch: Batch, verdict: Verdict) -> None:
         await self._outbox.bury(batch, verdict)

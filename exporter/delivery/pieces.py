@@ -20,8 +20,6 @@ SHARE = 8
 """Events that are known to fail get one part in so many of the slots' time."""
 SLOW_SECONDS = 1.0
 """A failure that took so long costs more than sending each event by itself."""
-DECIDES_SECONDS = 1.0
-"""How soon after a refusal a success shows that it was meant for the event alone."""
 SILENCES = 5
 """They may silence all delivery (`Retry-After`) for one part in so many of the time."""
 
@@ -131,8 +129,7 @@ class Aside:
     Pieces that each wait for their own time, and hold up only their lanes.
 
     Pieces that are known to fail get a share of the time: after each failure all of
-    them rest. The next success decides about suspects. There may be many of them, so
-    their events stay in the spool.
+    them rest. There may be many, so their events stay in the spool.
     """
 
     def __init__(self) -> None:
@@ -145,8 +142,8 @@ class Aside:
         """
         self._count = count(1)
         self._size = 0
-        self._suspects: dict[Piece, Verdict | None] = {}
-        """What a success soon after its refusal makes of each, oldest refusal first."""
+        self._suspects: dict[Piece, None] = {}
+        """As a set that keeps its order: the oldest refusal comes first."""
         self._rested = -math.inf
         self.changed = asyncio.Event()
 
@@ -164,9 +161,9 @@ class Aside:
         self._size += 1
         self.changed.set()
 
-    def suspect(self, piece: Piece, *, decides: bool) -> None:
-        """Let a success that comes soon make *piece* a dead letter, if it *decides*."""
-        self._suspects[piece] = piece.verdict if decides else None
+    def suspect(self, piece: Piece) -> None:
+        """Let *piece*, which was refused, have its turn after the next success."""
+        self._suspects[piece] = None
 
     @property
     def suspects(self) -> list[Piece]:
@@ -199,28 +196,12 @@ class Aside:
                 heapify(heap)
         self.changed.set()
 
-    def doubt(self) -> None:
-        """Let no success decide at once, because perhaps no suspect is bad."""
-        self._suspects = dict.fromkeys(self._suspects)
-
-    def decide(self, proof: float, now: float) -> list[tuple[int, Verdict]]:
-        """
-        Remove suspects that a success, begun at *proof*, shows to be bad.
-
-        Returns the sequences of their events, and why. Other suspects that were
-        refused before *proof* become due *now*.
-        """
-        before = takewhile(
-            lambda each: each[0].last_refused_at < proof, self._suspects.items()
-        )
-        bad = []
-        for piece, verdict in list(before):
+    def retry_suspects(self, proof: float, now: float) -> None:
+        """Make suspects due *now* if they were refused before a success began."""
+        before = takewhile(lambda piece: piece.last_refused_at < proof, self._suspects)
+        for piece in list(before):
             self._forget(piece)
-            if verdict and piece.last_refused_at + DECIDES_SECONDS > proof:
-                bad.append((piece.sequence, verdict))
-            else:
-                self.add(piece, now)
-        return bad
+            self.add(piece, now)
 
     def _due(self, *, known: bool) -> float:
         heap = self._heaps[known]

@@ -5,7 +5,7 @@ import tracemalloc
 
 from exporter.delivery import Answer
 from exporter.delivery.pieces import Aside, Piece
-from exporter.spool import Batch, Entry, Verdict
+from exporter.spool import Batch, Entry
 from tests.unit.spools import an_event
 
 
@@ -115,41 +115,27 @@ def test_what_is_known_to_fail_rests():
     assert aside.due == 4.0
 
 
-def refused(aside, position, at, *, decides=False):
+def refused(aside, position, at):
     """Let the event at *position* be refused alone, and return its piece."""
-    answer = Answer(400, detail="400 Bad Request")
-    piece = a_piece(position, attempts=1, answer=answer)
+    piece = a_piece(position)
     piece.refuse(at)
-    aside.suspect(piece, decides=decides)
+    aside.suspect(piece)
     aside.add(piece, at + 50.0)
     return piece
 
 
-def test_suspects_are_decided_by_a_success():
-    """One soon after the refusal shows that it's bad; later it has another turn."""
+def test_suspects_have_their_turn_after_a_success():
+    """It must have begun after their refusal; then the oldest one is first."""
     aside = Aside()
-    before = refused(aside, 1, 15.0, decides=True)
-    doubtful = refused(aside, 2, 19.5)
-    refused(aside, 3, 19.5, decides=True)
-    after = refused(aside, 4, 30.0, decides=True)
+    first, second = refused(aside, 1, 15.0), refused(aside, 2, 19.5)
+    after = refused(aside, 3, 30.0)
 
-    verdict = Verdict("refused: 400 Bad Request", 400, attempts=1)
-    assert aside.decide(20.0, now=21.0) == [(3, verdict)]
+    aside.retry_suspects(20.0, now=21.0)
+
     assert aside.suspects == [after]
     assert (len(aside), aside.due) == (3, 21.0)
-    assert [aside.pop(), aside.pop()] == [before, doubtful]
+    assert [aside.pop(), aside.pop()] == [first, second]
     assert aside.due == 80.0
-
-
-def test_suspects_of_a_wrong_setup():
-    """Once that is likely, no success decides at once."""
-    aside = Aside()
-    suspect = refused(aside, 1, 19.5, decides=True)
-
-    aside.doubt()
-
-    assert aside.decide(20.0, now=21.0) == []
-    assert aside.pop() is suspect
 
 
 def test_many_pieces_cost_a_step_each():
@@ -167,7 +153,7 @@ def test_many_pieces_cost_a_step_each():
             return float(self) > other
 
     for proof in range(100, 20_100, 100):
-        assert aside.decide(Counted(proof), now=0.0) == []
+        aside.retry_suspects(Counted(proof), now=0.0)
 
     assert aside.suspects == []
     assert 20_000 <= looked_at <= 20_000 + 200

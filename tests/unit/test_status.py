@@ -171,7 +171,7 @@ async def test_all_that_waits_waits_aside(story):
     batch = await only(story.spool).take(ANY)
     piece = Piece(Batch(batch.entries), answer=Answer(400))
     aside = story.deliveries[ONLY_BACKEND].aside
-    aside.suspect(piece, decides=True)
+    aside.suspect(piece)
     aside.add(piece, due=breaker.time.monotonic() + 100)
     story.metrics.of[ONLY_BACKEND].trouble = TROUBLE
 
