@@ -141,17 +141,15 @@ class Api:
         }
 
     async def _create(self, request: web.Request) -> web.Response:
-        body = await _content(request)
-        model = body.get("processDefinitionId") or self._commands.model_of(
-            _key(body.get("processDefinitionKey"))
-        )
+        body = await _content(request, "processDefinitionId")
+        model = body["processDefinitionId"]
         key = self._key(self._commands.create(model, body).key)
         answer = {"processInstanceKey": key, "processDefinitionId": model}
         return web.json_response(answer)
 
     async def _search(self, request: web.Request) -> web.Response:
         asked = (await _content(request, "filter"))["filter"]
-        key = _key(asked.get("userTaskKey") or asked.get("processInstanceKey"))
+        key = _key(asked.get("processInstanceKey"))
         _, instance, _ = self._commands.find(key)
         opened = {instance.keys[x] for x in instance.opened if x.kind == "USER_TASK"}
         return web.json_response({"items": [*map(self._task, sorted(opened))]})

@@ -79,6 +79,8 @@ class Broker:
         """How far every exporter was, by physical tenant and partition."""
         self.exporting: dict[tuple[str, int], Exporting] = {}
         self.cluster = Cluster(self, environ, data)
+        directory = self.cluster.directory
+        self._file = directory / "snapshot.json" if directory else None
         self.rest_url = self.management_url = ""
         self.broken = asyncio.Event()
         """Set when something failed that the broker can't go on without."""
@@ -103,8 +105,8 @@ class Broker:
             manage = management.app(self)
             manage.middlewares.append(self.cluster.at_the_leader)
             self.management_url = await self._listen(manage, self._management_port)
-            stack.push_async_callback(self._end)
-            await stack.enter_async_context(self.cluster)
+            stack.push_async_callback(lambda: ended(*self._running))
+            await stack.enter_async_context(self.cluster.joined())
             self._stack = stack.pop_all()
         return self
 
@@ -126,12 +128,12 @@ class Broker:
 
     def lead(self) -> None:
         """Begin to export what the latest snapshot doesn't cover."""
-        if (file := self._file) and file.exists():
+        if self._file and self._file.exists():
             try:
-                found = json.loads(file.read_text("utf-8"))
+                found = json.loads(self._file.read_text("utf-8"))
                 self.snapshot = {name: dict(each) for name, each in found.items()}
             except (ValueError, TypeError, AttributeError) as error:
-                raise CannotStartError(f"{file} is damaged") from error
+                raise CannotStartError(f"{self._file} is damaged") from error
         for (tenant, number), partition in self.engine.partitions.items():
             self.exporting[tenant, number] = Exporting(
                 partition,
@@ -142,22 +144,14 @@ class Broker:
         work = [each.run() for each in self.exporting.values()]
         self._running = [self.begin(each) for each in (*work, self._tick())]
 
-    async def _end(self) -> None:
-        await ended(*self._running)
-
-    @property
-    def _file(self) -> Path | None:
-        directory = self.cluster.directory
-        return directory / "snapshot.json" if directory else None
-
     def take_snapshot(self) -> None:
         """Remember how far every exporter is."""
         exporting = self.exporting.items()
         snapshot = {f"{x}/{n}": each.snapshot() for (x, n), each in exporting}
-        if file := self._file:
-            new = file.with_suffix(".new")
+        if self._file:
+            new = self._file.with_suffix(".new")
             new.write_text(json.dumps(snapshot), "utf-8")
-            new.rename(file)
+            new.rename(self._file)
         self.snapshot = snapshot
 
     def partition(self, number: int, tenant: str = DEFAULT) -> Partition:

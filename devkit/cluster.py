@@ -11,10 +11,10 @@ import asyncio
 import fcntl
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
@@ -57,29 +57,28 @@ class Cluster:
             self.directory.mkdir(parents=True, exist_ok=True)
         self.leads = False
 
-    async def __aenter__(self) -> Self:
+    @asynccontextmanager
+    async def joined(self) -> AsyncIterator[None]:
         """Lead at once when alone; else as soon as nobody else does."""
-        async with AsyncExitStack() as stack:
-            if self.size == 1:
-                if not self._lead():
-                    raise CannotStartError(f"Another broker uses {self.directory}")
-            else:
-                timeout = aiohttp.ClientTimeout(total=COMMAND_SECONDS)
-                session = aiohttp.ClientSession(timeout=timeout)
-                self._session = await stack.enter_async_context(session)
-                file = self._path(self.number).open("w", encoding="utf-8")
-                # It is locked as long as this broker lives.
-                fcntl.flock(stack.enter_context(file), fcntl.LOCK_EX)
-                rest, management = self._broker.rest_url, self._broker.management_url
-                json.dump({"rest": rest, "management": management}, file)
-                file.flush()
-                stack.push_async_callback(ended, self._broker.begin(self._wait()))
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Leave the cluster."""
-        await self._stack.aclose()
+        if self.size == 1:
+            if not self._lead():
+                raise CannotStartError(f"Another broker uses {self.directory}")
+            yield
+            return
+        timeout = aiohttp.ClientTimeout(total=COMMAND_SECONDS)
+        about = {"rest": self._broker.rest_url}
+        about["management"] = self._broker.management_url
+        with self._path(self.number).open("w", encoding="utf-8") as file:
+            # It is locked as long as this broker lives.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(json.dumps(about))
+            file.flush()
+            async with aiohttp.ClientSession(timeout=timeout) as self._session:
+                waiting = self._broker.begin(self._wait())
+                try:
+                    yield
+                finally:
+                    await ended(waiting)
 
     def _path(self, name: object) -> Path:
         return Path(self.directory or "") / f"broker-{name}.json"

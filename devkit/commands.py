@@ -1,6 +1,7 @@
 """The commands of the recorded engine: each plays a part, or is refused."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 
 from devkit.engine import DEFAULT, Engine, Partition, RefusedError
@@ -16,7 +17,8 @@ class Commands:
     def __init__(self, engine: Engine, tenant: str = DEFAULT) -> None:
         """Give every command to the partitions of the physical *tenant*."""
         self.engine, self.tenant = engine, tenant
-        self._turn = 0
+        self._partitions = engine.of(tenant)
+        self._turns = cycle(self._partitions)
 
     def deploy(self, files: Mapping[str, bytes]) -> list[Record]:
         """Deploy files that were recorded, by name; return the events of it."""
@@ -31,24 +33,17 @@ class Commands:
             )
         part = parts[names.index(given)]
         if part.event["key"] not in known:
-            self.engine.play(self._next(1), part, None, {})
+            self.engine.play(self._partitions[0], part, None, {})
         ours = [record for record in part.records if record["key"] in known]
         return [record | {"key": known[record["key"]]} for record in ours]
 
-    def create(self, model: str, body: Body, *, partition: int = 0) -> Instance:
-        """Start an instance of *model* in *partition*, by default in turn."""
+    def create(self, model: str, body: Body) -> Instance:
+        """Start an instance of *model*, in the partition whose turn it is."""
         models = self.engine.recording.models
         if model not in map(models.get, self.engine.definitions[self.tenant]):
             raise RefusedError(404, f"No process {model} is deployed")
         part = self._choose("create", Instance(0, model), None, body)
-        return self.engine.play(self._next(partition), part, None, body)
-
-    def model_of(self, key: int) -> str:
-        """Return the id of the process that was deployed with this *key*."""
-        for recorded, now in self.engine.definitions[self.tenant].items():
-            if now == key:
-                return str(self.engine.recording.models[recorded])
-        raise RefusedError(404, f"No process with the key {key} is deployed")
+        return self.engine.play(next(self._turns), part, None, body)
 
     def find(self, key: int) -> tuple[Partition, Instance, Role]:
         """Return where *key* is something open, and what it is."""
@@ -69,7 +64,7 @@ class Commands:
     def publish(self, verb: str, name: str, body: Body) -> list[Instance]:
         """Play a message for one instance that waits for it, or a signal for all."""
         found: list[Instance] = []
-        for partition in self.engine.of(self.tenant):
+        for partition in self._partitions:
             for instance in partition.running():
                 for part in self.engine.parts(instance, verb):
                     if part.name == name and _correlates(part, instance, body):
@@ -79,13 +74,13 @@ class Commands:
                     return found
         for part in self.engine.recording.parts:
             if (part.verb, part.name) == (verb, name) and not part.before:
-                return [*found, self.engine.play(self._next(), part, None, body)]
+                return [*found, self.engine.play(next(self._turns), part, None, body)]
         return found
 
     def activate(self, job_type: str, most: int, timeout_ms: int) -> list[Record]:
         """Give a worker *most* jobs of a type; return the records that made them."""
         engine, jobs = self.engine, list[Record]()
-        for partition in engine.of(self.tenant):
+        for partition in self._partitions:
             for instance in partition.running():
                 for role in sorted(instance.opened):
                     key = instance.keys[role] if _is_job(role, job_type) else 0
@@ -116,13 +111,6 @@ class Commands:
             f"The recording has no such '{verb}' in this state of {instance.model}, "
             f"but {'; '.join(dict.fromkeys(there)) or 'nothing'}",
         )
-
-    def _next(self, number: int = 0) -> Partition:
-        partitions = self.engine.of(self.tenant)
-        if not number:
-            number = self._turn % len(partitions) + 1
-            self._turn += 1
-        return partitions[number - 1]
 
 
 def _by_name(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from devkit.client import Client
 from devkit.stories import RECORDINGS, recording
 
 FILES = recording(RECORDINGS / "8.9.0").deployments["fx-ext"]
+LIST = b'{"processDefinitionId":"fx-ext","variables":["a"]}'
 CREATE, TASK = "process-instances", "user-tasks/{task}"
 
 
@@ -28,10 +29,10 @@ async def broker():
         ("POST", CREATE, b'{"processDefinitionId":"fx-ext","x":NaN}', "isn't JSON"),
         ("POST", CREATE, b'{"processDefinitionId":"\\ud800"}', "isn't JSON"),
         ("POST", CREATE, b"[]", "isn't an object"),
-        ("POST", CREATE, b"", "'None' is not a key"),
-        ("POST", CREATE, b'{"processDefinitionKey":"abc"}', "'abc' is not a key"),
+        ("POST", CREATE, b"", "processDefinitionId is missing"),
+        ("POST", "user-tasks/search", b'{"filter":{}}', "'None' is not a key"),
         ("POST", CREATE, b'{"processDefinitionId":5}', "Id is missing, or no str"),
-        ("POST", CREATE, b'{"variables":["a"]}', "variables is missing, or no dict"),
+        ("POST", CREATE, LIST, "variables is missing, or no dict"),
         ("POST", "user-tasks/search", b"{}", "filter is missing"),
         ("POST", "user-tasks/-1/completion", b"{}", "'-1' is not a key"),
         ("PATCH", "user-tasks/" + 5000 * "9", b'{"changeset":{}}', "is not a key"),
