@@ -11,7 +11,7 @@ import asyncio
 import fcntl
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,13 +66,9 @@ class Cluster:
             yield
             return
         timeout = aiohttp.ClientTimeout(total=COMMAND_SECONDS)
-        about = {"rest": self._broker.rest_url}
-        about["management"] = self._broker.management_url
-        with self._path(self.number).open("w", encoding="utf-8") as file:
+        with self._path(f"broker-{self.number}").open("a") as file:
             # It is locked as long as this broker lives.
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(json.dumps(about))
-            file.flush()
             async with aiohttp.ClientSession(timeout=timeout) as self._session:
                 waiting = self._broker.begin(self._wait())
                 try:
@@ -80,18 +76,19 @@ class Cluster:
                 finally:
                     await ended(waiting)
 
-    def _path(self, name: object) -> Path:
-        return Path(self.directory or "") / f"broker-{name}.json"
+    def _path(self, name: str) -> Path:
+        return Path(self.directory or "") / name
 
     def _lead(self) -> bool:
         """Lead if nobody else does; tell whether that is so."""
         if self.directory:
             try:
-                self._broker.engine.open(self.directory / "journal.jsonl")
+                self._broker.engine.open(self._path("journal.jsonl"))
             except BlockingIOError:
                 return False
-            if self.size > 1:
-                self._path("leader").write_text(f"{self.number}", "utf-8")
+            about = {"number": self.number, "rest": self._broker.rest_url}
+            about["management"] = self._broker.management_url
+            self._path("leader.json").write_text(json.dumps(about), "utf-8")
         self.leads = True
         self._broker.lead()
         return True
@@ -102,17 +99,20 @@ class Cluster:
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _others(self) -> dict[int, dict[str, str]]:
-        """Return what the other live brokers say of themselves."""
-        found = {}
-        for number in set(range(self.size)) - {self.number}:
-            if self._path(number).exists():
-                with self._path(number).open(encoding="utf-8") as file:
-                    try:
-                        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    except BlockingIOError:
-                        found[number] = json.loads(file.read() or "{}")
+    def _leader(self) -> dict[str, Any]:
+        """Return what the broker that led last said of itself, if there was one."""
+        path = self._path("leader.json")
+        found: dict[str, Any] = json.loads((path.exists() and path.read_text()) or "{}")
         return found
+
+    def _alive(self) -> Iterator[int]:
+        """Yield the numbers of the brokers that have locked their files."""
+        for number in range(self.size):
+            with self._path(f"broker-{number}").open("a") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    yield number
 
     @web.middleware
     async def at_the_leader(
@@ -124,15 +124,15 @@ class Cluster:
         if self.leads or "/health" in request.path or request.path == "/v2/topology":
             return await handler(request)
         leader = self._leader()
-        which = "management" if "/actuator" in request.path else "rest"
-        url = self._others().get(leader, {}).get(which)
-        if not url:
+        if not leader:
             return _problem(503, "There is no leader")
+        url = leader["management" if "/actuator" in request.path else "rest"]
+        url = re.sub("//[^:]+", f"//{self._hosts[leader['number']]}", url)
         kind = request.headers.get("Content-Type", "")
         try:
             async with self._session.request(
                 request.method,
-                re.sub("//[^:]+", f"//{self._hosts[leader]}", url) + request.path_qs,
+                url + request.path_qs,
                 data=await request.read(),
                 headers={"Content-Type": kind},
             ) as found:
@@ -143,16 +143,10 @@ class Cluster:
         except (aiohttp.ClientError, OSError):
             return _problem(504, "The leader is gone, or has too much to do")
 
-    def _leader(self) -> int:
-        """Return the number of the broker that led last, -1 before the first one."""
-        path = self._path("leader")
-        return int(path.read_text("utf-8") or -1) if path.exists() else -1
-
     def topology(self) -> dict[str, Any]:
         """Return who is there and who leads, as the REST API has it."""
         count, version = self._broker.partitions_count, self._broker.version
-        leader = self.number if self.leads else self._leader()
-        alive = {self.number, *(self._others() if self.size > 1 else ())}
+        leader = self.number if self.leads else self._leader().get("number")
         return {
             "clusterSize": self.size,
             "partitionsCount": count,
@@ -171,7 +165,7 @@ class Cluster:
                         for number in range(1, count + 1)
                     ],
                 }
-                for node in sorted(alive)
+                for node in (self._alive() if self.size > 1 else [self.number])
             ],
         }
 

@@ -161,28 +161,28 @@ class Engine:
             return self._replay(entry)
 
     def _replay(self, entry: Entry) -> Instance:
-        if entry.get("of") != self.recording.version:
+        known = entry.get("of", "another format")
+        if known != (ours := self.recording.version):
             raise CannotStartError(
-                f"The journal is of recordings of {entry.get('of', 'another format')}, "
-                f"and {self.recording.version} is what is played here"
+                f"The journal is of recordings of {known}, and {ours} is played here"
             )
         tenant, number = entry["at"]
-        if (tenant, number) not in self.partitions:
+        partition = self.partitions.get((tenant, number))
+        if partition is None:
             raise CannotStartError(
                 f"The journal has a partition {number} of {tenant}, which isn't there"
             )
-        partition = self.partitions[tenant, number]
         part = self.recording.parts[entry["part"]]
         definitions = self.definitions[tenant]
         if part.verb == "deploy":
             for record in part.records:
                 if record["key"] in self.recording.definitions:
                     definitions.setdefault(record["key"], partition.new_key())
-        body = entry["body"]
-        known = partition.instances.get(entry["instance"])
-        instance = known or Instance(0, part.model, body)
-        position = partition.position + 1
-        play = Play(part, instance, body, entry["now"], number, position, definitions)
+        body, now = entry["body"], entry["now"]
+        instance = partition.instances.get(entry["instance"])
+        instance = instance or Instance(0, part.model, body)
+        moved = partition.position + 1 - part.first
+        play = Play(part, instance, body, now, number, moved, definitions)
         records = list(play.records(partition.new_key))
         partition.position = records[-1]["position"]
         self._name(partition, instance, part)
@@ -231,11 +231,6 @@ class Engine:
         self, instance: Instance, verb: str, subject: Role | None = None
     ) -> list[Part]:
         """Return the parts that *verb* may play in *instance*, the next one first."""
-        found = [
-            part
-            for part in self.recording.parts
-            if part.verb == verb
-            and instance.fits(part)
-            and subject in (None, part.subject)
-        ]
+        parts = [each for each in self.recording.parts if each.verb == verb]
+        found = [x for x in parts if instance.fits(x) and subject in (None, x.subject)]
         return sorted(found, key=lambda each: each.number <= instance.last)

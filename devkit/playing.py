@@ -72,8 +72,8 @@ class Play:
     now: int
     """Milliseconds since 1970."""
     partition: int
-    position: int
-    """Where the log goes on."""
+    moved: int
+    """The distance from the recorded positions to those in the log."""
     definitions: Mapping[int, int]
     """The keys of what was deployed, by their recorded ones."""
     keys: dict[int, int] = field(default_factory=dict)
@@ -110,16 +110,16 @@ class Play:
 
     def _record(self, recorded: Record) -> Record:
         key, value = recorded["key"], recorded["value"]
-        moved, later = self.position - self.part.first, self.part.event["timestamp"]
+        later = recorded["timestamp"] - self.part.event["timestamp"]
         record = recorded | {
             "partitionId": self.partition,
-            "position": recorded["position"] + moved,
-            "timestamp": self.now + max(0, recorded["timestamp"] - later),
+            "position": recorded["position"] + self.moved,
+            "timestamp": self.now + max(0, later),
             "key": self.keys[key] if is_key(key) else key,
             "value": self._field("", value),
         }
         if recorded["sourceRecordPosition"] > 0:
-            record["sourceRecordPosition"] += moved
+            record["sourceRecordPosition"] += self.moved
         self._as_commanded(recorded, record["value"])
         for name in KEPT_TIMES & value.keys():
             if isinstance(now := record["value"][name], int):

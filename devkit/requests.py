@@ -74,14 +74,14 @@ class Client:
         self._typed = version >= ((8, 10) if opensearch else (8, 9))
         self._elastic = self._typed and not opensearch
         self._escaped = ESCAPED if version < (8, 8) else ESCAPED_8_8
-        if self._elastic:
-            put = bulk = recorded(TYPED)[4 if version < (8, 10) else 9]
-        elif self._typed:
-            put = bulk = recorded(TYPED_OPENSEARCH)[0]
-        elif opensearch:
-            put = bulk = recorded(OPENSEARCH)[1]
+        if self._typed:
+            number = 4 if version < (8, 10) else 9
+            put = (
+                recorded(TYPED_OPENSEARCH)[0] if opensearch else recorded(TYPED)[number]
+            )
         else:
-            put, bulk = recorded(STARTUP)[0], recorded(BULK)[0]
+            put = recorded(OPENSEARCH)[1] if opensearch else recorded(STARTUP)[0]
+        bulk = put if self._typed or opensearch else recorded(BULK)[0]
         self._headers, self._bulk_headers = put.headers, bulk.headers
 
     def startup(self, version: str) -> Iterator[Request]:
@@ -164,10 +164,9 @@ class Client:
         if not self._elastic:
             return text.encode()
         body = json.loads(text)
-        settings = body["template"]["settings"]
-        for name in ("number_of_shards", "number_of_replicas"):
-            settings[name] = str(settings[name])
         body["template"] = dict(sorted(body["template"].items()))
+        for name in ("number_of_shards", "number_of_replicas"):
+            body["template"]["settings"][name] = str(body["template"]["settings"][name])
         return _text(dict(sorted(body.items()))).encode()
 
     def _request(self, method: str, path: str, body: bytes = b"") -> Request:

@@ -1,6 +1,7 @@
 """Three brokers lose nothing that was answered, whichever of them is killed."""
 
 import asyncio
+import json
 import os
 import sys
 from contextlib import AsyncExitStack, suppress
@@ -106,14 +107,17 @@ async def test_leaders_that_are_killed(members):
             assert (await client.ask("POST", "user-tasks/search", json=body))["items"]
 
 
-async def test_nobody_leads(members):
+@pytest.mark.parametrize(
+    "url, sentence", [("", "is no leader"), ("http://x:1", "is no leader any more")]
+)
+async def test_nobody_leads(members, url, sentence):
     """A follower whose leader isn't there says so, and does nothing."""
-    leader, (follower, other) = await leader_of(members)
-    with (leader.log.parent / "shared" / "broker-leader.json").open("w") as file:
-        file.write(str(other.number))
-    other.kill()
+    leader, (follower, _) = await leader_of(members)
+    about = {"number": leader.number, "rest": url} if url else {}
+    path = leader.log.parent / "shared" / "leader.json"
+    path.write_text(json.dumps(about), "utf-8")
 
     url = f"{follower.rest_url}/v2/process-instances"
     async with aiohttp.request("POST", url, json={}) as answer:
         assert answer.status == 503
-        assert await answer.json() == {"detail": "There is no leader"}
+        assert await answer.json() == {"detail": f"There {sentence}"}
