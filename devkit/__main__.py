@@ -46,7 +46,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=kind, default=default, help=meaning)
     try:
         asyncio.run(run(**vars(parser.parse_args())))
-    except (CannotStartError, OSError) as error:
+    except (CannotStartError, OSError, ValueError, LookupError) as error:
         print(f"The broker can't run: {error}", file=sys.stderr)
         return 1
     return 0

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from devkit.broker import Broker
 
 LOOK_SECONDS, COMMAND_SECONDS = 0.2, 30.0
-CONTACT = re.compile(r"([^:/]+)(:[0-9]{1,5})?")
 SHARED = "RECORDED_ENGINE_SHARED"
 """The variable that names the directory of a cluster."""
 
@@ -43,11 +42,9 @@ class Cluster:
         name = "INITIALCONTACTPOINTS"
         contacts = environ.get(f"ZEEBE_BROKER_CLUSTER_{name}")
         contacts = contacts or environ.get(f"CAMUNDA_CLUSTER_{name}", "")
-        every = [each for each in contacts.replace(" ", "").split(",") if each]
-        if not all(CONTACT.fullmatch(each) for each in every):
-            raise CannotStartError(f"{contacts!r} aren't hosts with their ports")
+        every = contacts.replace(" ", "").split(",")
         self._hosts = [each.partition(":")[0] for each in every]
-        self.size = max(len(every), 1)
+        self.size = len(every)
         names = "ZEEBE_BROKER_CLUSTER_NODEID", "CAMUNDA_CLUSTER_NODEID"
         self.number = number_of(environ, names, range(self.size))
         if self.size > 1 and not environ.get(SHARED):

@@ -8,7 +8,6 @@ so an engine that was killed goes on where it was.
 import asyncio
 import heapq
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -109,10 +108,7 @@ class Engine:
         """Play *version*, by *recordings* of the caller if there are any."""
         self.version, self.now_ms = version, now_ms
         directory = recordings or RECORDINGS / recorded_version(version)
-        try:
-            self.recording = recording(directory)
-        except (ValueError, LookupError, TypeError) as error:
-            raise CannotStartError(f"{directory} is damaged: {error!r}") from error
+        self.recording = recording(directory)
         if not self.recording.records:
             raise CannotStartError(f"There is no recording in {directory}")
         self._numbers = count()
@@ -157,21 +153,19 @@ class Engine:
             "now": self.now_ms(),
             "of": self.recording.version,
         }
-        with self._file.with_entry(entry) if self._file else nullcontext():
-            return self._replay(entry)
+        played = self._replay(entry)
+        if self._file:
+            self._file.append(entry)
+        return played
 
     def _replay(self, entry: Entry) -> Instance:
-        known = entry.get("of", "another format")
-        if known != (ours := self.recording.version):
+        known, (tenant, number) = entry["of"], entry["at"]
+        if known != self.recording.version or (tenant, number) not in self.partitions:
             raise CannotStartError(
-                f"The journal is of recordings of {known}, and {ours} is played here"
+                f"The journal is of recordings of {known} in partition {number} of "
+                f"{tenant}, which isn't what is played here"
             )
-        tenant, number = entry["at"]
-        partition = self.partitions.get((tenant, number))
-        if partition is None:
-            raise CannotStartError(
-                f"The journal has a partition {number} of {tenant}, which isn't there"
-            )
+        partition = self.partitions[tenant, number]
         part = self.recording.parts[entry["part"]]
         definitions = self.definitions[tenant]
         if part.verb == "deploy":
