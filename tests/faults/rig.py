@@ -123,7 +123,8 @@ class Rig:
         try:
             await asyncio.wait_for(done.wait(), within)
         except TimeoutError:
-            self.exporter.crash()
+            if not done.is_set():  # the moment may come together with the end
+                self.exporter.crash()
         finally:
             self.history.watch = _ignore
 
