@@ -25,7 +25,7 @@ CLASSES = {
 }
 LEGACY, UNIFIED = "ZEEBE_BROKER_EXPORTERS_", "CAMUNDA_DATA_EXPORTERS_"
 EXPORTER = re.compile(r"([A-Z0-9]+)_(CLASSNAME|ARGS_(\w+))")
-TENANT = re.compile(r"CAMUNDA_PHYSICALTENANTS_([A-Z0-9]+)_(.*)")
+TENANTS = "CAMUNDA_PHYSICALTENANTS_"
 
 # The flags that each version adds: on or off by default, or without effect.
 FLAGS = """
@@ -131,7 +131,7 @@ def version_of(text: str) -> Version:
 
 def tenants(environ: Mapping[str, str], version: str) -> list[str]:
     """Return the ids of the physical tenants, the one that always exists first."""
-    return [DEFAULT, *sorted(_by_tenant(environ, version).keys() - {DEFAULT})]
+    return [DEFAULT, *sorted(_named(environ, version) - {DEFAULT})]
 
 
 def exporters(
@@ -147,12 +147,12 @@ def exporters(
             )
         root = root or unified
     wanted, own = set(root), dict[str, dict[str, str]]()
-    if by_tenant := _by_tenant(environ, version):
-        assigned = {x: _assigned(by_tenant.get(x, {})) for x in {DEFAULT, *by_tenant}}
+    if named := _named(environ, version):
+        assigned = {each: _assigned(environ, each) for each in {DEFAULT, *named}}
         if root and (missing := [x for x in assigned if assigned[x] is None]):
             raise CannotStartError(f"{missing} have no exporters-assigned")
         wanted = assigned[tenant] or set()
-        own = _exporters(by_tenant.get(tenant, {}), "DATA_EXPORTERS_")
+        own = _exporters(environ, f"{TENANTS}{tenant.upper()}_DATA_EXPORTERS_")
     if wanted - root.keys():
         raise CannotStartError(f"{tenant} lists {wanted - root.keys()}")
     return {x: _arguments(x, broker, root[x] | own.get(x, {})) for x in sorted(wanted)}
@@ -170,19 +170,16 @@ def _exporters(environ: Mapping[str, str], start: str) -> dict[str, dict[str, st
     return found
 
 
-def _by_tenant(environ: Mapping[str, str], version: str) -> dict[str, dict[str, str]]:
-    """Return the variables of each physical tenant, which 8.10 introduced."""
-    found: dict[str, dict[str, str]] = {}
-    for name, value in environ.items():
-        parts = TENANT.fullmatch(name.upper())
-        if parts and version_of(version) >= (8, 10):
-            found.setdefault(parts[1].lower(), {})[parts[2]] = value
-    return found
+def _named(environ: Mapping[str, str], version: str) -> set[str]:
+    """Return the physical tenants that variables name, which 8.10 introduced."""
+    names = re.findall(f"(?m)^{TENANTS}([A-Z0-9]+)_", "\n".join(environ).upper())
+    return set(map(str.lower, names)) if version_of(version) >= (8, 10) else set()
 
 
-def _assigned(own: Mapping[str, str]) -> set[str] | None:
+def _assigned(environ: Mapping[str, str], tenant: str) -> set[str] | None:
     """Return the ids of the exporters that a tenant lists; None if no list is set."""
-    lists = [own[x] for x in own if x.startswith("DATA_EXPORTERSASSIGNED")]
+    start = f"{TENANTS}{tenant.upper()}_DATA_EXPORTERSASSIGNED"
+    lists = [environ[x] for x in environ if x.upper().startswith(start)]
     ids = ",".join(lists).lower().replace(" ", "").split(",")
     return set(ids) - {""} if lists else None
 

@@ -117,7 +117,7 @@ class DemoBackend(Backend):
     async def respond(self, request: Request) -> Answer:
         """Change the answer, or give it."""
         found = re.fullmatch(
-            "PUT /answer/([2-5]..)", f"{request.method} {request.path}"
+            "PUT /answer/([2-5][0-9]{2})", f"{request.method} {request.path}"
         )
         if found is None:
             return await super().respond(request)
@@ -154,11 +154,9 @@ class Demo:
         if image:
             self._engine = engine_in_docker(image, variables, work, rest, management)
         else:
-            ports = {
-                "SERVER_PORT": f"{rest}",
-                "MANAGEMENT_SERVER_PORT": f"{management}",
-            }
-            self._engine = Broker(NEWEST, variables | ports)
+            variables["SERVER_PORT"] = f"{rest}"
+            variables["MANAGEMENT_SERVER_PORT"] = f"{management}"
+            self._engine = Broker(NEWEST, variables)
 
     def _port(self, usual: int) -> int:
         port = free_port(usual)
