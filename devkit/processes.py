@@ -168,7 +168,7 @@ class Process:
     def kill(self) -> None:
         """Kill the process and its children. Harmless when they have ended."""
         if self._running and self._popen:
-            guardian.kill(self.pid)
+            guardian.kill_sessions({self.pid})
             self._popen.wait()
             os.write(_guardian(), b"-%d\n" % self.pid)
             self._running = False
