@@ -28,8 +28,8 @@ from devkit.client import Client, CommandError
 from devkit.image import HOST, LICENCE, engine_in_docker, version_of
 from devkit.processes import LOOPBACK, ROOT, Exporter, StartError, free_port
 from devkit.stories import RECORDINGS, VERSIONS, recording
-from exporter.distribution.broker_environment import broker_environment
-from exporter.errors import ExporterError
+from exporter.base.errors import ExporterError
+from exporter.broker.environment import broker_environment
 
 NEWEST = VERSIONS[-1]
 MODEL, INSTANCES, PAUSE_SECONDS = "fx-ext", 12, 0.1

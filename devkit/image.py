@@ -14,7 +14,7 @@ from pathlib import Path
 from devkit.client import Client
 from devkit.processes import LOOPBACK, Process, StartError
 from devkit.waiting import eventually
-from exporter.distribution.broker_environment import parse_version
+from exporter.broker.environment import parse_version
 
 LICENCE = (
     "{} is Camunda's image, under Camunda's licence and not open source: running it is "

@@ -17,18 +17,21 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 
-from exporter import __version__, connecting, service, settings, standby, variables
+from exporter import __version__, logs, service
+from exporter import connect as connecting
+from exporter.base import outlet
+from exporter.base.errors import ExporterError
+from exporter.bundle import standby
+from exporter.bundle.wiring import why_off
 from exporter.commands import arguments, backends, stub_backend
+from exporter.commands import check as checks
 from exporter.commands.broker_environment import add_to as add_broker_version_to
 from exporter.commands.broker_environment import broker_environment
 from exporter.commands.status import add_to as add_status_to
 from exporter.commands.status import status, withheld
 from exporter.commands.uninstall import add_broker_to, enable, uninstall
 from exporter.commands.uninstall import add_to as add_uninstall_to
-from exporter.distribution.wiring import why_off
-from exporter.errors import ExporterError
-from exporter.operations import check as checks
-from exporter.operations import logs, outlet
+from exporter.config import settings, variables
 
 NAME = "app-integrations-exporter"
 DESCRIPTION = """\

@@ -11,24 +11,24 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 
 from exporter import __version__
-from exporter.connecting import connecting, ingest_password
+from exporter.admin import backends, dead_letters, guard
+from exporter.admin.admin import Admin
+from exporter.base.errors import ExporterError
+from exporter.base.stopping import asked_to_stop
+from exporter.config.backend import BackendSettings
+from exporter.config.musts import is_loopback
+from exporter.config.settings import Settings
+from exporter.connect import connecting, ingest_password
 from exporter.delivery import Delivery, Plan, limits_of, outcomes_of
-from exporter.errors import ExporterError
 from exporter.events import Mapper
 from exporter.ingest import OPTIONS, Ingest
-from exporter.listening import listening
-from exporter.musts import is_loopback
-from exporter.operations import backends, dead_letters, guard
-from exporter.operations.admin import Admin
-from exporter.operations.delivery_observer import DeliveryObserver
-from exporter.operations.metrics import Metrics
-from exporter.operations.observer import Observer
-from exporter.operations.view import View
-from exporter.operations.withheld import Withheld
-from exporter.settings import Settings
-from exporter.settings_backend import BackendSettings
+from exporter.net.listening import listening
 from exporter.spool import Batch, Spool, open_spool
-from exporter.stopping import asked_to_stop
+from exporter.watch.delivery_observer import DeliveryObserver
+from exporter.watch.metrics import Metrics
+from exporter.watch.observer import Observer
+from exporter.watch.view import View
+from exporter.watch.withheld import Withheld
 
 log = logging.getLogger(__name__)
 

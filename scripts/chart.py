@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from exporter import settings, settings_names
-from exporter.declaration import PREFIX, Declared
-from exporter.distribution.broker_environment import (
+from exporter.broker.environment import (
     IN_EVERY_VERSION,
     broker_environment,
     flags,
     parse_version,
 )
+from exporter.config import names as settings_names
+from exporter.config import settings
+from exporter.config.declaration import PREFIX, Declared
 from exporter.events import CATALOG, DEFAULT
 
 CHART = Path(__file__).parents[1] / "charts" / "app-integrations-exporter"

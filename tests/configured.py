@@ -2,9 +2,9 @@
 
 from dataclasses import fields
 
+from exporter.config.backend import BackendSettings
+from exporter.config.settings import Settings
 from exporter.events import ONLY_BACKEND
-from exporter.settings import Settings
-from exporter.settings_backend import BackendSettings
 
 OF_BACKEND = {each.name for each in fields(BackendSettings)} - {"files", "prefix"}
 

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from exporter.admin.dead_letters import LARGEST_ID
 from exporter.commands import dead_letters
-from exporter.operations.dead_letters import LARGEST_ID
 
 MEANING = "Look at events that were given up, send them again, drop or export them."
 DESCRIPTION = """\

@@ -8,10 +8,10 @@ import argparse
 import sys
 from typing import Any
 
-from exporter import settings
+from exporter.admin.backends import PATH
 from exporter.commands.client import AdminPort, admin_port, command
 from exporter.commands.printing import as_json, printable, table
-from exporter.operations.backends import PATH
+from exporter.config import settings
 
 MEANING = "Show what each backend still has to get, and drop what was left behind."
 EPILOG = """\

@@ -8,11 +8,11 @@ import argparse
 import json
 import sys
 
-from exporter import settings
-from exporter.declaration import PREFIX
-from exporter.distribution.broker_environment import PASSWORD
-from exporter.distribution.wiring import exporter_id, exporting
-from exporter.musts import is_loopback
+from exporter.broker.environment import PASSWORD
+from exporter.bundle.wiring import exporter_id, exporting
+from exporter.config import settings
+from exporter.config.declaration import PREFIX
+from exporter.config.musts import is_loopback
 
 
 def broker_environment(args: argparse.Namespace) -> int:

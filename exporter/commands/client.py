@@ -20,18 +20,19 @@ import aiohttp
 from aiohttp import hdrs, web
 from yarl import URL
 
-from exporter import codec, settings
+from exporter.admin import backends, dead_letters, guard
+from exporter.base import codec
+from exporter.base.errors import ExporterError
+from exporter.bundle.wiring import why_off
 from exporter.commands.printing import printable
-from exporter.declaration import PREFIX
-from exporter.distribution.wiring import why_off
-from exporter.errors import ExporterError
-from exporter.listening import address, listening
-from exporter.operations import backends, dead_letters, guard
-from exporter.operations.status import status_without_service
-from exporter.settings import Whereabouts
+from exporter.config import settings
+from exporter.config.declaration import PREFIX
+from exporter.config.settings import Whereabouts
+from exporter.net.listening import address, listening
 from exporter.spool import Spool, SpoolInUseError, open_spool
 from exporter.spool.lock import is_locked
 from exporter.spool.spool import FILE
+from exporter.watch.status import status_without_service
 
 OWN_HOST = "127.0.0.1"
 CONNECT_SECONDS = 5.0

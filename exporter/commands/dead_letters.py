@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from exporter import codec
+from exporter.admin.dead_letters import MOST_IDS, MOST_LETTERS, PATH
+from exporter.base import codec
+from exporter.base.errors import ExporterError
 from exporter.commands.client import AdminPort, command
 from exporter.commands.printing import (
     as_json,
@@ -24,9 +26,7 @@ from exporter.commands.printing import (
     printable,
     table,
 )
-from exporter.errors import ExporterError
 from exporter.events import ONLY_BACKEND
-from exporter.operations.dead_letters import MOST_IDS, MOST_LETTERS, PATH
 
 HEAD = (
     *("id", "time", "backend", "event or record"),

@@ -11,10 +11,10 @@ import sys
 import time
 from typing import Any
 
-from exporter import settings
 from exporter.commands.client import admin_port
 from exporter.commands.status_lines import lines_of
-from exporter.settings import Whereabouts
+from exporter.config import settings
+from exporter.config.settings import Whereabouts
 
 LOOK_SECONDS = 5.0
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from aiohttp import web
 
-from exporter import codec
+from exporter.base import codec
+from exporter.base.stopping import asked_to_stop
 from exporter.commands.printing import as_json
-from exporter.listening import address, listening
-from exporter.musts import HOST, PORT, Must, whole
-from exporter.stopping import asked_to_stop
+from exporter.config.musts import HOST, PORT, Must, whole
+from exporter.net.listening import address, listening
 
 NAME = "stub-backend"
 MEANING = "Play the backend, to try the exporter: print every event that arrives."

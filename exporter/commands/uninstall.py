@@ -12,11 +12,11 @@ import math
 import sys
 from collections.abc import Callable
 
-from exporter.declaration import PREFIX
-from exporter.distribution.actuator import USUAL, ActuatorError, open_actuator
-from exporter.distribution.changing import Changed, Step, change, enabling, releasing
-from exporter.distribution.wiring import exporter_id
-from exporter.musts import POSTABLE
+from exporter.broker.actuator import USUAL, ActuatorError, open_actuator
+from exporter.broker.changing import Changed, Step, change, enabling, releasing
+from exporter.bundle.wiring import exporter_id
+from exporter.config.declaration import PREFIX
+from exporter.config.musts import POSTABLE
 
 SECONDS = 60.0
 

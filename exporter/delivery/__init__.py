@@ -22,16 +22,16 @@ The states of a piece, which is a batch or a part of one:
 What is known to fail gets an eighth of the slots' time. docs/decisions/0014 says why.
 """
 
+from exporter.delivery.auth.credentials import Credentials
+from exporter.delivery.auth.oauth import OAuth
 from exporter.delivery.backend import Backend
 from exporter.delivery.breaker import Cause, State
-from exporter.delivery.credentials import Credentials
 from exporter.delivery.delivery import Delivery
-from exporter.delivery.names import look_up
-from exporter.delivery.oauth import OAuth
 from exporter.delivery.outcome import Answer, Outcome, outcome_of, outcomes_of, remedy
 from exporter.delivery.plan import Attempt, Plan
 from exporter.delivery.request import empty, limits_of
 from exporter.delivery.transport import Transport, open_transport
+from exporter.net.names import look_up
 
 __all__ = [
     "Answer",

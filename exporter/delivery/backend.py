@@ -11,10 +11,10 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from exporter.delivery.credentials import Credentials
+from exporter.delivery.auth.credentials import Credentials
+from exporter.delivery.auth.hiding import without
+from exporter.delivery.auth.oauth import OAuth
 from exporter.delivery.failures import ERRORS, answer_to, phrase, printable
-from exporter.delivery.hiding import without
-from exporter.delivery.oauth import OAuth
 from exporter.delivery.outcome import Answer, Failure
 from exporter.delivery.request import Request
 from exporter.delivery.retry_after import retry_after

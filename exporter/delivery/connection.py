@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 
 from exporter.delivery.heads import TIMEOUT, AnswerError, Head, head_of
-from exporter.delivery.names import resolver
+from exporter.net.names import resolver
 
 IDLE_SECONDS = 15.0
 RESOLVE_AGAIN_SECONDS = 10

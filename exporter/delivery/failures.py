@@ -12,7 +12,7 @@ import aiohttp
 
 from exporter.delivery.heads import AnswerError
 from exporter.delivery.outcome import Answer, Failure
-from exporter.tls import reason_of, tls_reason_of
+from exporter.net.tls import reason_of, tls_reason_of
 
 LONGEST_DETAIL = 300
 ERRORS = (TimeoutError, aiohttp.ClientError, OSError)

@@ -13,11 +13,11 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from exporter.base.reread import Reread
+from exporter.delivery.auth.hiding import secrets_of
 from exporter.delivery.connection import Body, Connector, StaleError
-from exporter.delivery.hiding import secrets_of
-from exporter.proxies import Proxy, proxy_for
-from exporter.reread import Reread
-from exporter.tls import Tls
+from exporter.net.proxies import Proxy, proxy_for
+from exporter.net.tls import Tls
 
 AT_ONCE_SECONDS = 0.5
 """For so long after its beginning a request is sent again by itself."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from exporter import codec
+from exporter.base import codec
 from exporter.events.catalog import CATALOG
 from exporter.events.event import DEFAULT_TENANT, Event
 

@@ -7,7 +7,7 @@ Pure on purpose: no clock, no I/O, no settings.
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
-from exporter import codec
+from exporter.base import codec
 from exporter.events.event import DEFAULT_TENANT, NO_INSTANCE, ONLY_BACKEND, Event
 from exporter.events.index import reader, tenant_in
 from exporter.events.record import Record, UnmappableError, Value

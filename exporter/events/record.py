@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from exporter import codec
+from exporter.base import codec
 
 INT64 = range(-(2**63), 2**63)
 VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,32}")

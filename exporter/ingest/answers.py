@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from exporter import __version__, codec
+from exporter import __version__
+from exporter.base import codec
 
 PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
 NOTHING = codec.encode({})

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from exporter.errors import ExporterError
+from exporter.base.errors import ExporterError
 
 MIB = 1024 * 1024
 SIZE, RESERVED = 64 * MIB, 16 * MIB

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from exporter import codec
+from exporter.base import codec
 from exporter.events import DEFAULT_TENANT
 
 # The two spellings that brokers 8.5 to 8.10 send. Values without escapes can be copied

@@ -6,7 +6,7 @@ What isn't accepted isn't lost: the broker keeps the records and repeats them.
 
 from pathlib import Path
 
-from exporter.errors import ExporterError
+from exporter.base.errors import ExporterError
 
 MIB = 1024 * 1024
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
-from exporter.errors import ExporterError
+from exporter.base.errors import ExporterError
 from exporter.spool.database import is_damage
 from exporter.spool.errors import SpoolDamagedError, SpoolFailedError
 from exporter.spool.store import Store

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from devkit.processes import Process, StartError
-from exporter.errors import ExporterError
+from exporter.base.errors import ExporterError
 from tests.benchmarks import engine
 from tests.benchmarks.conditions import conditions
 from tests.benchmarks.figures import Figure, shown

@@ -15,10 +15,10 @@ import uvloop
 from devkit.processes import LOOPBACK
 from exporter.events import Mapper
 from exporter.ingest import OPTIONS, Ingest
-from exporter.listening import listening
-from exporter.operations.metrics import Metrics
-from exporter.operations.observer import Observer
+from exporter.net.listening import listening
 from exporter.spool import Accepted
+from exporter.watch.metrics import Metrics
+from exporter.watch.observer import Observer
 
 
 class NoSpool:

@@ -13,7 +13,7 @@ from devkit.client import Client
 from devkit.image import HOST, LICENCE, engine_in_docker, version_of
 from devkit.processes import LOOPBACK, Process, free_port
 from devkit.stories import RECORDINGS, VERSIONS, recording
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 from tests.benchmarks.processes import Exporter
 
 IMAGE = os.environ.get("ENGINE", "")

@@ -9,7 +9,7 @@ import socket
 from devkit.arguments import exporters
 from devkit.processes import LOOPBACK
 from devkit.requests import Client
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 
 READ = 256 * 1024
 

@@ -6,12 +6,12 @@ from unittest import mock
 
 import pytest
 
-from exporter import settings
-from exporter.distribution import wiring
-from exporter.distribution.broker_environment import NEWEST, broker_environment
-from exporter.distribution.takeover import OFFICIAL
+from exporter.broker.environment import NEWEST, broker_environment
+from exporter.broker.takeover import OFFICIAL
+from exporter.bundle import wiring
+from exporter.config import settings
+from exporter.config.settings import DECLARED
 from exporter.events import CATALOG, Selection
-from exporter.settings import DECLARED
 from tests.chart.rendering import (
     BACKEND,
     ENV,

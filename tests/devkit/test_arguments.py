@@ -5,7 +5,7 @@ import pytest
 from devkit.arguments import exporters, tenants
 from devkit.requests import STARTUP, recorded
 from devkit.stories import CannotStartError
-from exporter.distribution.broker_environment import flags, parse_version
+from exporter.broker.environment import flags, parse_version
 from tests.devkit.exporters import one, variables
 from tests.records import a_record
 

@@ -14,7 +14,7 @@ from devkit.processes import LOOPBACK
 from devkit.recorder import Recorder
 from devkit.stories import RECORDINGS, CannotStartError, recording
 from exporter import cli
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 from tests.conftest import eventually
 
 FILES = recording(RECORDINGS / "8.9.0").deployments["fx-ext"]

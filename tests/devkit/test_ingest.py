@@ -10,7 +10,7 @@ from devkit.backend import Backend
 from devkit.engine import Partition, recorded_version
 from devkit.exporting import Exporting
 from devkit.waiting import eventually
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 from tests import recorded
 from tests.configured import configured
 from tests.devkit.exporters import ELASTICSEARCH, OPENSEARCH

@@ -11,7 +11,7 @@ from devkit.backend import Backend
 from devkit.engine import Partition
 from devkit.exporting import Exporting
 from devkit.waiting import eventually
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 from exporter.events import CATALOG, EVERYTHING, Mapper, Selection
 from tests import recorded
 from tests.configured import configured

@@ -25,7 +25,7 @@ from devkit.backend import (
     Stub,
     begun,
 )
-from exporter import codec
+from exporter.base import codec
 from tests.faults.history import History, Post
 from tests.faults.plan import Fault, Kind, Plan, RetryAfter
 

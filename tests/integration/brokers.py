@@ -25,7 +25,7 @@ VERSIONS = ("8.6.0", "8.8.21", "8.9.0", "8.10.9")
 
 OF_BROKERS = ("APP_INTEGRATIONS_", "CAMUNDA_", "ZEEBE_", "ZB_")
 ENTRYPOINT = Path(sys.executable).with_name("app-integrations-entrypoint")
-COMMAND = "from exporter.distribution.entrypoint import exporter; exit(exporter())"
+COMMAND = "from exporter.bundle.entrypoint import exporter; exit(exporter())"
 
 
 class Broker:

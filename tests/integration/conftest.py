@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from devkit.client import Client
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 from tests.integration.brokers import Processes
 from tests.integration.engine import Engine
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from devkit.client import CommandError
-from exporter import codec
+from exporter.base import codec
 from exporter.events import CATALOG, Mapper, Selection
 from exporter.events import EVERYTHING as ALL
 from scripts.docs import DOCS

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 from tests.conftest import eventually
 from tests.integration.conftest import PASSWORD
 from tests.integration.engine import CREATED, LIFE, PATIENCE

@@ -11,7 +11,7 @@ from devkit.arguments import exporters
 from devkit.backend import Backend
 from devkit.requests import Client
 from devkit.waiting import eventually
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 from tests import recorded
 from tests.configured import configured
 from tests.service.running import running

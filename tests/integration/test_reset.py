@@ -7,7 +7,7 @@ time tells them apart, and time may go backwards.
 
 import pytest
 
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 from tests.integration.conftest import PASSWORD
 from tests.integration.engine import LIFE
 

@@ -1,8 +1,8 @@
 """Each version of the broker takes the variables that the entrypoint gives it."""
 
 from devkit.arguments import version_of
-from exporter.distribution.broker_environment import broker_environment
-from exporter.distribution.takeover import OFFICIAL
+from exporter.broker.environment import broker_environment
+from exporter.broker.takeover import OFFICIAL
 from tests.conftest import eventually
 from tests.integration.brokers import START_SECONDS
 from tests.integration.engine import CREATED, LIFE, PATIENCE

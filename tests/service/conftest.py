@@ -11,7 +11,7 @@ import pytest
 
 from devkit.backend import Backend
 from devkit.processes import Exporter
-from exporter.connecting import connecting
+from exporter.connect import connecting
 from exporter.spool.store import Store
 from tests.configured import configured, only_backend
 from tests.service.running import running

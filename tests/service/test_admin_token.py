@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from exporter.operations import guard
+from exporter.admin import guard
 from tests.conftest import careless
 
 

@@ -15,9 +15,9 @@ from devkit.backend import Answer, Stub
 from devkit.processes import free_port
 from devkit.proxy import Proxy
 from exporter import cli
-from exporter.operations import check as checks
-from exporter.operations import leftovers
+from exporter.commands import check as checks
 from exporter.spool import open_spool
+from exporter.watch import leftovers
 from tests.service.certificates import authority_in, proof
 from tests.service.tokens import TokenStub
 

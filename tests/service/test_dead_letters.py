@@ -14,7 +14,7 @@ import pytest
 from devkit.backend import Answer
 from devkit.waiting import eventually
 from exporter import cli
-from exporter.operations import guard
+from exporter.admin import guard
 from tests.records import KEY, NOON, a_record, action, instance, tasks
 
 NASTY = b'{"error":"\x1b[2J no such user \xc2\x9b"}'

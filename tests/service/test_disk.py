@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from devkit.waiting import eventually
-from exporter.errors import ExporterError
+from exporter.base.errors import ExporterError
 from exporter.spool import disk as disks
 from tests.records import tasks
 from tests.service.running import running

@@ -14,8 +14,8 @@ import pytest
 
 from devkit.processes import LOOPBACK
 from devkit.waiting import eventually
-from exporter.distribution.supervisor import RESTART_SECONDS, STOP_SECONDS
-from exporter.distribution.takeover import OFFICIAL
+from exporter.broker.takeover import OFFICIAL
+from exporter.bundle.supervisor import RESTART_SECONDS, STOP_SECONDS
 from tests.records import tasks
 from tests.service.containers import Container
 from tests.service.running import send

@@ -112,7 +112,7 @@ async def test_health_of_a_hanging_disk(start, disk, monkeypatch):
 
     disk.quick.clear()
     with monkeypatch.context() as impatient:
-        impatient.setattr("exporter.operations.admin.WRITER_SECONDS", 0.05)
+        impatient.setattr("exporter.admin.admin.WRITER_SECONDS", 0.05)
         ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
     disk.quick.set()
 

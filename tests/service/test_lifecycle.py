@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from devkit.waiting import eventually
-from exporter.errors import ExporterError
-from exporter.listening import PortError
+from exporter.base.errors import ExporterError
+from exporter.net.listening import PortError
 from exporter.spool.errors import SpoolUnusableError
 from tests.records import KEY, a_record, bulk, tasks
 from tests.service.running import running, send

@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from devkit.waiting import eventually
-from exporter import listening
 from exporter.ingest import budget, upload
+from exporter.net import listening
 from tests.records import tasks
 from tests.service.replies import explains_itself
 from tests.service.wire import POST, connected

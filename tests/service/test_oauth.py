@@ -27,7 +27,7 @@ async def tokens():
 def now(monkeypatch):
     """Return the clock that tokens end by."""
     now = Clock(5000.0)
-    monkeypatch.setattr("exporter.connecting.clock", now)
+    monkeypatch.setattr("exporter.connect.clock", now)
     return now
 
 

@@ -9,8 +9,8 @@ from devkit.broker import Broker
 from devkit.commands import Commands
 from devkit.stories import RECORDINGS, recording
 from devkit.waiting import eventually
-from exporter.distribution.broker_environment import broker_environment
-from exporter.operations import guard
+from exporter.admin import guard
+from exporter.broker.environment import broker_environment
 from exporter.spool import identities
 from tests.records import NOON, a_record, action, instance, line, tasks
 from tests.service.running import eventually_metrics

@@ -8,7 +8,7 @@ from devkit.backend import Backend, Stub
 from devkit.processes import free_port
 from devkit.proxy import Proxy
 from devkit.waiting import eventually
-from exporter import settings as environment
+from exporter.config import settings as environment
 from tests.configured import only_backend
 from tests.records import tasks
 from tests.service.certificates import authority_in, proof

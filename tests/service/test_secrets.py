@@ -13,9 +13,9 @@ from urllib.parse import quote
 import pytest
 
 from devkit.waiting import eventually
+from exporter.commands import check
 from exporter.delivery import empty
-from exporter.operations import check
-from exporter.operations.logs import JsonFormatter
+from exporter.logs import JsonFormatter
 from tests.records import instance, tasks
 from tests.service.tokens import TokenStub
 

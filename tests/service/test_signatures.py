@@ -35,7 +35,7 @@ async def test_every_key_signs(start, backend):
 async def test_a_retry(start, backend, monkeypatch):
     """A message keeps its id when it is sent again; the time is the attempt's."""
     moments = iter([1_800_000_000.9, 1_800_000_060.1])
-    monkeypatch.setattr("exporter.connecting.wall_clock", lambda: next(moments))
+    monkeypatch.setattr("exporter.connect.wall_clock", lambda: next(moments))
     answers = iter([503, 200])
     backend.answer = lambda _: next(answers)
     exporter = await start(signing_secrets=NEW)

@@ -19,11 +19,11 @@ from cryptography.x509.oid import NameOID
 from devkit.backend import Backend
 from devkit.proxy import Proxy
 from devkit.waiting import eventually
+from exporter.commands import check
 from exporter.delivery import empty
 from exporter.delivery.connection import Connection
 from exporter.delivery.failures import answer_to
-from exporter.operations import check
-from exporter.tls import tls_of
+from exporter.net.tls import tls_of
 from tests.records import tasks
 from tests.service.certificates import authority_in, proof
 

@@ -14,7 +14,7 @@ from devkit.exporting import Exporting
 from devkit.processes import free_port
 from devkit.waiting import eventually
 from exporter import cli
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 from tests import recorded
 from tests.configured import configured
 from tests.service.running import running

@@ -106,7 +106,7 @@ def stages_of(path):
 
 def test_one_module_knows_the_encoder():
     """Another JSON library is one line away."""
-    assert importers("ujson") == {"exporter/codec.py"}
+    assert importers("ujson") == {"exporter/base/codec.py"}
     assert importers("orjson") == set()
 
 
@@ -126,7 +126,11 @@ def test_only_settings_read_the_environment():
 
     assert {
         name for name in readers if not name.startswith("exporter/distribution/")
-    } == {"exporter/reading.py", "exporter/settings_names.py", "exporter/variables.py"}
+    } == {
+        "exporter/config/reading.py",
+        "exporter/config/names.py",
+        "exporter/config/variables.py",
+    }
 
 
 def test_the_brokers_environment_depends_on_its_arguments():

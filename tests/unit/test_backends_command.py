@@ -6,8 +6,9 @@ import json
 import aiohttp
 import pytest
 
-from exporter import cli, settings
+from exporter import cli
 from exporter.commands.client import admin_port
+from exporter.config import settings
 from exporter.spool import Verdict
 from exporter.spool.lock import locked
 from tests.unit.spools import ANY, a_spool, an_event, taken

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from devkit.arguments import exporters, tenants
-from exporter.distribution.broker_environment import broker_environment
-from exporter.errors import ConfigError
+from exporter.base.errors import ConfigError
+from exporter.broker.environment import broker_environment
 
 URL = "http://127.0.0.1:9280"
 INSTALL = Path(__file__).parents[2] / "docs" / "install"

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from exporter import __version__, cli
-from exporter.errors import ConfigError
+from exporter.base.errors import ConfigError
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from exporter import cli, settings, variables
-from exporter.connecting import NAMELESS
-from exporter.connector import OWN, not_ours, notice
+from exporter import cli
+from exporter.config import settings, variables
+from exporter.config.connector import OWN, not_ours, notice
+from exporter.connect import NAMELESS
 from tests.configured import only_backend
 
 P = "APP_INTEGRATIONS_"

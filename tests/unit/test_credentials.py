@@ -1,7 +1,7 @@
 """Headers are put together so that none is there twice."""
 
+from exporter.base.reread import fixed
 from exporter.delivery import Credentials, empty
-from exporter.reread import fixed
 
 
 def credentials(**changes):

@@ -7,9 +7,9 @@ import pytest
 
 from devkit.backend import HANG, Answer, Stub
 from exporter import cli
+from exporter.admin import guard
 from exporter.commands.dead_letters import ExportError, counted, named, target
-from exporter.listening import address
-from exporter.operations import guard
+from exporter.net.listening import address
 from exporter.spool.lock import locked
 from tests.conftest import careless
 

@@ -7,9 +7,9 @@ import pytest
 from devkit.clock import Clock
 from exporter.delivery import Answer, Attempt, Cause, outcome_of
 from exporter.delivery.outcome import Failure
-from exporter.operations.delivery_observer import DeliveryObserver
-from exporter.operations.metrics import Metrics
 from exporter.spool import Batch, Entry, Verdict
+from exporter.watch.delivery_observer import DeliveryObserver
+from exporter.watch.metrics import Metrics
 from tests.unit.spools import NOON, an_event
 
 BATCH = Batch([Entry(number, an_event(number)) for number in (7, 8, 9)])

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import exporter
-from exporter import settings, settings_names
-from exporter.operations.metrics import PREFIX, Metrics
+from exporter.config import names as settings_names
+from exporter.config import settings
+from exporter.watch.metrics import PREFIX, Metrics
 from scripts import docs
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from exporter import cli
-from exporter.distribution import changing
+from exporter.broker import changing
 from tests.unit.actuators import ActuatorStub
 
 

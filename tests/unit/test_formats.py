@@ -9,7 +9,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter import codec
+from exporter.base import codec
 from exporter.events import CATALOG, FORMATS, Event, Mapper
 from exporter.events.fields import Form
 from tests import recorded

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.delivery.hiding import secrets_of, without
+from exporter.delivery.auth.hiding import secrets_of, without
 
 HEADERS = {
     "Content-Type": "application/json",

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from devkit.clock import Clock
-from exporter.operations.inflow import SLICE_SECONDS, WINDOW_SECONDS, Inflow
+from exporter.watch.inflow import SLICE_SECONDS, WINDOW_SECONDS, Inflow
 
 HOUR = 3600.0
 

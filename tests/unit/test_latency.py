@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import Histogram
 
-from exporter.operations.latency import count_of, quantile
+from exporter.watch.latency import count_of, quantile
 
 
 @pytest.fixture

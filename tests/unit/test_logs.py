@@ -11,7 +11,8 @@ import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
 from devkit.clock import Clock
-from exporter.operations import logs, outlet
+from exporter import logs
+from exporter.base import outlet
 
 log = logging.getLogger("exporter.test")
 

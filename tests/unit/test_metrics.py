@@ -9,9 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import __version__
 from exporter.delivery import Cause, Delivery, Plan
-from exporter.operations import view
-from exporter.operations.delivery_observer import DeliveryObserver
-from exporter.operations.metrics import Metrics
+from exporter.watch import view
+from exporter.watch.delivery_observer import DeliveryObserver
+from exporter.watch.metrics import Metrics
 from tests.unit.spools import ANY, a_spool, an_event, failing, only
 
 PREFIX = "app_integrations_exporter_"

@@ -9,7 +9,7 @@ import pytest
 
 from devkit.waiting import eventually
 from exporter.cli import loop_factory
-from exporter.delivery.names import look_up, resolver
+from exporter.net.names import look_up, resolver
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 
 from devkit.clock import Clock
 from exporter.ingest import Received
-from exporter.operations.metrics import Metrics
-from exporter.operations.observer import Observer
 from exporter.spool import Accepted, Entry, Held, Unreadable
+from exporter.watch.metrics import Metrics
+from exporter.watch.observer import Observer
 from tests.unit.spools import an_event
 
 

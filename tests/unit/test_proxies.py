@@ -2,8 +2,8 @@
 
 import pytest
 
-from exporter import settings
-from exporter.proxies import proxy_for
+from exporter.config import settings
+from exporter.net.proxies import proxy_for
 from tests.configured import only_backend
 from tests.unit.test_settings import environment, mistakes
 

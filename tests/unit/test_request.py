@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter import codec
+from exporter.base import codec
 from exporter.delivery import Answer, empty, limits_of
 from exporter.delivery import request as request_module
 from exporter.delivery.outcome import Failure

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter import settings
-from exporter.reread import Reread, fixed, text_of
+from exporter.base.reread import Reread, fixed, text_of
+from exporter.config import settings
 from tests.configured import only_backend
 from tests.unit.test_settings import environment
 
@@ -14,7 +14,7 @@ from tests.unit.test_settings import environment
 @pytest.fixture
 def lines(caplog):
     """Return what is logged, as text with its fields."""
-    caplog.set_level("INFO", "exporter.reread")
+    caplog.set_level("INFO", "exporter.base.reread")
 
     def said():
         return [

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter import settings, variables
-from exporter.declaration import PREFIX
-from exporter.errors import ConfigError
+from exporter.base.errors import ConfigError
+from exporter.config import settings, variables
+from exporter.config.declaration import PREFIX
 from tests.configured import configured, only_backend
 
 URL = "https://backend.example/events"

@@ -5,9 +5,9 @@ from unittest import mock
 
 import pytest
 
-from exporter import settings, variables
-from exporter.declaration import PREFIX
-from exporter.settings import SettingsError
+from exporter.config import settings, variables
+from exporter.config.declaration import PREFIX
+from exporter.config.settings import SettingsError
 
 TWO = {
     "BACKENDS": "teams, audit",

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from exporter.errors import ExporterError
+from exporter.base.errors import ExporterError
 from exporter.spool import SpoolInUseError
 from exporter.spool.database import VERSION
 from tests.unit.spools import a_spool, an_event, taken

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devkit.waiting import eventually
-from exporter.errors import ExporterError
+from exporter.base.errors import ExporterError
 from exporter.spool import SpoolDamagedError, salvage
 from exporter.spool.database import is_damage
 from exporter.spool.errors import SpoolVersionError

@@ -8,11 +8,11 @@ from exporter import __version__
 from exporter.delivery import Answer, Cause, Delivery, Outcome, Plan, breaker
 from exporter.delivery.pieces import Piece
 from exporter.events.event import ONLY_BACKEND
-from exporter.operations.delivery_metrics import Trouble
-from exporter.operations.delivery_observer import DeliveryObserver
-from exporter.operations.metrics import Metrics
-from exporter.operations.status import status_of, status_without_service
 from exporter.spool import Batch, SpoolFullError
+from exporter.watch.delivery_metrics import Trouble
+from exporter.watch.delivery_observer import DeliveryObserver
+from exporter.watch.metrics import Metrics
+from exporter.watch.status import status_of, status_without_service
 from tests.unit.spools import ANY, NOON, a_spool, an_event, only
 
 BLOCKED = {"cause": Cause.BLOCKED, "at_once": True}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from exporter.distribution.takeover import OFFICIAL, official_ids, take_over, without
-from exporter.errors import ConfigError
+from exporter.base.errors import ConfigError
+from exporter.broker.takeover import OFFICIAL, official_ids, take_over, without
 
 OLD = "ZEEBE_BROKER_EXPORTERS_APPINTEXPORTER"
 NEW = "CAMUNDA_DATA_EXPORTERS_APPINTEXPORTER"

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from exporter.texts import headers_of, keys_of
+from exporter.base.texts import headers_of, keys_of
 
 
 @pytest.mark.parametrize(

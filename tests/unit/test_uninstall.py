@@ -7,8 +7,8 @@ import pytest
 
 from devkit.backend import HANG, Answer
 from exporter import cli
-from exporter.distribution import actuator, changing
-from exporter.distribution.changing import Step, releasing
+from exporter.broker import actuator, changing
+from exporter.broker.changing import Step, releasing
 from tests.unit.actuators import ActuatorStub
 
 NAME = "appintspool"

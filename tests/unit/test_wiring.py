@@ -6,11 +6,11 @@ from unittest import mock
 import pytest
 
 from devkit.arguments import exporters, tenants
-from exporter.distribution import entrypoint, wiring
-from exporter.distribution.home import find
-from exporter.distribution.takeover import OFFICIAL
-from exporter.distribution.wiring import is_wanted, why_off, wire
-from exporter.settings import SettingsError
+from exporter.broker.takeover import OFFICIAL
+from exporter.bundle import entrypoint, wiring
+from exporter.bundle.home import find
+from exporter.bundle.wiring import is_wanted, why_off, wire
+from exporter.config.settings import SettingsError
 
 URL = {"APP_INTEGRATIONS_URL": "https://backend.example/events"}
 OFFICIAL_ONE = {

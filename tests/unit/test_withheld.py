@@ -5,9 +5,9 @@ import json
 import pytest
 
 from devkit.arguments import exporters
-from exporter.distribution.broker_environment import broker_environment
+from exporter.broker.environment import broker_environment
 from exporter.events import Mapper, Selection
-from exporter.operations.withheld import ENOUGH, LONG_MS, LOOKED, SKIPPED, Withheld
+from exporter.watch.withheld import ENOUGH, LONG_MS, LOOKED, SKIPPED, Withheld
 from tests import recorded
 from tests.records import NOON, a_record, line
 

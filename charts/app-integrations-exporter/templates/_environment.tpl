@@ -1,7 +1,7 @@
 {{/*
 What the exporter is told, but for secrets: what this chart decides, then `env`, which wins. Empty is not set, there and here.
 */}}
-{{- define "app-integrations-exporter.settings" -}}
+{{- define "app-integrations-exporter.config.settings" -}}
 {{- $settings := dict "APP_INTEGRATIONS_ENABLED" "true" "APP_INTEGRATIONS_ADMIN_HOST" "0.0.0.0" }}
 {{- with include "app-integrations-exporter.spoolDir" . }}{{ $_ := set $settings "APP_INTEGRATIONS_SPOOL_DIR" . }}{{ end }}
 {{- with .Values.backend.url }}{{ $_ := set $settings "APP_INTEGRATIONS_URL" (tpl . $) }}{{ end }}
@@ -24,7 +24,7 @@ What the exporter is told, but for secrets: what this chart decides, then `env`,
 
 {{/* The setting called .name, or .default. */}}
 {{- define "app-integrations-exporter.setting" -}}
-{{- get (include "app-integrations-exporter.settings" .root | fromYaml) .name | default .default }}
+{{- get (include "app-integrations-exporter.config.settings" .root | fromYaml) .name | default .default }}
 {{- end }}
 
 {{- define "app-integrations-exporter.ingestPort" -}}
@@ -84,7 +84,7 @@ somebody's own Secret is a variable of the broker's container, its key behind a 
 
 {{/* What the backends select, one behind the other; one without a selection of its own selects what the plain name says. */}}
 {{- define "app-integrations-exporter.selected" -}}
-{{- $settings := include "app-integrations-exporter.settings" . | fromYaml }}
+{{- $settings := include "app-integrations-exporter.config.settings" . | fromYaml }}
 {{- $plain := get $settings "APP_INTEGRATIONS_EVENTS" | default (.Files.Get "files/settings.yaml" | fromYaml).APP_INTEGRATIONS_EVENTS.default }}
 {{- $all := list }}
 {{- range splitList "," (get $settings "APP_INTEGRATIONS_BACKENDS" | default "") }}

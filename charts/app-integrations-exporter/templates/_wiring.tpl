@@ -139,7 +139,7 @@ A template for the official chart, which makes a change of ours one of the pods 
 
 {{/* A checksum of everything that the exporter and the brokers are told. */}}
 {{- define "app-integrations-exporter.digest" -}}
-{{- list (include "app-integrations-exporter.settings" .) (include "app-integrations-exporter.given" .) (include "app-integrations-exporter.brokerVariables" .) | toJson | sha256sum }}
+{{- list (include "app-integrations-exporter.config.settings" .) (include "app-integrations-exporter.given" .) (include "app-integrations-exporter.brokerVariables" .) | toJson | sha256sum }}
 {{- end }}
 
 {{/*

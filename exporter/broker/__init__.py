@@ -1,0 +1,1 @@
+"""What a broker is told, and what it says of us."""

@@ -1,0 +1,142 @@
+"""
+Understand the variables of the official Java exporter as they stand.
+
+Pure on purpose: variables in, variables out. Whoever comes from the official exporter
+changes the image and nothing else. What it was told in YAML files isn't seen here.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from exporter.base.errors import ConfigError
+from exporter.config.connector import not_ours
+from exporter.config.declaration import PREFIX
+from exporter.config.variables import IGNORED
+
+OFFICIAL = "io.camunda.exporter.appint.AppIntegrationsExporter"
+
+# The official chart has the key in this one, whether the exporter is used or not.
+CHART_API_KEY = "VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY"
+
+VARIABLE = re.compile(
+    r"(?:ZEEBE_BROKER|CAMUNDA_DATA|(CAMUNDA_PHYSICALTENANTS_[A-Z0-9]+_DATA))_EXPORTERS_"
+    r"(?P<id>[A-Z0-9]+)_(?P<rest>CLASS_?NAME|JAR_?PATH|ARGS_\w+)",
+    re.IGNORECASE,
+)
+"""The first group matches only variables of one physical tenant."""
+
+SETTINGS = {
+    "URL": "URL",
+    "APIKEY": "API_KEY",
+    "OAUTH_CLIENTID": "OAUTH_CLIENT_ID",
+    "OAUTH_CLIENTSECRET": "OAUTH_CLIENT_SECRET",
+    "OAUTH_AUDIENCE": "OAUTH_AUDIENCE",
+    "OAUTH_SCOPE": "OAUTH_SCOPE",
+    "OAUTH_RESOURCE": "OAUTH_RESOURCE",
+    "OAUTH_AUTHORIZATIONSERVERURL": "OAUTH_AUTHORIZATION_SERVER_URL",
+    "OAUTH_CONNECTTIMEOUTMS": "OAUTH_CONNECT_TIMEOUT_MS",
+    "OAUTH_READTIMEOUTMS": "OAUTH_READ_TIMEOUT_MS",
+    "CLUSTERID": "CLUSTER_ID",
+    "REQUESTTIMEOUTMS": "REQUEST_TIMEOUT_MS",
+    "BATCHSIZE": "BATCH_SIZE",
+    "BATCHINTERVALMS": "BATCH_INTERVAL_MS",
+    "MAXBATCHESINFLIGHT": "MAX_BATCHES_IN_FLIGHT",
+    "CONTINUEONERROR": "CONTINUE_ON_ERROR",
+    "MAXRETRIES": "MAX_RETRIES",
+    "RETRYDELAYMS": "RETRY_DELAY_MS",
+}
+"""The official exporter's arguments, as variables spell them, and our settings."""
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """What the official exporter of this environment was told, in our words."""
+
+    exporter_id: str | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+
+def official_ids(environ: Mapping[str, str]) -> set[str]:
+    """Return the ids, in capitals, of the exporters that are the official one."""
+    return {
+        found["id"].upper()
+        for name, value in environ.items()
+        if (found := VARIABLE.fullmatch(name))
+        and found["rest"].upper().replace("_", "") == "CLASSNAME"
+        and value.strip() == OFFICIAL
+    }
+
+
+def shared_ids(environ: Mapping[str, str]) -> set[str]:
+    """Return the ids, in capitals, of the exporters that aren't one tenant's alone."""
+    found = (VARIABLE.fullmatch(name) for name in environ)
+    return {each["id"].upper() for each in found if each and not each[1]}
+
+
+def without(environ: Mapping[str, str], ids: Iterable[str]) -> dict[str, str]:
+    """Return *environ* without what configures the exporters with these *ids*."""
+    gone = {each.upper() for each in ids}
+    return {
+        name: value
+        for name, value in environ.items()
+        if not ((found := VARIABLE.fullmatch(name)) and found["id"].upper() in gone)
+    }
+
+
+def take_over(environ: Mapping[str, str]) -> Takeover:
+    """Return what is taken over; a setting of ours wins over the official one."""
+    ids = sorted(official_ids(environ))
+    if len(ids) > 1:
+        raise ConfigError(
+            f"{' and '.join(ids)} are both {OFFICIAL}",
+            remedy="Keep one of them: there is one backend",
+        )
+    settings: dict[str, str] = {}
+    notices: list[str] = []
+    for found, value in _arguments(environ, ids):
+        variable = found.string
+        name = SETTINGS.get(found["rest"].upper().removeprefix("ARGS_"))
+        if found[1]:
+            notices.append(f"{variable} has no effect: all tenants have one backend")
+        elif name is None:
+            notices.append(f"{variable} isn't known and has no effect")
+        elif why := IGNORED.get(PREFIX + name):
+            notices.append(f"{variable} has no effect: {why}")
+        elif _is_set(environ, name):
+            notices.append(f"{variable} has no effect: {PREFIX}{name} is set")
+        elif value:
+            settings[PREFIX + name] = value
+    settings |= _key_of_the_chart(environ, settings)
+    return Takeover(ids[0] if ids else None, settings, notices)
+
+
+def _arguments(
+    environ: Mapping[str, str], ids: list[str]
+) -> Iterable[tuple[re.Match[str], str]]:
+    """Yield each argument's variable and value; the newer form of 8.8 comes last."""
+    for variable in sorted(environ, key=lambda name: (name[:1].upper() != "Z", name)):
+        found = VARIABLE.fullmatch(variable)
+        if not found or found["id"].upper() not in ids:
+            continue
+        if found["rest"].upper().startswith("ARGS_"):
+            yield found, environ[variable].strip()
+
+
+def _key_of_the_chart(
+    environ: Mapping[str, str], settings: Mapping[str, str]
+) -> dict[str, str]:
+    key = environ.get(CHART_API_KEY, "").strip()
+    oauth = f"{PREFIX}OAUTH_CLIENT_ID"
+    others = (f"{PREFIX}API_KEY", oauth)
+    if not key or any(name in settings for name in others):
+        return {}
+    if _is_set(environ, "API_KEY") or _is_set(environ, "OAUTH_CLIENT_ID"):
+        return {}
+    return {f"{PREFIX}API_KEY": key}
+
+
+def _is_set(environ: Mapping[str, str], name: str) -> bool:
+    ours = {PREFIX + name, f"{PREFIX}{name}_FILE"}.difference(not_ours(environ))
+    return any(environ.get(each) for each in ours)

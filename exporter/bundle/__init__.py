@@ -1,0 +1,1 @@
+"""Process 1 of the image: broker and exporter side by side."""

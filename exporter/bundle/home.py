@@ -1,0 +1,67 @@
+"""The broker's distribution: where it lies, and of which version it is."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from exporter.base.errors import ConfigError
+
+# Where the official images have it, by the variable that names it there.
+HOMES = {"CAMUNDA_HOME": "/usr/local/camunda", "ZB_HOME": "/usr/local/zeebe"}
+
+# How a broker is told to keep its data elsewhere; from 8.8 on, up to 8.7.
+DATA = ("CAMUNDA_DATA_PRIMARYSTORAGE_DIRECTORY", "ZEEBE_BROKER_DATA_DIRECTORY")
+
+SPOOL = "app-integrations"
+"""The spool's folder in the broker's data, on the volume that both live on."""
+
+
+class Home(NamedTuple):
+    """One unpacked distribution."""
+
+    path: Path
+    data: Path
+
+    @property
+    def command(self) -> list[str]:
+        """What the official image starts when it isn't told anything."""
+        startup = Path("/usr/local/bin/startup.sh")
+        if startup.exists():
+            return [str(startup)]
+        names = [self.path / "bin" / name for name in ("camunda", "broker")]
+        return [str(next((name for name in names if name.exists()), names[0]))]
+
+
+def find(environ: Mapping[str, str]) -> Home | None:
+    """Return the distribution of this machine, if there is one."""
+    for variable, usual in HOMES.items():
+        path = Path(environ.get(variable) or usual)
+        if _is_directory(path / "lib"):
+            named = (environ[name] for name in DATA if environ.get(name))
+            return Home(path, path / next(named, "data"))
+    return None
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it can't be looked at
+        return False
+
+
+def version_of(home: Home | None) -> str:
+    """Return the version in the names of the libraries, which are all of one."""
+    if home is None:
+        raise ConfigError(
+            f"There is no Camunda distribution in {' or '.join(HOMES.values())}",
+            remedy="Use an official camunda/camunda or camunda/zeebe image as the "
+            "base, or name its directory in CAMUNDA_HOME",
+        )
+    for library in sorted(home.path.glob("lib/zeebe-broker-*.jar")):
+        if found := re.fullmatch(r"zeebe-broker-(\d.*)\.jar", library.name):
+            return found[1]
+    raise ConfigError(
+        f"{home.path}/lib holds no zeebe-broker-<version>.jar",
+        remedy="Use an official camunda/camunda or camunda/zeebe image as the base",
+    )

@@ -1,0 +1,193 @@
+"""
+Decide what broker and exporter of one container are told.
+
+Variables in, variables out: nothing is started here. The exporter gets what the
+environment says in any of the forms that are understood; the broker gets one exporter
+more, and none of our settings.
+"""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter.base.errors import ConfigError
+from exporter.broker import takeover, tenants
+from exporter.broker.environment import (
+    EXPORTER_ID,
+    WITH_TENANTS,
+    broker_environment,
+    parse_version,
+)
+from exporter.bundle.home import SPOOL, Home, find, version_of
+from exporter.config import settings
+from exporter.config.declaration import PREFIX
+from exporter.config.settings import Settings, SettingsError
+from exporter.config.variables import names_a_backend
+from exporter.net.listening import address
+
+# `restore` refuses to fill a directory that isn't empty, but for what this names.
+RESTORE_IGNORES = "ZEEBE_RESTORE_IGNOREFILESINTARGET"
+RESTORE_IGNORED = "lost+found"
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Who is told what."""
+
+    broker: dict[str, str]
+    exporter: dict[str, str]
+    settings: Settings
+    notices: list[str]
+    tenants: list[str]
+    """The physical tenants that export; none where the broker isn't told of any."""
+
+
+def is_wanted(environ: Mapping[str, str]) -> bool:
+    """Return whether the exporter is to run beside the broker."""
+    return not why_off(environ)
+
+
+def why_off(environ: Mapping[str, str] = os.environ) -> str:
+    """Return why the exporter isn't wanted; nothing when it is."""
+    switch = environ.get(f"{PREFIX}ENABLED", "").strip()
+    if switch == "false":
+        return f"{PREFIX}ENABLED is false"
+    asked_for = switch not in ("", "auto") or is_required(environ)
+    if asked_for or is_configured(environ):
+        return ""
+    return f"no backend is configured: {PREFIX}URL is not set"
+
+
+def is_required(environ: Mapping[str, str]) -> bool:
+    """Return whether no broker may start without the exporter; `True` means it, too."""
+    return environ.get(f"{PREFIX}REQUIRED", "").strip() not in ("", "false")
+
+
+def is_configured(environ: Mapping[str, str]) -> bool:
+    """Return whether the environment names a backend."""
+    return names_a_backend(environ) or bool(takeover.official_ids(environ))
+
+
+def exporter_id() -> str:
+    """Return our id as the broker lists it: the official one where that is kept."""
+    ids = takeover.official_ids(os.environ)
+    return (ids.pop() if len(ids) == 1 else EXPORTER_ID).lower()
+
+
+def alone(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a broker that must do without the exporter."""
+    official = takeover.official_ids(environ)
+    foreign = takeover.without(environ, official)
+    # A broker doesn't start with a tenant that has what isn't configured.
+    gone = {*official, EXPORTER_ID} - takeover.shared_ids(foreign)
+    foreign = tenants.unassign(takeover.without(foreign, gone), gone)
+    return {
+        name: value for name, value in foreign.items() if not name.startswith(PREFIX)
+    }
+
+
+def ours(environ: Mapping[str, str], home: Home | None) -> dict[str, str]:
+    """Return *environ* with every setting in our form, and the spool by the data."""
+    return _in_our_form(environ, home, takeover.take_over(environ))
+
+
+def _in_our_form(
+    environ: Mapping[str, str], home: Home | None, told: takeover.Takeover
+) -> dict[str, str]:
+    rest = takeover.without(environ, takeover.official_ids(environ))
+    if home:
+        rest = {f"{PREFIX}SPOOL_DIR": str(home.data / SPOOL)} | rest
+    return rest | told.settings
+
+
+def wire(environ: Mapping[str, str]) -> Wiring:
+    """
+    Return who is told what.
+
+    Raises `SettingsError` with every mistake there is. The process's own environment
+    becomes the exporter's: that is where settings are read.
+    """
+    home = find(environ)
+    mistakes: list[str] = []
+    version, told = "", takeover.Takeover()
+    try:
+        version = version_of(home)
+    except ConfigError as error:
+        mistakes.append(str(error))
+    try:
+        told = takeover.take_over(environ)
+    except ConfigError as error:
+        mistakes.append(str(error))
+    exporter = _in_our_form(environ, home, told)
+    os.environ.clear()
+    os.environ.update(exporter)
+    try:
+        loaded = settings.load()
+    except SettingsError as error:
+        raise SettingsError(mistakes + error.mistakes) from error
+    if mistakes or home is None:  # without a home there is a mistake
+        raise SettingsError(mistakes)
+    name = told.exporter_id or EXPORTER_ID
+    try:
+        added = exporting(version, loaded, name=name)
+    except ConfigError as error:
+        raise SettingsError([str(error)]) from error
+    others = alone(environ)
+    kept = takeover.without(others, [name])
+    ids = tenants.named_in(environ) if parse_version(version) >= WITH_TENANTS else []
+    prefixes = tenants.prefixes(ids, name)
+    # An id with a dash isn't known here; the prefix that somebody set says it.
+    added |= prefixes | {each: environ[each] for each in prefixes if each in environ}
+    notices = told.notices + [
+        f"{variable} has no effect: the exporter {name} is ours to configure"
+        for variable in sorted(others.keys() - kept.keys())
+        if added.get(variable) != others[variable]
+    ]
+    usual = sorted(map(str.lower, takeover.shared_ids(kept)))
+    broker = tenants.assign(kept | added, ids, name, usual)
+    ignored = _restore_ignores(environ, home, loaded.spool_dir)
+    return Wiring(broker | ignored, exporter, loaded, notices, ids)
+
+
+def exporting(
+    version: str,
+    loaded: Settings,
+    *,
+    name: str,
+    url: str = "",
+    physical_tenants: Collection[str] = (),
+) -> dict[str, str]:
+    """
+    Return what makes a broker of *version* export to the exporter of *loaded*.
+
+    The broker calls it *name*, and reaches it at *url*, or else on its own machine.
+    Raises `ConfigError`.
+    """
+    if not loaded.ingest_port and not url:
+        raise ConfigError(
+            f"{PREFIX}INGEST_PORT is 0, which is any free port",
+            remedy="Give it one that the broker can be told.",
+        )
+    here = str(address(loaded.ingest_host, loaded.ingest_port)).rstrip("/")
+    return broker_environment(
+        version,
+        url or here,
+        bulk_size=loaded.broker_bulk_size,
+        username=loaded.ingest_username,
+        password=loaded.ingest_password,
+        exporter_id=name,
+        value_types=loaded.value_types,
+        physical_tenants=physical_tenants,
+    )
+
+
+def _restore_ignores(
+    environ: Mapping[str, str], home: Home, spool: Path
+) -> dict[str, str]:
+    """Return what lets a backup be restored beside a spool in the broker's data."""
+    if not spool.absolute().is_relative_to(home.data):
+        return {}
+    folder = spool.absolute().relative_to(home.data).parts[:1]
+    others = environ.get(RESTORE_IGNORES) or RESTORE_IGNORED
+    return {RESTORE_IGNORES: ",".join([others, *folder])}

@@ -1,0 +1,117 @@
+"""From the settings to a backend that can be posted to, for the service and `check`."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from time import monotonic as clock
+from time import time as wall_clock
+from typing import NamedTuple
+
+import aiohttp
+from yarl import URL
+
+from exporter.config.backend import BackendSettings
+from exporter.config.musts import is_loopback
+from exporter.config.settings import Settings
+from exporter.delivery import Backend, Credentials, OAuth, Transport, open_transport
+
+NAMELESS = "OAuth is used without a cluster id, which Camunda's own backend refuses"
+NAMELESS_REMEDY = "Set APP_INTEGRATIONS_CLUSTER_ID to the UUID of the cluster"
+
+
+@asynccontextmanager
+async def connecting(
+    settings: BackendSettings, cluster_id: str
+) -> AsyncIterator[Backend]:
+    """Yield the backend of *settings*; its connections end with the block."""
+    credentials = Credentials(
+        about={
+            "X-Cluster-Id": cluster_id or settings.broker_cluster_id,
+            "X-Org-Id": settings.organization_id,
+        },
+        more=settings.watched("headers"),
+        api_key=settings.watched("api_key"),
+        api_key_header=settings.api_key_header,
+        keys=settings.watched("signing_secrets"),
+        wall_clock=wall_clock,
+    )
+    async with (
+        open_transport(
+            settings.max_batches_in_flight + 1,  # one is for tokens
+            settings.tls(),
+            settings.proxies,
+        ) as transport,
+        AsyncExitStack() as closing,
+    ):
+        oauth = tokens(settings, transport) if settings.oauth_client_id else None
+        if oauth:
+            closing.push_async_callback(oauth.aclose)
+        yield Backend(
+            transport,
+            settings.url,
+            credentials,
+            timeout_seconds=settings.request_timeout_ms / 1000,
+            oauth=oauth,
+        )
+
+
+def tokens(settings: BackendSettings, transport: Transport) -> OAuth:
+    """Return the tokens for the backend of *settings*."""
+    names = ("client_id", "client_secret", "audience", "scope", "resource")
+    connect = settings.oauth_connect_timeout_ms / 1000
+    read = settings.oauth_read_timeout_ms / 1000
+    return OAuth(
+        transport,
+        settings.oauth_authorization_server_url,
+        {name: settings.watched(f"oauth_{name}") for name in names},
+        aiohttp.ClientTimeout(total=connect + read, connect=connect, sock_read=read),
+        clock,
+    )
+
+
+def ingest_password(settings: Settings) -> Callable[[], str] | None:
+    """Return what tells the `user:password` the broker needs now, None for nobody."""
+    if not settings.ingest_username:
+        return None
+    username = settings.watched("ingest_username")
+    password = settings.watched("ingest_password")
+    return lambda: f"{username.current()}:{password.current()}"
+
+
+def is_nameless(settings: Settings) -> bool:
+    """Whether OAuth is used without the id of the cluster."""
+    return not settings.cluster_id and any(
+        each.oauth_client_id and not each.broker_cluster_id
+        for each in settings.backends.values()
+    )
+
+
+class Exposed(NamedTuple):
+    """A credential that others on the network can read, and which URL is to blame."""
+
+    credential: str
+    setting: str
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return f"Use an https:// address in {self.setting}"
+
+
+def exposed(settings: BackendSettings) -> Iterator[Exposed]:
+    """Yield what leaves this machine over plain HTTP and shouldn't."""
+    if _is_open(settings.url):
+        for value, credential in (
+            (settings.api_key, "The API key"),
+            (settings.headers, f"What {settings.variable('headers')} holds"),
+            (settings.oauth_client_id, "The token"),
+        ):
+            if value:
+                yield Exposed(credential, settings.variable("url"))
+    if _is_open(settings.oauth_authorization_server_url):
+        setting = settings.variable("oauth_authorization_server_url")
+        yield Exposed("The client secret", setting)
+
+
+def _is_open(text: str) -> bool:
+    url = URL(text)
+    return url.scheme == "http" and not is_loopback(url.host or "")

@@ -1,0 +1,1 @@
+"""Who we are, as the backend sees it: keys, tokens, signatures."""

@@ -1,1 +1,0 @@
-"""What puts broker and exporter side by side; no stage imports it."""

@@ -1,1 +1,0 @@
-"""Watches the stages and explains them to the operator; no stage imports it."""
