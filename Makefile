@@ -17,6 +17,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # Many tests wait for processes and sockets: one worker more than there are cores keeps all cores busy.
 WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4)))
 # No test needs the system's authorities, which take 40 ms to read, for each connection's context anew.
+PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs
 PARALLEL := SSL_CERT_FILE=/dev/null $(BIN)/python -m pytest --quiet --numprocesses=$(WORKERS)
 
 ##@ Try it
@@ -38,14 +39,17 @@ check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service test
 	@$(PARALLEL) --cov --cov-report=term tests/unit tests/service
 
 lint: $(VENV)/.dev ## style and types only
-	@echo "==> ruff, mypy, shellcheck"
+	@echo "==> ruff, mypy, import-linter, mdformat, shellcheck"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "make format repairs this" >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports >/dev/null || { $(BIN)/lint-imports; exit 1; }
+	@$(BIN)/mdformat --check $(PAGES) || { echo "make format repairs this" >&2; exit 1; }
 	@$(BIN)/shellcheck .ci/run scripts/find-python docker/*.sh docker/standin/start
 
-format: $(VENV)/.dev ## put the code into its form
+format: $(VENV)/.dev ## put code and docs into their form
 	@$(BIN)/ruff format .
+	@$(BIN)/mdformat $(PAGES)
 	@$(BIN)/ruff check --fix .
 
 unit service: $(VENV)/.dev ## one kind of test alone

@@ -19,10 +19,10 @@ from itertools import chain
 
 from exporter import __version__, logs, service
 from exporter import connect as connecting
+from exporter.admin import standby
 from exporter.base import outlet
 from exporter.base.errors import ExporterError
-from exporter.bundle import standby
-from exporter.bundle.wiring import why_off
+from exporter.broker.wanted import why_off
 from exporter.commands import arguments, backends, stub_backend
 from exporter.commands import check as checks
 from exporter.commands.broker_environment import add_to as add_broker_version_to

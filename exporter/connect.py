@@ -10,9 +10,9 @@ import aiohttp
 from yarl import URL
 
 from exporter.config.backend import BackendSettings
-from exporter.config.musts import is_loopback
 from exporter.config.settings import Settings
 from exporter.delivery import Backend, Credentials, OAuth, Transport, open_transport
+from exporter.net.hosts import is_loopback
 
 NAMELESS = "OAuth is used without a cluster id, which Camunda's own backend refuses"
 NAMELESS_REMEDY = "Set APP_INTEGRATIONS_CLUSTER_ID to the UUID of the cluster"

@@ -12,16 +12,18 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 
 from exporter import __version__
 from exporter.admin import backends, dead_letters, guard
-from exporter.admin.admin import Admin
+from exporter.admin.admin import ADMIN, Admin
 from exporter.base.errors import ExporterError
 from exporter.base.stopping import asked_to_stop
+from exporter.broker.environment import withholds
+from exporter.broker.takeover import exporter_id
 from exporter.config.backend import BackendSettings
-from exporter.config.musts import is_loopback
 from exporter.config.settings import Settings
 from exporter.connect import connecting, ingest_password
 from exporter.delivery import Delivery, Plan, limits_of, outcomes_of
 from exporter.events import Mapper
 from exporter.ingest import OPTIONS, Ingest
+from exporter.net.hosts import is_loopback
 from exporter.net.listening import listening
 from exporter.spool import Batch, Spool, open_spool
 from exporter.watch.delivery_observer import DeliveryObserver
@@ -32,7 +34,6 @@ from exporter.watch.withheld import Withheld
 
 log = logging.getLogger(__name__)
 
-ADMIN = ("APP_INTEGRATIONS_ADMIN_HOST", "APP_INTEGRATIONS_ADMIN_PORT")
 INGEST = ("APP_INTEGRATIONS_INGEST_HOST", "APP_INTEGRATIONS_INGEST_PORT")
 
 
@@ -42,7 +43,7 @@ async def serve(settings: Settings) -> None:
     metrics = Metrics(settings.backends)
     observer = Observer(metrics)
     observers = {
-        name: DeliveryObserver(metrics.of[name], name, each.prefix)
+        name: DeliveryObserver(metrics.of[name], name, each.in_its_words)
         for name, each in settings.backends.items()
     }
     async with AsyncExitStack() as connected:
@@ -129,7 +130,12 @@ def _plan(settings: BackendSettings, cluster_id: str) -> Plan:
 def _mapper(settings: Settings, withheld: Withheld, observer: Observer) -> Mapper:
     """Return what makes events of records, for all backends of *settings*."""
     selections = {name: each.selection for name, each in settings.backends.items()}
-    withheld.watch(selections.values(), observer.withheld)
+    withheld.watch(
+        selections.values(),
+        observer.withheld,
+        exporter_id=exporter_id(),
+        may_withhold=withholds,
+    )
     return Mapper(selections, settings.dropped, withheld)
 
 

@@ -20,6 +20,8 @@ from exporter.watch.metrics import Metrics
 from exporter.watch.status import status_of
 from exporter.watch.view import View
 
+ADMIN = ("APP_INTEGRATIONS_ADMIN_HOST", "APP_INTEGRATIONS_ADMIN_PORT")
+"""The settings of its address."""
 WRITER_SECONDS = 5.0
 
 

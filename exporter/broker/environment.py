@@ -18,7 +18,10 @@ from urllib.parse import urlsplit
 from exporter.base.errors import ConfigError
 from exporter.base.texts import without_user
 from exporter.broker import tenants
+from exporter.config.declaration import PREFIX
 from exporter.config.musts import HOST
+from exporter.config.settings import Settings
+from exporter.net.listening import address
 
 EXPORTER_ID = "APPINTSPOOL"
 CLASS_NAME = "io.camunda.zeebe.exporter.ElasticsearchExporter"
@@ -108,6 +111,46 @@ def broker_environment(  # noqa: PLR0913 -- each is one argument of the broker's
         )
     ids = tenants.checked(physical_tenants)
     return tenants.assign(variables | tenants.prefixes(ids, name), ids, name)
+
+
+def exporting(
+    version: str,
+    loaded: Settings,
+    *,
+    name: str,
+    url: str = "",
+    physical_tenants: Collection[str] = (),
+) -> dict[str, str]:
+    """
+    Return what makes a broker of *version* export to the exporter of *loaded*.
+
+    The broker calls it *name*, and reaches it at *url*, or else on its own machine.
+    Raises `ConfigError`.
+    """
+    if not loaded.ingest_port and not url:
+        raise ConfigError(
+            f"{PREFIX}INGEST_PORT is 0, which is any free port",
+            remedy="Give it one that the broker can be told.",
+        )
+    here = str(address(loaded.ingest_host, loaded.ingest_port)).rstrip("/")
+    return broker_environment(
+        version,
+        url or here,
+        bulk_size=loaded.broker_bulk_size,
+        username=loaded.ingest_username,
+        password=loaded.ingest_password,
+        exporter_id=name,
+        value_types=loaded.value_types,
+        physical_tenants=physical_tenants,
+    )
+
+
+def withholds(version: str) -> bool:
+    """Return whether brokers of *version* have Optimize mode; unknown ones may."""
+    try:
+        return parse_version(version) >= OPTIMIZING
+    except ConfigError:
+        return True
 
 
 def parse_version(text: str) -> Version:

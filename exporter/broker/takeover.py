@@ -5,11 +5,13 @@ Pure on purpose: variables in, variables out. Whoever comes from the official ex
 changes the image and nothing else. What it was told in YAML files isn't seen here.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from exporter.base.errors import ConfigError
+from exporter.broker.environment import EXPORTER_ID
 from exporter.config.connector import not_ours
 from exporter.config.declaration import PREFIX
 from exporter.config.variables import IGNORED
@@ -67,6 +69,12 @@ def official_ids(environ: Mapping[str, str]) -> set[str]:
         and found["rest"].upper().replace("_", "") == "CLASSNAME"
         and value.strip() == OFFICIAL
     }
+
+
+def exporter_id() -> str:
+    """Return our id as the broker lists it: the official one where that is kept."""
+    ids = official_ids(os.environ)
+    return (ids.pop() if len(ids) == 1 else EXPORTER_ID).lower()
 
 
 def shared_ids(environ: Mapping[str, str]) -> set[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from exporter import cli, logs
 from exporter.base import outlet
 from exporter.base.errors import ConfigError
-from exporter.broker import takeover
+from exporter.broker import takeover, wanted
 from exporter.bundle import home, wiring
 from exporter.bundle.supervisor import Program, Supervisor, unstartable
 from exporter.config import variables
@@ -54,13 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     environ = dict(os.environ)
     command = command or _usual(environ)
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")
-    if not wiring.is_wanted(environ):
+    if not wanted.is_wanted(environ):
         for unknown in variables.unknown():  # perhaps the URL, misspelt
             log.warning("the exporter is off", extra={"detail": unknown})
         return _become(command, _without_us(environ))
     wired = _wired(environ)
     if isinstance(wired, int):
-        if wiring.is_required(environ):
+        if wanted.is_required(environ):
             return wired
         print(f"{NAME}: {WITHOUT}", file=sys.stderr, flush=True)
         return _become(command, wiring.alone(environ))

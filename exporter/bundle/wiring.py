@@ -7,7 +7,7 @@ more, and none of our settings.
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +16,13 @@ from exporter.broker import takeover, tenants
 from exporter.broker.environment import (
     EXPORTER_ID,
     WITH_TENANTS,
-    broker_environment,
+    exporting,
     parse_version,
 )
 from exporter.bundle.home import SPOOL, Home, find, version_of
 from exporter.config import settings
 from exporter.config.declaration import PREFIX
 from exporter.config.settings import Settings, SettingsError
-from exporter.config.variables import names_a_backend
-from exporter.net.listening import address
 
 # `restore` refuses to fill a directory that isn't empty, but for what this names.
 RESTORE_IGNORES = "ZEEBE_RESTORE_IGNOREFILESINTARGET"
@@ -41,38 +39,6 @@ class Wiring:
     notices: list[str]
     tenants: list[str]
     """The physical tenants that export; none where the broker isn't told of any."""
-
-
-def is_wanted(environ: Mapping[str, str]) -> bool:
-    """Return whether the exporter is to run beside the broker."""
-    return not why_off(environ)
-
-
-def why_off(environ: Mapping[str, str] = os.environ) -> str:
-    """Return why the exporter isn't wanted; nothing when it is."""
-    switch = environ.get(f"{PREFIX}ENABLED", "").strip()
-    if switch == "false":
-        return f"{PREFIX}ENABLED is false"
-    asked_for = switch not in ("", "auto") or is_required(environ)
-    if asked_for or is_configured(environ):
-        return ""
-    return f"no backend is configured: {PREFIX}URL is not set"
-
-
-def is_required(environ: Mapping[str, str]) -> bool:
-    """Return whether no broker may start without the exporter; `True` means it, too."""
-    return environ.get(f"{PREFIX}REQUIRED", "").strip() not in ("", "false")
-
-
-def is_configured(environ: Mapping[str, str]) -> bool:
-    """Return whether the environment names a backend."""
-    return names_a_backend(environ) or bool(takeover.official_ids(environ))
-
-
-def exporter_id() -> str:
-    """Return our id as the broker lists it: the official one where that is kept."""
-    ids = takeover.official_ids(os.environ)
-    return (ids.pop() if len(ids) == 1 else EXPORTER_ID).lower()
 
 
 def alone(environ: Mapping[str, str]) -> dict[str, str]:
@@ -148,38 +114,6 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     broker = tenants.assign(kept | added, ids, name, usual)
     ignored = _restore_ignores(environ, home, loaded.spool_dir)
     return Wiring(broker | ignored, exporter, loaded, notices, ids)
-
-
-def exporting(
-    version: str,
-    loaded: Settings,
-    *,
-    name: str,
-    url: str = "",
-    physical_tenants: Collection[str] = (),
-) -> dict[str, str]:
-    """
-    Return what makes a broker of *version* export to the exporter of *loaded*.
-
-    The broker calls it *name*, and reaches it at *url*, or else on its own machine.
-    Raises `ConfigError`.
-    """
-    if not loaded.ingest_port and not url:
-        raise ConfigError(
-            f"{PREFIX}INGEST_PORT is 0, which is any free port",
-            remedy="Give it one that the broker can be told.",
-        )
-    here = str(address(loaded.ingest_host, loaded.ingest_port)).rstrip("/")
-    return broker_environment(
-        version,
-        url or here,
-        bulk_size=loaded.broker_bulk_size,
-        username=loaded.ingest_username,
-        password=loaded.ingest_password,
-        exporter_id=name,
-        value_types=loaded.value_types,
-        physical_tenants=physical_tenants,
-    )
 
 
 def _restore_ignores(

@@ -8,11 +8,11 @@ import argparse
 import json
 import sys
 
-from exporter.broker.environment import PASSWORD
-from exporter.bundle.wiring import exporter_id, exporting
+from exporter.broker.environment import PASSWORD, exporting
+from exporter.broker.takeover import exporter_id
 from exporter.config import settings
 from exporter.config.declaration import PREFIX
-from exporter.config.musts import is_loopback
+from exporter.net.hosts import is_loopback
 
 
 def broker_environment(args: argparse.Namespace) -> int:

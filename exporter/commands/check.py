@@ -13,6 +13,7 @@ from typing import Any
 
 from exporter.base.errors import ExporterError
 from exporter.commands.findings import Finding, Level, ok, problem, warning
+from exporter.commands.leftovers import leftover
 from exporter.commands.reach import reached
 from exporter.config import settings as environment
 from exporter.config import variables
@@ -24,7 +25,6 @@ from exporter.delivery import Answer, Outcome, empty, outcome_of, remedy
 from exporter.events import ONLY_BACKEND
 from exporter.spool.errors import SpoolUnusableError
 from exporter.spool.lock import is_locked
-from exporter.watch.leftovers import leftover
 
 __all__ = ["Finding", "Level", "findings", "judge"]
 

@@ -23,7 +23,7 @@ from yarl import URL
 from exporter.admin import backends, dead_letters, guard
 from exporter.base import codec
 from exporter.base.errors import ExporterError
-from exporter.bundle.wiring import why_off
+from exporter.broker.wanted import why_off
 from exporter.commands.printing import printable
 from exporter.config import settings
 from exporter.config.declaration import PREFIX

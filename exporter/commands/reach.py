@@ -11,7 +11,7 @@ from yarl import URL
 
 from exporter.commands.findings import Finding, Level, ok, problem
 from exporter.config.backend import BackendSettings
-from exporter.delivery import look_up
+from exporter.net.names import look_up
 from exporter.net.proxies import proxy_for
 from exporter.net.tls import reason_of
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from exporter.broker.actuator import USUAL, ActuatorError, open_actuator
 from exporter.broker.changing import Changed, Step, change, enabling, releasing
-from exporter.bundle.wiring import exporter_id
+from exporter.broker.takeover import exporter_id
 from exporter.config.declaration import PREFIX
 from exporter.config.musts import POSTABLE
 

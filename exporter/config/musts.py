@@ -6,7 +6,6 @@ Knows no setting by name; `exporter.config.settings` has them.
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -15,6 +14,7 @@ from environs import ValidationError
 from yarl import URL
 
 from exporter.base.texts import TOKEN, headers_of, keys_of
+from exporter.net.hosts import is_half_address
 
 # Headers that are the protocol's or ours to write.
 RESERVED_HEADERS = frozenset(
@@ -97,21 +97,6 @@ def one_of(*choices: str) -> Must:
         lambda value: value in choices,
         "|".join(choices),
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches *host*; a name we can't judge is not."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_half_address(host: str) -> bool:
-    """Whether *host* ends in a number like an address, and isn't a whole one: 127.1."""
-    with suppress(ValueError):
-        return ip_address(host) is None
-    return bool(re.search(r"(^|\.)(\d+|0x[\da-f]*)\.?$", host, re.IGNORECASE))
 
 
 def _why_no_address(value: str) -> str:

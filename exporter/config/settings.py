@@ -32,6 +32,7 @@ from exporter.config.names import (
 )
 from exporter.config.reading import files_of, read_all
 from exporter.events import ONLY_BACKEND, dropped_in
+from exporter.net.hosts import is_loopback
 
 MIB = 1024 * 1024
 
@@ -229,7 +230,7 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[MistakeError]:
     if bool(username) != bool(password):
         wrong = f"and {PREFIX}INGEST_PASSWORD belong together"
         yield MistakeError(f"{PREFIX}INGEST_USERNAME", wrong, "both set, or neither")
-    elif not username and not musts.is_loopback(host):
+    elif not username and not is_loopback(host):
         yield MistakeError(
             f"{PREFIX}INGEST_HOST",
             f"is {host!r}, which others reach, while {PREFIX}INGEST_USERNAME and "

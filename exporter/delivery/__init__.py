@@ -31,7 +31,6 @@ from exporter.delivery.outcome import Answer, Outcome, outcome_of, outcomes_of, 
 from exporter.delivery.plan import Attempt, Plan
 from exporter.delivery.request import empty, limits_of
 from exporter.delivery.transport import Transport, open_transport
-from exporter.net.names import look_up
 
 __all__ = [
     "Answer",
@@ -47,7 +46,6 @@ __all__ = [
     "Transport",
     "empty",
     "limits_of",
-    "look_up",
     "open_transport",
     "outcome_of",
     "outcomes_of",

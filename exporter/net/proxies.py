@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from yarl import URL
 
-from exporter.config.musts import is_half_address, is_loopback
+from exporter.net.hosts import is_half_address, is_loopback
 
 ENTRY = re.compile(r"(\[.*\](?:/\d+)?|[^:]*)(?::(\d+))?")
 NAME = re.compile(r"\.?[\w*-]+(\.[\w*-]+)*\.?")

@@ -1,4 +1,28 @@
-"""What is accepted and not yet settled; the only code that knows SQL."""
+"""
+Accepted events until they are delivered, and dead letters; only this room knows SQL.
+
+The directory `APP_INTEGRATIONS_SPOOL_DIR` holds:
+
+    lock            locked by the process that uses the spool
+    admin.token     the token for the admin port (admin/guard.py)
+    spool.sqlite    and spool.sqlite-wal, which belongs to it:
+      event           a row for each waiting event and each of its backends;
+                      every backend has a range of sequences (waiting.py)
+      dead_letter     events that are not sent again, with the reason
+      identity        the events of the last hours, to recognise repeats
+      known           open tasks and elements that a backend knows (known.py)
+      held            the number and size of events and dead letters
+    spool.sqlite.damaged-<time>    a damaged file, as it was found (salvage.py)
+    damaged         damage was found while the service ran (salvage.py)
+
+An event moves like this, each arrow in one transaction:
+
+    broker -- append --> event -- settle --> (deleted)
+                          |  ^
+                     bury |  | retry
+                          v  |
+                      dead_letter -- drop --> (deleted)
+"""
 
 from exporter.spool.dead_letters import (
     Choice,

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable
 
-from exporter.config.declaration import PREFIX
 from exporter.delivery import Answer, Attempt, Cause, Outcome, remedy
 from exporter.events import ONLY_BACKEND
 from exporter.spool import Batch, Verdict
@@ -38,7 +37,7 @@ class DeliveryObserver:
         self,
         metrics: DeliveryMetrics,
         name: str = ONLY_BACKEND,
-        prefix: str = PREFIX,
+        in_its_words: Callable[[str], str] = str,
         *,
         now: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -46,12 +45,12 @@ class DeliveryObserver:
         """
         Count in *metrics*, and log with the *name* of the backend if it has one.
 
-        Its variables begin with *prefix*. *now* is a monotonic clock, *wall* the
-        engine's.
+        *in_its_words* puts the names of its own variables into a remedy. *now* is a
+        monotonic clock, *wall* the engine's.
         """
         self._metrics = metrics
         self._named = {} if name == ONLY_BACKEND else {"backend": name}
-        self._prefix = prefix
+        self._in_its_words = in_its_words
         self._wall = wall
         self._news = News(now)
         self._complained = False
@@ -136,4 +135,4 @@ class DeliveryObserver:
 
     def _remedy(self, answer: Answer) -> str:
         """Return what to do, with the names that this backend's settings have."""
-        return remedy(answer).replace(PREFIX, self._prefix)
+        return self._in_its_words(remedy(answer))

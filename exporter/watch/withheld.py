@@ -12,9 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from exporter.base.errors import ConfigError
-from exporter.broker.environment import OPTIMIZING, parse_version
-from exporter.bundle.wiring import exporter_id
 from exporter.events import DEFAULT_TENANT, Selection, UnmappableError
 from exporter.events.record import Record
 
@@ -52,6 +49,8 @@ class Withheld:
         """Watch nothing yet."""
         self._events: list[str] = []
         self._say: Callable[[Report | None], None] = lambda _: None
+        self._exporter_id = ""
+        self._may_withhold: Callable[[str], bool] = lambda _: True
         self._begun: dict[Name, dict[int, int]] = {}
         """When keys had their first intent, in milliseconds of the engine's time."""
         self._proven: dict[Name, set[int]] = defaultdict(set)
@@ -61,10 +60,21 @@ class Withheld:
         self._turn = -1
 
     def watch(
-        self, selections: Iterable[Selection], say: Callable[[Report | None], None]
+        self,
+        selections: Iterable[Selection],
+        say: Callable[[Report | None], None],
+        *,
+        exporter_id: str,
+        may_withhold: Callable[[str], bool],
     ) -> None:
-        """Watch the events of *selections*; call *say* when the `report` changes."""
+        """
+        Watch the events of *selections*; call *say* when the `report` changes.
+
+        The broker's exporter is *exporter_id*. *may_withhold* says whether brokers of a
+        version have Optimize mode.
+        """
         self._say = say
+        self._exporter_id, self._may_withhold = exporter_id, may_withhold
         rules = [rule for each in selections for rule in each.rules()]
         missing = {
             rule.name.replace(".", ":")
@@ -135,7 +145,7 @@ class Withheld:
             return False
         since = next(iter(begun.values()))
         is_proven = len(self._proven[name]) >= ENOUGH or now - since > LONG_MS
-        return is_proven and _may_withhold(version)
+        return is_proven and self._may_withhold(version)
 
     def _turn_round(self, name: Name) -> None:
         before = self.report()
@@ -147,7 +157,7 @@ class Withheld:
         """Return withheld events, reason and remedy; None if there are none."""
         if not self._showing:
             return None
-        name, tenants = exporter_id().upper(), sorted({x for x, _ in self._showing})
+        name, tenants = self._exporter_id.upper(), sorted({x for x, _ in self._showing})
         of = f" of {', '.join(tenants)}" if tenants != [DEFAULT_TENANT] else ""
         return {
             "events": self._events,
@@ -158,11 +168,3 @@ class Withheld:
             "OPTIMIZEMODEENABLED=false, or in YAML index.optimizeModeEnabled: false "
             "below args of the exporter with your id, and restart the brokers",
         }
-
-
-def _may_withhold(version: str) -> bool:
-    """Whether brokers of *version* have Optimize mode; unknown versions may."""
-    try:
-        return parse_version(version) >= OPTIMIZING
-    except ConfigError:
-        return True

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.broker.environment import NEWEST, broker_environment
 from exporter.broker.takeover import OFFICIAL
-from exporter.bundle import wiring
+from exporter.broker.wanted import is_wanted
 from exporter.config import settings
 from exporter.config.settings import DECLARED
 from exporter.events import CATALOG, Selection
@@ -493,9 +493,9 @@ def test_an_official_exporter_is_switched_off():
     name = "ZEEBE_BROKER_EXPORTERS_APPINT_CLASSNAME"
     official = {name: OFFICIAL}
 
-    assert wiring.is_wanted(official)
-    assert not wiring.is_wanted(official | Rendered({}).read(ENV))
-    assert wiring.is_wanted(official | Rendered(enabled()).read(ENV))
+    assert is_wanted(official)
+    assert not is_wanted(official | Rendered({}).read(ENV))
+    assert is_wanted(official | Rendered(enabled()).read(ENV))
 
 
 def test_backend_is_said_once():

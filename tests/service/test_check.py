@@ -16,8 +16,8 @@ from devkit.processes import free_port
 from devkit.proxy import Proxy
 from exporter import cli
 from exporter.commands import check as checks
+from exporter.commands import leftovers
 from exporter.spool import open_spool
-from exporter.watch import leftovers
 from tests.service.certificates import authority_in, proof
 from tests.service.tokens import TokenStub
 

@@ -10,9 +10,9 @@ from devkit.backend import Backend
 from devkit.waiting import eventually
 from exporter import cli
 from exporter.commands import check as checks
+from exporter.commands import leftovers
 from exporter.config.backend import BackendSettings
 from exporter.config.names import prefix_of
-from exporter.watch import leftovers
 from tests.records import KEY, NOON, a_record, action, bulk, instance, line, tasks
 from tests.service.running import eventually_metrics, running
 

@@ -34,12 +34,17 @@ def watching(metrics, clock, caplog):
     """Return what makes an observer two seconds after noon, whose lines are kept."""
     caplog.set_level(logging.DEBUG)
 
-    def make(name="default", *prefix):
+    def make(name="default", *words):
         wall = Clock(NOON / 1000 + 2)
         of = metrics.of[name]
-        return DeliveryObserver(of, name, *prefix, now=clock, wall=wall)
+        return DeliveryObserver(of, name, *words, now=clock, wall=wall)
 
     return make
+
+
+def in_words_of_teams(text):
+    """Return *text* with the names that the settings of the backend teams have."""
+    return text.replace("APP_INTEGRATIONS_", "APP_INTEGRATIONS_BACKEND_TEAMS_")
 
 
 @pytest.fixture
@@ -264,7 +269,7 @@ def everything(observer):
 
 def test_lines_name_the_backend(watching, caplog):
     """Where there are several, every line says which one it is about."""
-    everything(watching("teams", "APP_INTEGRATIONS_BACKEND_TEAMS_"))
+    everything(watching("teams", in_words_of_teams))
 
     assert [record.backend for record in caplog.records] == 7 * ["teams"]
 
@@ -279,7 +284,7 @@ def test_the_only_backend_has_no_name(observer, caplog):
 
 def test_remedies_name_its_variables(watching, metrics, caplog):
     """What to do is said with the names that this backend's settings have."""
-    observer = watching("teams", "APP_INTEGRATIONS_BACKEND_TEAMS_")
+    observer = watching("teams", in_words_of_teams)
 
     observer.attempted(an_attempt(Answer(401, detail="401 Unauthorized")))
     observer.switched(Cause.BLOCKED)

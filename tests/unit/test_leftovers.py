@@ -7,7 +7,7 @@ import pytest
 
 from devkit.backend import HANG
 from exporter import cli
-from exporter.watch import leftovers
+from exporter.commands import leftovers
 from tests.unit.actuators import ActuatorStub
 
 NAME = "appintspool"
@@ -173,7 +173,7 @@ async def test_context_path(broker, check):
 
 async def test_no_broker_at_all(broker, check, monkeypatch):
     """That nobody is at the usual place is no news, and takes no time."""
-    monkeypatch.setattr("exporter.watch.leftovers.LOOK_SECONDS", 600)
+    monkeypatch.setattr("exporter.commands.leftovers.LOOK_SECONDS", 600)
     await broker.down()
 
     assert await check() == []

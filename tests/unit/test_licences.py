@@ -19,7 +19,8 @@ LOCKS = sorted((Path(__file__).parents[2] / "requirements").glob("*.lock"))
 PERMISSIVE = {
     *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "MIT-0", "PSF-2.0", "TCL"),
     *("Apache", "Apache 2", "Apache 2.0", "Apache Software License"),
-    *("3-Clause BSD License", "BSD", "BSD License", "MIT License", "DFSG approved"),
+    *("3-Clause BSD License", "BSD 2-Clause License", "BSD", "BSD License"),
+    *("DFSG approved", "MIT License"),
     *("Python Software Foundation License", "Public domain", "Public Domain"),
 }
 

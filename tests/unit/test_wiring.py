@@ -6,10 +6,12 @@ from unittest import mock
 import pytest
 
 from devkit.arguments import exporters, tenants
+from exporter.broker import takeover
 from exporter.broker.takeover import OFFICIAL
+from exporter.broker.wanted import is_wanted, why_off
 from exporter.bundle import entrypoint, wiring
 from exporter.bundle.home import find
-from exporter.bundle.wiring import is_wanted, why_off, wire
+from exporter.bundle.wiring import wire
 from exporter.config.settings import SettingsError
 
 URL = {"APP_INTEGRATIONS_URL": "https://backend.example/events"}
@@ -339,10 +341,10 @@ def test_commands_understand_the_same(environ):
 @pytest.mark.usefixtures("environ")
 def test_id_in_the_broker():
     """`uninstall` and `check` ask about the id that was kept, or else about ours."""
-    ours = wiring.exporter_id()
+    ours = takeover.exporter_id()
     os.environ.update(OFFICIAL_ONE)
 
-    assert (ours, wiring.exporter_id()) == ("appintspool", "mine")
+    assert (ours, takeover.exporter_id()) == ("appintspool", "mine")
 
 
 def test_a_defect_of_ours(environ, monkeypatch, capfd):

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from devkit.arguments import exporters
-from exporter.broker.environment import broker_environment
+from exporter.broker.environment import broker_environment, withholds
+from exporter.broker.takeover import exporter_id
 from exporter.events import Mapper, Selection
 from exporter.watch.withheld import ENOUGH, LONG_MS, LOOKED, SKIPPED, Withheld
 from tests import recorded
@@ -24,7 +25,12 @@ class Watched:
         self.said = []
         self._withheld = Withheld()
         wanted = {text: Selection(text) for text in selections}
-        self._withheld.watch(wanted.values(), self.said.append)
+        self._withheld.watch(
+            wanted.values(),
+            self.said.append,
+            exporter_id=exporter_id(),
+            may_withhold=withholds,
+        )
         self._mapper = Mapper(wanted, watch=self._withheld)
 
     def sees(self, *intents, count=ENOUGH, tenant="default", **changes):

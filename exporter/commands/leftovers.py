@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from exporter.broker.actuator import USUAL, ActuatorError, SilentError, open_actuator
 from exporter.broker.changing import named
-from exporter.bundle.wiring import exporter_id
+from exporter.broker.takeover import exporter_id
 from exporter.commands.findings import Finding, Level, ok, problem, warning
 from exporter.config.declaration import PREFIX
 

@@ -10,11 +10,11 @@ import logging
 from aiohttp import web
 
 from exporter import logs
+from exporter.admin.admin import ADMIN
 from exporter.admin.guard import reply
 from exporter.base.stopping import asked_to_stop
 from exporter.config import settings, variables
 from exporter.net.listening import listening
-from exporter.service import ADMIN
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,34 @@
+"""Whether this environment asks for an exporter beside the broker."""
+
+import os
+from collections.abc import Mapping
+
+from exporter.broker import takeover
+from exporter.config.declaration import PREFIX
+from exporter.config.variables import names_a_backend
+
+
+def is_wanted(environ: Mapping[str, str]) -> bool:
+    """Return whether the exporter is to run beside the broker."""
+    return not why_off(environ)
+
+
+def why_off(environ: Mapping[str, str] = os.environ) -> str:
+    """Return why the exporter isn't wanted; nothing when it is."""
+    switch = environ.get(f"{PREFIX}ENABLED", "").strip()
+    if switch == "false":
+        return f"{PREFIX}ENABLED is false"
+    asked_for = switch not in ("", "auto") or is_required(environ)
+    if asked_for or is_configured(environ):
+        return ""
+    return f"no backend is configured: {PREFIX}URL is not set"
+
+
+def is_required(environ: Mapping[str, str]) -> bool:
+    """Return whether no broker may start without the exporter; `True` means it, too."""
+    return environ.get(f"{PREFIX}REQUIRED", "").strip() not in ("", "false")
+
+
+def is_configured(environ: Mapping[str, str]) -> bool:
+    """Return whether the environment names a backend."""
+    return names_a_backend(environ) or bool(takeover.official_ids(environ))
