@@ -153,4 +153,4 @@ def test_the_selections_of_the_page():
     assert len(shown) > 5
     for text in shown:
         assert Selection(text).value_types
-    assert f"\n    {DEFAULT}\n" in page
+    assert f"\n{DEFAULT}\n" in page
