@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from exporter import cli, logs
-from exporter.base import outlet
+from exporter.base import process
 from exporter.base.errors import ConfigError
 from exporter.broker import takeover, wanted
 from exporter.bundle import home, wiring
@@ -45,12 +45,12 @@ log = logging.getLogger(NAME)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start what is to be started; return its exit status, or become it."""
-    cli.open_streams()
+    process.open_streams()
     command = list(sys.argv[1:] if argv is None else argv)
     if command in (["-h"], ["--help"]):
         print(USAGE)
         return 0
-    outlet.unblock()
+    process.unblock_stderr()
     environ = dict(os.environ)
     command = command or _usual(environ)
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")

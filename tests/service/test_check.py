@@ -34,7 +34,7 @@ def configure(monkeypatch, tmp_path):
 
     set_variables(SPOOL_DIR=tmp_path / "new" / "spool")
     # A broker that happens to run on this machine is nobody's business here.
-    monkeypatch.setattr(leftovers, "USUAL", "http://broker.invalid")
+    monkeypatch.setattr(leftovers, "DEFAULT_URL", "http://broker.invalid")
     return set_variables
 
 
@@ -198,8 +198,8 @@ async def test_a_trusted_certificate(certified):
 @pytest.mark.parametrize(
     "identity,until,remedy",
     [
-        ("other.example", None, "It belongs to another name"),
-        ("127.0.0.1", None, "It belongs to another name"),
+        ("other.example", None, "It is for another name"),
+        ("127.0.0.1", None, "It is for another name"),
         ("localhost", PAST, "It has expired"),
     ],
 )
@@ -243,7 +243,7 @@ async def test_the_token_endpoint():
 
     assert {finding.level for finding in findings} == {checks.Level.OK}
     *_, token, answer = [finding.text for finding in findings]
-    assert token == "The token endpoint gives a token"
+    assert token == "The token endpoint issues a token"
     assert answer.startswith("The backend answers 204")
 
 

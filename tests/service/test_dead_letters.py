@@ -225,8 +225,8 @@ async def test_what_never_was_an_event(start, run, backend):
     exported = await run(exporter, "export", "-")
 
     assert "zeebe-record_user-task_8.6.0_2026-11-23/1-0" in listed.out
-    assert "(no JSON: text):\n{garbage\n" in shown[0]
-    assert "(no JSON: base64):\n//4=\n" in shown[1]
+    assert "(not JSON: text):\n{garbage\n" in shown[0]
+    assert "(not JSON: base64):\n//4=\n" in shown[1]
     assert "never was an event:\n[\n  1\n]\n" in shown[2]
     assert (every.status, every.out) == (0, "0\n")
     assert "3 dead letters can't be: 1, 2, 3 never became an event" in every.err
@@ -247,7 +247,7 @@ async def test_an_answer_that_is_no_json(start, backend, run):
 
     shown = await run(exporter, "show", "1")
 
-    assert "kept:\nno\\x1b\n such user\n" in shown.out
+    assert "answer:\nno\\x1b\n such user\n" in shown.out
 
 
 async def test_export(start, backend, run, tmp_path):
@@ -266,7 +266,7 @@ async def test_export(start, backend, run, tmp_path):
     assert sorted(letter["position"] for letter in letters) == [2, 5]
     assert {letter["body"]["assignee"] for letter in letters} == {"demo"}
     assert (again.status, again.out) == (1, "")
-    assert "nothing is overwritten" in again.err
+    assert "never overwritten" in again.err
     assert (some.status, some.out) == (0, "")
     assert len((await run(exporter, "list", "--json")).json) == 2
 
@@ -456,7 +456,7 @@ async def test_the_token_of_another_service(start, settings, run):
     listed = await run(exporter, "list")
 
     assert (listed.status, listed.out) == (1, "")
-    assert "doesn't take the token from" in listed.err
+    assert "rejects the token from" in listed.err
 
 
 async def test_what_was_done_is_in_the_log(start, backend, run):

@@ -135,8 +135,8 @@ async def test_in_trouble(begin, post):
 @pytest.mark.parametrize(
     "body, reason",
     [
-        ("{", "the body is no JSON"),
-        ("\xff".encode("latin-1"), "the body is no JSON"),
+        ("{", "the body isn't JSON"),
+        ("\xff".encode("latin-1"), "the body isn't JSON"),
         ("7", 'the body is neither {"events": [...]} nor a list'),
         ({"events": {}}, 'the body is neither {"events": [...]} nor a list'),
         ({"events": []}, "0 events, but 2 ids in X-Event-Ids"),

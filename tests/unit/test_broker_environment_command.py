@@ -66,10 +66,9 @@ def test_the_password_is_not_shown(run):
     assert "APPINTSPOOL_ARGS_URL=http://exporter:9280\n" in out
     assert "AUTHENTICATION_USERNAME=broker\n" in out
     assert "hunter2" not in out + err
-    assert err == (
-        "Not shown: ZEEBE_BROKER_EXPORTERS_APPINTSPOOL_ARGS_AUTHENTICATION_PASSWORD "
-        "must be APP_INTEGRATIONS_INGEST_PASSWORD, too\n"
-    )
+    assert err.startswith("Not shown: ")
+    assert "ZEEBE_BROKER_EXPORTERS_APPINTSPOOL_ARGS_AUTHENTICATION_PASSWORD" in err
+    assert "APP_INTEGRATIONS_INGEST_PASSWORD" in err
 
 
 def test_another_name(run):

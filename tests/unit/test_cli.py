@@ -1,5 +1,6 @@
 """The command line says what it does, and its exit status says how it went."""
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -10,6 +11,9 @@ import pytest
 
 from exporter import __version__, cli
 from exporter.base.errors import ConfigError
+from exporter.commands import run
+from exporter.config import settings
+from tests.unit.spools import a_spool
 
 
 @pytest.fixture
@@ -137,23 +141,34 @@ def test_run_without_uvloop(monkeypatch):
     """Where uvloop doesn't exist, the loop of the standard library serves."""
     monkeypatch.setitem(sys.modules, "uvloop", None)
 
-    assert cli.loop_factory() is None
+    assert run.loop_factory() is None
 
 
 def test_what_nobody_expected_is_whole(monkeypatch):
     """A mistake of ours keeps its traceback, also among errors that are expected."""
     mixed = ExceptionGroup("both", [ConfigError("a", remedy="b"), KeyError("ours")])
-    monkeypatch.setattr(cli.settings, "load", Mock(side_effect=mixed))
+    monkeypatch.setattr(settings, "load", Mock(side_effect=mixed))
 
     with pytest.raises(ExceptionGroup):
         cli.main(["config"])
 
 
 @pytest.mark.usefixtures("url")
-def test_a_reader_that_has_had_enough():
-    """`config | head -1` ends like other commands: without a word, and by SIGPIPE."""
+@pytest.mark.parametrize(
+    "argv", [["config"], ["status"], ["backends"], ["dead-letters", "list", "--json"]]
+)
+def test_a_reader_that_has_had_enough(tmp_path, argv):
+    """`... | head -1` ends without a word, and with the status of SIGPIPE."""
+
+    async def create():
+        async with a_spool(tmp_path / "spool"):
+            pass
+
+    (tmp_path / "spool").mkdir()
+    asyncio.run(create())
+    # Without a buffer the first line fails, while the command holds the spool.
     with subprocess.Popen(
-        [sys.executable, "-m", "exporter", "config"],
+        [sys.executable, "-u", "-m", "exporter", *argv],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as command:

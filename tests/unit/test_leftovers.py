@@ -24,7 +24,7 @@ def _spool(monkeypatch, tmp_path):
 async def broker(monkeypatch):
     """Return an actuator where brokers usually have theirs."""
     async with ActuatorStub({"other": "ENABLED"}) as broker:
-        monkeypatch.setattr(leftovers, "USUAL", broker.url)
+        monkeypatch.setattr(leftovers, "DEFAULT_URL", broker.url)
         yield broker
 
 
@@ -64,9 +64,9 @@ async def test_nobody_takes_it(broker, check):
     ((level, text, remedy),) = await check("--broker", broker.url)
 
     assert level == "problem"
-    assert "nothing is configured here to take it" in text
+    assert "no backend is configured" in text
     assert f"`app-integrations-exporter uninstall --broker {broker.url}`" in remedy
-    assert "else set APP_INTEGRATIONS_URL" in remedy
+    assert "set APP_INTEGRATIONS_URL" in remedy
 
 
 async def test_disabled_and_wanted(broker, check, monkeypatch):
@@ -191,4 +191,4 @@ async def test_silence(broker, check, monkeypatch):
     assert await check() == []
     ((level, text, _),) = await check("--broker", broker.url)
     assert level == "problem"
-    assert "doesn't answer in time" in text
+    assert "no answer in time" in text

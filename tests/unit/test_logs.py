@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import BadStatusLine
 
 from devkit.clock import Clock
 from exporter import logs
-from exporter.base import outlet
+from exporter.base import process
 
 log = logging.getLogger("exporter.test")
 
@@ -190,10 +190,10 @@ def pipe():
 
 def test_nobody_reads(pipe, monkeypatch):
     """Writers go on while nobody reads; then the reader learns how much is missing."""
-    monkeypatch.setattr(outlet, "MOST_TEXTS", 100)
-    monkeypatch.setattr(outlet, "FLUSH_SECONDS", 0.05)
+    monkeypatch.setattr(process, "MOST_TEXTS", 100)
+    monkeypatch.setattr(process, "FLUSH_SECONDS", 0.05)
     reader, writer = pipe
-    monkeypatch.setattr(sys, "stderr", outlet.Outlet(writer))
+    monkeypatch.setattr(sys, "stderr", process.Outlet(writer))
     logs.configure("INFO", "json")
 
     for number in range(1000):
@@ -215,7 +215,7 @@ def test_nobody_reads(pipe, monkeypatch):
 def test_all_is_written_at_the_end(pipe, monkeypatch):
     """Whoever flushes finds written what was written before."""
     reader, writer = pipe
-    monkeypatch.setattr(sys, "stderr", outlet.Outlet(writer))
+    monkeypatch.setattr(sys, "stderr", process.Outlet(writer))
 
     sys.stderr.write("a last word\n")
     sys.stderr.flush()
@@ -229,7 +229,7 @@ def test_a_reader_that_is_gone():
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as writer:
-        stream = outlet.Outlet(writer)
+        stream = process.Outlet(writer)
 
         stream.write("in vain")
         stream.flush()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from devkit.waiting import eventually
-from exporter.cli import loop_factory
+from exporter.commands.run import loop_factory
 from exporter.net.names import look_up, resolver
 
 

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
+from exporter.commands.dead_letters import name_of
 from exporter.commands.printing import (
     as_json,
     local_time,
-    name_of,
     paragraphs,
     pretty,
     printable,

