@@ -1,4 +1,4 @@
-"""The broker's distribution: where it lies, and of which version it is."""
+"""The broker's distribution in this image: its directory and its version."""
 
 import re
 from collections.abc import Mapping
@@ -7,25 +7,25 @@ from typing import NamedTuple
 
 from exporter.base.errors import ConfigError
 
-# Where the official images have it, by the variable that names it there.
+# Its directory in the official images, by the variable that names it.
 HOMES = {"CAMUNDA_HOME": "/usr/local/camunda", "ZB_HOME": "/usr/local/zeebe"}
 
-# How a broker is told to keep its data elsewhere; from 8.8 on, up to 8.7.
+# The variables for another data directory: from 8.8 on, and up to 8.7.
 DATA = ("CAMUNDA_DATA_PRIMARYSTORAGE_DIRECTORY", "ZEEBE_BROKER_DATA_DIRECTORY")
 
 SPOOL = "app-integrations"
-"""The spool's folder in the broker's data, on the volume that both live on."""
+"""The spool's directory in the broker's data directory, on the same volume."""
 
 
 class Home(NamedTuple):
-    """One unpacked distribution."""
+    """A distribution and its data directory."""
 
     path: Path
     data: Path
 
     @property
     def command(self) -> list[str]:
-        """What the official image starts when it isn't told anything."""
+        """The command that the official image starts by default."""
         startup = Path("/usr/local/bin/startup.sh")
         if startup.exists():
             return [str(startup)]
@@ -34,7 +34,7 @@ class Home(NamedTuple):
 
 
 def find(environ: Mapping[str, str]) -> Home | None:
-    """Return the distribution of this machine, if there is one."""
+    """Return the distribution on this machine, if there is one."""
     for variable, usual in HOMES.items():
         path = Path(environ.get(variable) or usual)
         if _is_directory(path / "lib"):
@@ -46,17 +46,17 @@ def find(environ: Mapping[str, str]) -> Home | None:
 def _is_directory(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # it can't be looked at
+    except OSError:  # no permission
         return False
 
 
 def version_of(home: Home | None) -> str:
-    """Return the version in the names of the libraries, which are all of one."""
+    """Return the version, which is in the name of every library of the broker."""
     if home is None:
         raise ConfigError(
             f"There is no Camunda distribution in {' or '.join(HOMES.values())}",
             remedy="Use an official camunda/camunda or camunda/zeebe image as the "
-            "base, or name its directory in CAMUNDA_HOME",
+            "base, or set CAMUNDA_HOME to its directory",
         )
     for library in sorted(home.path.glob("lib/zeebe-broker-*.jar")):
         if found := re.fullmatch(r"zeebe-broker-(\d.*)\.jar", library.name):

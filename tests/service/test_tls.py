@@ -16,8 +16,8 @@ from tests.service.certificates import authority_in, proof, write
 from tests.unit.test_settings import mistakes
 
 NO_KEY = (
-    "TLS_CERT_PATH names no certificate with a key we can use, must be PEM files, the "
-    "key without password"
+    "TLS_CERT_PATH names a file without a certificate and a usable key, must be PEM "
+    "files, the key without password"
 )
 
 

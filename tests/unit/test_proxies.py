@@ -95,7 +95,7 @@ def test_a_proxy_that_is_none(monkeypatch, text):
 
     (line,) = mistakes(URL=URL)
 
-    assert line.startswith("HTTPS_PROXY is no ")
+    assert line.startswith("HTTPS_PROXY is not ")
     assert "hunter2" not in line
 
 

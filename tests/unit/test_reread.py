@@ -113,7 +113,7 @@ def malformed(file):
     [
         (unlinked, "No such file or directory"),
         (emptied, "it must hold printable ASCII without blanks around it"),
-        (garbled, "no UTF-8 text"),
+        (garbled, "not UTF-8 text"),
         (malformed, "it must hold printable ASCII without blanks around it"),
     ],
 )

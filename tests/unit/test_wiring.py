@@ -274,9 +274,8 @@ def test_our_exporter_by_hand(environ):
     wired = wire(environ | URL | {name: "true"})
 
     assert name not in wired.broker
-    assert wired.notices == [
-        f"{name} has no effect: the exporter APPINTSPOOL is ours to configure"
-    ]
+    (notice,) = wired.notices
+    assert notice.startswith(f"{name} has no effect")
 
 
 def test_every_mistake_at_once(environ):
