@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from itertools import chain
 
-from exporter.config.backend import names_in
+from exporter.config.backend import names_in, settings_of
 from exporter.config.connector import OWN, notice
-from exporter.config.declaration import PREFIX, SERVICE_LINK
-from exporter.config.names import of_backend
+from exporter.config.declaration import PREFIX
+from exporter.config.reading import SERVICE_LINK
 from exporter.config.settings import DECLARED, SettingsError, only
 
 NAMED = re.compile(r"BACKEND_([A-Z0-9]+)_")
@@ -36,7 +36,7 @@ def shared() -> str:
 def unknown() -> list[str]:
     """Return a sentence for each variable with our prefix that isn't a setting."""
     backends = _backends()
-    declared = [*DECLARED, *chain.from_iterable(map(of_backend, backends or ()))]
+    declared = [*DECLARED, *chain.from_iterable(map(settings_of, backends or ()))]
     known = [each.variable.removeprefix(PREFIX) for each in declared]
     known += [f"{name}_FILE" for name in known]
     found = []
