@@ -115,14 +115,14 @@ class BackendSettings(Configured):
         "",
         rules.ORGANIZATION,
         "Sent as `X-Org-Id`. Camunda's platform sets it; `null` counts as not set.",
-        variable="CAMUNDA_CLOUD_ORGANIZATION_ID",
+        alias="CAMUNDA_CLOUD_ORGANIZATION_ID",
     )
     broker_cluster_id: str = setting(
         "",
         rules.ORGANIZATION,
         "Sent as `X-Cluster-Id` if `APP_INTEGRATIONS_CLUSTER_ID` isn't set. Brokers "
         "have this variable, and the image passes it on.",
-        variable="ZEEBE_BROKER_CLUSTER_CLUSTERID",
+        alias="ZEEBE_BROKER_CLUSTER_CLUSTERID",
     )
     signing_secrets: str = setting(
         "", rules.KEYS, "Keys that sign every request (Standard Webhooks).", secret=True

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple
 
 from exporter.base.reread import Reread, fixed, text_of
 from exporter.base.texts import without_user
@@ -13,55 +13,34 @@ from exporter.config.rules import HTTP_URL, Rule
 PREFIX = "APP_INTEGRATIONS_"
 
 
-def setting(  # noqa: PLR0913 -- a declaration has as many parts
-    default: object,
-    rule: Rule,
-    meaning: str,
-    *,
-    secret: bool = False,
-    own: bool = False,
-    variable: str = "",
-) -> Any:
-    """
-    Declare a setting; a *default* of `...` makes it required.
-
-    A secret, and any *own* setting, is never shared between backends. *variable* is the
-    whole name in the environment, if it doesn't follow from the setting's name.
-    """
-    return field(
-        default=MISSING if default is ... else default,
-        repr=not secret,
-        metadata={
-            "rule": rule,
-            "meaning": meaning,
-            "given": variable,
-            "own": own or secret,
-        },
-    )
-
-
 class Declared(NamedTuple):
-    """One setting, as its declaration describes it."""
+    """One setting, as it was declared."""
 
-    name: str
-    kind: type
     default: Any
-    secret: bool
     rule: Rule
     meaning: str
-    given: str
+    secret: bool
     own: bool
+    """Whether backends never share the setting."""
+    alias: str
+    """The variable, if it doesn't follow from the name."""
+    name: str = ""
     prefix: str = PREFIX
 
     @property
     def variable(self) -> str:
         """The name in the environment."""
-        return self.given or self.prefix + self.name.upper()
+        return self.alias or self.prefix + self.name.upper()
 
     @property
     def required(self) -> bool:
         """Whether the setting has no default."""
-        return self.default is MISSING
+        return self.default is ...
+
+    @property
+    def kind(self) -> type:
+        """The type of its values."""
+        return str if self.required else type(self.default)
 
     def shown(self, value: object) -> str | int:
         """Return *value* without secrets."""
@@ -72,13 +51,27 @@ class Declared(NamedTuple):
         return value if isinstance(value, int) else str(value)
 
 
+def setting(  # noqa: PLR0913 -- a declaration has as many parts
+    default: object,
+    rule: Rule,
+    meaning: str,
+    *,
+    secret: bool = False,
+    own: bool = False,
+    alias: str = "",
+) -> Any:
+    """Declare a field; a *default* of `...` makes it required. A secret is *own*."""
+    declared = Declared(default, rule, meaning, secret, own or secret, alias)
+    usual = MISSING if declared.required else default
+    return field(default=usual, repr=not secret, metadata={"declared": declared})
+
+
 def declared_in(settings: type) -> tuple[Declared, ...]:
     """Return every setting that the dataclass *settings* declares."""
-    kinds = get_type_hints(settings)
     return tuple(
-        Declared(x.name, kinds[x.name], x.default, not x.repr, **x.metadata)
-        for x in fields(settings)
-        if x.metadata
+        each.metadata["declared"]._replace(name=each.name)
+        for each in fields(settings)
+        if each.metadata
     )
 
 
@@ -93,15 +86,13 @@ class Configured:
 
     def variable(self, name: str) -> str:
         """Return the variable of the setting *name*."""
-        given = type(self).__dataclass_fields__[name].metadata["given"]
-        return given or self.prefix + name.upper()
+        return self._declared(name).variable
 
     def watched(self, name: str) -> Reread[str]:
         """Return the text of the setting *name*, read again when its file changes."""
-        path = self.files.get(name)
+        path, rule = self.files.get(name), self._declared(name).rule
         if path is None:
             return fixed(getattr(self, name))
-        rule = type(self).__dataclass_fields__[name].metadata["rule"]
 
         def load() -> str:
             text = text_of(path)
@@ -111,3 +102,7 @@ class Configured:
 
         variable = f"{self.variable(name)}_FILE"
         return Reread(getattr(self, name), load, [path], variable)
+
+    def _declared(self, name: str) -> Declared:
+        (found,) = [each for each in declared_in(type(self)) if each.name == name]
+        return found._replace(prefix=self.prefix)

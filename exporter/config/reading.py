@@ -66,7 +66,7 @@ def _text(setting: Declared) -> str:
     text = os.environ.get(variable, "")
     if SERVICE_LINK.fullmatch(f"{variable}={text}") or variable in not_ours(os.environ):
         return ""
-    return "" if setting.given and text.strip() in ("", "null") else text
+    return "" if setting.alias and text.strip() in ("", "null") else text
 
 
 def _path(setting: Declared) -> str:

@@ -42,7 +42,7 @@ class Settings(Configured):
         "The names of several backends. The settings of `teams` begin with "
         f"`{PREFIX}BACKEND_TEAMS_`. A setting that is missing there falls back to the "
         "variable without a name, except URLs and credentials.",
-        variable=f"{PREFIX}BACKENDS",
+        alias=f"{PREFIX}BACKENDS",
     )
     drop_fields: str = setting(
         "",

@@ -347,9 +347,9 @@ def test_unknown_variables():
         found = [str(unknown).replace(PREFIX, "") for unknown in variables.unknown()]
 
     assert found == [
-        "API_KEYFILE is no setting: is API_KEY_FILE meant?",
-        "BATCHSIZE is no setting: is BATCH_SIZE meant?",
-        "QQQ is no setting",
+        "API_KEYFILE isn't a setting; did you mean API_KEY_FILE?",
+        "BATCHSIZE isn't a setting; did you mean BATCH_SIZE?",
+        "QQQ isn't a setting",
     ]
 
 

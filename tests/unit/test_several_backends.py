@@ -140,8 +140,8 @@ def test_unknown_variables():
         found = [str(each).replace(PREFIX, "") for each in variables.unknown()]
 
     assert found == [
-        "BACKEND_OLD_URL is of a backend that BACKENDS doesn't name",
-        "BACKEND_TEAMS_EVENT is no setting: is BACKEND_TEAMS_EVENTS meant?",
+        "BACKEND_OLD_URL belongs to a backend that BACKENDS doesn't list",
+        "BACKEND_TEAMS_EVENT isn't a setting; did you mean BACKEND_TEAMS_EVENTS?",
     ]
 
 
@@ -152,8 +152,8 @@ def test_settings_of_the_service():
         found = [str(each).replace(PREFIX, "") for each in variables.unknown()]
 
     assert found == [
-        "BACKEND_TEAMS_DROP_FIELDS can't be set for one backend: it is DROP_FIELDS",
-        "BACKEND_TEAMS_SPOOL_DIR can't be set for one backend: it is SPOOL_DIR",
+        "BACKEND_TEAMS_DROP_FIELDS can't be set for one backend; set DROP_FIELDS",
+        "BACKEND_TEAMS_SPOOL_DIR can't be set for one backend; set SPOOL_DIR",
     ]
 
 
