@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from exporter.broker.actuator import DEFAULT_URL
-from exporter.config.musts import POSTABLE
+from exporter.config.rules import HTTP_URL, Rule
 
 LARGEST = 2**63 - 1
 
@@ -42,7 +43,7 @@ def add_broker(command: argparse.ArgumentParser) -> None:
     """Add the option `--broker`."""
     command.add_argument(
         "--broker",
-        type=_url,
+        type=value_of(HTTP_URL),
         metavar="URL",
         help=f"management port of a broker or gateway (default: {DEFAULT_URL})",
     )
@@ -56,7 +57,13 @@ def whole_number(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text[:40]!r} isn't a whole number from 1 on")
 
 
-def _url(text: str) -> str:
-    if POSTABLE.holds(text):
-        return text
-    raise argparse.ArgumentTypeError(f"must be {POSTABLE.be}, like {DEFAULT_URL}")
+def value_of(rule: Rule, convert: Callable[[str], Any] = str) -> Callable[[str], Any]:
+    """Return an argument type for values that *rule* accepts."""
+
+    def read(text: str) -> Any:
+        with suppress(ValueError):
+            if rule.accepts(value := convert(text)):
+                return value
+        raise argparse.ArgumentTypeError(f"must be {rule.description}")
+
+    return read

@@ -117,7 +117,7 @@ async def _kept() -> list[Finding]:
     """Look for events that nobody delivers, and for a broker that withholds some."""
     found = []
     with suppress(ExporterError):  # no spool yet, or a service that is just starting
-        async with admin_port(environment.whereabouts()) as port:
+        async with admin_port(environment.spool_location()) as port:
             found += [
                 problem(
                     f"{each['backend']} isn't configured any more, but "
@@ -149,13 +149,13 @@ async def _backend(
                     return
     async with connecting(settings, cluster_id) as backend:
         if answer := await backend.unready():
-            advice = settings.in_its_words(remedy(answer))
+            advice = remedy(answer, settings.variable)
             yield problem(f"There is {answer.detail}", advice)
             return
         if settings.oauth_authorization_server_url:
             yield ok("The token endpoint issues a token")
         answer = await backend.post(empty(settings.written))
-        yield judge(answer, settings.in_its_words(remedy(answer)))
+        yield judge(answer, remedy(answer, settings.variable))
 
 
 def judge(answer: Answer, advice: str) -> Finding:

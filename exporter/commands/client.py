@@ -28,7 +28,7 @@ from exporter.broker.wanted import why_off
 from exporter.commands.printing import printable
 from exporter.config import settings
 from exporter.config.declaration import PREFIX
-from exporter.config.settings import Whereabouts
+from exporter.config.settings import SpoolLocation
 from exporter.net.listening import address, listening
 from exporter.spool import Spool, SpoolInUseError, open_spool
 from exporter.spool.lock import is_locked
@@ -78,7 +78,7 @@ class AdminPort:
     """The client of the admin port."""
 
     def __init__(
-        self, location: Whereabouts, session: aiohttp.ClientSession, token: str
+        self, location: SpoolLocation, session: aiohttp.ClientSession, token: str
     ) -> None:
         """Use *token*, or else the token of the service that holds the spool."""
         self._directory = location.spool_dir.absolute()
@@ -168,7 +168,7 @@ def command(
     """Turn *action* into a command that opens the admin port itself."""
 
     async def act(args: Namespace) -> int:
-        async with admin_port(settings.whereabouts()) as port:
+        async with admin_port(settings.spool_location()) as port:
             try:
                 return await action(port, args)
             except BrokenPipeError as error:
@@ -186,7 +186,7 @@ def command(
 
 
 @asynccontextmanager
-async def admin_port(location: Whereabouts) -> AsyncIterator[AdminPort]:
+async def admin_port(location: SpoolLocation) -> AsyncIterator[AdminPort]:
     """Open the admin port of the service that holds the spool, or else our own."""
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS
@@ -224,7 +224,7 @@ def _app(spool: Spool, cluster_id: str, token: str) -> web.Application:
     return app
 
 
-def _own_spool(location: Whereabouts, stack: AsyncExitStack) -> Spool | None:
+def _own_spool(location: SpoolLocation, stack: AsyncExitStack) -> Spool | None:
     """Open the spool until *stack* closes; return None while a service holds it."""
     directory = location.spool_dir.absolute()
     if is_locked(directory):

@@ -66,7 +66,7 @@ def status(args: argparse.Namespace) -> int:
 
 
 async def _ask() -> dict[str, Any]:
-    async with admin_port(settings.whereabouts()) as port:
+    async with admin_port(settings.spool_location()) as port:
         answer: dict[str, Any] = await port.get("/status")
         return answer
 

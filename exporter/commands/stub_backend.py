@@ -6,16 +6,15 @@ It stores nothing and needs no key.
 
 import argparse
 import asyncio
-from collections.abc import Callable
 
 from aiohttp import web
 
 from exporter.base import codec
 from exporter.base.process import asked_to_stop, discard_stdout
-from exporter.commands.arguments import Subparsers, add_command
+from exporter.commands.arguments import Subparsers, add_command, value_of
 from exporter.commands.printing import as_json
 from exporter.commands.printing import say as say_plainly
-from exporter.config.musts import HOST, PORT, Must, whole
+from exporter.config.rules import HOST, PORT, whole
 from exporter.net.listening import address, listening
 
 NAME = "stub-backend"
@@ -123,42 +122,18 @@ def add_to(commands: Subparsers) -> None:
         epilog=EPILOG,
         json=False,
     )
-    for option, kind, default, metavar, meaning in (
-        (
-            "--host",
-            _host,
-            "127.0.0.1",
-            "HOST",
-            "where to listen; 0.0.0.0 for any address",
-        ),
-        ("--port", _number(PORT), 8080, "PORT", "where to listen"),
-        ("--status", _number(STATUS), 200, "STATUS", "the answer to every batch"),
+    for option, kind, default, meaning in (
+        ("--host", value_of(HOST), "127.0.0.1", "where to listen; 0.0.0.0 for any"),
+        ("--port", value_of(PORT, int), 8080, "where to listen"),
+        ("--status", value_of(STATUS, int), 200, "the answer to every batch"),
     ):
         command.add_argument(
             option,
             type=kind,
             default=default,
-            metavar=metavar,
+            metavar=option[2:].upper(),
             help=f"{meaning} (default: %(default)s)",
         )
-
-
-def _host(text: str) -> str:
-    if HOST.holds(text):
-        return text
-    raise argparse.ArgumentTypeError(f"must be {HOST.be}")
-
-
-def _number(must: Must) -> Callable[[str], int]:
-    """Return a function that reads a number in its limits."""
-
-    def read(text: str) -> int:
-        digits = text.isascii() and text.isdigit() and len(text) < 10
-        if digits and must.holds(int(text)):
-            return int(text)
-        raise argparse.ArgumentTypeError(f"must be {must.be}")
-
-    return read
 
 
 def say(text: str) -> None:
