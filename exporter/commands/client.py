@@ -63,12 +63,6 @@ class NoSpoolError(ExporterError):
 class UnreachableError(ExporterError):
     """Another process holds the spool and can't be reached."""
 
-    def __init__(self, directory: Path, reason: str, remedy: str) -> None:
-        super().__init__(
-            f"{directory} is in use, but its service can't be reached: {reason}",
-            remedy=remedy,
-        )
-
 
 class ServiceError(ExporterError):
     """The admin port answered with an error."""
@@ -159,7 +153,8 @@ class AdminPort:
         return answer
 
     def _unreachable(self, reason: str, remedy: str) -> UnreachableError:
-        return UnreachableError(self._directory, reason, remedy)
+        problem = f"{self._directory} is in use, but its service can't be reached"
+        return UnreachableError(f"{problem}: {reason}", remedy=remedy)
 
 
 def command(
