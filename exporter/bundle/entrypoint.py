@@ -19,7 +19,7 @@ from exporter import cli, logs
 from exporter.base import process
 from exporter.base.errors import ConfigError
 from exporter.broker import takeover, wanted
-from exporter.bundle import home, wiring
+from exporter.bundle import distribution, wiring
 from exporter.bundle.supervisor import Program, Supervisor, unstartable
 from exporter.config import variables
 from exporter.config.declaration import PREFIX
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     process.unblock_stderr()
     environ = dict(os.environ)
     if not command:
-        found = home.find(environ)
+        found = distribution.find(environ)
         command = found.command if found else ["/usr/local/bin/startup.sh"]
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")
     if not wanted.is_wanted(environ):
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if wanted.is_required(environ):
             return wired
         print(f"{NAME}: {WITHOUT}", file=sys.stderr, flush=True)
-        return _become(command, wiring.alone(environ))
+        return _become(command, wiring.without_exporter(environ))
     logs.configure(wired.settings.log_level, wired.settings.log_format)
     for notice in wired.notices:
         log.warning("setting without effect", extra={"detail": notice})
@@ -84,7 +84,7 @@ def exporter(argv: Sequence[str] | None = None) -> int:
     """Run the exporter's command line with the variables of this image."""
     environ = dict(os.environ)
     try:
-        os.environ.update(wiring.ours(environ, home.find(environ)))
+        os.environ.update(wiring.with_our_settings(environ, distribution.find(environ)))
     except ConfigError as error:
         print(f"{cli.NAME}: {error}", file=sys.stderr)
         return error.exit_status
@@ -111,7 +111,7 @@ def _without_us(environ: dict[str, str]) -> dict[str, str]:
             "the exporter is off, and its variables are kept from the broker",
             extra={"exporter_id": exporter_id},
         )
-    return wiring.alone(environ)
+    return wiring.without_exporter(environ)
 
 
 def _exporter() -> list[str]:
@@ -127,7 +127,7 @@ def _become(command: list[str], environ: Mapping[str, str]) -> int:
         signal.signal(ignored, signal.SIG_DFL)
     sys.stderr.flush()
     try:
-        os.execvpe(command[0], command, dict(environ))  # noqa: S606 -- the command is what was asked for
+        os.execvpe(command[0], command, dict(environ))  # noqa: S606 -- on purpose
     except OSError as error:
         return unstartable(command, error)
 

@@ -18,7 +18,7 @@ from exporter.broker.environment import (
     exporting,
     parse_version,
 )
-from exporter.bundle.home import SPOOL, Home, find, version_of
+from exporter.bundle.distribution import SPOOL, Distribution, find, version_of
 from exporter.config import settings
 from exporter.config.declaration import PREFIX
 from exporter.config.settings import Settings, SettingsError
@@ -40,7 +40,7 @@ class Wiring:
     """The physical tenants that export; empty if the broker has none."""
 
 
-def alone(environ: Mapping[str, str]) -> dict[str, str]:
+def without_exporter(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a broker without any exporter of ours."""
     official = takeover.official_ids(environ)
     foreign = takeover.without(environ, official)
@@ -52,17 +52,16 @@ def alone(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def ours(environ: Mapping[str, str], home: Home | None) -> dict[str, str]:
-    """Return *environ* with our settings, and the spool in the broker's data."""
-    return _in_our_form(environ, home, takeover.take_over(environ))
-
-
-def _in_our_form(
-    environ: Mapping[str, str], home: Home | None, taken: takeover.Takeover
+def with_our_settings(
+    environ: Mapping[str, str],
+    distribution: Distribution | None,
+    taken: takeover.Takeover | None = None,
 ) -> dict[str, str]:
+    """Return *environ* with our settings, and the spool in the broker's data."""
+    taken = taken or takeover.take_over(environ)
     rest = takeover.without(environ, takeover.official_ids(environ))
-    if home:
-        rest = {f"{PREFIX}SPOOL_DIR": str(home.data / SPOOL)} | rest
+    if distribution:
+        rest = {f"{PREFIX}SPOOL_DIR": str(distribution.data / SPOOL)} | rest
     return rest | taken.settings
 
 
@@ -73,32 +72,32 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     The exporter's environment becomes that of this process, because the settings are
     read from there.
     """
-    home = find(environ)
+    distribution = find(environ)
     mistakes: list[str] = []
     version, taken = "", takeover.Takeover()
     try:
-        version = version_of(home)
+        version = version_of(distribution)
     except ConfigError as error:
         mistakes.append(str(error))
     try:
         taken = takeover.take_over(environ)
     except ConfigError as error:
         mistakes.append(str(error))
-    exporter = _in_our_form(environ, home, taken)
+    exporter = with_our_settings(environ, distribution, taken)
     os.environ.clear()
     os.environ.update(exporter)
     try:
         loaded = settings.load()
     except SettingsError as error:
         raise SettingsError(mistakes + error.mistakes) from error
-    if mistakes or home is None:  # without a home there is a mistake
+    if mistakes or distribution is None:  # without a distribution there is a mistake
         raise SettingsError(mistakes)
     name = taken.exporter_id or EXPORTER_ID
     try:
         added = exporting(version, loaded, name=name)
     except ConfigError as error:
         raise SettingsError([str(error)]) from error
-    others = alone(environ)
+    others = without_exporter(environ)
     kept = takeover.without(others, [name])
     ids = tenants.named_in(environ) if parse_version(version) >= WITH_TENANTS else []
     prefixes = tenants.prefixes(ids, name)
@@ -111,16 +110,16 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     ]
     usual = sorted(map(str.lower, takeover.shared_ids(kept)))
     broker = tenants.assign(kept | added, ids, name, usual)
-    ignored = _restore_ignores(environ, home, loaded.spool_dir)
+    ignored = _restore_ignores(environ, distribution, loaded.spool_dir)
     return Wiring(broker | ignored, exporter, loaded, notices, ids)
 
 
 def _restore_ignores(
-    environ: Mapping[str, str], home: Home, spool: Path
+    environ: Mapping[str, str], distribution: Distribution, spool: Path
 ) -> dict[str, str]:
     """Let a backup be restored although the spool is in the broker's data."""
-    if not spool.absolute().is_relative_to(home.data):
+    if not spool.absolute().is_relative_to(distribution.data):
         return {}
-    folder = spool.absolute().relative_to(home.data).parts[:1]
+    folder = spool.absolute().relative_to(distribution.data).parts[:1]
     others = environ.get(RESTORE_IGNORES) or RESTORE_IGNORED
     return {RESTORE_IGNORES: ",".join([others, *folder])}

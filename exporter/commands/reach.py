@@ -132,11 +132,11 @@ async def _speaks_tls(peer: Peer) -> bool:
     talk = peer.context.wrap_bio(ssl.MemoryBIO(), greeting, server_hostname=host)
     with suppress(ssl.SSLWantReadError):
         talk.do_handshake()
-    said = b""
+    first = b""
     with suppress(OSError):
         async with asyncio.timeout(peer.seconds):
             reader, writer = await asyncio.open_connection(host, peer.url.port)
             with closing(writer):
                 writer.write(greeting.read())
-                said = await reader.read(1)
-    return said in (b"", ALERT, HANDSHAKE)
+                first = await reader.read(1)
+    return first in (b"", ALERT, HANDSHAKE)

@@ -10,7 +10,7 @@ from exporter.broker import takeover
 from exporter.broker.takeover import OFFICIAL
 from exporter.broker.wanted import is_wanted, why_off
 from exporter.bundle import entrypoint, wiring
-from exporter.bundle.home import find
+from exporter.bundle.distribution import find
 from exporter.bundle.wiring import wire
 from exporter.config.settings import SettingsError
 
@@ -249,7 +249,7 @@ def test_official_exporter_of_tenants(newest):
 )
 def test_lists_of_tenants_without_us(environ, told, listed):
     """A list names only exporters that are configured, or no broker would start."""
-    alone = wiring.alone(environ | told)
+    alone = wiring.without_exporter(environ | told)
 
     assert {name: alone[name] for name in alone if LIST in name} == {LIST: listed}
 
@@ -322,14 +322,16 @@ def test_what_no_broker_can_be_told(tmp_path, environ, wrong, said):
 
 def test_broker_without_us(environ):
     """A broker that starts without the exporter gets none of its variables."""
-    alone = wiring.alone(environ | URL | OFFICIAL_ONE | {"JAVA_OPTS": "-Xmx1g"})
+    alone = wiring.without_exporter(
+        environ | URL | OFFICIAL_ONE | {"JAVA_OPTS": "-Xmx1g"}
+    )
 
     assert alone == environ | {"JAVA_OPTS": "-Xmx1g"}
 
 
 def test_commands_understand_the_same(environ):
     """`status` and the other commands find the service of this image."""
-    ours = wiring.ours(environ | OFFICIAL_ONE, find(environ))
+    ours = wiring.with_our_settings(environ | OFFICIAL_ONE, find(environ))
 
     assert ours["APP_INTEGRATIONS_URL"] == "https://backend.example/old"
     assert ours["APP_INTEGRATIONS_SPOOL_DIR"] == (
