@@ -134,7 +134,9 @@ def filled(page: str) -> str:
     """Return *page* as it must be: its generated part anew, the rest as it is."""
     text = (DOCS / page).read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"docs/{page} has no {END.strip()} after its beginning")
     return formatted(f"{before}{BEGIN}{GENERATED[page]()}{END}{after}")
 
 
