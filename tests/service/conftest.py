@@ -120,7 +120,7 @@ class Disk:
     def check(self):
         """Behave as the disk does now."""
         self.asked.set()
-        assert self.quick.wait(10)
+        assert self.quick.wait(60)
         if self.failing:
             raise sqlite3.OperationalError("disk I/O error")
 
