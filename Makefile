@@ -17,7 +17,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # Many tests wait for processes and sockets: one worker more than there are cores keeps all cores busy.
 WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4)))
 # No test needs the system's authorities, which take 40 ms to read, for each connection's context anew.
-PARALLEL := SSL_CERT_FILE=/dev/null $(BIN)/python -m pytest --quiet --numprocesses=$(WORKERS)
+# Rendering by Helm's engine in Go takes a third less time when it collects its garbage less often.
+PARALLEL := GOGC=400 SSL_CERT_FILE=/dev/null $(BIN)/python -m pytest --quiet --numprocesses=$(WORKERS)
 
 ##@ Try it
 .PHONY: demo run
