@@ -47,8 +47,9 @@ async def test_a_hanging_batch_delays_no_other_instance(start, backend):
     )
 
 
-async def test_idle_connections_that_are_closed(start, backend):
+async def test_idle_connections_that_are_closed(start, backend, monkeypatch):
     """A request that crosses with the end of its connection goes out again at once."""
+    monkeypatch.setattr("exporter.delivery.transport.AT_ONCE_SECONDS", 60)
     backend.answer = Answer(
         200, raw=[OK + b"Content-Length: 0\r\n\r\n"], pause=0.001, end="close"
     )
