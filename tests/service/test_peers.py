@@ -122,7 +122,7 @@ async def test_an_answer_that_never_ends(start, backend, monkeypatch):
     """The head of a success is enough: what follows is neither needed nor awaited."""
     monkeypatch.setattr("exporter.delivery.backend.ANSWER_SECONDS", 0.02)
     backend.answer = Answer(200, raw=begun(200, b"thank you"))
-    exporter = await start(max_batches_in_flight=1)
+    exporter = await start(max_batches_in_flight=1, shutdown_timeout_ms=60_000)
 
     await exporter.bulk(tasks(1))
     await exporter.bulk(tasks(2, value=instance(2)))
@@ -139,7 +139,7 @@ async def test_an_answer_that_is_too_long(start, backend, monkeypatch):
     monkeypatch.setattr("exporter.delivery.backend.ANSWER_SECONDS", 60)
     endless = chain([OK + b"\r\n"], repeat(bytes(8192)))
     backend.answer = Answer(200, raw=endless)
-    exporter = await start(request_timeout_ms=60_000)
+    exporter = await start(request_timeout_ms=60_000, shutdown_timeout_ms=60_000)
 
     await exporter.bulk(tasks(1))
     await eventually(lambda: backend.requests)
