@@ -84,25 +84,33 @@ class Configured:
     prefix: str = field(default=PREFIX, repr=False, compare=False)
     """The beginning of the variables' names."""
 
+    @property
+    def declared(self) -> dict[str, Declared]:
+        """Every setting by its name, with its variable."""
+        found = declared_in(type(self))
+        return {each.name: each._replace(prefix=self.prefix) for each in found}
+
     def variable(self, name: str) -> str:
         """Return the variable of the setting *name*."""
-        return self._declared(name).variable
+        return self.declared[name].variable
+
+    def shown(self) -> dict[str, str | int]:
+        """Return every variable and its value, without secrets."""
+        return {
+            each.variable: each.shown(getattr(self, each.name))
+            for each in self.declared.values()
+        }
 
     def watched(self, name: str) -> Reread[str]:
         """Return the text of the setting *name*, read again when its file changes."""
-        path, rule = self.files.get(name), self._declared(name).rule
+        path, declared = self.files.get(name), self.declared[name]
         if path is None:
             return fixed(getattr(self, name))
 
         def load() -> str:
             text = text_of(path)
-            if not rule.accepts(text):
-                raise ValueError(f"it must hold {rule.description}")
+            if not declared.rule.accepts(text):
+                raise ValueError(f"it must hold {declared.rule.description}")
             return text
 
-        variable = f"{self.variable(name)}_FILE"
-        return Reread(getattr(self, name), load, [path], variable)
-
-    def _declared(self, name: str) -> Declared:
-        (found,) = [each for each in declared_in(type(self)) if each.name == name]
-        return found._replace(prefix=self.prefix)
+        return Reread(getattr(self, name), load, [path], f"{declared.variable}_FILE")

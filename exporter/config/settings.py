@@ -241,12 +241,7 @@ def only(*names: str) -> dict[str, Any]:
 
 def effective(settings: Settings) -> dict[str, str | int]:
     """Return every variable with the value in effect, without secrets."""
-    shown = {
-        each.variable: each.shown(getattr(backend, each.name))
-        for name, backend in settings.backends.items()
-        for each in settings_of(name)
-    }
-    return shown | {
-        each.variable: each.shown(getattr(settings, each.name))
-        for each in SERVICE_SETTINGS
-    }
+    shown: dict[str, str | int] = {}
+    for each in (*settings.backends.values(), settings):
+        shown |= each.shown()
+    return shown
