@@ -1,7 +1,8 @@
 """
-Why there was no answer: from an error of the client to a value.
+Turn an error of the HTTP client into an answer.
 
-Details are our own words: errors of the client quote answers, URLs and requests.
+The details are our own words, because messages of the client may quote answers, URLs
+and requests.
 """
 
 import os
@@ -20,14 +21,14 @@ ERRORS = (TimeoutError, aiohttp.ClientError, OSError)
 
 
 def answer_to(
-    error: BaseException, seconds: float | None, hide: Callable[[str], str]
+    error: BaseException, seconds: float | None, hidden: Callable[[str], str]
 ) -> Answer:
     """
-    Return what *error* means; *seconds* were given to the request.
+    Return the answer that *error* stands for.
 
-    *hide* takes secrets out of the first bytes of what came instead of an answer.
+    The request timed out after *seconds*. *hidden* removes secrets from a text.
     """
-    failure, detail = Failure.CONNECTION, "the connection broke off"
+    failure, detail = Failure.CONNECTION, "the connection was closed"
     match error:
         case TimeoutError():
             failure, detail = Failure.TIMEOUT, f"no answer within {seconds:g} s"
@@ -37,25 +38,25 @@ def answer_to(
             if isinstance(error, aiohttp.ClientConnectorDNSError):
                 failure = Failure.NAME
             reason = reason_of(error.os_error)
-            detail = f"{error.host}:{error.port} can't be connected to: {reason}"
+            detail = f"can't connect to {error.host}:{error.port}: {reason}"
         case aiohttp.ClientHttpProxyError():
-            # Who may go where is the proxy's setup; the rest is its bad moment.
+            # A 4xx is about the proxy's setup; any other status is temporary.
             refused = 400 <= error.status <= 499
             failure = Failure.PROXY if refused else Failure.CONNECTION
             detail = f"the proxy answers {phrase(error.status)}"
         case AnswerError():
-            begins = hide(error.begins.decode("latin-1"))
+            begins = hidden(error.begins.decode("latin-1"))
             detail = f"{error}" + (f": it begins with {begins!r}" if begins else "")
         case aiohttp.ServerDisconnectedError():
             detail = "the peer disconnected without an answer"
-        case OSError():  # its text may be a URL of ours
+        case OSError():  # its text may contain a URL of ours
             reason = os.strerror(error.errno) if error.errno else ""
             detail = tls_reason_of(error) or reason or detail
     return Answer(None, failure, printable(detail))
 
 
 def phrase(status: int) -> str:
-    """Return *status* in our own words: those of an answer could repeat a secret."""
+    """Return *status* with the standard phrase; the server's could quote a secret."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -63,6 +64,6 @@ def phrase(status: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return *text* fit for a log and a terminal: short, and without controls."""
+    """Return *text* for a log and a terminal: short, and without control characters."""
     shown = "".join(each if each.isprintable() else "?" for each in text)
     return shown[:LONGEST_DETAIL]

@@ -1,4 +1,4 @@
-"""Unpack bodies of answers that were compressed without being asked for. Pure."""
+"""Decompress answers, which some servers compress without being asked. Pure."""
 
 import zlib
 
@@ -7,7 +7,7 @@ GZIP = b"\x1f\x8b"
 
 
 def unpacked(body: bytes, encoding: str, most: int) -> bytes:
-    """Return *body* as it was before its Content-*encoding*: at most *most* bytes."""
+    """Return *body* without its Content-*encoding*: at most *most* bytes."""
     for name in reversed(encoding.lower().split(",")):
         if name.strip() in ("gzip", "x-gzip", "deflate") or body.startswith(GZIP):
             body = _inflated(body, most)

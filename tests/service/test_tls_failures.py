@@ -96,7 +96,7 @@ async def test_a_peer_without_tls(failure, answer):
         peer.answer = answer
         reason, text, remedy = await failure(f"https://127.0.0.1:{peer.port}/")
 
-    assert "can't be connected to: TLS fails: " in reason
+    assert "TLS fails: " in reason
     assert "doesn't speak TLS" in text
     assert remedy.endswith("or use http://")
 

@@ -37,7 +37,7 @@ class BackendStub:
         return changed
 
 
-class WatchStub:
+class ObserverStub:
     """Keeps what it is told."""
 
     def __init__(self):
@@ -50,9 +50,9 @@ class WatchStub:
         """Keep the outcome of *attempt*."""
         self.outcomes.append(attempt.outcome)
 
-    def buried(self, batch, verdict):
+    def dead_lettered(self, batch, rejection):
         """Keep why the events of *batch* are dead."""
-        self.dead |= dict.fromkeys((e.position for e in batch.events), verdict)
+        self.dead |= dict.fromkeys((e.position for e in batch.events), rejection)
 
     def switched(self, cause):
         """Keep why the breaker opened, or that it closed."""
@@ -62,12 +62,12 @@ class WatchStub:
 class Story:
     """A spool, its delivery, and what both went through."""
 
-    def __init__(self, spool, delivery, backend, watch):
+    def __init__(self, spool, delivery, backend, observer):
         """Know all parts."""
         self.spool = spool
         self.delivery = delivery
         self.backend = backend
-        self.watch = watch
+        self.observer = observer
 
     async def send(self, *positions, instance=None):
         """Accept events, each of an instance of its own unless one is named."""
@@ -83,12 +83,12 @@ class Story:
 @asynccontextmanager
 async def delivering(directory, answer, **plan):
     """Deliver from a spool in *directory* during a block, and yield the story."""
-    backend, watch = BackendStub(answer), WatchStub()
+    backend, observer = BackendStub(answer), ObserverStub()
     plan = Plan(**({"slots": 2, "limits": ANY} | plan))
     async with a_spool(directory) as spool:
-        delivery = Delivery(only(spool), backend, watch, plan)
+        delivery = Delivery(only(spool), backend, observer, plan)
         task = asyncio.create_task(delivery.run())
-        yield Story(spool, delivery, backend, watch)
+        yield Story(spool, delivery, backend, observer)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

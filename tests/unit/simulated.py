@@ -18,7 +18,7 @@ from exporter.delivery import Answer, Delivery, Plan
 from exporter.delivery.outcome import Failure
 from exporter.spool import Batch, Entry
 from exporter.spool.lanes import Lanes, Place
-from tests.unit.deliveries import WatchStub
+from tests.unit.deliveries import ObserverStub
 from tests.unit.spools import ANY, an_event
 
 LATENCY, TIMEOUT = 0.004, 5.0
@@ -154,10 +154,10 @@ class Simulation:
 
     def __init__(self, bad=lambda _: None, *, slots=4):
         """Deliver to a backend with *slots* that treats bad positions as *bad* says."""
-        self.outbox, self.watch = OutboxStub(), WatchStub()
+        self.outbox, self.observer = OutboxStub(), ObserverStub()
         self.backend = BackendStub(bad)
         plan = Plan(slots=slots, limits=ANY)
-        self.delivery = Delivery(self.outbox, self.backend, self.watch, plan)
+        self.delivery = Delivery(self.outbox, self.backend, self.observer, plan)
         self.sent = {}
         """When each position was accepted."""
         self.good = set()

@@ -120,7 +120,7 @@ def test_others_fail_while_some_get_through(breaker):
 def test_what_is_known_to_fail_by_itself(breaker):
     """It neither pauses nor opens, however often it fails."""
     for _ in range(2 * FAILURES_IN_A_ROW):
-        fail(breaker, known=True)
+        fail(breaker, known_to_fail=True)
 
     assert (breaker.pause, breaker.state) == (0, State.CLOSED)
 
@@ -249,13 +249,13 @@ def test_what_a_success_proves(breaker, time):
     time.seconds += 5
     quick = breaker.begin()
     breaker.delivered(quick)
-    assert breaker.proof == began + 5
+    assert breaker.success_began_at == began + 5
 
     time.seconds += 5
     breaker.delivered(slow)
 
-    assert breaker.proof == began + 5
-    assert breaker.succeeded == began + 10
+    assert breaker.success_began_at == began + 5
+    assert breaker.succeeded_at == began + 10
 
 
 def test_silence_binds_everybody(breaker, time):
@@ -263,9 +263,9 @@ def test_silence_binds_everybody(breaker, time):
     ticket, other = breaker.begin(), breaker.begin()
     time.seconds += 1
     breaker.failed(ticket)
-    breaker.silence(20.0)
+    breaker.hold_off(20.0)
     breaker.delivered(other)
-    breaker.hurry()
+    breaker.end_pause()
 
     assert breaker.pause == 20.0
     time.seconds += 19.9
@@ -283,7 +283,7 @@ def test_a_blocked_backend(breaker):
         fail(breaker, cause=Cause.BLOCKED)
         assert breaker.pause <= 30
     assert breaker.pause == 30
-    breaker.hurry()
+    breaker.end_pause()
     probe = breaker.begin()
     assert probe.probe
     breaker.delivered(probe)

@@ -26,7 +26,7 @@ async def test_the_breaker_is_reported(deliver):
         await story.send(*range(1, 11))
         await story.ends()
 
-    assert story.watch.causes == [Cause.FAILING, Cause.BLOCKED, None]
+    assert story.observer.causes == [Cause.FAILING, Cause.BLOCKED, None]
 
 
 async def test_the_breaker_is_reported_when_all_is_refused(deliver, monkeypatch):
@@ -34,9 +34,9 @@ async def test_the_breaker_is_reported_when_all_is_refused(deliver, monkeypatch)
     make_waits_long(monkeypatch)
     async with deliver(lambda _: NO) as story:
         await story.send(*range(1, 31))
-        await eventually(lambda: story.watch.causes)
+        await eventually(lambda: story.observer.causes)
 
-        assert story.watch.causes == [Cause.REFUSING]
+        assert story.observer.causes == [Cause.REFUSING]
         assert story.delivery.breaker.cause is Cause.REFUSING
 
 
@@ -50,11 +50,11 @@ async def test_one_bad_event(deliver, status, bad):
         await story.ends()
 
     assert sorted(story.backend.taken) == [n for n in range(1, 51) if n != bad]
-    assert list(story.watch.dead) == [bad]
-    verdict = story.watch.dead[bad]
-    assert verdict.reason == f"refused: {status} No"
-    assert (verdict.status, verdict.answer) == (status, "because")
-    assert 6 <= verdict.attempts <= len(story.backend.posts)
+    assert list(story.observer.dead) == [bad]
+    rejection = story.observer.dead[bad]
+    assert rejection.reason == f"refused: {status} No"
+    assert (rejection.status, rejection.answer) == (status, "because")
+    assert 6 <= rejection.attempts <= len(story.backend.posts)
 
 
 @pytest.mark.parametrize("size", [2, 3, 7, 32, 50])
@@ -81,7 +81,7 @@ async def test_order_through_halving(deliver):
         arrived[position % 7].append(position)
     assert all(each == sorted(each) for each in arrived.values())
     assert len(story.backend.taken) == 96
-    assert sorted(story.watch.dead) == [5, 14, 15, 33]
+    assert sorted(story.observer.dead) == [5, 14, 15, 33]
 
 
 async def test_a_refused_event_is_a_suspect_at_first(deliver):
@@ -90,7 +90,7 @@ async def test_a_refused_event_is_a_suspect_at_first(deliver):
         await story.send(1, 2, instance=7)
         story.backend.answer = unless(1, 2)
         await eventually(lambda: len(story.backend.posts) > 5)
-        assert story.watch.dead == {}
+        assert story.observer.dead == {}
         assert story.spool.waiting.rows == 2
         assert [1] in story.backend.posts
         assert [2] not in story.backend.posts
@@ -99,7 +99,7 @@ async def test_a_refused_event_is_a_suspect_at_first(deliver):
         await story.send(3)
         await story.ends()
 
-    assert list(story.watch.dead) == [1]
+    assert list(story.observer.dead) == [1]
     assert story.backend.taken == [3, 2]
 
 
@@ -107,12 +107,12 @@ async def test_suspects_of_a_backend_that_was_mended(deliver):
     """A handful of events refused while it was wrong are taken once it is right."""
     async with deliver(lambda _: NO) as story:
         await story.send(*range(1, 11))
-        await eventually(lambda: len(story.delivery.aside.suspects) == 10)
+        await eventually(lambda: len(story.delivery.parked.suspects) == 10)
         story.backend.answer = lambda _: YES
         await story.ends()
 
     assert sorted(story.backend.taken) == list(range(1, 11))
-    assert story.watch.dead == {}
+    assert story.observer.dead == {}
 
 
 async def test_a_suspect_that_is_taken_after_all(deliver):
@@ -124,7 +124,7 @@ async def test_a_suspect_that_is_taken_after_all(deliver):
         await story.ends()
 
     assert story.backend.taken == [1]
-    assert story.watch.dead == {}
+    assert story.observer.dead == {}
 
 
 async def test_when_everything_is_refused(deliver):
@@ -133,14 +133,14 @@ async def test_when_everything_is_refused(deliver):
         await story.send(*range(1, 101))
         await eventually(lambda: story.delivery.breaker.cause is Cause.REFUSING)
         await eventually(lambda: len(story.backend.posts) > 150)
-        assert story.watch.dead == {}
+        assert story.observer.dead == {}
         assert story.spool.waiting.rows == 100
 
         story.backend.answer = unless(3, 60)
         await story.ends()
 
     assert sorted(story.backend.taken) == [n for n in range(1, 101) if n not in (3, 60)]
-    assert sorted(story.watch.dead) == [3, 60]
+    assert sorted(story.observer.dead) == [3, 60]
 
 
 async def test_blocked_by_bad_events_alone(deliver):
@@ -153,7 +153,7 @@ async def test_blocked_by_bad_events_alone(deliver):
         await story.ends()
 
     assert sorted(story.backend.taken) == [31, 32]
-    assert sorted(story.watch.dead) == list(bad)
+    assert sorted(story.observer.dead) == list(bad)
 
 
 @pytest.mark.parametrize("slots", [1, 2])
@@ -170,7 +170,7 @@ async def test_an_event_that_makes_the_backend_fail(deliver, slots):
         await story.ends()
 
     assert story.backend.taken[-2:] == [3, 11]
-    assert story.watch.dead == {}
+    assert story.observer.dead == {}
 
 
 @pytest.mark.parametrize("slots", [1, 4])
@@ -182,7 +182,7 @@ async def test_many_events_that_make_the_backend_fail(deliver, slots):
         await eventually(lambda: len(story.backend.taken) == 980, within=20)
 
         assert len(story.backend.posts) < 1500
-        assert story.watch.dead == {}
+        assert story.observer.dead == {}
         story.backend.answer = lambda _: YES
         await story.ends()
 
@@ -202,12 +202,12 @@ async def test_what_waits_aside_is_in_the_file_alone(deliver, monkeypatch):
     async with deliver(unless(*bad, answer=LATER)) as story:
         await story.send(*range(1, 401))
         await eventually(lambda: len(story.backend.taken) == 200, within=20)
-        await eventually(lambda: len(story.delivery.aside) == 200)
+        await eventually(lambda: len(story.delivery.parked) == 200)
 
         assert events_in_memory() - before < 20, "the last batch of each slot is"
 
         story.backend.answer = lambda _: YES
-        story.delivery.aside.hurry(time.monotonic(), everything=True)
+        story.delivery.parked.make_due(time.monotonic(), everything=True)
         await story.ends()
 
     assert sorted(story.backend.taken) == list(range(1, 401))
@@ -227,13 +227,13 @@ async def test_a_success_that_began_before_proves_nothing(deliver):
         await story.send(1)
         await eventually(lambda: story.backend.posts == [[1]])
         await story.send(*range(2, 12))
-        await eventually(lambda: len(story.delivery.aside.suspects) == 10)
+        await eventually(lambda: len(story.delivery.parked.suspects) == 10)
         slow.set()
         await eventually(lambda: story.backend.taken == [1])
         asked = len(story.backend.posts)
         await eventually(lambda: len(story.backend.posts) > asked + 20)
 
-        assert story.watch.dead == {}
+        assert story.observer.dead == {}
         assert story.spool.waiting.rows == 10
 
 
@@ -274,8 +274,8 @@ async def test_a_block_for_one_event(deliver):
         await story.ends()
 
     assert sorted(story.backend.taken) == [n for n in range(1, 61) if n != 33]
-    assert list(story.watch.dead) == [33]
-    assert story.watch.causes == []
+    assert list(story.observer.dead) == [33]
+    assert story.observer.causes == []
 
 
 async def test_a_block_that_lasts(deliver):
@@ -285,14 +285,14 @@ async def test_a_block_that_lasts(deliver):
         await eventually(lambda: len(story.backend.taken) == 9)
         story.backend.answer = lambda _: Answer(403)
         await story.send(*range(10, 61))
-        await eventually(lambda: story.watch.causes)
-        assert story.watch.causes == [Cause.BLOCKED]
+        await eventually(lambda: story.observer.causes)
+        assert story.observer.causes == [Cause.BLOCKED]
         assert len(story.backend.posts) < 60
         story.backend.answer = lambda _: YES
         await story.ends()
 
     assert sorted(story.backend.taken) == list(range(1, 61))
-    assert story.watch.dead == {}
+    assert story.observer.dead == {}
 
 
 async def test_a_probe_is_one_event(deliver):
@@ -366,7 +366,9 @@ async def test_events_that_are_too_old(deliver):
         await story.ends()
 
     assert story.backend.taken == [2]
-    assert story.watch.dead[1].reason.startswith("older than APP_INTEGRATIONS_MAX_EV")
+    assert story.observer.dead[1].reason.startswith(
+        "older than APP_INTEGRATIONS_MAX_EV"
+    )
 
 
 async def test_a_status_may_mean_something_else(deliver):
@@ -377,7 +379,7 @@ async def test_a_status_may_mean_something_else(deliver):
         await story.ends()
 
     assert story.backend.posts == [[1, 2]]
-    assert story.watch.dead == {}
+    assert story.observer.dead == {}
 
 
 async def test_new_credentials_end_a_block(deliver, monkeypatch):

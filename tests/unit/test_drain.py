@@ -65,7 +65,7 @@ async def test_a_drain_ends_the_wait_of_what_is_aside(deliver, monkeypatch, answ
         await story.send(1)
         await eventually(lambda: story.backend.posts == [[1]])
         await story.send(2)
-        await eventually(lambda: len(story.watch.outcomes) == 2)
+        await eventually(lambda: len(story.observer.outcomes) == 2)
         story.backend.answer = lambda _: YES
 
         await asyncio.wait_for(story.delivery.drain(60), 30)
@@ -79,15 +79,15 @@ async def test_a_drain_goes_on_behind_a_bad_event(deliver, monkeypatch):
     make_waits_long(monkeypatch)
     async with deliver(unless(1), slots=1) as story:
         await story.send(1)
-        await eventually(lambda: story.delivery.aside.suspects)
+        await eventually(lambda: story.delivery.parked.suspects)
         story.backend.answer = unless(1, 2)
         await story.send(2)
-        await eventually(lambda: len(story.delivery.aside.suspects) == 2)
+        await eventually(lambda: len(story.delivery.parked.suspects) == 2)
 
         await asyncio.wait_for(story.delivery.drain(60), 30)
 
         assert story.spool.waiting.rows == 2
-        assert story.watch.dead == {}
+        assert story.observer.dead == {}
 
 
 async def test_a_drain_goes_on_behind_a_bad_batch(deliver):

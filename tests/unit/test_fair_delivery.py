@@ -84,7 +84,7 @@ def test_many_bad_events_in_a_row(monkeypatch, answer):
         assert not simulation.missing
         assert simulation.p99() < 3 * TIMEOUT
         if answer is REFUSED:
-            assert set(simulation.watch.dead) == set(bad)
+            assert set(simulation.observer.dead) == set(bad)
 
     simulate(monkeypatch, story, among(bad, answer))
 
@@ -116,7 +116,7 @@ def test_a_good_event_beside_a_bad_one(monkeypatch):
         await simulation.until(simulation.outbox.empty.is_set, within=60)
 
         assert simulation.backend.posts[-2:] == [[good], [good]]
-        assert [*simulation.watch.dead] == [bad]
+        assert [*simulation.observer.dead] == [bad]
 
     def answer(position):
         left = answers.get(position)
@@ -139,7 +139,7 @@ def test_a_backlog_that_is_mostly_refused(monkeypatch, share):
         await simulation.stream(per_second=10, seconds=30)
         await simulation.until(simulation.outbox.empty.is_set, within=30)
 
-        assert len(simulation.watch.dead) == sum(
+        assert len(simulation.observer.dead) == sum(
             map(bool, map(refused, range(1, 4001)))
         )
 
@@ -160,11 +160,11 @@ def test_a_setup_that_breaks(monkeypatch, answer):
         asked = len(simulation.backend.posts)
         await TimeStub.passes(600)
         assert len(simulation.backend.posts) - asked < 300
-        assert simulation.watch.dead == {}
+        assert simulation.observer.dead == {}
         broken = False
         await simulation.until(simulation.outbox.empty.is_set, within=120)
         assert simulation.outbox.empty.is_set()
-        assert simulation.watch.dead == {}
+        assert simulation.observer.dead == {}
 
     simulate(monkeypatch, story, lambda n: answer if broken and n > FORMERLY else None)
 
@@ -203,7 +203,7 @@ def test_a_size_that_failed_is_remembered(monkeypatch, most):
         await simulation.until(lambda: not simulation.missing, within=60)
 
         assert not simulation.missing
-        outcomes = simulation.watch.outcomes
+        outcomes = simulation.observer.outcomes
         assert outcomes.count("postponed") < 0.4 * len(outcomes)
         assert len(outcomes) < 2.2 * 2000 / most
 
@@ -295,7 +295,7 @@ def test_whatever_happens_lanes_keep_their_order(monkeypatch, slots, seed):
         simulation.send([2002])
         await simulation.until(simulation.outbox.empty.is_set, within=1000)
 
-        assert sorted([*taken, *simulation.watch.dead]) == list(range(1, 2003))
+        assert sorted([*taken, *simulation.observer.dead]) == list(range(1, 2003))
         for lane in range(lanes):
             arrived = [n for n in taken if n < 2001 and n * n % lanes == lane]
             assert arrived == sorted(arrived)

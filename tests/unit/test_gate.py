@@ -34,7 +34,7 @@ async def test_a_switch_is_told_once():
     breaker.failed(breaker.begin(), cause=Cause.BLOCKED, at_once=True)
     gate.wake()
     gate.wake()
-    breaker.hurry()
+    breaker.end_pause()
     probe = breaker.begin()
     assert probe.probe
     gate.wake()

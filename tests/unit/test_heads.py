@@ -44,10 +44,10 @@ def test_any_lines(status_line, lines, end):
 
     assert data.startswith(status_line)
     assert str(head.status).encode() in status_line
-    if head.spelled:
+    if head.normalized:
         protocol = BaseProtocol(Mock(asyncio.AbstractEventLoop))
         parser = HttpResponseParser(protocol, protocol._loop, 2**16)
-        ((message, _),), upgraded, rest = parser.feed_data(head.spelled)
+        ((message, _),), upgraded, rest = parser.feed_data(head.normalized)
         assert (message.code, upgraded, rest) == (head.status, False, b"")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.delivery.auth.hiding import secrets_of, without
+from exporter.delivery.auth.hiding import hide, secrets_of
 
 HEADERS = {
     "Content-Type": "application/json",
@@ -18,7 +18,7 @@ URL = "https://backend.example/in?token=s%C3%A4cret&v=1#fragment"
 
 def hidden(text):
     """Return what is left of *text*."""
-    return without(secrets_of(HEADERS, URL), text)
+    return hide(secrets_of(HEADERS, URL), text)
 
 
 def test_what_is_hidden():
@@ -54,21 +54,21 @@ def test_spellings(spelled):
     """An answer that spells a secret as its format wants it hides it no less."""
     secrets = secrets_of({"X-Api-Key": 'a"b\\c<d>&1'}, URL)
 
-    assert without(secrets, f"you sent {spelled}!") == "you sent (hidden)!"
+    assert hide(secrets, f"you sent {spelled}!") == "you sent (hidden)!"
 
 
 def test_slashes():
     """JSON of PHP has a backslash before each."""
     secrets = secrets_of({"X-Api-Key": "ab/cd"}, URL)
 
-    assert without(secrets, r"you sent ab\/cd!") == "you sent (hidden)!"
+    assert hide(secrets, r"you sent ab\/cd!") == "you sent (hidden)!"
 
 
 def test_basic_authentication():
     """User and password may come back decoded."""
     secrets = secrets_of({"Authorization": "Basic YW5uOmh1bnRlcjI="}, URL)
 
-    assert without(secrets, "no hunter2, no ann:hunter2") == "no (hidden), no (hidden)"
+    assert hide(secrets, "no hunter2, no ann:hunter2") == "no (hidden), no (hidden)"
 
 
 @pytest.mark.parametrize("length", range(4, 8))

@@ -9,9 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import __version__
 from exporter.delivery import Cause, Delivery, Plan
-from exporter.watch import view
-from exporter.watch.delivery_observer import DeliveryObserver
-from exporter.watch.metrics import Metrics
+from exporter.watch import snapshot
+from exporter.watch.service import ServiceObserver
+from exporter.watch.snapshot import Snapshots
 from tests.unit.spools import ANY, a_spool, an_event, failing, only
 
 PREFIX = "app_integrations_exporter_"
@@ -62,7 +62,7 @@ GAUGES = {
 @pytest.fixture
 def metrics():
     """Return metrics that nothing was counted in."""
-    return Metrics()
+    return ServiceObserver()
 
 
 def families(metrics):
@@ -91,14 +91,22 @@ async def spool(tmp_path):
         yield spool
 
 
-def watched(metrics, spool):
-    """Return what *metrics* show of *spool*, and of deliveries that don't run."""
-    plan = Plan(slots=2, limits=ANY)
-    deliveries = {
-        name: Delivery(outbox, None, DeliveryObserver(metrics.of[name], name), plan)
-        for name, outbox in spool.outboxes.items()
-    }
-    return metrics.watch(spool, deliveries)
+class Watched:
+    """A spool, deliveries that don't run, and metrics that show both."""
+
+    def __init__(self, metrics, spool):
+        """Watch *spool* with *metrics*."""
+        self.metrics = metrics
+        plan = Plan(slots=2, limits=ANY)
+        self.deliveries = {
+            name: Delivery(outbox, None, metrics.backends[name], plan)
+            for name, outbox in spool.outboxes.items()
+        }
+        self._snapshots = Snapshots(spool, self.deliveries, metrics.inflow)
+
+    async def scrape(self):
+        """Let the gauges show a snapshot of now, as every scrape does."""
+        self.metrics.show(await self._snapshots.take())
 
 
 def expected_at_zero(counters, gauges, histograms, **labels):
@@ -114,7 +122,7 @@ def expected_at_zero(counters, gauges, histograms, **labels):
 @pytest.mark.parametrize("backends", [["default"], ["teams", "audit"]])
 def test_every_series_is_there_at_zero(backends):
     """Each counter shows all of its labels at zero: a rate needs something to grow."""
-    metrics = Metrics(backends)
+    metrics = ServiceObserver(dict.fromkeys(backends, str))
     expected = [*expected_at_zero(COUNTERS, GAUGES, HISTOGRAMS)]
     for backend in backends:
         expected += expected_at_zero(
@@ -161,7 +169,8 @@ def test_who_is_it(metrics):
 
 async def test_the_spool_is_read_at_every_scrape(metrics, spool):
     """The gauges show what the spool holds now, and how much it may hold."""
-    watched(metrics, spool)
+    watched = Watched(metrics, spool)
+    await watched.scrape()
     shown = {name: value(metrics, name) for name in GAUGES}
     shown |= {name: of_backend(metrics, name) for name in GAUGES_OF_A_BACKEND}
     assert shown == dict.fromkeys(GAUGES | GAUGES_OF_A_BACKEND, 0.0) | {
@@ -170,6 +179,7 @@ async def test_the_spool_is_read_at_every_scrape(metrics, spool):
     }
 
     await spool.append([an_event(1, body=b"12345"), an_event(2, body=b"123")])
+    await watched.scrape()
 
     assert of_backend(metrics, "spool_events") == 2
     assert of_backend(metrics, "spool_event_bytes") == 8
@@ -179,12 +189,13 @@ async def test_the_spool_is_read_at_every_scrape(metrics, spool):
 async def test_the_age_of_what_waits_first(metrics, spool):
     """It is the engine's time of the first event until now, and 0 without one."""
     now = round(time.time() * 1000)
-    watching = watched(metrics, spool)
+    watched = Watched(metrics, spool)
     events = [an_event(1, timestamp=now - 90_000), an_event(2, timestamp=now)]
     await spool.append(events)
-    await watching.look()
+    await watched.scrape()
     of_both = of_backend(metrics, "spool_oldest_event_age_seconds")
     await only(spool).settle(await only(spool).take(ANY))
+    await watched.scrape()
     after = of_backend(metrics, "spool_oldest_event_age_seconds")
 
     assert 90 <= of_both < 150
@@ -193,9 +204,9 @@ async def test_the_age_of_what_waits_first(metrics, spool):
 
 async def test_the_age_of_what_comes_from_the_future(metrics, spool):
     """An engine whose clock is ahead makes no age less than nothing."""
-    watching = watched(metrics, spool)
+    watched = Watched(metrics, spool)
     await spool.append([an_event(timestamp=round(time.time() * 1000) + 60_000)])
-    await watching.look()
+    await watched.scrape()
 
     assert of_backend(metrics, "spool_oldest_event_age_seconds") == 0
 
@@ -203,25 +214,28 @@ async def test_the_age_of_what_comes_from_the_future(metrics, spool):
 async def test_a_disk_that_does_not_tell_what_waits(metrics, spool, monkeypatch):
     """While the disk hangs or fails, what it said before stands, and grows older."""
     now = round(time.time() * 1000)
-    watching = watched(metrics, spool)
+    watched = Watched(metrics, spool)
     await spool.append([an_event(timestamp=now - 90_000)])
-    await watching.look()
-    monkeypatch.setattr(view, "LOOK_SECONDS", 0)
-    await watching.look()
+    await watched.scrape()
+    monkeypatch.setattr(snapshot, "READ_SECONDS", 0)
+    await watched.scrape()
     monkeypatch.undo()
     async with failing(spool):
         spool._store._written = None
-        await watching.look()
+        await watched.scrape()
 
     assert of_backend(metrics, "spool_oldest_event_age_seconds") >= 90
 
 
 async def test_the_breaker(metrics, spool):
     """Of its states and causes one at most is 1, and the wait is what is left."""
-    breaker = watched(metrics, spool).backends["default"].delivery.breaker
+    watched = Watched(metrics, spool)
+    breaker = watched.deliveries["default"].breaker
+    await watched.scrape()
     before = shown_of(metrics)
     breaker.failed(breaker.begin(), cause=Cause.BLOCKED, at_once=True)
-    breaker.silence(100)
+    breaker.hold_off(100)
+    await watched.scrape()
 
     assert before == {"closed"}
     assert shown_of(metrics) == {"open", "blocked"}
@@ -247,10 +261,10 @@ def test_names_and_help(metrics):
 
 def test_metrics_share_no_counts(metrics):
     """Two services in one process count on their own."""
-    metrics.of["default"].delivered.inc()
+    metrics.backends["default"].delivered.inc()
 
     assert of_backend(metrics, "delivery_events_total") == 1
-    assert of_backend(Metrics(), "delivery_events_total") == 0
+    assert of_backend(ServiceObserver(), "delivery_events_total") == 0
 
 
 async def test_two_backends(tmp_path):
@@ -263,12 +277,13 @@ async def test_two_backends(tmp_path):
                 an_event(2, timestamp=now, backends=("teams", "audit"), body=b"12"),
             ]
         )
-        metrics = Metrics(["teams", "audit"])
-        watching = watched(metrics, spool)
-        await watching.look()
-        breaker = watching.backends["audit"].delivery.breaker
+        metrics = ServiceObserver({"teams": str, "audit": str})
+        watched = Watched(metrics, spool)
+        await watched.scrape()
+        breaker = watched.deliveries["audit"].breaker
         breaker.failed(breaker.begin(), cause=Cause.BLOCKED, at_once=True)
-        breaker.silence(100)
+        breaker.hold_off(100)
+        await watched.scrape()
         shown = {
             backend: (
                 of_backend(metrics, "spool_events", backend=backend),
@@ -290,8 +305,8 @@ async def test_what_is_left_behind(tmp_path):
     async with a_spool(tmp_path, "old") as spool:
         await spool.append([an_event(n, backends=("old",)) for n in (1, 2, 3)])
     async with a_spool(tmp_path) as spool:
-        metrics = Metrics()
-        watched(metrics, spool)
+        metrics = ServiceObserver()
+        await Watched(metrics, spool).scrape()
 
         assert value(metrics, "spool_left_behind_events") == 3
         assert of_backend(metrics, "spool_events") == 0

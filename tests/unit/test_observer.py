@@ -1,4 +1,4 @@
-"""What comes in is counted and logged by one verb, and repetition is no news."""
+"""The service counts and logs what comes in, and doesn't repeat log lines."""
 
 import logging
 
@@ -7,15 +7,8 @@ import pytest
 from devkit.clock import Clock
 from exporter.ingest import Received
 from exporter.spool import Accepted, Entry, Held, Unreadable
-from exporter.watch.metrics import Metrics
-from exporter.watch.observer import Observer
+from exporter.watch.service import ServiceObserver
 from tests.unit.spools import an_event
-
-
-@pytest.fixture
-def metrics():
-    """Return the metrics that the observer counts in."""
-    return Metrics()
 
 
 @pytest.fixture
@@ -25,15 +18,15 @@ def clock():
 
 
 @pytest.fixture
-def observer(metrics, clock, caplog):
+def observer(clock, caplog):
     """Return an observer whose lines are kept."""
     caplog.set_level(logging.DEBUG)
-    return Observer(metrics, now=clock)
+    return ServiceObserver(now=clock)
 
 
-def count(metrics, name, **labels):
+def count(observer, name, **labels):
     """Return how often something was counted."""
-    return metrics.registry.get_sample_value(
+    return observer.registry.get_sample_value(
         f"app_integrations_exporter_{name}", labels
     )
 
@@ -61,12 +54,12 @@ def a_bulk(records=0, *, entries=0, reasons=(), **became):
     )
 
 
-def test_an_accepted_bulk(observer, metrics, caplog):
+def test_an_accepted_bulk(observer, caplog):
     """The normal case is counted, record by record, and not worth a line."""
     observer.received(a_bulk(records=10, entries=3, repeats=2))
 
     results = {
-        result: count(metrics, "ingest_records_total", result=result)
+        result: count(observer, "ingest_records_total", result=result)
         for result in ("accepted", "repeat", "kept_aside", "not_selected")
     }
     assert results == {
@@ -75,20 +68,20 @@ def test_an_accepted_bulk(observer, metrics, caplog):
         "kept_aside": 0,
         "not_selected": 5,
     }
-    assert count(metrics, "ingest_bulk_duration_seconds_count") == 1
-    assert count(metrics, "ingest_bulk_duration_seconds_sum") == 0.004
+    assert count(observer, "ingest_bulk_duration_seconds_count") == 1
+    assert count(observer, "ingest_bulk_duration_seconds_sum") == 0.004
     assert lines(caplog) == []
 
 
-def test_records_kept_aside(observer, metrics, caplog):
+def test_records_kept_aside(observer, caplog):
     """What can't be mapped is counted, and logged with each reason."""
     observer.received(
         a_bulk(records=4, kept_aside=3, reasons=["no JSON", "no key", "no JSON"])
     )
 
-    assert count(metrics, "ingest_records_total", result="kept_aside") == 3
-    assert count(metrics, "ingest_records_total", result="not_selected") == 1
-    assert count(metrics, "ingest_records_total", result="repeat") == 0
+    assert count(observer, "ingest_records_total", result="kept_aside") == 3
+    assert count(observer, "ingest_records_total", result="not_selected") == 1
+    assert count(observer, "ingest_records_total", result="repeat") == 0
     message = "records kept aside as dead letters: they can't be mapped"
     assert lines(caplog) == [("ERROR", message), ("ERROR", message)]
     told = [(line.reason, line.records, line.first) for line in caplog.records]
@@ -104,32 +97,32 @@ def test_records_kept_aside_in_a_row(observer, clock, caplog):
     assert len(caplog.records) == 3
 
 
-def test_records_kept_aside_before(observer, metrics, caplog):
+def test_records_kept_aside_before(observer, caplog):
     """A repeat of what was kept aside is a repeat like any other, and no news."""
     observer.received(a_bulk(records=2, kept_aside=0, reasons=["no JSON", "no key"]))
 
-    assert count(metrics, "ingest_records_total", result="kept_aside") == 0
-    assert count(metrics, "ingest_records_total", result="repeat") == 2
+    assert count(observer, "ingest_records_total", result="kept_aside") == 0
+    assert count(observer, "ingest_records_total", result="repeat") == 2
     assert lines(caplog) == []
 
 
-def test_positions_that_start_again(observer, metrics, caplog):
+def test_positions_that_start_again(observer, caplog):
     """A new epoch is worth a line that says where."""
     observer.received(a_bulk(records=1, entries=1, epochs=[an_event(5)]))
 
-    assert count(metrics, "ingest_epochs_total") == 1
+    assert count(observer, "ingest_epochs_total") == 1
     (record,) = caplog.records
     assert (record.levelname, record.physical_tenant) == ("WARNING", "default")
     assert (record.partition, record.position) == (1, 5)
 
 
-def test_positions_that_start_again_all_the_time(observer, metrics, caplog):
+def test_positions_that_start_again_all_the_time(observer, caplog):
     """Each time counts, but a partition of a tenant has one line in a while."""
     for tenant in 3 * ["default", "east"]:
         event = an_event(5, tenant=tenant)
         observer.received(a_bulk(records=1, entries=1, epochs=[event]))
 
-    assert count(metrics, "ingest_epochs_total") == 6
+    assert count(observer, "ingest_epochs_total") == 6
     assert [each.physical_tenant for each in caplog.records] == ["default", "east"]
 
 
@@ -144,14 +137,14 @@ def test_a_spool_that_fills_up(observer, caplog):
 
 
 @pytest.mark.parametrize("status", [401, 429, 503])
-def test_refusals_in_a_row(observer, metrics, caplog, status):
+def test_refusals_in_a_row(observer, caplog, status):
     """The broker repeats what is refused; that is one line, and one when it's over."""
     for _ in range(30):
         observer.refused(status, "This happened. Do that")
     observer.received(a_bulk())
     observer.received(a_bulk())
 
-    assert count(metrics, "ingest_refusals_total", status=str(status)) == 30
+    assert count(observer, "ingest_refusals_total", status=str(status)) == 30
     assert lines(caplog) == [
         ("WARNING", "request refused"),
         ("INFO", "bulk requests are accepted again"),
@@ -160,7 +153,7 @@ def test_refusals_in_a_row(observer, metrics, caplog, status):
     assert caplog.records[0].reason == "This happened. Do that"
 
 
-def test_refusals_that_change(observer, metrics, clock, caplog):
+def test_refusals_that_change(observer, clock, caplog):
     """A refusal for another reason is news, and so is one after a success."""
     observer.refused(429, "full")
     observer.refused(503, "disk")
@@ -178,8 +171,8 @@ def test_refusals_that_change(observer, metrics, clock, caplog):
         503,
         None,
     ]
-    assert count(metrics, "ingest_refusals_total", status="429") == 1
-    assert count(metrics, "ingest_refusals_total", status="503") == 3
+    assert count(observer, "ingest_refusals_total", status="429") == 1
+    assert count(observer, "ingest_refusals_total", status="503") == 3
 
 
 def test_refusals_that_hinder_nobody(observer, caplog):
@@ -190,28 +183,28 @@ def test_refusals_that_hinder_nobody(observer, caplog):
     assert lines(caplog) == [("WARNING", "request refused")]
 
 
-def test_refusals_of_other_kinds(observer, metrics):
+def test_refusals_of_other_kinds(observer):
     """A status without a series of its own counts as a bad request."""
     observer.refused(417, "Expectation Failed")
 
-    assert count(metrics, "ingest_refusals_total", status="400") == 1
-    assert count(metrics, "ingest_refusals_total", status="417") is None
+    assert count(observer, "ingest_refusals_total", status="400") == 1
+    assert count(observer, "ingest_refusals_total", status="417") is None
 
 
-def test_answers(observer, metrics):
+def test_answers(observer):
     """Each answer counts by its status, and a rare one among the others."""
     for status in (200, 200, 429, 500, 418):
         observer.answered(status)
 
     shown = {
-        status: count(metrics, "ingest_answers_total", status=status)
+        status: count(observer, "ingest_answers_total", status=status)
         for status in ("200", "429", "503", "other")
     }
     assert shown == {"200": 2, "429": 1, "503": 0, "other": 2}
-    assert count(metrics, "ingest_answers_total", status="500") is None
+    assert count(observer, "ingest_answers_total", status="500") is None
 
 
-def test_what_came_in(observer, metrics):
+def test_what_came_in(observer):
     """New events and records kept aside take room; repeats take none."""
     entries = [Entry(number, an_event(number, body=b"12345")) for number in (1, 2)]
     unreadable = [Unreadable("no JSON", f"1-{n}", b"1234") for n in (3, 4)]
@@ -219,7 +212,7 @@ def test_what_came_in(observer, metrics):
 
     observer.received(Received(11, 9, unreadable, accepted, 0.001))
 
-    assert metrics.inflow.bytes_per_second * 60 == pytest.approx(2 * 5 + 4)
+    assert observer.inflow.bytes_per_second * 60 == pytest.approx(2 * 5 + 4)
 
 
 def test_events_of_a_backend_of_the_past(observer, caplog):

@@ -179,7 +179,11 @@ def test_formats(written):
 def test_events_of_their_own_requests(written):
     """Where each event has a request of its own no setting makes it share one."""
     limits = limits_of(
-        events=50, body_bytes=1 << 20, cluster_id="", linger_seconds=0, written=written
+        events=50,
+        body_bytes=1 << 20,
+        cluster_id="",
+        linger_seconds=0,
+        body_format=written,
     )
 
     assert (limits.events == 1) is written.alone
@@ -222,7 +226,7 @@ def test_no_body_is_too_long(written, waiting, cluster_id, tenant, most):
         body_bytes=most,
         cluster_id=cluster_id,
         linger_seconds=0,
-        written=written,
+        body_format=written,
     )
     entries = [
         Entry(number, event._replace(tenant=tenant))

@@ -9,9 +9,9 @@ from exporter.delivery import Answer, Cause, Delivery, Outcome, Plan, breaker
 from exporter.delivery.pieces import Piece
 from exporter.events.event import ONLY_BACKEND
 from exporter.spool import Batch, SpoolFullError
-from exporter.watch.delivery_metrics import Trouble
-from exporter.watch.delivery_observer import DeliveryObserver
-from exporter.watch.metrics import Metrics
+from exporter.watch.backend import Trouble
+from exporter.watch.service import ServiceObserver
+from exporter.watch.snapshot import Snapshots
 from exporter.watch.status import status_of, status_without_service
 from tests.unit.spools import ANY, NOON, a_spool, an_event, only
 
@@ -25,29 +25,30 @@ class Story:
     def __init__(self, spool):
         """Begin with nothing known."""
         self.spool = spool
-        self.metrics = Metrics(spool.outboxes)
+        self.observer = ServiceObserver(dict.fromkeys(spool.outboxes, str))
         self.deliveries = {
             name: Delivery(
                 outbox,
                 None,
-                DeliveryObserver(self.metrics.of[name], name),
+                self.observer.backends[name],
                 Plan(slots=2, limits=ANY),
             )
             for name, outbox in spool.outboxes.items()
         }
-        self.view = self.metrics.watch(spool, self.deliveries)
+        self.snapshots = Snapshots(spool, self.deliveries, self.observer.inflow)
 
-    def status(self, hindrance=None):
-        """Return the status at noon, as whoever asks gets it."""
-        status = status_of(self.view, self.metrics, hindrance=hindrance, now=NOON)
+    async def status(self, hindrance=None):
+        """Return the status at noon, in JSON and back."""
+        snapshot = await self.snapshots.take()
+        status = status_of(snapshot, self.observer, hindrance=hindrance, now=NOON)
         return json.loads(json.dumps(status, allow_nan=False))
 
     def fail(self, times=1, *, backend=ONLY_BACKEND, **how):
         """Let *backend* fail so many *times*, without a success between them."""
-        self.metrics.of[backend].trouble = TROUBLE
+        self.observer.backends[backend].trouble = TROUBLE
         breaker = self.deliveries[backend].breaker
         for _ in range(times):
-            breaker.hurry()
+            breaker.end_pause()
             breaker.failed(breaker.begin(), **how)
 
 
@@ -69,7 +70,7 @@ async def story(tmp_path, monkeypatch):
 
 async def test_idle(story):
     """Where nothing waits all is well, and what isn't known is nothing."""
-    status = story.status()
+    status = await story.status()
 
     assert status["ok"] is True
     assert status["version"] == __version__
@@ -109,17 +110,17 @@ async def test_idle(story):
 
 async def test_old_trouble_of_an_idle_service(story):
     """What failed once isn't of interest any more when nothing waits."""
-    story.metrics.of[ONLY_BACKEND].trouble = TROUBLE
+    story.observer.backends[ONLY_BACKEND].trouble = TROUBLE
 
-    assert only_backend(story.status())["delivery"]["trouble"] is None
+    assert only_backend(await story.status())["delivery"]["trouble"] is None
 
 
 async def test_delivering(story):
     """While events wait and the backend takes them, they are being delivered."""
     await story.spool.append([an_event(1), an_event(2)])
-    story.metrics.inflow.add(1000)
+    story.observer.inflow.add(1000)
 
-    status = story.status()
+    status = await story.status()
 
     backend = only_backend(status)
     assert (status["ok"], backend["delivery"]["state"]) == (True, "delivering")
@@ -140,7 +141,7 @@ async def test_trouble(story, times, how, expected):
     await story.spool.append([an_event()])
     story.fail(times, **how)
 
-    status = story.status()
+    status = await story.status()
 
     delivery = only_backend(status)["delivery"]
     assert (status["ok"], delivery["state"], delivery["cause"]) == expected
@@ -158,24 +159,24 @@ async def test_everything_is_refused(story):
     await story.spool.append([an_event()])
     story.deliveries[ONLY_BACKEND].breaker.block()
 
-    status = story.status()
+    status = await story.status()
 
     delivery = only_backend(status)["delivery"]
     assert (status["ok"], delivery["state"]) == (False, "blocked")
     assert delivery["cause"] == "refusing"
 
 
-async def test_all_that_waits_waits_aside(story):
-    """The next attempt is when the first of what waits aside has its turn."""
+async def test_everything_is_parked(story):
+    """The next attempt is when the first parked piece is due."""
     await story.spool.append([an_event()])
     batch = await only(story.spool).take(ANY)
     piece = Piece(Batch(batch.entries), answer=Answer(400))
-    aside = story.deliveries[ONLY_BACKEND].aside
-    aside.suspect(piece)
-    aside.add(piece, due=breaker.time.monotonic() + 100)
-    story.metrics.of[ONLY_BACKEND].trouble = TROUBLE
+    parked = story.deliveries[ONLY_BACKEND].parked
+    parked.suspect(piece)
+    parked.add(piece, due=breaker.time.monotonic() + 100)
+    story.observer.backends[ONLY_BACKEND].trouble = TROUBLE
 
-    delivery = only_backend(story.status())["delivery"]
+    delivery = only_backend(await story.status())["delivery"]
 
     assert delivery["state"] == "retrying"
     assert 90 < delivery["next_attempt_seconds"] <= 100
@@ -188,7 +189,7 @@ async def test_ingest_is_hindered(story):
     with pytest.raises(SpoolFullError):
         await story.spool.append([an_event(2, body=b"x" * (1 << 20))])
 
-    status = story.status(hindrance="the spool is full: 9 bytes")
+    status = await story.status(hindrance="the spool is full: 9 bytes")
 
     assert (status["ok"], status["spool"]["full"]) == (False, True)
     assert status["ingest"]["hindrance"] == "the spool is full: 9 bytes"
@@ -225,9 +226,9 @@ async def test_two_backends(tmp_path):
         story = Story(spool)
         await spool.append([an_event(1, backends=("teams", "audit"))])
         await spool.append([an_event(2, backends=("audit",))])
-        before = story.status()
+        before = await story.status()
         story.fail(backend="audit", **BLOCKED)
-        after = story.status()
+        after = await story.status()
 
     assert (before["ok"], after["ok"]) == (True, False)
     assert list(before["backends"]) == ["teams", "audit"]
@@ -246,7 +247,7 @@ async def test_left_behind(tmp_path):
         await spool.append([an_event(1, backends=("old",))])
         await spool.append([an_event(2, backends=("old", ONLY_BACKEND))])
     async with a_spool(tmp_path) as spool:
-        running = Story(spool).status()
+        running = await Story(spool).status()
         oldest = {ONLY_BACKEND: await spool.oldest(ONLY_BACKEND)}
         stopped = status_without_service(spool, oldest, NOON)
 
