@@ -1,11 +1,11 @@
-"""Headers are put together so that none is there twice."""
+"""No header is sent twice."""
 
 from exporter.base.reread import fixed
 from exporter.delivery import Credentials, empty
 
 
 def credentials(**changes):
-    """Return credentials, of which *changes* are the point."""
+    """Return credentials with *changes*."""
     usual = {
         "constant": {"X-Cluster-Id": "eu-1", "X-Org-Id": ""},
         "extra": fixed(""),
@@ -18,7 +18,7 @@ def credentials(**changes):
 
 
 def test_ours_come_last():
-    """What a file says later can't send one of our headers a second time."""
+    """Extra headers can't repeat one of our own headers."""
     extra = fixed("x-api-key: other, content-type: x, x-cluster-id: y")
 
     headers = credentials(extra=extra, api_key=fixed("k")).headers(empty())

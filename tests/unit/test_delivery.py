@@ -1,4 +1,4 @@
-"""Delivery to a backend that takes what a test lets it; the spool is a real one."""
+"""Delivery from a real spool to a stub of a backend."""
 
 import asyncio
 import gc
@@ -20,7 +20,7 @@ from tests.unit.spools import ANY, an_event, failing
 
 
 async def test_the_breaker_is_reported(deliver):
-    """Whoever watches learns once why it opens, and once that it closes."""
+    """The observer learns once why the breaker opens, and once that it closes."""
     answers = iter([*[LATER] * 60, Answer(401), Answer(401)])
     async with deliver(lambda _: next(answers, YES), slots=1) as story:
         await story.send(*range(1, 11))
@@ -30,7 +30,7 @@ async def test_the_breaker_is_reported(deliver):
 
 
 async def test_the_breaker_is_reported_when_all_is_refused(deliver, monkeypatch):
-    """Suspect after suspect without a success opens it, and that is told at once."""
+    """Twenty suspects without a success open the breaker, which is reported at once."""
     make_waits_long(monkeypatch)
     async with deliver(lambda _: NO) as story:
         await story.send(*range(1, 31))
@@ -43,7 +43,7 @@ async def test_the_breaker_is_reported_when_all_is_refused(deliver, monkeypatch)
 @pytest.mark.parametrize("status", [400, 406, 413, 422])
 @pytest.mark.parametrize("bad", [1, 17, 50])
 async def test_one_bad_event(deliver, status, bad):
-    """A batch is halved until its bad event is alone; that one alone is given up."""
+    """A batch is halved until its bad event is alone; only that is a dead letter."""
     answer = Answer(status, detail=f"{status} No", excerpt="because")
     async with deliver(unless(bad, answer=answer)) as story:
         await story.send(*range(1, 51))
@@ -69,7 +69,7 @@ async def test_requests_for_a_bad_event(deliver, size):
 
 
 async def test_order_through_halving(deliver):
-    """Each instance's events arrive in order, whatever becomes of those around them."""
+    """Each instance's events arrive in order, even if their batches are halved."""
     async with deliver(unless(5, 14, 15, 33)) as story:
         await story.spool.append(
             [an_event(n, instance=n % 7 + 1) for n in range(1, 101)]
@@ -85,7 +85,7 @@ async def test_order_through_halving(deliver):
 
 
 async def test_a_refused_event_is_a_suspect_at_first(deliver):
-    """Alone it proves nothing: it and its instance wait until another one succeeds."""
+    """A refused event and its instance wait until another event succeeds."""
     async with deliver(unless(1)) as story:
         await story.send(1, 2, instance=7)
         story.backend.answer = unless(1, 2)
@@ -103,8 +103,8 @@ async def test_a_refused_event_is_a_suspect_at_first(deliver):
     assert story.backend.taken == [3, 2]
 
 
-async def test_suspects_of_a_backend_that_was_mended(deliver):
-    """A handful of events refused while it was wrong are taken once it is right."""
+async def test_suspects_of_a_backend_that_was_fixed(deliver):
+    """Events that a wrong setup refused are delivered once the setup is fixed."""
     async with deliver(lambda _: NO) as story:
         await story.send(*range(1, 11))
         await eventually(lambda: len(story.delivery.parked.suspects) == 10)
@@ -116,7 +116,7 @@ async def test_suspects_of_a_backend_that_was_mended(deliver):
 
 
 async def test_a_suspect_that_is_taken_after_all(deliver):
-    """A backend that changes its mind gets the event, and nothing is given up."""
+    """A suspect that is accepted later doesn't become a dead letter."""
     async with deliver(unless(1)) as story:
         await story.send(1)
         await eventually(lambda: len(story.backend.posts) > 3)
@@ -128,7 +128,7 @@ async def test_a_suspect_that_is_taken_after_all(deliver):
 
 
 async def test_when_everything_is_refused(deliver):
-    """Twenty suspects without a success between them are none: it's the setup."""
+    """After twenty suspects without a success the setup is wrong: no dead letters."""
     async with deliver(lambda _: NO) as story:
         await story.send(*range(1, 101))
         await eventually(lambda: story.delivery.breaker.cause is Cause.REFUSING)
@@ -144,7 +144,7 @@ async def test_when_everything_is_refused(deliver):
 
 
 async def test_blocked_by_bad_events_alone(deliver):
-    """Were the oldest events all bad, the probes get to the good ones behind them."""
+    """If the oldest events are all bad, probes still reach the good ones after them."""
     bad = range(1, 31)
     async with deliver(unless(*bad)) as story:
         await story.send(*bad)
@@ -158,7 +158,7 @@ async def test_blocked_by_bad_events_alone(deliver):
 
 @pytest.mark.parametrize("slots", [1, 2])
 async def test_an_event_that_makes_the_backend_fail(deliver, slots):
-    """It waits alone, tried again and again, and holds up its own instance only."""
+    """A failing event is retried again and again, and delays only its own instance."""
     async with deliver(unless(3, answer=LATER), slots=slots) as story:
         await story.send(*range(1, 11))
         await story.send(11, instance=1003)
@@ -175,7 +175,7 @@ async def test_an_event_that_makes_the_backend_fail(deliver, slots):
 
 @pytest.mark.parametrize("slots", [1, 4])
 async def test_many_events_that_make_the_backend_fail(deliver, slots):
-    """Though each batch holds one, they are told apart, and all others get through."""
+    """With a failing event in each batch, all other events are delivered."""
     bad = range(50, 1001, 50)
     async with deliver(unless(*bad, answer=LATER), slots=slots) as story:
         await story.send(*range(1, 1001))
@@ -190,13 +190,13 @@ async def test_many_events_that_make_the_backend_fail(deliver, slots):
 
 
 def events_in_memory():
-    """Return how many there are, those of other tests among them."""
+    """Return the number of events in memory, including those of other tests."""
     gc.collect()
     return sum(isinstance(each, Event) for each in gc.get_objects())
 
 
-async def test_what_waits_aside_is_in_the_file_alone(deliver, monkeypatch):
-    """Memory holds no event that failed; each is read again when it has its turn."""
+async def test_parked_events_are_only_on_disk(deliver, monkeypatch):
+    """Memory holds no parked event; it is read from disk again for each retry."""
     make_waits_long(monkeypatch)
     bad, before = range(2, 401, 2), events_in_memory()
     async with deliver(unless(*bad, answer=LATER)) as story:
@@ -214,7 +214,7 @@ async def test_what_waits_aside_is_in_the_file_alone(deliver, monkeypatch):
 
 
 async def test_a_success_that_began_before_proves_nothing(deliver):
-    """What ends well after everything is refused had begun when it wasn't."""
+    """A success that began before a refusal says nothing about the refused event."""
     slow = asyncio.Event()
 
     async def answer(positions):
@@ -238,7 +238,7 @@ async def test_a_success_that_began_before_proves_nothing(deliver):
 
 
 async def test_a_batch_that_fails_is_halved(deliver):
-    """Its parts go on at once, and the rest arrives without a pause."""
+    """The halves of a failed batch are sent at once, without a pause."""
     async with deliver(unless(3, answer=LATER), slots=1) as story:
         await story.send(0)
         await eventually(lambda: story.backend.taken)
@@ -252,7 +252,7 @@ async def test_a_batch_that_fails_is_halved(deliver):
 
 
 async def test_a_batch_that_times_out_is_sent_one_by_one(deliver):
-    """Its events go back to the spool, in their order, and each is tried by itself."""
+    """The events of a slow batch return to the spool, and are sent one by one."""
     hang = Answer(failure=Failure.TIMEOUT)
     async with deliver(unless(3, answer=hang), slots=1) as story:
         await story.spool.append([an_event(n, instance=n % 2 + 1) for n in range(1, 7)])
@@ -266,7 +266,7 @@ async def test_a_batch_that_times_out_is_sent_one_by_one(deliver):
 
 
 async def test_a_block_for_one_event(deliver):
-    """While others get through it's a refusal: the event is a dead letter."""
+    """A blocked answer while other events succeed is a refusal of the event."""
     async with deliver(unless(33, answer=Answer(403)), slots=1) as story:
         await story.send(*range(1, 10))
         await eventually(lambda: len(story.backend.taken) == 9)
@@ -279,7 +279,7 @@ async def test_a_block_for_one_event(deliver):
 
 
 async def test_a_block_that_lasts(deliver):
-    """A backend that blocks everything all at once gets it all when it's mended."""
+    """A backend that blocks everything gets everything once it is fixed."""
     async with deliver() as story:
         await story.send(*range(1, 10))
         await eventually(lambda: len(story.backend.taken) == 9)
@@ -296,7 +296,7 @@ async def test_a_block_that_lasts(deliver):
 
 
 async def test_a_probe_is_one_event(deliver):
-    """While the breaker is open a single event asks whether the backend is back."""
+    """While the breaker is open, a probe holds a single event."""
     async with deliver(lambda _: LATER, slots=4) as story:
         await story.send(*range(1, 201))
         await eventually(lambda: story.delivery.breaker.state is not State.CLOSED)
@@ -311,7 +311,7 @@ async def test_a_probe_is_one_event(deliver):
 
 
 async def test_retry_after(deliver):
-    """No request goes out before the time the backend asked for, from any slot."""
+    """No slot sends a request before the time that the backend asked for."""
     times = []
 
     def answer(_):
@@ -329,7 +329,7 @@ async def test_retry_after(deliver):
 
 @pytest.mark.parametrize("step", [-86_400, 86_400])
 async def test_steps_of_the_wall_clock(deliver, monkeypatch, step):
-    """A clock that is set, forwards or back, makes no pause shorter, or longer."""
+    """A step of the wall clock doesn't change the length of a pause."""
     wall, answers, times = time.time, iter([Answer(429, retry_after=0.2)]), []
 
     def answer(_):
@@ -346,7 +346,7 @@ async def test_steps_of_the_wall_clock(deliver, monkeypatch, step):
 
 
 async def test_retry_after_has_a_limit(deliver):
-    """A backend that asks for a year gets as long as the plan allows."""
+    """A Retry-After of a year is cut to the limit of the plan."""
     answers = iter([Answer(503, retry_after=31_536_000.0)])
     plan = {"retry_after_seconds": 0.01}
     async with deliver(lambda _: next(answers, YES), **plan) as story:
@@ -357,7 +357,7 @@ async def test_retry_after_has_a_limit(deliver):
 
 
 async def test_events_that_are_too_old(deliver):
-    """Beyond the age limit an event is given up, its followers aren't."""
+    """An event beyond the age limit is a dead letter; later events are delivered."""
     now = time.time_ns() // 1_000_000
     async with deliver(max_age_seconds=60) as story:
         await story.spool.append(
@@ -372,7 +372,7 @@ async def test_events_that_are_too_old(deliver):
 
 
 async def test_a_status_may_mean_something_else(deliver):
-    """The plan overrides what a status means to this backend."""
+    """The plan can override the outcome of a status."""
     plan = {"outcomes": {409: Outcome.DELIVERED}}
     async with deliver(lambda _: Answer(409), **plan) as story:
         await story.send(1, 2)
@@ -383,7 +383,7 @@ async def test_a_status_may_mean_something_else(deliver):
 
 
 async def test_new_credentials_end_a_block(deliver, monkeypatch):
-    """A blocked backend is asked as soon as its credentials are other ones."""
+    """A blocked backend is probed as soon as its credentials change."""
     monkeypatch.setattr(breaker, "wait_after", lambda _: 1000.0)
     monkeypatch.setattr("exporter.delivery.gate.LOOK_SECONDS", 0.01)
     answers = iter([Answer(401)])
@@ -398,7 +398,7 @@ async def test_new_credentials_end_a_block(deliver, monkeypatch):
 
 
 async def test_a_blocked_backend_is_probed(deliver, monkeypatch):
-    """However long its pauses have grown, a blocked backend is asked every 30 s."""
+    """A blocked backend is probed every 30 s, however long its waits have grown."""
     monkeypatch.setattr(breaker, "wait_after", lambda _: 1000.0)
     monkeypatch.setattr(breaker, "BLOCKED_SECONDS", 0.01)
     answers = iter([Answer(401)] * 3)
@@ -410,7 +410,7 @@ async def test_a_blocked_backend_is_probed(deliver, monkeypatch):
 
 
 async def test_a_failing_disk_holds_delivery_up(deliver, monkeypatch):
-    """What the disk doesn't let us settle isn't followed by more than one batch."""
+    """While a batch can't be settled, its slot sends at most one more batch."""
     monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
     limits, answering = replace(ANY, events=1), asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""What can be scraped is there from the start, and names what it counts."""
+"""Every metric is there from the start and has a help text."""
 
 import math
 import time
@@ -61,12 +61,12 @@ GAUGES = {
 
 @pytest.fixture
 def metrics():
-    """Return metrics that nothing was counted in."""
+    """Return metrics at zero."""
     return ServiceObserver()
 
 
 def families(metrics):
-    """Return what a scrape shows, by name without our prefix."""
+    """Return the families of a scrape, by name without our prefix."""
     text = generate_latest(metrics.registry).decode()
     return {
         family.name.removeprefix(PREFIX): family
@@ -75,12 +75,12 @@ def families(metrics):
 
 
 def value(metrics, name, **labels):
-    """Return the one sample called *name*."""
+    """Return the value of the sample *name*."""
     return metrics.registry.get_sample_value(PREFIX + name, labels)
 
 
 def of_backend(metrics, name, *, backend="default", **labels):
-    """Return the one sample called *name* that is about *backend*."""
+    """Return the value of the sample *name* of *backend*."""
     return value(metrics, name, backend=backend, **labels)
 
 
@@ -105,7 +105,7 @@ class Watched:
         self._snapshots = Snapshots(spool, self.deliveries, metrics.inflow)
 
     async def scrape(self):
-        """Let the gauges show a snapshot of now, as every scrape does."""
+        """Take a snapshot and show it, as every scrape does."""
         self.metrics.show(await self._snapshots.take())
 
 
@@ -121,7 +121,7 @@ def expected_at_zero(counters, gauges, histograms, **labels):
 
 @pytest.mark.parametrize("backends", [["default"], ["teams", "audit"]])
 def test_every_series_is_there_at_zero(backends):
-    """Each counter shows all of its labels at zero: a rate needs something to grow."""
+    """Every series is there at zero, because a rate needs a first sample."""
     metrics = ServiceObserver(dict.fromkeys(backends, str))
     expected = [*expected_at_zero(COUNTERS, GAUGES, HISTOGRAMS)]
     for backend in backends:
@@ -145,7 +145,7 @@ def test_every_series_is_there_at_zero(backends):
 
 
 def test_histograms_reach_far_enough(metrics):
-    """Durations are told apart from well below the normal case to beyond a timeout."""
+    """Buckets reach from well below the normal case to beyond a timeout."""
     for name in HISTOGRAMS | HISTOGRAMS_OF_A_BACKEND:
         samples = families(metrics)[name].samples
         bounds = [
@@ -160,7 +160,7 @@ def test_histograms_reach_far_enough(metrics):
 
 
 def test_who_is_it(metrics):
-    """Version and start are shown, as everybody's dashboards expect them."""
+    """Version and start time are shown in the usual form."""
     started = value(metrics, "start_time_seconds")
 
     assert value(metrics, "build_info", version=__version__) == 1
@@ -168,7 +168,7 @@ def test_who_is_it(metrics):
 
 
 async def test_the_spool_is_read_at_every_scrape(metrics, spool):
-    """The gauges show what the spool holds now, and how much it may hold."""
+    """The gauges show the content of the spool and its limit at each scrape."""
     watched = Watched(metrics, spool)
     await watched.scrape()
     shown = {name: value(metrics, name) for name in GAUGES}
@@ -187,7 +187,7 @@ async def test_the_spool_is_read_at_every_scrape(metrics, spool):
 
 
 async def test_the_age_of_what_waits_first(metrics, spool):
-    """It is the engine's time of the first event until now, and 0 without one."""
+    """The age is the time since the oldest event, and 0 without one."""
     now = round(time.time() * 1000)
     watched = Watched(metrics, spool)
     events = [an_event(1, timestamp=now - 90_000), an_event(2, timestamp=now)]
@@ -203,7 +203,7 @@ async def test_the_age_of_what_waits_first(metrics, spool):
 
 
 async def test_the_age_of_what_comes_from_the_future(metrics, spool):
-    """An engine whose clock is ahead makes no age less than nothing."""
+    """If the engine's clock is ahead, the age is 0."""
     watched = Watched(metrics, spool)
     await spool.append([an_event(timestamp=round(time.time() * 1000) + 60_000)])
     await watched.scrape()
@@ -212,7 +212,7 @@ async def test_the_age_of_what_comes_from_the_future(metrics, spool):
 
 
 async def test_a_disk_that_does_not_tell_what_waits(metrics, spool, monkeypatch):
-    """While the disk hangs or fails, what it said before stands, and grows older."""
+    """While the disk hangs or fails, the last known event is used and grows older."""
     now = round(time.time() * 1000)
     watched = Watched(metrics, spool)
     await spool.append([an_event(timestamp=now - 90_000)])
@@ -228,7 +228,7 @@ async def test_a_disk_that_does_not_tell_what_waits(metrics, spool, monkeypatch)
 
 
 async def test_the_breaker(metrics, spool):
-    """Of its states and causes one at most is 1, and the wait is what is left."""
+    """At most one state and one cause is 1, and the wait is the time that is left."""
     watched = Watched(metrics, spool)
     breaker = watched.deliveries["default"].breaker
     await watched.scrape()
@@ -253,14 +253,14 @@ def shown_of(metrics):
 
 
 def test_names_and_help(metrics):
-    """All names begin like our own, and all of them say what they mean."""
+    """All names begin with our prefix, and all help texts are sentences."""
     for family in metrics.registry.collect():
         assert family.name.startswith(PREFIX)
         assert family.documentation.endswith(".")
 
 
 def test_metrics_share_no_counts(metrics):
-    """Two services in one process count on their own."""
+    """Two services in one process count separately."""
     metrics.backends["default"].delivered.inc()
 
     assert of_backend(metrics, "delivery_events_total") == 1
@@ -268,7 +268,7 @@ def test_metrics_share_no_counts(metrics):
 
 
 async def test_two_backends(tmp_path):
-    """Each has what waits for it, its age and its breaker; what is shared is a sum."""
+    """Each backend has its own events, age and breaker."""
     now = round(time.time() * 1000)
     async with a_spool(tmp_path, "teams", "audit") as spool:
         await spool.append(
@@ -301,7 +301,7 @@ async def test_two_backends(tmp_path):
 
 
 async def test_what_is_left_behind(tmp_path):
-    """Events of backends that aren't configured are in a number of their own."""
+    """Events of backends that aren't configured have a metric of their own."""
     async with a_spool(tmp_path, "old") as spool:
         await spool.append([an_event(n, backends=("old",)) for n in (1, 2, 3)])
     async with a_spool(tmp_path) as spool:

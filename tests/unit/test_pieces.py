@@ -1,4 +1,4 @@
-"""Parts of batches know their past, and are parked in the order they are due."""
+"""Parts of batches keep their history, and parked parts are retried when due."""
 
 import math
 import tracemalloc
@@ -21,7 +21,7 @@ def positions(piece):
 
 
 def test_parts():
-    """Both parts have the past of the whole."""
+    """Both parts have the history of the whole piece."""
     first, second = a_piece(1, 2, 3, attempts=4, first_refused_at=7.0).split(2)
 
     assert (positions(first), positions(second)) == ([1, 2], [3])
@@ -29,7 +29,7 @@ def test_parts():
 
 
 def test_some_events_are_left_out():
-    """What stays and what doesn't keep their order."""
+    """Both the remaining and the removed events keep their order."""
     piece = a_piece(1, 2, 3, 4)
 
     left, out = piece.without(lambda event: event.position % 2)
@@ -38,8 +38,8 @@ def test_some_events_are_left_out():
     assert positions(out) == [1, 3]
 
 
-def test_a_verdict_quotes_the_last_answer():
-    """A dead letter says what the backend said, and how often it was asked."""
+def test_a_dead_letter_quotes_the_last_answer():
+    """A dead letter has the backend's answer and the number of attempts."""
     answer = Answer(400, detail="400 Bad Request", excerpt="no such field")
 
     rejection = a_piece(1, attempts=3, answer=answer).rejection
@@ -48,7 +48,7 @@ def test_a_verdict_quotes_the_last_answer():
 
 
 def test_first_due_first_served():
-    """The earliest comes first, and of those due at once the first that came."""
+    """The earliest piece comes first, and of equal ones the first that was added."""
     parked = Parked()
     assert parked.due == math.inf
     for number, due in enumerate((5.0, 3.0, 3.0, 4.0)):
@@ -59,7 +59,7 @@ def test_first_due_first_served():
 
 
 def test_events_stay_in_the_spool():
-    """What is parked knows where its event is, and keeps neither it nor an answer."""
+    """A parked piece knows its event's sequence, and keeps neither event nor answer."""
     parked, piece = Parked(), a_piece(7, answer=Answer(500, excerpt="x" * 1000))
 
     parked.add(piece, 5.0)
@@ -69,7 +69,7 @@ def test_events_stay_in_the_spool():
 
 
 def test_many_pieces_take_little_memory():
-    """Each costs less than 400 bytes, whatever its event and the answer to it hold."""
+    """A parked piece takes less than 400 bytes, whatever its event and its answer."""
     parked, many = Parked(), 5000
     tracemalloc.start()
     for position in range(1000, 1000 + many):
@@ -86,8 +86,8 @@ def test_many_pieces_take_little_memory():
     assert used < 400 * many
 
 
-def test_in_a_hurry_all_are_due():
-    """They keep the order in which they came."""
+def test_all_can_be_made_due():
+    """Pieces that are made due keep the order in which they were added."""
     parked = Parked()
     for number, due in enumerate((5.0, 3.0)):
         parked.add(a_piece(number), due)
@@ -99,7 +99,7 @@ def test_in_a_hurry_all_are_due():
 
 
 def test_what_is_known_to_fail_rests():
-    """It waits for its share of the time, and in a hurry only if everything hurries."""
+    """A known failure rests for its share of time, unless everything is made due."""
     parked, known, other = Parked(), a_piece(1, known_to_fail=True), a_piece(2)
     parked.add(known, 5.0)
     parked.add(other, 9.0)
@@ -116,7 +116,7 @@ def test_what_is_known_to_fail_rests():
 
 
 def refused(parked, position, at):
-    """Let the event at *position* be refused alone, and return its piece."""
+    """Park the event at *position* as a suspect, and return its piece."""
     piece = a_piece(position)
     piece.refuse(at)
     parked.suspect(piece)
@@ -125,7 +125,7 @@ def refused(parked, position, at):
 
 
 def test_suspects_have_their_turn_after_a_success():
-    """It must have begun after their refusal; then the oldest one is first."""
+    """A success that began after their refusal makes suspects due, the oldest first."""
     parked = Parked()
     first, second = refused(parked, 1, 15.0), refused(parked, 2, 19.5)
     after = refused(parked, 3, 30.0)
@@ -139,7 +139,7 @@ def test_suspects_have_their_turn_after_a_success():
 
 
 def test_many_pieces_cost_a_step_each():
-    """Thousands of suspects that a success decides are looked at once each."""
+    """A success looks at each of thousands of suspects only once."""
     parked = Parked()
     for position in range(20_000):
         refused(parked, position, float(position))

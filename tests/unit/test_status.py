@@ -1,4 +1,4 @@
-"""The status says whether events get through, and what to do when they don't."""
+"""The status says whether events are delivered, and what to do if not."""
 
 import json
 
@@ -20,10 +20,10 @@ TROUBLE = Trouble(Outcome.BLOCKED, "401 Unauthorized", "Correct it", at=NOON - 1
 
 
 class Story:
-    """A spool, deliveries that don't run, and what is known of all."""
+    """A spool, deliveries that don't run, and their observer."""
 
     def __init__(self, spool):
-        """Begin with nothing known."""
+        """Begin without events and attempts."""
         self.spool = spool
         self.observer = ServiceObserver(dict.fromkeys(spool.outboxes, str))
         self.deliveries = {
@@ -44,7 +44,7 @@ class Story:
         return json.loads(json.dumps(status, allow_nan=False))
 
     def fail(self, times=1, *, backend=ONLY_BACKEND, **how):
-        """Let *backend* fail so many *times*, without a success between them."""
+        """Let *backend* fail *times* in a row."""
         self.observer.backends[backend].trouble = TROUBLE
         breaker = self.deliveries[backend].breaker
         for _ in range(times):
@@ -53,14 +53,14 @@ class Story:
 
 
 def only_backend(status):
-    """Return what *status* says of the only backend."""
+    """Return the only backend in *status*."""
     (backend,) = status["backends"].values()
     return backend
 
 
 @pytest.fixture
 async def story(tmp_path, monkeypatch):
-    """Return a service in which nothing has happened; its waits are long."""
+    """Return a service in which nothing has happened, with long waits."""
     monkeypatch.setattr(breaker, "FIRST_SECONDS", 1000.0)
     monkeypatch.setattr(breaker, "LONGEST_SECONDS", 1000.0)
     monkeypatch.setattr("random.uniform", lambda _, longest: longest)
@@ -69,7 +69,7 @@ async def story(tmp_path, monkeypatch):
 
 
 async def test_idle(story):
-    """Where nothing waits all is well, and what isn't known is nothing."""
+    """Without waiting events the status is fine, and unknown numbers are null."""
     status = await story.status()
 
     assert status["ok"] is True
@@ -109,14 +109,14 @@ async def test_idle(story):
 
 
 async def test_old_trouble_of_an_idle_service(story):
-    """What failed once isn't of interest any more when nothing waits."""
+    """An old failure isn't shown when no event waits."""
     story.observer.backends[ONLY_BACKEND].trouble = TROUBLE
 
     assert only_backend(await story.status())["delivery"]["trouble"] is None
 
 
 async def test_delivering(story):
-    """While events wait and the backend takes them, they are being delivered."""
+    """While events wait and the backend accepts them, the state is delivering."""
     await story.spool.append([an_event(1), an_event(2)])
     story.observer.inflow.add(1000)
 
@@ -137,7 +137,7 @@ async def test_delivering(story):
     ],
 )
 async def test_trouble(story, times, how, expected):
-    """After some failures it's open, and blocked at the first one."""
+    """After a dozen failures the state is open, and after a blocked answer blocked."""
     await story.spool.append([an_event()])
     story.fail(times, **how)
 
@@ -155,7 +155,7 @@ async def test_trouble(story, times, how, expected):
 
 
 async def test_everything_is_refused(story):
-    """That is a setup that is wrong, too."""
+    """A backend that refuses everything is blocked, too."""
     await story.spool.append([an_event()])
     story.deliveries[ONLY_BACKEND].breaker.block()
 
@@ -184,7 +184,7 @@ async def test_everything_is_parked(story):
 
 
 async def test_ingest_is_hindered(story):
-    """A service that delivers and accepts nothing isn't well."""
+    """A service that can't accept events isn't fine."""
     await story.spool.append([an_event(1)])
     with pytest.raises(SpoolFullError):
         await story.spool.append([an_event(2, body=b"x" * (1 << 20))])
@@ -196,7 +196,7 @@ async def test_ingest_is_hindered(story):
 
 
 async def test_without_a_service(story):
-    """The spool alone tells what waits, and nobody delivers it."""
+    """Without a service, the status comes from the spool alone."""
     await story.spool.append([an_event(timestamp=(NOON - 90) * 1000)])
 
     oldest = {ONLY_BACKEND: await story.spool.oldest(ONLY_BACKEND)}
@@ -210,7 +210,7 @@ async def test_without_a_service(story):
 
 
 async def test_the_oldest(story):
-    """It is the first in order that isn't settled, none when all are."""
+    """The oldest event is the first one that isn't settled, or None."""
     before = await story.spool.oldest(ONLY_BACKEND)
     await story.spool.append([an_event(n, timestamp=n, instance=n) for n in (5, 6)])
     await only(story.spool).settle(
@@ -221,7 +221,7 @@ async def test_the_oldest(story):
 
 
 async def test_two_backends(tmp_path):
-    """Each has a state of its own; all is well when both of them are."""
+    """Each backend has its own state; the status is fine if both are."""
     async with a_spool(tmp_path, "teams", "audit") as spool:
         story = Story(spool)
         await spool.append([an_event(1, backends=("teams", "audit"))])
@@ -242,7 +242,7 @@ async def test_two_backends(tmp_path):
 
 
 async def test_left_behind(tmp_path):
-    """What waits for a backend of the past is told of, with a service and without."""
+    """Events of an unconfigured backend are shown with and without a service."""
     async with a_spool(tmp_path, "old", "gone") as spool:
         await spool.append([an_event(1, backends=("old",))])
         await spool.append([an_event(2, backends=("old", ONLY_BACKEND))])

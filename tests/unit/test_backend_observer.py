@@ -18,7 +18,7 @@ CLOSED = "the breaker closed: events are sent again"
 
 @pytest.fixture
 def clock():
-    """Return a monotonic clock that stands still."""
+    """Return a monotonic clock that only the test moves."""
     return Clock(1000.0)
 
 
@@ -31,7 +31,7 @@ def service(clock, caplog):
 
 
 def in_words_of_teams(text):
-    """Return *text* with the names that the settings of the backend teams have."""
+    """Return *text* with the variables of the backend teams."""
     return text.replace("APP_INTEGRATIONS_", "APP_INTEGRATIONS_BACKEND_TEAMS_")
 
 
@@ -42,25 +42,25 @@ def observer(service):
 
 
 def count(service, name, *, backend="default", **labels):
-    """Return how often something was counted."""
+    """Return the value of a metric."""
     return service.registry.get_sample_value(
         f"app_integrations_exporter_{name}", {"backend": backend} | labels
     )
 
 
 def lines(caplog):
-    """Return level and message of what was logged, oldest first."""
+    """Return level and message of each log line, oldest first."""
     return [(record.levelname, record.message) for record in caplog.records]
 
 
 def an_attempt(answer, *, number=1, parked=0, batch=BATCH):
-    """Return an attempt that was answered so."""
+    """Return an attempt that got *answer*."""
     outcome = outcome_of(answer)
     return Attempt(batch, number, answer, outcome, seconds=0.25, parked=parked)
 
 
 def test_a_delivered_batch(observer, service, caplog):
-    """A delivered batch counts as one attempt and by its events, without a line."""
+    """A delivered batch is counted as one attempt and by its events, and not logged."""
     observer.attempted(an_attempt(Answer(200)))
 
     assert count(service, "delivery_attempts_total", outcome="delivered") == 1
@@ -70,7 +70,7 @@ def test_a_delivered_batch(observer, service, caplog):
 
 
 def test_dead_letters(observer, service, caplog):
-    """Each event given up is counted; a reason that goes on is a line now and then."""
+    """Every dead letter is counted; a repeated reason is logged once in a while."""
     verdict = Verdict("refused: 400 Bad Request", 400, "the event: secret", attempts=13)
     for _ in range(3):
         observer.dead_lettered(BATCH, verdict)
@@ -86,7 +86,7 @@ def test_dead_letters(observer, service, caplog):
 
 
 def test_trouble_in_a_row(observer, service, caplog):
-    """The same trouble again and again is one line, and one when it is over."""
+    """A repeated failure is one log line, and its end is another."""
     for number in range(1, 21):
         answer = Answer(503, detail="503 Service Unavailable")
         observer.attempted(an_attempt(answer, number=number))
@@ -103,7 +103,7 @@ def test_trouble_in_a_row(observer, service, caplog):
 
 
 def test_trouble_of_one_batch_alone(observer, caplog):
-    """While one batch fails and others get through, it isn't over, nor news again."""
+    """While one batch is parked and others succeed, the failure isn't over."""
     for _ in range(20):
         observer.attempted(an_attempt(Answer(400, detail="400 Bad Request")))
         observer.attempted(an_attempt(Answer(200), parked=1))
@@ -116,7 +116,7 @@ def test_trouble_of_one_batch_alone(observer, caplog):
 
 
 def test_trouble_that_comes_and_goes(observer, clock, caplog):
-    """It is a pair of lines every half a minute, and the last word is the trouble."""
+    """Quick changes are logged every half a minute, and the trouble comes last."""
     for _ in range(59):
         observer.attempted(an_attempt(Answer(503, detail="503 Service Unavailable")))
         observer.attempted(an_attempt(Answer(200)))
@@ -129,7 +129,7 @@ def test_trouble_that_comes_and_goes(observer, clock, caplog):
 
 
 def test_trouble_explains_itself(observer, caplog):
-    """The line has what happened, to which batch, and what to do."""
+    """The line has the reason, the batch and the remedy."""
     answer = Answer(401, detail="401 Unauthorized")
 
     observer.attempted(an_attempt(answer, number=2))
@@ -144,7 +144,7 @@ def test_trouble_explains_itself(observer, caplog):
 
 
 def test_trouble_that_changes(observer, caplog):
-    """Each change of the trouble is a line, at the level of its consequence."""
+    """Each change of the failure is logged, with the level of its outcome."""
     for answer in (
         Answer(failure=Failure.TIMEOUT, detail="no answer within 5 s"),
         Answer(503, detail="503 Service Unavailable"),
@@ -163,7 +163,7 @@ def test_trouble_that_changes(observer, caplog):
 
 
 def test_latency(observer, service):
-    """A delivered event took the time since its record; one that waits took none."""
+    """Only delivered events have a latency: the time since their record."""
     batch = Batch([Entry(number, an_event(number)) for number in (0, 500)])
     observer.attempted(an_attempt(Answer(503), batch=batch))
     observer.attempted(an_attempt(Answer(200), batch=batch))
@@ -175,7 +175,7 @@ def test_latency(observer, service):
 
 
 def test_latency_of_an_event_from_the_future(observer, service):
-    """The engine's clock may be ahead of ours: the event took no time."""
+    """If the engine's clock is ahead, the latency is 0."""
     batch = Batch([Entry(number, an_event(number)) for number in (0, 60_000)])
     observer.attempted(an_attempt(Answer(200), batch=batch))
 
@@ -184,7 +184,7 @@ def test_latency_of_an_event_from_the_future(observer, service):
 
 
 def test_trouble_is_kept_until_it_is_over(observer):
-    """The last failure stays at hand as the log has it, until all is well again."""
+    """The last failure is kept until a success with no parked events."""
     observer.attempted(an_attempt(Answer(503, detail="503 Service Unavailable")))
     observer.attempted(an_attempt(Answer(401, detail="401 Unauthorized")))
     last = observer.trouble
@@ -208,7 +208,7 @@ def test_trouble_is_kept_until_it_is_over(observer):
     ],
 )
 def test_the_breaker_opens_and_closes(observer, caplog, cause, status, level):
-    """Both are a line; the first one has the cause, and what to do about it."""
+    """Both are logged; opening has the cause and the remedy."""
     observer.attempted(an_attempt(Answer(status, detail="said so")))
     observer.switched(cause)
     observer.attempted(an_attempt(Answer(200)))
@@ -222,7 +222,7 @@ def test_the_breaker_opens_and_closes(observer, caplog, cause, status, level):
 
 
 def test_a_breaker_that_flaps(observer, clock, caplog):
-    """It is a pair of lines every half a minute, and the last word is the trouble."""
+    """Quick changes are logged every half a minute, and the trouble comes last."""
     for _ in range(59):
         observer.switched(Cause.FAILING)
         observer.switched(None)
@@ -234,7 +234,7 @@ def test_a_breaker_that_flaps(observer, clock, caplog):
 
 
 def test_waiting_events_that_are_lost(observer, service, caplog):
-    """Each is counted; that it goes on is a line now and then."""
+    """Every lost event is counted, and logged once in a while."""
     for _ in range(3):
         observer.lost(BATCH)
 
@@ -245,7 +245,7 @@ def test_waiting_events_that_are_lost(observer, service, caplog):
 
 
 def everything(observer):
-    """Let everything happen that is worth a line: seven of them."""
+    """Cause each of the seven log lines."""
     observer.attempted(an_attempt(Answer(401, detail="401 Unauthorized")))
     observer.switched(Cause.BLOCKED)
     observer.switched(None)
@@ -256,14 +256,14 @@ def everything(observer):
 
 
 def test_lines_name_the_backend(service, caplog):
-    """Where there are several, every line says which one it is about."""
+    """With several backends every log line names its backend."""
     everything(service.backends["teams"])
 
     assert [record.backend for record in caplog.records] == 7 * ["teams"]
 
 
 def test_the_only_backend_has_no_name(observer, caplog):
-    """Where there is one, no line says a name that nobody gave."""
+    """With one backend without a name, no log line has a name."""
     everything(observer)
 
     assert len(caplog.records) == 7
@@ -271,7 +271,7 @@ def test_the_only_backend_has_no_name(observer, caplog):
 
 
 def test_remedies_name_its_variables(service, caplog):
-    """What to do is said with the names that this backend's settings have."""
+    """A remedy has the variables of this backend."""
     observer = service.backends["teams"]
 
     observer.attempted(an_attempt(Answer(401, detail="401 Unauthorized")))
@@ -283,7 +283,7 @@ def test_remedies_name_its_variables(service, caplog):
 
 
 def test_each_is_counted_alone(service, caplog):
-    """What happens to one backend is no number of another, and no news about it."""
+    """Each backend is counted and logged separately."""
     both = list(service.backends.values())
     for observer in both:
         observer.attempted(an_attempt(Answer(503, detail="503 Service Unavailable")))
