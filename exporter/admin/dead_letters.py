@@ -96,8 +96,10 @@ def _log(message: str, handled: Handled) -> None:
 def _readable(body: bytes) -> dict[str, Any]:
     """Return *body* as JSON, text or base64, and which of them."""
     try:
-        value = codec.decode(body)
-        codec.encode(_nested(value))  # some values can be read but not written
+        nested = value = codec.decode(body)
+        for _ in range(ROOM):
+            nested = [nested]
+        codec.encode(nested)  # some values can be read but not written
     except (ValueError, OverflowError, RecursionError):
         pass
     else:
@@ -106,13 +108,6 @@ def _readable(body: bytes) -> dict[str, Any]:
         return {"body_form": "text", "body": body.decode()}
     except UnicodeDecodeError:
         return {"body_form": "base64", "body": base64.b64encode(body).decode()}
-
-
-def _nested(value: object) -> object:
-    """Return *value* nested in ROOM lists."""
-    for _ in range(ROOM):
-        value = [value]
-    return value
 
 
 def _query(query: Mapping[str, str]) -> tuple[Choice, Window, int, bool]:
@@ -142,24 +137,25 @@ def _choice(body: bytes) -> Choice:
         chosen = codec.decode(body)
     except ValueError:
         chosen = None
-    known = {*Choice._fields}
-    if not isinstance(chosen, dict) or "ids" not in chosen or chosen.keys() - known:
+    if not (
+        isinstance(chosen, dict)
+        and "ids" in chosen
+        and chosen.keys() <= {*Choice._fields}
+        and isinstance(name := chosen.get("backend", ""), str)
+        and name.isascii()
+        and _is_id(chosen.get("status", 1))
+    ):
         raise InputError(
             "The body isn't valid",
             remedy='Send {"ids": [1, 2]}, {"ids": null} for all of them, or '
             '{"ids": null, "backend": "its name", "status": 422}',
         )
     ids, backend, status = map(chosen.get, Choice._fields)
-    if "backend" in chosen and not (isinstance(backend, str) and backend.isascii()):
-        raise InputError("backend isn't a name", remedy="Omit it or send a name")
-    if "status" in chosen and not (type(status) is int and 0 < status <= LARGEST_ID):
-        raise InputError("status isn't a number", remedy="Omit it or send a number")
     return Choice(None if ids is None else _ids(ids), backend, status)
 
 
 def _ids(values: Any) -> list[int]:
-    numbers = isinstance(values, list) and all(type(value) is int for value in values)
-    if not numbers or not all(1 <= value <= LARGEST_ID for value in values):
+    if not (isinstance(values, list) and all(map(_is_id, values))):
         raise InputError(
             "ids isn't a list of ids", remedy="Send a list of whole numbers from 1"
         )
@@ -167,7 +163,11 @@ def _ids(values: Any) -> list[int]:
         raise InputError(
             f"ids has {len(values)} numbers", remedy=f"Send at most {MOST_IDS} at once"
         )
-    return list(values)
+    return values
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int and 0 < value <= LARGEST_ID
 
 
 def _number(name: str, text: str, least: int, most: int = LARGEST_ID) -> int:

@@ -16,7 +16,7 @@ from yarl import URL
 from exporter.base.reread import Reread
 from exporter.delivery.auth.hiding import secrets_of
 from exporter.delivery.connection import Body, Connector, StaleError
-from exporter.net.proxies import Proxy, proxy_for
+from exporter.net.proxies import proxy_for
 from exporter.net.tls import Tls
 
 AT_ONCE_SECONDS = 0.5
@@ -37,7 +37,6 @@ class Transport:
         self._session = session
         self._tls = tls
         self._proxies = proxies
-        self._known: dict[str, Proxy | None] = {}
 
     @property
     def changes(self) -> int:
@@ -59,7 +58,7 @@ class Transport:
         Servers close idle connections. A request that was sent on such a connection is
         sent again, because the failure says nothing about the server.
         """
-        proxy = self._proxy(url)
+        proxy = proxy_for(url, self._proxies)
         to_proxy: dict[str, str] = {}
         if proxy and proxy.authorization:
             to_proxy[PROXY_AUTHORIZATION] = proxy.authorization
@@ -87,14 +86,9 @@ class Transport:
 
     def secrets_of(self, values: Mapping[str, str], url: str) -> list[str]:
         """Return the secrets in *values*, in *url* and of the proxy."""
-        proxy = self._proxy(url)
+        proxy = proxy_for(url, self._proxies)
         to_proxy = {PROXY_AUTHORIZATION: proxy.authorization} if proxy else {}
         return secrets_of({**values, **to_proxy}, url)
-
-    def _proxy(self, url: str) -> Proxy | None:
-        if url not in self._known:
-            self._known[url] = proxy_for(url, self._proxies)
-        return self._known[url]
 
 
 @lru_cache(maxsize=64)

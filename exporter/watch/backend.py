@@ -8,7 +8,7 @@ minute, and its end once.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -20,9 +20,7 @@ from exporter.watch.snapshot import BackendSnapshot
 
 log = logging.getLogger(__name__)
 
-Family = TypeVar("Family", Counter, Gauge, Histogram)
-
-PREFIX = "app_integrations_exporter_"
+NAMESPACE = "app_integrations_exporter"
 ATTEMPT_SECONDS = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
 # Up to a day, because an event may wait as long as the backend is down.
 LATENCY_SECONDS = (
@@ -68,54 +66,52 @@ class BackendMetrics:
     """The metrics that have a label for the backend."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def family(
-            kind: type[Family], name: str, meaning: str, *labels: str, **options: Any
-        ) -> Family:
-            labels = ("backend", *labels)
-            return kind(PREFIX + name, meaning, labels, registry=registry, **options)
-
-        self.attempts = family(
-            Counter, "delivery_attempts_total", "Attempts to post a batch.", "outcome"
+        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
+        gauge = partial(Gauge, namespace=NAMESPACE, registry=registry)
+        histogram = partial(Histogram, namespace=NAMESPACE, registry=registry)
+        label = ["backend"]
+        self.attempts = counter(
+            "delivery_attempts_total",
+            "Attempts to post a batch.",
+            [*label, "outcome"],
         )
-        self.delivered = family(
-            Counter, "delivery_events_total", "Events that the backend accepted."
+        self.delivered = counter(
+            "delivery_events_total", "Events that the backend accepted.", label
         )
-        self.dead_letters = family(
-            Counter,
+        self.dead_letters = counter(
             "delivery_dead_letters_total",
             "Events that became dead letters: refused on their own, or too old.",
+            label,
         )
-        self.lost = family(
-            Counter,
+        self.lost = counter(
             "spool_lost_events_total",
             "Waiting events discarded because the spool was full (drop-oldest).",
+            label,
         )
-        self.attempt_seconds = family(
-            Histogram,
+        self.attempt_seconds = histogram(
             "delivery_attempt_duration_seconds",
             "Time from opening the request to its answer.",
+            label,
             buckets=ATTEMPT_SECONDS,
         )
-        self.latency = family(
-            Histogram,
+        self.latency = histogram(
             "delivery_latency_seconds",
             "Time from the engine's record to the backend's success, for each event.",
+            label,
             buckets=LATENCY_SECONDS,
         )
-        self.state = family(
-            Gauge,
+        self.state = gauge(
             "delivery_breaker_state",
             "1 for the state that the breaker is in, else 0.",
-            "state",
+            [*label, "state"],
         )
-        self.cause = family(
-            Gauge,
+        self.cause = gauge(
             "delivery_breaker_cause",
             "1 for the reason why the breaker isn't closed, else 0.",
-            "cause",
+            [*label, "cause"],
         )
         self.gauges = {
-            name: family(Gauge, name, meaning) for name, (meaning, _) in GAUGES.items()
+            name: gauge(name, meaning, label) for name, (meaning, _) in GAUGES.items()
         }
 
 

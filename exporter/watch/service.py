@@ -8,6 +8,7 @@ minute, and its end once. docs/metrics.md is generated from the registry.
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
@@ -24,7 +25,7 @@ from exporter import __version__
 from exporter.events import ONLY_BACKEND
 from exporter.ingest import Received
 from exporter.spool import Held, Salvaged, Unreadable
-from exporter.watch.backend import PREFIX, BackendMetrics, BackendObserver
+from exporter.watch.backend import NAMESPACE, BackendMetrics, BackendObserver
 from exporter.watch.inflow import Inflow
 from exporter.watch.log_limit import LogLimit
 from exporter.watch.snapshot import Snapshot
@@ -93,69 +94,67 @@ class ServiceObserver:
         self._limit = LogLimit(now)
         self._hindered = False
         self._fill_steps = 0
-        self._create_metrics()
+        self._create_counters()
+        self._create_gauges()
         metrics = BackendMetrics(self.registry)
         self.backends = {
             name: BackendObserver(metrics, name, in_its_words, now, wall)
             for name, in_its_words in (backends or {ONLY_BACKEND: str}).items()
         }
 
-    def _create_metrics(self) -> None:
-        self.answers = self._counter(
+    def _create_counters(self) -> None:
+        counter = partial(Counter, namespace=NAMESPACE, registry=self.registry)
+        self.answers = counter(
             "ingest_answers_total",
             "Answers to requests on the ingest port, by status.",
-            "status",
-            ANSWERS,
+            ["status"],
         )
-        self.records = self._counter(
+        self.records = counter(
             "ingest_records_total",
             "Records of accepted bulk requests, by what became of them.",
-            "result",
-            RECORD_RESULTS,
+            ["result"],
         )
-        self._refusals = self._counter(
+        self._refusals = counter(
             "ingest_refusals_total",
             "Requests to the ingest port that were answered with an error.",
-            "status",
-            REFUSALS,
+            ["status"],
         )
-        self.epochs = self._counter(
+        for family, values in (
+            (self.answers, ANSWERS),
+            (self.records, RECORD_RESULTS),
+            (self._refusals, REFUSALS),
+        ):
+            for value in values:
+                family.labels(value)
+        self.epochs = counter(
             "ingest_epochs_total",
             "Times that the positions of a partition started again.",
         )
-        self._salvages = self._counter(
+        self._salvages = counter(
             "spool_salvages_total",
             "Times that the spool was damaged, and what could be read was salvaged.",
         )
         self._bulk_seconds = Histogram(
-            f"{PREFIX}ingest_bulk_duration_seconds",
+            "ingest_bulk_duration_seconds",
             "Time from the head of a bulk request to the end of its commit.",
             buckets=BULK_SECONDS,
+            namespace=NAMESPACE,
             registry=self.registry,
         )
+
+    def _create_gauges(self) -> None:
+        gauge = partial(Gauge, namespace=NAMESPACE, registry=self.registry)
         self._gauges = {
-            name: self._gauge(name, meaning) for name, (meaning, _) in GAUGES.items()
+            name: gauge(name, meaning) for name, (meaning, _) in GAUGES.items()
         }
-        self._is_withheld = self._gauge(
+        self._is_withheld = gauge(
             "ingest_withheld",
             "1 while the broker's exporter withholds selected events, else 0.",
         )
-        start = self._gauge("start_time_seconds", "Start, in seconds since 1970.")
+        start = gauge("start_time_seconds", "Start, in seconds since 1970.")
         start.set(self.started)
-        build = self._gauge("build_info", "1, with the version.", "version")
+        build = gauge("build_info", "1, with the version.", ["version"])
         build.labels(__version__).set(1)
-
-    def _counter(
-        self, name: str, meaning: str, label: str = "", values: Iterable[str] = ()
-    ) -> Counter:
-        labels = [label] if label else []
-        counter = Counter(PREFIX + name, meaning, labels, registry=self.registry)
-        for value in values:
-            counter.labels(value)
-        return counter
-
-    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
-        return Gauge(PREFIX + name, meaning, labels, registry=self.registry)
 
     def show(self, snapshot: Snapshot) -> None:
         """Set the gauges to the values of *snapshot*."""

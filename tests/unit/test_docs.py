@@ -9,7 +9,7 @@ import pytest
 import exporter
 from exporter.config import names as settings_names
 from exporter.config import settings
-from exporter.watch.backend import PREFIX
+from exporter.watch.backend import NAMESPACE
 from exporter.watch.service import ServiceObserver
 from scripts import docs
 
@@ -112,7 +112,7 @@ def test_pages_speak_of_metrics_that_exist():
     there = {sample.name for family in families for sample in family.samples}
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         text = page.read_text("utf-8")
-        named = set(re.findall(rf"\b{PREFIX}\w+", text))
+        named = set(re.findall(rf"\b{NAMESPACE}_\w+", text))
         histograms = {name for name in named if f"{name}_count" in there}
         assert named - histograms <= there, page.name
 
