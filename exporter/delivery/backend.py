@@ -1,25 +1,28 @@
 """One configured backend: sends requests, and returns each answer as a value."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from http import HTTPStatus
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from exporter.delivery.answers import (
+    ERRORS,
+    answer_to,
+    phrase,
+    printable,
+    read,
+    retry_after,
+)
 from exporter.delivery.auth.credentials import Credentials
 from exporter.delivery.auth.hiding import hide
 from exporter.delivery.auth.oauth import OAuth
-from exporter.delivery.failures import ERRORS, answer_to, phrase, printable
 from exporter.delivery.outcome import Answer, Failure
 from exporter.delivery.request import Request
-from exporter.delivery.retry_after import retry_after
 from exporter.delivery.transport import Transport
-from exporter.delivery.unpacking import unpacked
 
 LARGEST_ANSWER = 64 * 1024
 ANSWER_SECONDS = 0.5
@@ -59,22 +62,18 @@ class Backend:
 
     async def post(self, request: Request) -> Answer:
         """Send *request*; an error on the way is an answer, too, and never raised."""
-        answer = await self._authorized(request)
-        if self._oauth and answer.status == HTTPStatus.UNAUTHORIZED:
-            # A token may end early. The refused token isn't used again.
-            answer = await self._authorized(request)
-        return answer
-
-    async def _authorized(self, request: Request) -> Answer:
-        headers = self._credentials.headers(request)
         if self._oauth is None:
-            return await self._send(request, headers)
-        token = await self._oauth.token()
-        if isinstance(token, Answer):
-            return token
-        headers["Authorization"] = token.header
-        answer = await self._send(request, headers)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
+            return await self._send(request, self._credentials.headers(request))
+        answer = Answer()
+        for _ in range(2):  # a token may end early, so a new one is tried as well
+            headers = self._credentials.headers(request)
+            token = await self._oauth.token()
+            if isinstance(token, Answer):
+                return token
+            headers["Authorization"] = token.header
+            answer = await self._send(request, headers)
+            if answer.status != HTTPStatus.UNAUTHORIZED:
+                break
             self._oauth.drop(token)
         return answer
 
@@ -102,12 +101,10 @@ class Backend:
         ) as response:
             status = response.status
             if 200 <= status < 300:  # the body of a success isn't used
-                if "Connection" not in response.headers:
-                    await _read(response)
+                if "Connection" not in response.headers:  # it can be used again
+                    await read(response, LARGEST_ANSWER, ANSWER_SECONDS)
                 return Answer(status, detail=phrase(status))
-            body = await _read(response)
-            encoding = response.headers.get("Content-Encoding", "")
-            body = unpacked(body, encoding, LARGEST_ANSWER)
+            body = await read(response, LARGEST_ANSWER, ANSWER_SECONDS)
             detail = phrase(status)
             if location := response.headers.get("Location"):
                 # Hidden twice, because a URL may be spelled differently afterwards.
@@ -122,16 +119,6 @@ class Backend:
     def _changes(self) -> int:
         changes = self._credentials.changes + self._transport.changes
         return changes + (self._oauth.changes if self._oauth else 0)
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Return a short body; once it is read, its connection can be used again."""
-    body = b""
-    with suppress(TimeoutError, aiohttp.ClientError, OSError):
-        async with asyncio.timeout(ANSWER_SECONDS):
-            while len(body) < LARGEST_ANSWER and not response.content.at_eof():
-                body += await response.content.readany()
-    return body
 
 
 def _public(location: str) -> str:

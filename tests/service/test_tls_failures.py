@@ -21,8 +21,8 @@ from devkit.proxy import Proxy
 from devkit.waiting import eventually
 from exporter.commands import check
 from exporter.delivery import empty
+from exporter.delivery.answers import answer_to
 from exporter.delivery.connection import Connection
-from exporter.delivery.failures import answer_to
 from exporter.net.tls import tls_of
 from tests.records import tasks
 from tests.service.certificates import authority_in, proof

@@ -2,8 +2,8 @@
 
 import pytest
 
+from exporter.delivery.answers import printable
 from exporter.delivery.backend import _public
-from exporter.delivery.failures import printable
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.delivery.retry_after import retry_after
+from exporter.delivery.answers import retry_after
 
 NOW = 1_795_435_200.0  # 2026-11-23T12:00:00Z
 

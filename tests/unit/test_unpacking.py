@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from exporter.delivery.unpacking import unpacked
+from exporter.delivery.answers import unpacked
 
 TEXT = b'{"error": "no such user"}'
 RAW = zlib.compressobj(wbits=-15)

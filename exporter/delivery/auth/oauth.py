@@ -20,11 +20,10 @@ from yarl import URL
 
 from exporter.base import codec
 from exporter.base.reread import Reread
+from exporter.delivery.answers import ERRORS, answer_to, read
 from exporter.delivery.auth.hiding import hide
-from exporter.delivery.failures import ERRORS, answer_to
 from exporter.delivery.outcome import Answer, Failure, Outcome, outcome_of
 from exporter.delivery.transport import Transport
-from exporter.delivery.unpacking import unpacked
 
 DEFAULT_SECONDS = 300.0
 UNUSABLE_SECONDS = 30.0
@@ -182,7 +181,7 @@ class OAuth:
                 headers=headers,
                 limits=self._timeout,
             ) as response:
-                body = await _read(response)
+                body = await read(response, LARGEST_ANSWER)
         except ERRORS as error:
             hidden = partial(hide, self._transport.secrets_of(form, self._url))
             answer = answer_to(error, self._timeout.total, hidden)
@@ -206,14 +205,6 @@ def _failure_of(answer: Answer) -> Failure:
     if outcome_of(answer) is Outcome.POSTPONED:
         return Failure.TOKEN
     return Failure.TOKEN_REFUSED
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    while len(body) < LARGEST_ANSWER and not response.content.at_eof():
-        body += await response.content.readany()
-    encoding = response.headers.get("Content-Encoding", "")
-    return unpacked(bytes(body), encoding, LARGEST_ANSWER)
 
 
 def _detail(status: int, body: bytes) -> str:
