@@ -38,7 +38,7 @@ async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; then deliver waiting events for a limited time."""
     stopping = asked_to_stop()
     observer = ServiceObserver(
-        {name: each.in_its_words for name, each in settings.backends.items()}
+        {name: each.variable for name, each in settings.backends.items()}
     )
     async with AsyncExitStack() as connected:
         connections = {

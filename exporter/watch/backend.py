@@ -133,18 +133,18 @@ class BackendObserver:
         self,
         metrics: BackendMetrics,
         name: str,
-        in_its_words: Callable[[str], str],
+        variable: Callable[[str], str],
         now: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
         """
         Create every series of the backend *name* at zero.
 
-        *in_its_words* puts the names of its variables into a remedy. *now* is a
-        monotonic clock, *wall* the time since 1970.
+        *variable* returns the variable of a setting. *now* is a monotonic clock, *wall*
+        the time since 1970.
         """
         self._fields = {} if name == ONLY_BACKEND else {"backend": name}
-        self._in_its_words = in_its_words
+        self._variable = variable
         self._wall = wall
         self._limit = LogLimit(now)
         self._failure_logged = False
@@ -180,7 +180,7 @@ class BackendObserver:
             if not attempt.parked:
                 self._end_trouble()
             return
-        what_to_do = self._in_its_words(remedy(answer))
+        what_to_do = remedy(answer, self._variable)
         self.trouble = Trouble(outcome, answer.detail, what_to_do, self._wall())
         if self._limit.allows("delivery", outcome, answer.detail):
             self._failure_logged = True

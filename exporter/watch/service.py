@@ -83,8 +83,8 @@ class ServiceObserver:
         """
         Create every series at zero, because `rate()` needs a first sample.
 
-        *backends* maps each backend's name to a function that puts the names of its
-        variables into a remedy. *now* is a monotonic clock, *wall* the time since 1970.
+        *backends* maps each backend's name to a function that returns the variable of
+        a setting. *now* is a monotonic clock, *wall* the time since 1970.
         """
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
@@ -98,8 +98,8 @@ class ServiceObserver:
         self._create_gauges()
         metrics = BackendMetrics(self.registry)
         self.backends = {
-            name: BackendObserver(metrics, name, in_its_words, now, wall)
-            for name, in_its_words in (backends or {ONLY_BACKEND: str}).items()
+            name: BackendObserver(metrics, name, variable, now, wall)
+            for name, variable in (backends or {ONLY_BACKEND: str}).items()
         }
 
     def _create_counters(self) -> None:

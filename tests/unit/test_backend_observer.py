@@ -26,13 +26,13 @@ def clock():
 def service(clock, caplog):
     """Return the observer of a service with two backends, two seconds after noon."""
     caplog.set_level(logging.DEBUG)
-    backends = {"default": str, "teams": in_words_of_teams}
+    backends = {"default": str, "teams": variable_of_teams}
     return ServiceObserver(backends, now=clock, wall=Clock(NOON / 1000 + 2))
 
 
-def in_words_of_teams(text):
-    """Return *text* with the variables of the backend teams."""
-    return text.replace("APP_INTEGRATIONS_", "APP_INTEGRATIONS_BACKEND_TEAMS_")
+def variable_of_teams(name):
+    """Return the variable of the setting *name* of the backend teams."""
+    return f"APP_INTEGRATIONS_BACKEND_TEAMS_{name.upper()}"
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_trouble_explains_itself(observer, caplog):
     assert record.levelname == "ERROR"
     assert record.outcome == "blocked"
     assert record.reason == "401 Unauthorized"
-    assert record.remedy.startswith("Correct APP_INTEGRATIONS_API_KEY")
+    assert record.remedy.startswith("Correct api_key")
     assert record.batch == "1-7..1-9"
     assert (record.events, record.attempt, record.seconds) == (3, 2, 0.25)
 
@@ -193,7 +193,7 @@ def test_trouble_is_kept_until_it_is_over(observer):
     observer.attempted(an_attempt(Answer(200)))
 
     assert (last.outcome, last.reason) == ("blocked", "401 Unauthorized")
-    assert last.remedy.startswith("Correct APP_INTEGRATIONS_API_KEY")
+    assert last.remedy.startswith("Correct api_key")
     assert last.at == NOON / 1000 + 2
     assert while_one_is_parked is last
     assert observer.trouble is None

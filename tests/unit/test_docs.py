@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import exporter
-from exporter.config import names as settings_names
 from exporter.config import settings
+from exporter.config.backend import prefix_of, settings_of
 from exporter.watch.backend import NAMESPACE
 from exporter.watch.service import ServiceObserver
 from scripts import docs
@@ -50,8 +50,8 @@ def test_pages_speak_of_settings_that_exist():
     """No page names a variable of ours that nothing reads."""
     known = {declared.variable for declared in settings.DECLARED}
     for name in ("teams", "audit"):  # as the pages call backends
-        known |= {each.variable for each in settings_names.of_backend(name)}
-        known.add(settings_names.prefix_of(name).rstrip("_"))
+        known |= {each.variable for each in settings_of(name)}
+        known.add(prefix_of(name).rstrip("_"))
     known |= {f"{name}_FILE" for name in known}
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.*")]:
         named = re.findall(r"APP_INTEGRATIONS_[A-Z_]*[A-Z]", page.read_text("utf-8"))
