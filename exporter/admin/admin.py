@@ -117,7 +117,7 @@ class Admin:
 
     async def _proof(self) -> None:
         async with asyncio.timeout(WRITER_SECONDS):
-            await self._spool.prove()
+            await self._spool.check_writable()
 
 
 def _verdict(problem: str | None) -> web.Response:

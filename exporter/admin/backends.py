@@ -27,7 +27,7 @@ def routes(spool: Spool) -> list[web.RouteDef]:
 
     async def drop(request: web.Request) -> web.Response:
         old = _past(spool, await request.read())
-        count = await spool.drop_backend(old)
+        count = await spool.discard_backend(old)
         about = {"backend": old, "events": count}
         log.info("events of a backend were dropped", extra=about)
         return reply({"dropped": count})

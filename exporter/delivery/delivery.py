@@ -26,7 +26,7 @@ from exporter.delivery.pieces import SHARE, SILENCES, Aside, Piece
 from exporter.delivery.plan import Attempt, Plan, Watch
 from exporter.delivery.request import Keys, request_of
 from exporter.events import Lane
-from exporter.spool import Batch, Outbox, Verdict
+from exporter.spool import Batch, Outbox, Rejection
 
 MOST_SUSPECTS = 20
 """So many refused events without a success between them, and it's the setup."""
@@ -275,12 +275,12 @@ class Delivery:
         oldest = (time.time() - self._plan.max_age_seconds) * 1000
         piece, old = piece.without(lambda event: event.timestamp < oldest)
         if old.size:
-            verdict = Verdict(self._plan.too_old, attempts=piece.attempts)
+            verdict = Rejection(self._plan.too_old, attempts=piece.attempts)
             await self._bury(old.batch, verdict)
         return piece
 
-    async def _bury(self, batch: Batch, verdict: Verdict) -> None:
-        await self._outbox.bury(batch, verdict)
+    async def _bury(self, batch: Batch, verdict: Rejection) -> None:
+        await self._outbox.reject(batch, verdict)
         self._watch.buried(batch, verdict)
         self._landed.set()
 

@@ -103,7 +103,7 @@ class Mapper:
             instance=value.number("processInstanceKey", NO_INSTANCE),
             body=body,
             kind=rule.name,
-            broker=record.written_by,
+            broker=record.broker_version,
             tenant=tenant,
             backends=tuple(selected),
             watchers=tuple(watched),

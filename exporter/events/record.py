@@ -53,8 +53,8 @@ class Record:
         return number
 
     @property
-    def written_by(self) -> str:
-        """The version of the broker that wrote it; empty when it names none."""
+    def broker_version(self) -> str:
+        """The version of the broker that wrote the record; empty if it's missing."""
         version = self._envelope.get("brokerVersion")
         if type(version) is str and VERSION.fullmatch(version):
             return version

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from exporter.delivery import Answer, Attempt, Cause, Outcome, remedy
 from exporter.events import ONLY_BACKEND
-from exporter.spool import Batch, Verdict
+from exporter.spool import Batch, Rejection
 from exporter.watch.delivery_metrics import DeliveryMetrics, Trouble
 from exporter.watch.news import News
 
@@ -86,7 +86,7 @@ class DeliveryObserver:
         }
         log.log(LEVEL[outcome], "batch not delivered", extra=self._named | fields)
 
-    def buried(self, batch: Batch, verdict: Verdict) -> None:
+    def buried(self, batch: Batch, verdict: Rejection) -> None:
         """Count events that became dead letters; somebody has to look at them."""
         self._metrics.buried.inc(len(batch.entries))
         if self._news.is_new("buried", verdict.reason):

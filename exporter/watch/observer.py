@@ -50,9 +50,9 @@ class Observer:
         records = self._metrics.records
         events = bulk.events - accepted.unknown
         records.labels("accepted").inc(events - accepted.repeats)
-        kept_before = len(bulk.unreadable) - accepted.kept_aside
+        kept_before = len(bulk.unreadable) - accepted.dead_letters
         records.labels("repeat").inc(accepted.repeats + kept_before)
-        records.labels("kept_aside").inc(accepted.kept_aside)
+        records.labels("kept_aside").inc(accepted.dead_letters)
         not_selected = bulk.records - events - len(bulk.unreadable)
         records.labels("not_selected").inc(not_selected)
         self._metrics.bulk_seconds.observe(bulk.seconds)
@@ -69,7 +69,7 @@ class Observer:
                         "position": event.position,
                     },
                 )
-        if accepted.kept_aside:
+        if accepted.dead_letters:
             self._kept_aside(bulk.unreadable)
         self._filled(accepted.filled)
         if self._hindered and self._news.is_over("refused"):
@@ -160,7 +160,7 @@ class Observer:
 def _new_bytes(bulk: Received) -> int:
     """Return how many bytes the spool has grown by, repeats not counted."""
     size = sum(len(entry.event.body) for entry in bulk.accepted.entries)
-    if aside := bulk.accepted.kept_aside:
+    if aside := bulk.accepted.dead_letters:
         # Which of them are repeats isn't told: all count alike.
         all_aside = sum(len(each.body) for each in bulk.unreadable)
         size += all_aside * aside // len(bulk.unreadable)

@@ -126,7 +126,7 @@ class Withheld:
             self._proven[name].update(begun.keys() & {key})
         elif len(begun) < MOST_KEYS:
             begun.setdefault(key, now)
-        if name not in self._showing and self._shows(name, now, record.written_by):
+        if name not in self._showing and self._shows(name, now, record.broker_version):
             self._turn_round(name)
 
     def _is_sent(self, name: Name, value_type: str) -> None:

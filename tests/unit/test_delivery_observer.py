@@ -7,7 +7,7 @@ import pytest
 from devkit.clock import Clock
 from exporter.delivery import Answer, Attempt, Cause, outcome_of
 from exporter.delivery.outcome import Failure
-from exporter.spool import Batch, Entry, Verdict
+from exporter.spool import Batch, Entry, Rejection
 from exporter.watch.delivery_observer import DeliveryObserver
 from exporter.watch.metrics import Metrics
 from tests.unit.spools import NOON, an_event
@@ -83,7 +83,7 @@ def test_a_delivered_batch(observer, metrics, caplog):
 
 def test_dead_letters(observer, metrics, caplog):
     """Each event given up is counted; a reason that goes on is a line now and then."""
-    verdict = Verdict("refused: 400 Bad Request", 400, "the event: secret", attempts=13)
+    verdict = Rejection("refused: 400 Bad Request", 400, "the event: secret", 13)
     for _ in range(3):
         observer.buried(BATCH, verdict)
 
@@ -262,7 +262,7 @@ def everything(observer):
     observer.switched(Cause.BLOCKED)
     observer.switched(None)
     observer.attempted(an_attempt(Answer(200)))
-    observer.buried(BATCH, Verdict("refused: 400 Bad Request"))
+    observer.buried(BATCH, Rejection("refused: 400 Bad Request"))
     observer.lost(BATCH)
     observer.attempted(an_attempt(Answer(503, detail="503 Service Unavailable")))
 

@@ -47,7 +47,7 @@ def a_bulk(records=0, *, entries=0, reasons=(), **became):
     """Return what ingest tells of an accepted request; *became* is the spool's word."""
     accepted = Accepted(
         [Entry(number, an_event(number)) for number in range(entries)],
-        **({"kept_aside": 0, "repeats": 0, "epochs": ()} | became),
+        **({"dead_letters": 0, "repeats": 0, "epochs": ()} | became),
     )
     return Received(
         records=records,
@@ -83,7 +83,7 @@ def test_an_accepted_bulk(observer, metrics, caplog):
 def test_records_kept_aside(observer, metrics, caplog):
     """What can't be mapped is counted, and logged with each reason."""
     observer.received(
-        a_bulk(records=4, kept_aside=3, reasons=["no JSON", "no key", "no JSON"])
+        a_bulk(records=4, dead_letters=3, reasons=["no JSON", "no key", "no JSON"])
     )
 
     assert count(metrics, "ingest_records_total", result="kept_aside") == 3
@@ -98,7 +98,7 @@ def test_records_kept_aside(observer, metrics, caplog):
 def test_records_kept_aside_in_a_row(observer, clock, caplog):
     """The same reason again and again is one line every half a minute."""
     for _ in range(61):
-        observer.received(a_bulk(records=1, kept_aside=1, reasons=["no key"]))
+        observer.received(a_bulk(records=1, dead_letters=1, reasons=["no key"]))
         clock.seconds += 1
 
     assert len(caplog.records) == 3
@@ -106,7 +106,7 @@ def test_records_kept_aside_in_a_row(observer, clock, caplog):
 
 def test_records_kept_aside_before(observer, metrics, caplog):
     """A repeat of what was kept aside is a repeat like any other, and no news."""
-    observer.received(a_bulk(records=2, kept_aside=0, reasons=["no JSON", "no key"]))
+    observer.received(a_bulk(records=2, dead_letters=0, reasons=["no JSON", "no key"]))
 
     assert count(metrics, "ingest_records_total", result="kept_aside") == 0
     assert count(metrics, "ingest_records_total", result="repeat") == 2
@@ -215,7 +215,7 @@ def test_what_came_in(observer, metrics):
     """New events and records kept aside take room; repeats take none."""
     entries = [Entry(number, an_event(number, body=b"12345")) for number in (1, 2)]
     unreadable = [Unreadable("no JSON", f"1-{n}", b"1234") for n in (3, 4)]
-    accepted = Accepted(entries, kept_aside=1, repeats=7, epochs=())
+    accepted = Accepted(entries, dead_letters=1, repeats=7, epochs=())
 
     observer.received(Received(11, 9, unreadable, accepted, 0.001))
 
