@@ -147,9 +147,7 @@ def insert(
         connection.execute(f"{into} VALUES {places}", values)
 
 
-def in_chunks(
-    rows: Sequence[tuple[Any, ...]],
-) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def in_chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield placeholders and their values for *rows*, in chunks of few sizes."""
     # Few sizes mean few statement texts, which keeps SQLite's statement cache small.
     start, size = 0, LARGEST_STATEMENT

@@ -161,7 +161,7 @@ async def test_content_is_never_refused(start, backend):
         for record in exporter.lines.records
         if record.getMessage().startswith("records kept aside")
     ]
-    assert "key is missing or no 64-bit number" in said
+    assert "key is missing or not a 64-bit number" in said
 
 
 async def test_a_body_without_its_last_line_end(start, backend):
