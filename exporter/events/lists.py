@@ -13,7 +13,8 @@ class SelectionError(ValueError):
     """A list has a mistake; the message names the term and a correction."""
 
     def __init__(self, number: int, term: str, problem: object) -> None:
-        super().__init__(f"term {number}{term and f' ({term})'}: {problem}")
+        self.place = f"term {number}"
+        super().__init__(f"{self.place}{term and f' ({term})'}: {problem}")
 
 
 def read_each(terms: Iterable[str], read: Callable[[str], T]) -> list[T]:

@@ -111,16 +111,16 @@ class Lanes:
 
     def take_blocked(self, limit: int) -> list[Place]:
         """Take up to *limit* of the oldest events that wait for a taken event."""
-        blocked = (
-            zip(waiting, repeat(lane))
-            for lane, waiting in self._waiting.items()
+        waiting = (
+            zip(sequences, repeat(lane))
+            for lane, sequences in self._waiting.items()
             if lane in self._taken
         )
-        taken = [Place(*place) for place in islice(merge(*blocked), limit)]
-        for place in taken:
+        blocked = [Place(*place) for place in islice(merge(*waiting), limit)]
+        for place in blocked:
             self._pop(place.lane)
             self._taken[place.lane] += 1
-        return taken
+        return blocked
 
     def release(self, places: Iterable[Place]) -> None:
         """Forget the taken *places*; their lanes become ready."""
