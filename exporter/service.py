@@ -94,8 +94,8 @@ def _opening(
         settings.spool_dir,
         backends=tuple(settings.backends),
         limit=settings.spool_max_bytes,
-        lost=lost if settings.spool_when_full == "drop-oldest" else None,
-        damaged=stopping.set,
+        on_discard=lost if settings.spool_when_full == "drop-oldest" else None,
+        on_damage=stopping.set,
     )
 
 

@@ -114,7 +114,7 @@ class Admin:
 
     async def _check_writer(self) -> None:
         async with asyncio.timeout(WRITER_SECONDS):
-            await self._spool.prove()
+            await self._spool.check_writable()
 
 
 def _probe(problem: str | None) -> web.Response:

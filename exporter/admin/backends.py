@@ -27,7 +27,7 @@ def routes(spool: Spool) -> list[web.RouteDef]:
 
     async def drop(request: web.Request) -> web.Response:
         backend = _left_behind(spool, await request.read())
-        count = await spool.drop_backend(backend)
+        count = await spool.discard_backend(backend)
         fields = {"backend": backend, "events": count}
         log.info("events of a backend were dropped", extra=fields)
         return reply({"dropped": count})

@@ -39,7 +39,7 @@ def routes(spool: Spool, cluster_id: str) -> list[web.RouteDef]:
         return reply({"dead_letters": shown, "next": next_id})
 
     async def retry(request: web.Request) -> web.Response:
-        handled = await spool.revive(_choice(await request.read()))
+        handled = await spool.retry(_choice(await request.read()))
         _log("dead letters wait again", handled)
         return reply(
             {

@@ -27,7 +27,7 @@ from exporter.delivery.pieces import PAUSE_SHARE, SHARE, Parked, Piece
 from exporter.delivery.plan import Attempt, Observer, Plan
 from exporter.delivery.request import Keys, request_of
 from exporter.events import Lane
-from exporter.spool import Batch, Outbox, Verdict
+from exporter.spool import Batch, Outbox, Rejection
 
 MOST_SUSPECTS = 20
 """With this many suspects and no success between them, the setup is wrong."""
@@ -276,12 +276,12 @@ class Delivery:
         oldest = (time.time() - self._plan.max_age_seconds) * 1000
         piece, old = piece.without(lambda event: event.timestamp < oldest)
         if old.size:
-            rejection = Verdict(self._plan.too_old, attempts=piece.attempts)
+            rejection = Rejection(self._plan.too_old, attempts=piece.attempts)
             await self._dead_letter(old.batch, rejection)
         return piece
 
-    async def _dead_letter(self, batch: Batch, rejection: Verdict) -> None:
-        await self._outbox.bury(batch, rejection)
+    async def _dead_letter(self, batch: Batch, rejection: Rejection) -> None:
+        await self._outbox.reject(batch, rejection)
         self._observer.dead_lettered(batch, rejection)
         self._progressed.set()
 

@@ -14,7 +14,7 @@ from itertools import count, takewhile
 from exporter.delivery.breaker import wait_after
 from exporter.delivery.outcome import Answer, Failure
 from exporter.events import Event, Lane
-from exporter.spool import Batch, Entry, Verdict
+from exporter.spool import Batch, Entry, Rejection
 
 SHARE = 8
 """Events that are known to fail get one part in this many of the slots' time."""
@@ -71,10 +71,10 @@ class Piece:
         return {event.lane for event in self.batch.events}
 
     @property
-    def rejection(self) -> Verdict:
+    def rejection(self) -> Rejection:
         """The reason of its dead letter, if it becomes one."""
         answer = self.answer
-        return Verdict(
+        return Rejection(
             f"refused: {answer.detail}", answer.status, answer.excerpt, self.attempts
         )
 

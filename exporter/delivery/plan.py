@@ -8,7 +8,7 @@ from exporter.delivery.breaker import LONGEST_SECONDS, Cause
 from exporter.delivery.outcome import Answer, Outcome
 from exporter.delivery.request import USUAL
 from exporter.events import Format
-from exporter.spool import Batch, Limits, Verdict
+from exporter.spool import Batch, Limits, Rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Observer(Protocol):
     def attempted(self, attempt: Attempt) -> None:
         """Learn of *attempt*, as soon as it is over."""
 
-    def dead_lettered(self, batch: Batch, rejection: Verdict) -> None:
+    def dead_lettered(self, batch: Batch, rejection: Rejection) -> None:
         """Learn that the events of *batch* became dead letters."""
 
     def switched(self, cause: Cause | None) -> None:

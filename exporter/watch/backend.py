@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from exporter.delivery import Attempt, Cause, Outcome, State, remedy
 from exporter.events import ONLY_BACKEND
-from exporter.spool import Batch, Verdict
+from exporter.spool import Batch, Rejection
 from exporter.watch.log_limit import LogLimit
 from exporter.watch.snapshot import BackendSnapshot
 
@@ -196,7 +196,7 @@ class BackendObserver:
                 seconds=round(attempt.seconds, 3),
             )
 
-    def dead_lettered(self, batch: Batch, rejection: Verdict) -> None:
+    def dead_lettered(self, batch: Batch, rejection: Rejection) -> None:
         """Count and log events that became dead letters."""
         self._dead_letters.inc(len(batch.entries))
         if self._limit.allows("dead letters", rejection.reason):

@@ -168,11 +168,11 @@ class ServiceObserver:
         """Count a bulk request that is safe on disk, and log what is unusual in it."""
         accepted = bulk.accepted
         events = bulk.events - accepted.unknown
-        kept_before = len(bulk.unreadable) - accepted.kept_aside
+        kept_before = len(bulk.unreadable) - accepted.dead_letters
         for result, count in (
             ("accepted", events - accepted.repeats),
             ("repeat", accepted.repeats + kept_before),
-            ("kept_aside", accepted.kept_aside),
+            ("kept_aside", accepted.dead_letters),
             ("not_selected", bulk.records - events - len(bulk.unreadable)),
         ):
             self.records.labels(result).inc(count)
@@ -190,7 +190,7 @@ class ServiceObserver:
                         "position": event.position,
                     },
                 )
-        if accepted.kept_aside:
+        if accepted.dead_letters:
             self._log_unreadable(bulk.unreadable)
         self._log_fill(accepted.filled)
         if self._hindered and self._limit.allows_end("refused"):
@@ -283,7 +283,7 @@ class ServiceObserver:
 def _new_bytes(bulk: Received) -> int:
     """Return the bytes that *bulk* added to the spool, without repeats."""
     size = sum(len(entry.event.body) for entry in bulk.accepted.entries)
-    if kept := bulk.accepted.kept_aside:
+    if kept := bulk.accepted.dead_letters:
         # The spool doesn't say which of them are repeats, so this is an average.
         all_bytes = sum(len(each.body) for each in bulk.unreadable)
         size += all_bytes * kept // len(bulk.unreadable)

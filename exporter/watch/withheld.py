@@ -128,7 +128,7 @@ class Withheld:
         elif len(begun) < MOST_KEYS:
             begun.setdefault(key, now)
         if partition not in self._withholding and self._withholds(
-            partition, now, record.written_by
+            partition, now, record.broker_version
         ):
             self._toggle(partition)
 

@@ -25,7 +25,7 @@ class NoSpool:
 
     async def append(self, *_: Sequence[Any]) -> Accepted:
         """Return at once."""
-        return Accepted((), kept_aside=0, repeats=0, epochs=())
+        return Accepted((), dead_letters=0, repeats=0, epochs=())
 
 
 async def serve(port: int) -> None:

@@ -88,14 +88,14 @@ class OutboxStub:
     async def settle(self, batch):
         """Forget *batch*."""
         await asyncio.sleep(SETTLE_SECONDS)
-        self._lanes.land(_places(batch.entries))
+        self._lanes.release(_places(batch.entries))
         for sequence, _ in batch.entries:
             del self._events[sequence]
         if not self._events:
             self.empty.set()
         self._changed.set()
 
-    async def bury(self, batch, _):
+    async def reject(self, batch, _):
         """Forget *batch*, too."""
         await self.settle(batch)
 

@@ -26,10 +26,12 @@ def an_event(position=1, **changes):
 
 
 @asynccontextmanager
-async def a_spool(directory, *backends, limit=1 << 20, lost=None):
+async def a_spool(directory, *backends, limit=1 << 20, on_discard=None):
     """Open the spool in *directory* for the length of a block."""
     backends = backends or (ONLY_BACKEND,)
-    with open_spool(directory, backends=backends, limit=limit, lost=lost) as spool:
+    with open_spool(
+        directory, backends=backends, limit=limit, on_discard=on_discard
+    ) as spool:
         yield spool
 
 

@@ -7,7 +7,7 @@ import pytest
 from devkit.clock import Clock
 from exporter.delivery import Answer, Attempt, Cause, outcome_of
 from exporter.delivery.outcome import Failure
-from exporter.spool import Batch, Entry, Verdict
+from exporter.spool import Batch, Entry, Rejection
 from exporter.watch.service import ServiceObserver
 from tests.unit.spools import NOON, an_event
 
@@ -71,9 +71,11 @@ def test_a_delivered_batch(observer, service, caplog):
 
 def test_dead_letters(observer, service, caplog):
     """Every dead letter is counted; a repeated reason is logged once in a while."""
-    verdict = Verdict("refused: 400 Bad Request", 400, "the event: secret", attempts=13)
+    rejection = Rejection(
+        "refused: 400 Bad Request", 400, "the event: secret", attempts=13
+    )
     for _ in range(3):
-        observer.dead_lettered(BATCH, verdict)
+        observer.dead_lettered(BATCH, rejection)
 
     assert count(service, "delivery_dead_letters_total") == 9
     (record,) = caplog.records
@@ -81,7 +83,7 @@ def test_dead_letters(observer, service, caplog):
         "ERROR",
         "events became dead letters",
     )
-    assert (record.reason, record.events, record.attempts) == (verdict.reason, 3, 13)
+    assert (record.reason, record.events, record.attempts) == (rejection.reason, 3, 13)
     assert "secret" not in str(vars(record))
 
 
@@ -250,7 +252,7 @@ def everything(observer):
     observer.switched(Cause.BLOCKED)
     observer.switched(None)
     observer.attempted(an_attempt(Answer(200)))
-    observer.dead_lettered(BATCH, Verdict("refused: 400 Bad Request"))
+    observer.dead_lettered(BATCH, Rejection("refused: 400 Bad Request"))
     observer.lost(BATCH)
     observer.attempted(an_attempt(Answer(503, detail="503 Service Unavailable")))
 

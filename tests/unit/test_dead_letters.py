@@ -5,17 +5,24 @@ from itertools import chain
 
 import pytest
 
-from exporter.spool import Batch, Choice, SpoolFailedError, Unreadable, Verdict, Window
+from exporter.spool import (
+    Batch,
+    Choice,
+    Rejection,
+    SpoolFailedError,
+    Unreadable,
+    Window,
+)
 from exporter.spool import spool as module
 from tests.unit.spools import ANY, a_spool, an_event, failing, letters, only, taken
 
-REFUSED = Verdict("refused: 400 Bad Request", 400, '{"error":"no"}', attempts=13)
+REFUSED = Rejection("refused: 400 Bad Request", 400, '{"error":"no"}', attempts=13)
 
 
 async def buried(spool, *events, verdict=REFUSED):
     """Accept *events* and give them up."""
     await spool.append(events)
-    await only(spool).bury(await only(spool).take(ANY), verdict)
+    await only(spool).reject(await only(spool).take(ANY), verdict)
 
 
 async def test_a_dead_letter_tells_all(tmp_path):
@@ -48,7 +55,7 @@ async def test_a_dead_letter_lets_its_followers_pass(tmp_path):
         other = await only(spool).take(ANY)
         assert [event.position for event in other.events] == [3]
 
-        await only(spool).bury(Batch([first]), REFUSED)
+        await only(spool).reject(Batch([first]), REFUSED)
 
         assert await taken_after(spool, other) == [2]
 
@@ -65,7 +72,7 @@ async def test_what_is_sent_again_goes_behind_the_rest(tmp_path):
         await buried(spool, an_event(1), an_event(2))
         await spool.append([an_event(3)])
 
-        assert (await spool.revive()).count == 2
+        assert (await spool.retry()).count == 2
 
         assert await letters(spool) == []
         assert spool.dead == (0, 0)
@@ -77,7 +84,7 @@ async def test_what_never_was_an_event_is_not_sent(tmp_path):
     async with a_spool(tmp_path) as spool:
         await spool.append([], [Unreadable("it is no JSON", "1-7", b"{garbage")])
 
-        handled = await spool.revive()
+        handled = await spool.retry()
 
         (letter,) = await letters(spool)
         assert (handled.count, handled.never_events) == (0, 1)
@@ -103,12 +110,12 @@ async def test_a_choice(tmp_path, monkeypatch, choice, positions):
     monkeypatch.setattr(module, "PAGE", 2)
     async with a_spool(tmp_path) as spool:
         await buried(spool, an_event(1))
-        await buried(spool, an_event(2), verdict=Verdict("refused", 422))
+        await buried(spool, an_event(2), verdict=Rejection("refused", 422))
         await buried(spool, an_event(3))
 
         chosen = await letters(spool, choice)
         assert [letter.event.position for letter in chosen] == positions
-        assert (await spool.revive(choice)).count == len(positions)
+        assert (await spool.retry(choice)).count == len(positions)
         assert spool.dead.rows == 3 - len(positions)
         assert (await spool.drop(choice)).count == 0
         assert list(chain(*await taken(spool))) == positions
@@ -121,9 +128,9 @@ async def test_a_failing_disk_buries_nothing_twice(tmp_path, monkeypatch):
         await spool.append([an_event(1)])
         batch = await only(spool).take(ANY)
         async with failing(spool):
-            burying = asyncio.create_task(only(spool).bury(batch, REFUSED))
+            burying = asyncio.create_task(only(spool).reject(batch, REFUSED))
             with pytest.raises(SpoolFailedError):
-                await spool.prove()
+                await spool.check_writable()
             assert not burying.done()
 
         await asyncio.wait_for(burying, 30)
@@ -136,7 +143,7 @@ async def test_ids_that_do_not_exist_are_told(tmp_path):
     async with a_spool(tmp_path) as spool:
         await buried(spool, an_event(1), an_event(2))
 
-        revived = await spool.revive(Choice(ids=[99, 1]))
+        revived = await spool.retry(Choice(ids=[99, 1]))
         dropped = await spool.drop(Choice(ids=[1, 2]))
 
         assert (revived.count, revived.unknown) == (1, [99])
@@ -179,10 +186,10 @@ async def test_what_dies_again_meanwhile_is_left(tmp_path, monkeypatch):
         await buried(spool, an_event(1), an_event(2))
 
         async def bury_once_more():
-            await only(spool).bury(await only(spool).take(ANY), REFUSED)
+            await only(spool).reject(await only(spool).take(ANY), REFUSED)
 
         burying = asyncio.create_task(bury_once_more())
-        revived = await spool.revive()
+        revived = await spool.retry()
         await burying
 
         assert revived.count == 2

@@ -425,7 +425,7 @@ async def test_a_failing_disk_holds_delivery_up(deliver, monkeypatch):
             await eventually(lambda: len(story.backend.taken) == 2)
             for _ in range(5):
                 with pytest.raises(SpoolFailedError):
-                    await story.spool.prove()
+                    await story.spool.check_writable()
             assert story.backend.taken == [1, 2]
         await story.ends()
 

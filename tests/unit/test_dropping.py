@@ -52,11 +52,11 @@ def test_names(text, names):
         ),
         (
             "customHeaders. mail",
-            "term 1 (customHeaders. mail): a name in customHeaders is missing",
+            "term 1 (customHeaders. mail): the name after customHeaders. is missing",
         ),
         (
             "customHeaders.'mail'",
-            "term 1 (customHeaders.'mail'): a name in customHeaders is missing",
+            "term 1 (customHeaders.'mail'): the name after customHeaders. is missing",
         ),
         (
             "assignee candidateUsers",
@@ -68,11 +68,11 @@ def test_names(text, names):
         ),
         (
             "assignee.mail",
-            "term 1 (assignee.mail): assignee has nothing in it by a name",
+            "term 1 (assignee.mail): assignee isn't an object",
         ),
         (
             "customHeaders.",
-            "term 1 (customHeaders.): a name in customHeaders is missing",
+            "term 1 (customHeaders.): the name after customHeaders. is missing",
         ),
         ("assignee,,key", "term 2: it is missing"),
         (".mail", "term 1 (.mail): no event has a field "),

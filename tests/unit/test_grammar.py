@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.events import CATALOG, DEFAULT, EVERYTHING, SelectionError
 from exporter.events.flow import USUAL
-from exporter.events.grammar import FORM, parse
+from exporter.events.selection import FORM, parse
 
 KINDS = {each.name: [kind.name for kind in each.kinds] for each in CATALOG}
 ERRORS = (
@@ -112,8 +112,8 @@ def test_what_is_right(text, terms):
         ("user-task\njob", "term 1 (user-task job): there is no type"),
         ("job[a]b", "term 1 (job[a]b): it isn't like"),
         ("job]", "term 1 (job]): it isn't like"),
-        ("user-task[a]", "user-task has nothing to choose by in brackets"),
-        ("timer:created [a]", "timer has nothing to choose by in brackets"),
+        ("user-task[a]", "user-task takes no brackets"),
+        ("timer:created [a]", "timer takes no brackets"),
         (
             "job[a, b], variable:updated",
             (
@@ -126,26 +126,26 @@ def test_what_is_right(text, terms):
         ("variable[", "term 1 (variable[): it isn't like"),
         ("variable[a, b", "term 1 (variable[a): it isn't like"),
         ("variable[a[b]", "term 1 (variable[a[b]): it isn't like"),
-        ("variable['a']", "patterns in brackets have no ' in front"),
-        ("variable[!a]", "patterns in brackets have no ! in front"),
+        ("variable['a']", "a pattern in brackets can't begin with '"),
+        ("variable[!a]", "a pattern in brackets can't begin with !"),
         ("variable[a\nb]", "term 1 (variable[a b]): a comma is missing in brackets"),
         (
             "step[service_task]",
-            "service_task is none of the element types (is service-task meant?)",
+            "service_task is not one of the element types (is service-task meant?)",
         ),
         (
             "step[exclusive-gateway]",
-            f"exclusive-gateway is none of the element types (there are {STEPS})",
+            f"exclusive-gateway is not one of the element types (there are {STEPS})",
         ),
         (
             "step[*-gateway]",
-            f"*-gateway is none of the element types (there are {STEPS})",
+            f"*-gateway is not one of the element types (there are {STEPS})",
         ),
         (
             "incident:created[JOB_NO_RETRIES]",
-            "JOB_NO_RETRIES is none of the error types (is job-no-retries meant?)",
+            "JOB_NO_RETRIES is not one of the error types (is job-no-retries meant?)",
         ),
-        ("incident[x]", f"x is none of the error types (there are {ERRORS})"),
+        ("incident[x]", f"x is not one of the error types (there are {ERRORS})"),
     ],
 )
 def test_what_is_wrong(text, wrong):

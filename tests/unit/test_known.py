@@ -75,7 +75,7 @@ async def test_an_end_after_a_salvage(opening, tmp_path):
     """What is readable of a damaged spool tells who knows of what, too."""
     async with opening(teams=backend(processes="a")) as spool:
         await spool.append(a_task(1, "CREATED"))
-    salvage.mark(tmp_path / "spool.sqlite", "test")
+    salvage.mark_damaged(tmp_path / "spool.sqlite", "test")
 
     async with opening(teams=backend(processes="a")) as spool:
         assert await spool.append(END) == [("teams", 3)]

@@ -10,7 +10,7 @@ STEPS = st.lists(
         st.tuples(st.just("add"), st.integers(0, 7)),
         st.tuples(st.just("take"), st.integers(1, 4)),
         st.tuples(st.just("newest"), st.integers(1, 4)),
-        st.tuples(st.just("seize"), st.integers(1, 4)),
+        st.tuples(st.just("blocked"), st.integers(1, 4)),
         st.tuples(st.just("land"), st.integers(0, 3)),
         st.tuples(st.just("give back"), st.integers(0, 3)),
     ),
@@ -38,7 +38,7 @@ class PlainLanes:
         among = [p for p in firsts if p.tenant == firsts[-1].tenant]
         return self._take(limit, among[-limit:])
 
-    def seize(self, limit):
+    def take_blocked(self, limit):
         """Return the oldest *limit* of all others."""
         return self._take(limit, [p for p in self.waiting if self.is_held_up(p)])
 
@@ -74,8 +74,8 @@ def test_same_as_the_plain_way(steps):
             assert lanes.take(number) == plain.take(number)
         elif step == "newest":
             assert lanes.take_newest(number) == plain.take_newest(number)
-        elif step == "seize":
-            assert lanes.seize(number) == plain.seize(number)
+        elif step == "blocked":
+            assert lanes.take_blocked(number) == plain.take_blocked(number)
         elif plain.in_flight:
             batch = plain.in_flight.pop(number % len(plain.in_flight))
             back = batch[len(batch) // 2 :] if step == "give back" else batch
@@ -85,7 +85,7 @@ def test_same_as_the_plain_way(steps):
                 lanes.give_back(back)
                 plain.waiting += back
             else:
-                lanes.land(back)
+                lanes.release(back)
         assert lanes.ready == plain.ready
 
 

@@ -67,7 +67,7 @@ async def test_old_events_are_lost_also_when_memory_is_full(tmp_path):
     async with a_spool(tmp_path) as spool:
         await all_taken(spool)
 
-        lost = [await only(spool).lose(1) for _ in range(50)]
+        lost = [await only(spool).discard(1) for _ in range(50)]
 
         assert positions(*lost) == list(range(101, 151))
         assert only(spool)._lanes.known < 120

@@ -255,21 +255,29 @@ def test_one_term_is_enough():
 @pytest.mark.parametrize(
     "selection, record, reason",
     [
-        ("job", of("JOB", "CREATED", jobKind=7), "value.jobKind is no text"),
-        ("job[a]", of("JOB", "CREATED", type=[]), "value.type is no text"),
+        ("job", of("JOB", "CREATED", jobKind=7), "value.jobKind is not text"),
+        ("job[a]", of("JOB", "CREATED", type=[]), "value.type is not text"),
         (
             "step",
             of("PROCESS_INSTANCE", "ELEMENT_COMPLETED", bpmnElementType={}),
-            "value.bpmnElementType is no text",
+            "value.bpmnElementType is not text",
         ),
-        ("timer", of("TIMER", "CREATED", dueDate="now"), "value.dueDate is no 64-bit"),
+        (
+            "timer",
+            of("TIMER", "CREATED", dueDate="now"),
+            "value.dueDate is not a 64-bit",
+        ),
         ("variable[a]", of("VARIABLE", "CREATED", name="a", value=1), "value.value is"),
         (
             "process",
             of("PROCESS", "CREATED", version="1"),
-            "value.version is no 64-bit",
+            "value.version is not a 64-bit",
         ),
-        ("signal", of("SIGNAL", "BROADCASTED", signalName=1), "value.signalName is no"),
+        (
+            "signal",
+            of("SIGNAL", "BROADCASTED", signalName=1),
+            "value.signalName is not",
+        ),
     ],
 )
 def test_what_cannot_be_read(selection, record, reason):

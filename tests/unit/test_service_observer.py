@@ -40,7 +40,7 @@ def a_bulk(records=0, *, entries=0, reasons=(), **became):
     """Return an accepted bulk request; *became* is the spool's result."""
     accepted = Accepted(
         [Entry(number, an_event(number)) for number in range(entries)],
-        **({"kept_aside": 0, "repeats": 0, "epochs": ()} | became),
+        **({"dead_letters": 0, "repeats": 0, "epochs": ()} | became),
     )
     return Received(
         records=records,
@@ -76,7 +76,7 @@ def test_an_accepted_bulk(observer, caplog):
 def test_records_kept_aside(observer, caplog):
     """Records that can't be mapped are counted, and logged once for each reason."""
     observer.received(
-        a_bulk(records=4, kept_aside=3, reasons=["no JSON", "no key", "no JSON"])
+        a_bulk(records=4, dead_letters=3, reasons=["no JSON", "no key", "no JSON"])
     )
 
     assert count(observer, "ingest_records_total", result="kept_aside") == 3
@@ -91,7 +91,7 @@ def test_records_kept_aside(observer, caplog):
 def test_records_kept_aside_in_a_row(observer, clock, caplog):
     """A repeated reason is logged every half a minute."""
     for _ in range(61):
-        observer.received(a_bulk(records=1, kept_aside=1, reasons=["no key"]))
+        observer.received(a_bulk(records=1, dead_letters=1, reasons=["no key"]))
         clock.seconds += 1
 
     assert len(caplog.records) == 3
@@ -99,7 +99,7 @@ def test_records_kept_aside_in_a_row(observer, clock, caplog):
 
 def test_records_kept_aside_before(observer, caplog):
     """A repeat of an unreadable record counts as a repeat, and isn't logged."""
-    observer.received(a_bulk(records=2, kept_aside=0, reasons=["no JSON", "no key"]))
+    observer.received(a_bulk(records=2, dead_letters=0, reasons=["no JSON", "no key"]))
 
     assert count(observer, "ingest_records_total", result="kept_aside") == 0
     assert count(observer, "ingest_records_total", result="repeat") == 2
@@ -208,7 +208,7 @@ def test_what_came_in(observer):
     """New events and unreadable records count as inflow; repeats don't."""
     entries = [Entry(number, an_event(number, body=b"12345")) for number in (1, 2)]
     unreadable = [Unreadable("no JSON", f"1-{n}", b"1234") for n in (3, 4)]
-    accepted = Accepted(entries, kept_aside=1, repeats=7, epochs=())
+    accepted = Accepted(entries, dead_letters=1, repeats=7, epochs=())
 
     observer.received(Received(11, 9, unreadable, accepted, 0.001))
 

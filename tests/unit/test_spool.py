@@ -144,7 +144,7 @@ async def test_a_drain_waits_for_no_full_batch(tmp_path):
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
         waiting = asyncio.create_task(only(spool).take(patient))
-        await spool.prove()
+        await spool.check_writable()
         only(spool).hurry()
 
         batch = await asyncio.wait_for(waiting, 30)
@@ -179,7 +179,7 @@ async def test_large_events_are_read_a_few_at_a_time(tmp_path, monkeypatch):
     def sized(method):
         def call(*args):
             result = method(*args)
-            entries = getattr(result, "entries", result)
+            entries = result[0] if isinstance(result, tuple) else result
             read.append(sum(len(entry.event.body) for entry in entries))
             return result
 
@@ -189,8 +189,9 @@ async def test_large_events_are_read_a_few_at_a_time(tmp_path, monkeypatch):
         large = [an_event(n, body=b"x" * 1000, instance=n) for n in range(1, 101)]
         await spool.append(large)
     async with a_spool(tmp_path) as spool:
-        for name in ("page", "load"):
-            monkeypatch.setattr(spool._store, name, sized(getattr(spool._store, name)))
+        waiting = spool._store.waiting
+        for name in ("page", "at"):
+            monkeypatch.setattr(waiting, name, sized(getattr(waiting, name)))
         batches = await taken(spool, replace(ANY, bytes=2500))
 
     assert batches == [[n, n + 1] for n in range(1, 101, 2)]
@@ -247,13 +248,13 @@ async def test_what_is_unreadable_is_kept_once(tmp_path):
     garbage = Unreadable("it is no JSON", "1-7", b"{garbage")
     other = Unreadable("it is no JSON", "1-8", b"{garbage")
     async with a_spool(tmp_path) as spool:
-        assert (await spool.append([], [garbage])).kept_aside == 1
-        assert (await spool.append([], [garbage, other])).kept_aside == 1
+        assert (await spool.append([], [garbage])).dead_letters == 1
+        assert (await spool.append([], [garbage, other])).dead_letters == 1
         assert spool.dead == (2, 16)
 
     async with a_spool(tmp_path) as spool:
         assert spool.dead == (2, 16)
-        assert (await spool.append([], [garbage])).kept_aside == 0
+        assert (await spool.append([], [garbage])).dead_letters == 0
 
 
 async def test_waiters_share_a_commit(tmp_path):

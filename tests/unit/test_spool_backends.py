@@ -10,10 +10,10 @@ import pytest
 
 from exporter.spool import (
     Choice,
+    Rejection,
     SpoolFailedError,
     SpoolFullError,
     Unreadable,
-    Verdict,
     Window,
     outbox,
     store,
@@ -21,7 +21,7 @@ from exporter.spool import (
 from tests.unit.spools import ANY, a_spool, an_event, failing, for_each, letters, taken
 
 BOTH = ("audit", "teams")
-REFUSED = Verdict("refused: 400 Bad Request", 400)
+REFUSED = Rejection("refused: 400 Bad Request", 400)
 
 
 def shared(position, *backends, **changes):
@@ -38,7 +38,7 @@ async def buried(spool, backend, *events):
     """Accept *events* and give up what *backend* is to get."""
     await spool.append(events)
     box = spool.outboxes[backend]
-    await box.bury(await box.take(ANY), REFUSED)
+    await box.reject(await box.take(ANY), REFUSED)
 
 
 @asynccontextmanager
@@ -171,8 +171,8 @@ async def test_the_backlog_of_another_costs_nothing(tmp_path):
             keep = spool._store
             work[backlog] = await steps(
                 spool,
-                partial(keep.page, "teams", 0, 512, 1 << 20),
-                partial(keep.oldest, "teams"),
+                partial(keep.waiting.page, "teams", 0, 512, 1 << 20),
+                partial(keep.waiting.oldest, "teams"),
                 partial(keep.append, [shared(40_000, "teams")], []),
             )
 
@@ -237,25 +237,25 @@ async def test_dead_letters_alone_are_left_behind_too(tmp_path):
 
 async def test_a_drop_that_fails(tmp_path, monkeypatch):
     """What could not be dropped is still there, and can be dropped later."""
-    monkeypatch.setattr(store, "MOVED", 4)
+    monkeypatch.setattr(store, "DROPPED", 4)
     async with a_past(tmp_path, *range(1, 11), dead=[20]) as spool:
         async with failing(spool):
             with pytest.raises(SpoolFailedError):
-                await spool.drop_backend("audit")
+                await spool.discard_backend("audit")
         assert spool.left_behind["audit"].rows == 10
 
-        assert await spool.drop_backend("audit") == 11
+        assert await spool.discard_backend("audit") == 11
         assert spool.left_behind == {}
 
 
 async def test_a_backend_is_dropped(tmp_path, monkeypatch):
     """All that is left of it is forgotten, and nobody else's."""
-    monkeypatch.setattr(store, "MOVED", 3)
+    monkeypatch.setattr(store, "DROPPED", 3)
     async with a_past(tmp_path, *range(1, 11), dead=[20]) as spool:
         await buried(spool, "teams", shared(30))
         await spool.append([shared(31)])
 
-        assert await spool.drop_backend("audit") == 13
+        assert await spool.discard_backend("audit") == 13
 
         assert spool.left_behind == {}
         assert (spool.waiting.rows, spool.dead.rows) == (1, 1)
@@ -268,7 +268,7 @@ async def test_only_what_is_past_is_dropped(tmp_path):
     async with a_past(tmp_path, 1) as spool:
         await spool.append([shared(2)])
         with pytest.raises(ValueError, match="configured"):
-            await spool.drop_backend("teams")
+            await spool.discard_backend("teams")
         assert spool.left_behind["audit"].rows == 2
         assert await positions(spool, "teams") == [2]
 
@@ -276,7 +276,7 @@ async def test_only_what_is_past_is_dropped(tmp_path):
 async def test_nothing_left_to_drop(tmp_path):
     """A backend that nobody knows has nothing to drop."""
     async with a_past(tmp_path, 1) as spool:
-        assert await spool.drop_backend("unknown") == 0
+        assert await spool.discard_backend("unknown") == 0
 
 
 async def test_a_dead_letter_goes_back_to_its_own_backend(tmp_path):
@@ -287,7 +287,7 @@ async def test_a_dead_letter_goes_back_to_its_own_backend(tmp_path):
 
         (letter,) = await letters(spool)
         assert (letter.backend, letter.event) == ("teams", shared(1, "teams"))
-        assert (await spool.revive()).count == 1
+        assert (await spool.retry()).count == 1
         assert await positions(spool, "teams") == [1]
         assert spool.outboxes["audit"].empty.is_set()
 
@@ -299,7 +299,7 @@ async def test_dead_letters_of_the_past_are_left_alone(tmp_path):
         await spool.append([], [garbage])
         await buried(spool, "teams", shared(3, "teams"))
 
-        handled = await spool.revive()
+        handled = await spool.retry()
 
         assert (handled.count, handled.of_no_backend) == (1, 2)
         assert (handled.never_events, handled.never_event_ids) == (1, [3])
@@ -360,7 +360,7 @@ async def test_what_both_are_to_get_takes_room_twice(tmp_path):
 async def test_the_largest_backlog_makes_room(tmp_path):
     """A full spool loses the oldest of whoever holds most, never of the others."""
     lost = []
-    async with a_spool(tmp_path, *BOTH, limit=100, lost=lost.append) as spool:
+    async with a_spool(tmp_path, *BOTH, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n, "audit") for n in (1, 2, 3)])
         await spool.append([ten_bytes(n, "teams") for n in range(4, 11)])
         await spool.append([ten_bytes(11, "audit"), ten_bytes(12, "audit")])
@@ -376,7 +376,7 @@ async def test_the_largest_backlog_makes_room(tmp_path):
 async def test_the_next_largest_makes_room(tmp_path):
     """Where all of the largest is in flight, the next one's oldest are lost."""
     lost = []
-    async with a_spool(tmp_path, *BOTH, limit=100, lost=lost.append) as spool:
+    async with a_spool(tmp_path, *BOTH, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n, "teams") for n in range(1, 8)])
         await spool.append([ten_bytes(n, "audit") for n in (8, 9, 10)])
         await spool.outboxes["teams"].take(ANY)
@@ -391,14 +391,14 @@ async def test_what_is_left_behind_is_never_lost(tmp_path):
     lost = []
     async with a_spool(tmp_path, *BOTH, limit=100) as spool:
         await spool.append([ten_bytes(n, "audit") for n in range(1, 8)])
-    async with a_spool(tmp_path, "teams", limit=100, lost=lost.append) as spool:
+    async with a_spool(tmp_path, "teams", limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n, "teams") for n in (8, 9, 10)])
         await spool.append([ten_bytes(11, "teams")])
         assert [e.position for batch in lost for e in batch.events] == [8]
 
         with pytest.raises(SpoolFullError, match="70 for backends that aren") as error:
             await spool.append([shared(12, "teams", body=b"x" * 31)])
-        assert "decide about those backends" in str(error.value)
+        assert "backends --help" in str(error.value)
         assert len(lost) == 1
         assert spool.left_behind["audit"].rows == 7
 

@@ -58,7 +58,7 @@ async def test_a_failed_append_leaves_the_reader_at_rest(tmp_path, monkeypatch):
         waiting = asyncio.create_task(only(spool).take(ANY))
         async with traced(spool) as statements:
             for _ in range(5):
-                await spool.prove()
+                await spool.check_writable()
         assert not [sql for sql in statements if sql.startswith("SELECT")]
 
         await spool.append([an_event(32)])
@@ -76,7 +76,7 @@ async def test_settling_insists_on_the_disk(tmp_path, monkeypatch):
         connection.execute("PRAGMA query_only = on")
         settling = asyncio.create_task(only(spool).settle(batch))
         with pytest.raises(SpoolFailedError, match="readonly"):
-            await spool.prove()
+            await spool.check_writable()
         assert not settling.done()
 
         connection.execute("PRAGMA query_only = off")
@@ -91,14 +91,15 @@ async def test_reading_ahead_goes_on_after_a_failure(tmp_path, monkeypatch):
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
     async with a_spool(tmp_path) as spool:
-        read, failures = only(spool)._store.page, [sqlite3.OperationalError("I/O")]
+        waiting, failures = spool._store.waiting, [sqlite3.OperationalError("I/O")]
+        read = waiting.page
 
         def page(*args):
             if failures:
                 raise failures.pop()
             return read(*args)
 
-        monkeypatch.setattr(only(spool)._store, "page", page)
+        monkeypatch.setattr(waiting, "page", page)
         batch = await asyncio.wait_for(only(spool).take(ANY), 30)
         assert [event.position for event in batch.events] == [1]
 
@@ -128,7 +129,7 @@ async def test_a_disk_almost_full_still_delivers(tmp_path, monkeypatch):
         with pytest.raises(SpoolFailedError, match=r"bytes left.*still be delivered"):
             await spool.append([an_event(2)])
         with pytest.raises(SpoolFailedError, match="bytes left"):
-            await spool.prove()
+            await spool.check_writable()
 
         assert await taken(spool) == [[1]]
 
@@ -203,7 +204,7 @@ async def test_a_file_that_was_lost(tmp_path, file, change):
     """Nothing is accepted into a database of which nobody would find all again."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
-        await spool.prove()
+        await spool.check_writable()
         batch = await only(spool).take(ANY)
         change(tmp_path / file)
 
@@ -218,5 +219,5 @@ async def test_a_mistake_of_ours_is_told_apart(tmp_path, monkeypatch, caplog):
     async with a_spool(tmp_path) as spool:
         monkeypatch.setattr(spool._store, "touch", lambda: 1 / 0)
         with pytest.raises(SpoolFailedError, match="division"):
-            await spool.prove()
+            await spool.check_writable()
     assert "ZeroDivisionError" in caplog.text

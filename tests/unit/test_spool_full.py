@@ -27,7 +27,7 @@ async def test_a_full_spool_refuses_and_says_why(tmp_path):
 async def test_a_full_spool_may_lose_the_oldest(tmp_path):
     """Whoever prefers that gets room for the new ones, and is told of each lost one."""
     lost = []
-    async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
+    async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n) for n in range(1, 11)])
         in_flight = await only(spool).take(replace(ANY, events=1))
         await spool.append([ten_bytes(11), ten_bytes(12)])
@@ -48,7 +48,7 @@ def ten_bytes(number, **changes):
 async def test_nothing_to_lose(tmp_path):
     """Dead letters and what is in flight aren't lost: then a full spool refuses."""
     lost = []
-    async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
+    async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([], [Unreadable("no JSON", "1-1", b"{" * 50)])
         await spool.append([an_event(1, body=b"x" * 50)])
         in_flight = await only(spool).take(ANY)
@@ -84,7 +84,7 @@ async def test_a_full_spool_loses_what_nobody_takes(tmp_path, monkeypatch):
     monkeypatch.setattr(outbox, "AHEAD", 8)
     monkeypatch.setattr(outbox, "PAGE", 3)
     lost = []
-    async with a_spool(tmp_path, limit=200, lost=lost.append) as spool:
+    async with a_spool(tmp_path, limit=200, on_discard=lost.append) as spool:
         for number in range(1, 101):
             await spool.append([ten_bytes(number)])
 
@@ -94,12 +94,12 @@ async def test_a_full_spool_loses_what_nobody_takes(tmp_path, monkeypatch):
 
 async def test_a_request_loses_a_bounded_number(tmp_path, monkeypatch):
     """After the limit was lowered each request makes some room, until there is."""
-    monkeypatch.setattr(spool_module, "LOSSES", 2)
+    monkeypatch.setattr(spool_module, "DISCARDS", 2)
     monkeypatch.setattr(outbox, "PAGE", 5)
     async with a_spool(tmp_path, limit=1000) as spool:
         await spool.append([ten_bytes(n) for n in range(1, 101)])
     lost = []
-    async with a_spool(tmp_path, limit=750, lost=lost.append) as spool:
+    async with a_spool(tmp_path, limit=750, on_discard=lost.append) as spool:
         for requests in (1, 2):
             with pytest.raises(SpoolFullError):
                 await spool.append([ten_bytes(101)])
@@ -114,7 +114,7 @@ async def test_a_request_loses_a_bounded_number(tmp_path, monkeypatch):
 async def test_a_full_spool_loses_what_waits_behind_others(tmp_path):
     """Messages share a lane: all but what is in flight may go, or nothing could."""
     lost = []
-    async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
+    async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n, instance=7) for n in range(1, 11)])
         first = await only(spool).take(replace(ANY, events=2))
         for number in range(11, 21):
@@ -129,7 +129,7 @@ async def test_many_at_once_make_room(tmp_path, monkeypatch):
     """None is refused because another one is just about to forget what may go."""
     monkeypatch.setattr(outbox, "CACHE_BYTES", 0)  # the file is asked for every event
     lost = []
-    async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
+    async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n) for n in range(1, 11)])
         await asyncio.gather(*(spool.append([ten_bytes(n)]) for n in range(11, 31)))
 
@@ -140,7 +140,7 @@ async def test_many_at_once_make_room(tmp_path, monkeypatch):
 async def test_nothing_is_lost_in_vain(tmp_path):
     """What finds no room even without all that waits, costs nothing that waits."""
     lost = []
-    async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
+    async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(1)])
 
         with pytest.raises(SpoolFullError):
@@ -153,7 +153,7 @@ async def test_nothing_is_lost_in_vain(tmp_path):
 async def test_a_failing_disk_loses_nothing_for_room(tmp_path):
     """What can't be forgotten now keeps its place, and the request is put off."""
     lost = []
-    async with a_spool(tmp_path, limit=100, lost=lost.append) as spool:
+    async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n) for n in range(1, 11)])
         async with failing(spool):
             with pytest.raises(SpoolFailedError):

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.spool import Batch, SpoolFailedError, Unreadable, Verdict, outbox
+from exporter.spool import Batch, Rejection, SpoolFailedError, Unreadable, outbox
 from tests.unit.spools import ANY, NOON, a_spool, an_event, failing, for_each, taken
 
 NAMES = ("audit", "teams")
@@ -96,7 +96,7 @@ class SpoolMachine(RuleBasedStateMachine):
         """Send a record that can't be read, perhaps once more."""
         record = Unreadable("no JSON", f"1-{number}", b"{" * number)
         accepted = self.runner.run(self.spool.append([], [record]))
-        assert accepted.kept_aside == (record not in self.unreadable)
+        assert accepted.dead_letters == (record not in self.unreadable)
         self.unreadable.add(record)
 
     @rule(data=st.data())
@@ -156,7 +156,7 @@ class SpoolMachine(RuleBasedStateMachine):
         """Give up a batch."""
         if self.in_flight:
             name, batch = self.in_flight.pop(number % len(self.in_flight))
-            burying = self.spool.outboxes[name].bury(batch, Verdict("refused"))
+            burying = self.spool.outboxes[name].reject(batch, Rejection("refused"))
             self.runner.run(burying)
             self.leave(name, batch)
             self.dead += batch.events
@@ -173,7 +173,7 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule()
     def revive(self):
         """Send all dead letters again, as far as there is somebody to get them."""
-        handled = self.runner.run(self.spool.revive())
+        handled = self.runner.run(self.spool.retry())
         able = [event for event in self.dead if event.backends[0] in self.backends]
         self.dead = [event for event in self.dead if event not in able]
         assert handled.count == len(able)
@@ -199,7 +199,7 @@ class SpoolMachine(RuleBasedStateMachine):
         """Forget what is left of a backend of the past."""
         for old in {*NAMES} - {*self.backends}:
             dead = [event for event in self.dead if event.backends == (old,)]
-            count = self.runner.run(self.spool.drop_backend(old))
+            count = self.runner.run(self.spool.discard_backend(old))
             assert count == len(self.waiting[old]) + len(dead)
             self.waiting[old].clear()
             self.dead = [event for event in self.dead if event not in dead]

@@ -34,7 +34,7 @@ async def test_who_only_looks_keeps_nobody_out(tmp_path, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
 
     async with a_spool(tmp_path) as spool:
-        await spool.prove()
+        await spool.check_writable()
 
     os.close(looking)
 

@@ -21,7 +21,7 @@ from exporter.base.errors import ExporterError
 from exporter.spool import SpoolDamagedError, salvage
 from exporter.spool.database import is_damage
 from exporter.spool.errors import SpoolVersionError
-from exporter.spool.salvage import mend
+from exporter.spool.salvage import repair
 from tests.unit.damage import (
     PAGE,
     kept_aside,
@@ -72,7 +72,7 @@ async def test_a_healthy_file_is_left_alone(file):
     before = file.read_bytes()
 
     start = bytes_read()
-    assert mend(file) is None
+    assert repair(file) is None
     end = bytes_read()
 
     assert file.read_bytes() == before
@@ -243,7 +243,7 @@ async def test_the_rest_of_the_memory(file, monkeypatch):
     monkeypatch.setattr("exporter.spool.identities.REMEMBER_AT_LEAST", 10)
     monkeypatch.setattr("exporter.spool.identities.REMEMBER_MS", 1)
     monkeypatch.setattr("exporter.spool.identities.LOOK_EVERY", 10)
-    salvage.mark(file, "test")
+    salvage.mark_damaged(file, "test")
 
     async with a_spool(file.parent) as spool:
         connection = spool._writer._connection
@@ -267,7 +267,7 @@ async def test_a_kill_during_a_salvage(file, tmp_path, monkeypatch):
         await spool.append([large(201)])
         damaged = tmp_path / "damaged spool"
         shutil.copytree(tmp_path, damaged)
-    salvage.mark(damaged / file.name, "test")
+    salvage.mark_damaged(damaged / file.name, "test")
     states = []
 
     def seen(act, *args):
@@ -278,7 +278,7 @@ async def test_a_kill_during_a_salvage(file, tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "rename", lambda *a, f=Path.rename: seen(f, *a))
     monkeypatch.setattr(Path, "unlink", lambda *a, f=Path.unlink, **_: seen(f, *a, 1))
     monkeypatch.setattr(salvage, "_sync", partial(seen, salvage._sync))
-    assert mend(damaged / file.name).events == 201
+    assert repair(damaged / file.name).events == 201
     monkeypatch.undo()
 
     assert len(states) > 8
@@ -293,14 +293,14 @@ async def test_a_kill_during_a_salvage(file, tmp_path, monkeypatch):
 
 async def test_no_room_for_a_salvage(file):
     """The service doesn't start with less than all; with room, the next start does."""
-    salvage.mark(file, "test")
+    salvage.mark_damaged(file, "test")
     before = file.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
     try:
         with pytest.raises(ExporterError, match=r"can't be opened.*free space"):
-            mend(file)
+            repair(file)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
@@ -321,7 +321,7 @@ async def test_dead_letters_that_are_missing(file):
 
 async def test_a_mark_without_its_file(file):
     """Where nothing is left, nothing is salvaged."""
-    salvage.mark(file, "test")
+    salvage.mark_damaged(file, "test")
     file.unlink()
 
     assert await opened(file.parent) == (None, [])
@@ -348,9 +348,9 @@ def test_any_damage(sound, spots):
     with TemporaryDirectory() as directory:
         file = Path(directory) / "spool.sqlite"
         file.write_bytes(content[: len(sound.bytes)])
-        salvage.mark(file, "test")
+        salvage.mark_damaged(file, "test")
         try:
-            salvaged = mend(file)
+            salvaged = repair(file)
         except SpoolVersionError:
             return  # such a file is left alone
         with closing(sqlite3.connect(file)) as connection:
@@ -377,8 +377,8 @@ async def sound(file):
 async def test_two_salvages_in_one_second(file):
     """No file that was set aside takes the place of another."""
     for number in range(3):
-        salvage.mark(file, "test")
-        assert mend(file).events == 200
+        salvage.mark_damaged(file, "test")
+        assert repair(file).events == 200
         assert len(list(file.parent.glob("*.damaged-*Z"))) == number + 1
     assert (await opened(file.parent))[1] == ALL
 
@@ -483,7 +483,7 @@ async def test_a_log_left_behind(tmp_path, tail, marked):
     log, content = await left_behind(tmp_path)
     log.write_bytes(content + tail)
     if marked:
-        salvage.mark(log, "test")
+        salvage.mark_damaged(log, "test")
 
     salvaged, positions = await opened(log.parent)
 
@@ -501,7 +501,7 @@ async def test_a_log_that_began_anew(tmp_path, marked):
         await spool.append([an_event(50)])
         shutil.copytree(tmp_path, tmp_path / "copy")
     if marked:
-        salvage.mark(tmp_path / "copy" / "spool.sqlite", "test")
+        salvage.mark_damaged(tmp_path / "copy" / "spool.sqlite", "test")
 
     salvaged, positions = await opened(tmp_path / "copy")
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.spool import Verdict, salvage
+from exporter.spool import Rejection, salvage
 from exporter.spool.errors import SpoolVersionError
 from tests.unit.damage import (
     PAGE,
@@ -39,7 +39,7 @@ async def file(tmp_path):
     async with a_spool(tmp_path, *BOTH) as spool:
         await spool.append([shared(1000)], [kept_aside(1)])
         outbox = spool.outboxes["audit"]
-        await outbox.bury(await outbox.take(ANY), Verdict("refused"))
+        await outbox.reject(await outbox.take(ANY), Rejection("refused"))
         await taken(spool, backend="teams")
         await spool.append([shared(n) for n in ALL])
     return tmp_path / "spool.sqlite"
@@ -55,7 +55,7 @@ async def positions(spool):
 async def test_damage_costs_whose_page_it_is(file):
     """What one backend lacks another gets; totals are counted anew for each."""
     overwrite_event(file, 50)  # of the one whose events are further behind
-    salvage.mark(file, "test")
+    salvage.mark_damaged(file, "test")
     async with a_spool(file.parent, *BOTH) as spool:
         lacks = spool.salvaged.missing
         assert 0 < lacks < 12
@@ -73,7 +73,7 @@ async def test_damage_costs_whose_page_it_is(file):
 async def test_what_one_lacks_is_accepted_again(file):
     """An event that is missing for one backend isn't held to be known by another."""
     overwrite_event(file, 50)
-    salvage.mark(file, "test")
+    salvage.mark_damaged(file, "test")
     async with a_spool(file.parent, *BOTH) as spool:
         lacks = spool.salvaged.missing
         again = await spool.append([shared(n) for n in ALL])
@@ -117,7 +117,7 @@ async def test_what_lies_in_the_range_of_another(file):
             "UPDATE event SET backend = 'third' WHERE position % 3 = 1;"
             "UPDATE event SET backend = 'audit' WHERE position = 2"
         )
-    salvage.mark(file, "test")
+    salvage.mark_damaged(file, "test")
 
     async with a_spool(file.parent, *BOTH, "third") as spool:
         assert spool.salvaged.missing == 2 * 34 + 1
@@ -136,7 +136,7 @@ async def test_totals_that_are_right_only_in_sum(file):
             "UPDATE held SET rows = 101 WHERE (what, backend) = ('event', 'audit');"
             "UPDATE held SET rows = 99 WHERE (what, backend) = ('event', 'teams')"
         )
-    salvage.mark(file, "test")
+    salvage.mark_damaged(file, "test")
     async with a_spool(file.parent, *BOTH) as spool:
         assert (await spool.append([shared(1000)])).repeats == 0
 
@@ -149,7 +149,7 @@ async def test_a_place_that_no_event_has(file, sequence):
             "UPDATE event SET sequence = ? WHERE sequence = 5", [sequence]
         )
         connection.commit()
-    salvage.mark(file, "test")
+    salvage.mark_damaged(file, "test")
     async with a_spool(file.parent, *BOTH) as spool:
         assert (spool.salvaged.missing, spool.waiting.rows) == (1, 199)
 
@@ -185,7 +185,7 @@ def test_any_damage(sound, spots, near):
     with TemporaryDirectory() as directory:
         file = Path(directory) / "spool.sqlite"
         file.write_bytes(content[: len(sound)])
-        salvage.mark(file, "test")
+        salvage.mark_damaged(file, "test")
         with suppress(SpoolVersionError):  # such a file is left alone
             asyncio.run(check_counts(Path(directory)))
 
