@@ -67,7 +67,7 @@ def _left_behind(spool: Spool, body: bytes) -> str:
     if name not in spool.left_behind:
         others = ", ".join(spool.left_behind) or "none"
         raise InputError(
-            f"No events are kept for a backend {name[:40]!r}",
+            f"Nothing is kept for a backend {name[:40]!r}",
             remedy=f"Backends with events that are no longer configured: {others}",
         )
     return name

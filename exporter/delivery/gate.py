@@ -45,7 +45,7 @@ class Gate:
                 # and nothing would wake this task.
                 pause = self._breaker.pause
                 if not self.closed and (ticket := self._begin(risky)):
-                    self._woken.set()  # the other queue shares with this one no more
+                    self._woken.set()  # the other queue may now get all slots
                     return ticket
                 self._woken.clear()
                 with suppress(TimeoutError):

@@ -31,7 +31,7 @@ class BackendSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of a running exporter."""
+    """The state of a running exporter; use it at once, because *spool* isn't a copy."""
 
     spool: Spool
     backends: Mapping[str, BackendSnapshot]
