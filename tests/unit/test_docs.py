@@ -46,6 +46,14 @@ def test_links_lead_somewhere():
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_pages_name_files_that_exist():
+    """Every source file that a page names exists."""
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"`((?:exporter|tests|scripts)/[\w/]+\.\w+)`", text):
+            assert (ROOT / name).exists(), f"{page.name}: {name}"
+
+
 def test_pages_speak_of_settings_that_exist():
     """No page names a variable of ours that nothing reads."""
     known = {declared.variable for declared in settings.DECLARED}
