@@ -30,7 +30,7 @@ async def run(version: str, data: Path | None, recordings: Path | None) -> None:
             f"REST API {broker.rest_url}/v2, management {broker.management_url}",
             flush=True,
         )
-        waiting = [asyncio.create_task(x.wait()) for x in (stopped, broker.broken)]
+        waiting = {asyncio.create_task(stopped.wait()), broker.working}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
 

@@ -72,7 +72,6 @@ class Api:
         routes: dict[str, Handler] = {
             "POST deployments": self._deploy,
             "POST process-instances": self._create,
-            "POST user-tasks/search": self._search,
             "POST jobs/activation": self._activate,
             "POST messages/publication": partial(self._publish, "message", "name"),
             "POST signals/broadcast": partial(self._publish, "signal", "signalName"),
@@ -134,26 +133,6 @@ class Api:
         key = self._key(self._commands.create(model, body).key)
         answer = {"processInstanceKey": key, "processDefinitionId": model}
         return web.json_response(answer)
-
-    async def _search(self, request: web.Request) -> web.Response:
-        asked = (await _content(request, "filter"))["filter"]
-        key = _key(asked.get("processInstanceKey"))
-        _, instance, _ = self._commands.find(key)
-        opened = {instance.keys[x] for x in instance.opened if x.kind == "USER_TASK"}
-        return web.json_response({"items": [*map(self._task, sorted(opened))]})
-
-    def _task(self, key: int) -> dict[str, Any]:
-        _, instance, _ = self._commands.find(key)
-        if key not in instance.tasks:
-            raise RefusedError(404, f"{key} is not a user task")
-        value = instance.tasks[key]
-        return {
-            "userTaskKey": self._key(key),
-            "processInstanceKey": self._key(value["processInstanceKey"]),
-            "elementId": value["elementId"],
-            "assignee": value["assignee"] or None,
-            **{name: value.get(field) for name, field in CHANGES.items()},
-        }
 
     async def _activate(self, request: web.Request) -> web.Response:
         names = "type", "maxJobsToActivate", "timeout"

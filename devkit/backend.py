@@ -119,6 +119,7 @@ class Stub:
         self.url = f"{'https' if tls else 'http'}://{LOOPBACK}:{self.port}"
         self._tls = tls
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
         """Listen."""
@@ -138,14 +139,18 @@ class Stub:
             app, access_log=None, handler_cancellation=True, shutdown_timeout=0
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls)
-        await site.start()
+        serve = self._runner.server
+        assert serve  # noqa: S101 - it's set up
+        self._server = await asyncio.get_running_loop().create_server(
+            serve, self.host, self.port, ssl=self._tls
+        )
 
     async def down(self) -> None:
         """Close all connections, and refuse new ones."""
-        if self._runner:
+        if self._runner and self._server:
+            await close(self._server)
             await self._runner.cleanup()
-        self._runner = None
+        self._runner = self._server = None
         for _ in range(TURNS):
             await asyncio.sleep(0)
 
@@ -268,6 +273,16 @@ class Backend(Stub):
         for each in both:
             self.arrivals.append(Arrival(request.at, *each))
             self.news.put_nowait(self.arrivals[-1])
+
+
+async def close(server: asyncio.Server) -> None:
+    """Refuse connections; those that were just accepted are there to be closed."""
+    # Closed at once, asyncio would forget them.
+    for listening in server.sockets:
+        asyncio.get_running_loop().remove_reader(listening.fileno())
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+    server.close()
 
 
 def reset(transport: asyncio.BaseTransport | None) -> None:

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import logging
 import re
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -21,8 +20,6 @@ from devkit.exporting import Exporting
 from devkit.processes import LOOPBACK
 from devkit.stories import MOST_PARTITIONS
 from devkit.waiting import ended
-
-log = logging.getLogger(__name__)
 
 # So many records are exported between two snapshots that nobody asked for.
 SNAPSHOT_RECORDS = 1000
@@ -78,9 +75,8 @@ class Broker:
         directory = self.cluster.directory
         self._file = directory / "snapshot.json" if directory else None
         self.rest_url = self.management_url = ""
-        self.broken = asyncio.Event()
-        """Set when something failed that the broker can't go on without."""
-        self._running: list[asyncio.Task[None]] = []
+        self.working: asyncio.Task[None]
+        """Ends when something fails that the broker can't go on without."""
 
     def now_ms(self) -> int:
         """Return the engine's time, in milliseconds since 1970."""
@@ -101,8 +97,9 @@ class Broker:
             manage = management.app(self)
             manage.middlewares.append(self.cluster.at_the_leader)
             self.management_url = await self._listen(manage, self._management_port)
-            stack.push_async_callback(lambda: ended(*self._running))
             await stack.enter_async_context(self.cluster.joined())
+            self.working = asyncio.create_task(self.cluster.work())
+            stack.push_async_callback(ended, self.working)
             self._stack = stack.pop_all()
         return self
 
@@ -110,20 +107,8 @@ class Broker:
         """Stop; nothing is kept that a snapshot doesn't hold."""
         await self._stack.aclose()
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do *work* in a task; when that fails, the broker is `broken`."""
-
-        def check(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and (error := task.exception()):
-                log.error("The broker can't go on", exc_info=error)
-                self.broken.set()
-
-        task = asyncio.create_task(work)
-        task.add_done_callback(check)
-        return task
-
     def lead(self) -> None:
-        """Begin to export what the latest snapshot doesn't cover."""
+        """Prepare to export what the latest snapshot doesn't cover."""
         if self._file and self._file.exists():
             self.snapshot = json.loads(self._file.read_text("utf-8"))
         for (tenant, number), partition in self.engine.partitions.items():
@@ -133,8 +118,13 @@ class Broker:
                 self.version,
                 snapshot=self.snapshot.get(f"{tenant}/{number}"),
             )
-        work = [each.run() for each in self.exporting.values()]
-        self._running = [self.begin(each) for each in (*work, self._tick())]
+
+    async def work(self) -> None:
+        """Export, and play what is due, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for each in self.exporting.values():
+                group.create_task(each.run())
+            group.create_task(self._tick())
 
     def take_snapshot(self) -> None:
         """Remember how far every exporter is."""

@@ -21,7 +21,6 @@ from aiohttp import web
 
 from devkit.arguments import number_of
 from devkit.stories import CannotStartError
-from devkit.waiting import ended
 
 if TYPE_CHECKING:
     from devkit.broker import Broker
@@ -67,11 +66,14 @@ class Cluster:
             # It is locked as long as this broker lives.
             fcntl.flock(file, fcntl.LOCK_EX)
             async with aiohttp.ClientSession(timeout=timeout) as self._session:
-                waiting = self._broker.begin(self._wait())
-                try:
-                    yield
-                finally:
-                    await ended(waiting)
+                yield
+
+    async def work(self) -> None:
+        """Wait until this broker leads, and do then what a leader does, for ever."""
+        while True:
+            if self.leads or self._lead():
+                await self._broker.work()
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _path(self, name: str) -> Path:
         return Path(self.directory or "") / name
@@ -89,12 +91,6 @@ class Cluster:
         self.leads = True
         self._broker.lead()
         return True
-
-    async def _wait(self) -> None:
-        while True:
-            if self._lead():
-                return
-            await asyncio.sleep(LOOK_SECONDS)
 
     def _leader(self) -> dict[str, Any]:
         """Return what the broker that led last said of itself, if there was one."""

@@ -17,7 +17,8 @@ class Commands:
     def __init__(self, engine: Engine, tenant: str = DEFAULT) -> None:
         """Give every command to the partitions of the physical *tenant*."""
         self.engine, self.tenant = engine, tenant
-        self._partitions = engine.of(tenant)
+        every = engine.partitions.values()
+        self._partitions = [each for each in every if each.tenant == tenant]
         self._turns = cycle(self._partitions)
 
     def deploy(self, files: Mapping[str, bytes]) -> list[Record]:

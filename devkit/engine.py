@@ -6,13 +6,15 @@ so an engine that was killed goes on where it was.
 """
 
 import asyncio
+import fcntl
 import heapq
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
-from devkit.journal import Entry, Journal
 from devkit.playing import Body, Instance, Play
 from devkit.stories import (
     PARTITION_BITS,
@@ -26,6 +28,8 @@ from devkit.stories import (
 )
 
 DEFAULT = "default"
+Entry = Mapping[str, Any]
+"""One play, as the journal keeps it."""
 
 # A command may be about these, by their keys.
 NAMED = frozenset({"PROCESS_INSTANCE", "USER_TASK", "JOB", "INCIDENT"})
@@ -50,6 +54,34 @@ def recorded_version(version: str) -> str:
         f"There is no recording of {version}: name 8.6, 8.8, 8.9 or 8.10 (played by "
         "the records of 8.9), or name a directory with --recordings"
     )
+
+
+class Journal:
+    """A file that only one engine may write, an entry a line."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file at *path*, or make it; `BlockingIOError` if another one has."""
+        self._file = path.open("a+b", buffering=0)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let others use the file."""
+        self._file.close()
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all entries; half a line, which a kill leaves, is removed."""
+        self._file.seek(0)
+        whole, newline, _ = self._file.read().rpartition(b"\n")
+        self._file.truncate(len(whole + newline))
+        yield from map(json.loads, whole.splitlines())
+
+    def append(self, entry: Entry) -> None:
+        """Keep *entry*, also when this process is killed."""
+        self._file.write(json.dumps(entry).encode() + b"\n")
 
 
 class Log:
@@ -136,10 +168,6 @@ class Engine:
         """Let others use the file of the journal."""
         if self._file:
             self._file.close()
-
-    def of(self, tenant: str) -> list[Partition]:
-        """Return the partitions of *tenant*."""
-        return [each for each in self.partitions.values() if each.tenant == tenant]
 
     def play(
         self, partition: Partition, part: Part, instance: Instance | None, body: Body

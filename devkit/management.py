@@ -1,5 +1,5 @@
 """
-The management port of a broker: health, exporters, clock and partitions.
+The management port of a broker: health, exporters, clock, partitions, metrics.
 
 A change of an exporter is answered with 202 and done a moment later; meanwhile another
 change is answered with 409. Without `physicalTenant` it is for every physical tenant.
@@ -34,6 +34,7 @@ def app(broker: "Broker") -> web.Application:
         ("POST", "/clock/add", actuator.clock),
         ("GET", "/partitions", actuator.partitions),
         ("POST", "/partitions/takeSnapshot", actuator.partitions),
+        ("GET", "/prometheus", actuator.prometheus),
     ):
         url = f"{broker.base_path}/actuator{path}"
         application.router.add_route(method, url, handler)
@@ -119,6 +120,20 @@ class Actuator:
                 "exportedPosition": each.snapshot()["position"],
             }
         return web.json_response(listed)
+
+    async def prometheus(self, request: web.Request) -> web.Response:
+        """Show the positions of the exporters of one physical tenant as metrics."""
+        lines = [
+            f'zeebe_exporter_{metric}{{exporter="{name}",'
+            f'partition="{each.partition.number}"}} {position}\n'
+            for each in self._chosen(request, DEFAULT)
+            for metric, positions in (
+                ("last_exported_position", each.exported),
+                ("last_updated_exported_position", each.positions),
+            )
+            for name, position in positions.items()
+        ]
+        return web.Response(text="".join(lines))
 
     def _chosen(self, request: web.Request, tenant: str = "") -> list[Exporting]:
         """Return the exporters of the physical tenant that *request* names, or all."""

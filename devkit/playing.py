@@ -104,7 +104,7 @@ class Play:
             name = record["value"].get("name")
             if record["valueType"] == "VARIABLE" and name in variables:
                 before = json.loads(record["value"]["value"])
-                self.replaced[record["value"]["value"]] = _json(variables[name])
+                self.replaced[record["value"]["value"]] = compact(variables[name])
                 if self.part.verb == "create" and isinstance(before, str):
                     self.instance.words[before] = variables[name]
 
@@ -178,5 +178,6 @@ class Play:
             value["action"] = self.body["action"]
 
 
-def _json(value: object) -> str:
+def compact(value: object) -> str:
+    """Return *value* as JSON as the engine and its exporters write it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
-from devkit.backend import TURNS, reset
+from devkit.backend import close, reset
 from devkit.processes import LOOPBACK, free_port
 
 READ = 64 * 1024
@@ -69,13 +69,7 @@ class Proxy:
     async def down(self) -> None:
         """Refuse connections, and break off all that are open."""
         if self._server:
-            # What was just accepted must be there to be dropped, and asyncio forgets it
-            # when the server is closed meanwhile.
-            for listening in self._server.sockets:
-                asyncio.get_running_loop().remove_reader(listening.fileno())
-            for _ in range(TURNS):
-                await asyncio.sleep(0)
-            self._server.close()
+            await close(self._server)
             self._server = None
         await self.drop()
 

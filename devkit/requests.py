@@ -16,6 +16,7 @@ from functools import cache
 from typing import NamedTuple
 
 from devkit.arguments import Arguments
+from devkit.playing import compact
 from devkit.stories import PARTITION_BITS, RECORDINGS, Record
 
 WIRE = RECORDINGS / "wire"
@@ -115,7 +116,7 @@ class Client:
         if self._typed:
             about = dict(sorted(about.items()))
         document = record | {"sequence": (partition << PARTITION_BITS) + count}
-        return _text({"index": about}), self._escaped.sub(_as_java, _text(document))
+        return compact({"index": about}), self._escaped.sub(_as_java, compact(document))
 
     def problem(self, request: Request, answer: Answer) -> str | None:
         """Return why *answer* isn't a success of *request*."""
@@ -167,7 +168,7 @@ class Client:
         body["template"] = dict(sorted(body["template"].items()))
         for name in ("number_of_shards", "number_of_replicas"):
             body["template"]["settings"][name] = str(body["template"]["settings"][name])
-        return _text(dict(sorted(body.items()))).encode()
+        return compact(dict(sorted(body.items()))).encode()
 
     def _request(self, method: str, path: str, body: bytes = b"") -> Request:
         """Return a request with the recorded headers of its kind."""
@@ -191,7 +192,3 @@ class Client:
 def _as_java(found: re.Match[str]) -> str:
     """Return a character as Java escapes it: in units of 16 bits."""
     return json.dumps(found[0])[1:-1].upper().replace("U", "u")
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

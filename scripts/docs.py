@@ -37,18 +37,16 @@ def brokers() -> str:
 
 
 MEANS = {
-    Outcome.DELIVERED: "the batch is taken",
-    Outcome.POSTPONED: (
-        "the moment is bad: tried again, in smaller parts unless told to wait"
-    ),
-    Outcome.REJECTED: "the batch is bad: halved until the bad event is alone",
-    Outcome.BLOCKED: "the setup is bad: everything is kept, and probed",
+    Outcome.DELIVERED: "the batch is accepted",
+    Outcome.POSTPONED: "the backend has trouble: the batch is sent again",
+    Outcome.REJECTED: "the batch is bad: it is halved until the bad event is alone",
+    Outcome.BLOCKED: "the setup is wrong: everything is kept, and one event is tried",
 }
 
 
 def statuses() -> str:
     """Return what every status, and every failure without one, makes of a batch."""
-    rows = ["| answer | outcome | |", "|---|---|---|"]
+    rows = ["| answer | outcome | meaning |", "|---|---|---|"]
     for outcome, group in groupby(
         range(100, 600), lambda status: outcome_of(Answer(status))
     ):
@@ -136,7 +134,9 @@ def filled(page: str) -> str:
     """Return *page* as it must be: its generated part anew, the rest as it is."""
     text = (DOCS / page).read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"docs/{page} has no {END.strip()} after its beginning")
     return formatted(f"{before}{BEGIN}{GENERATED[page]()}{END}{after}")
 
 

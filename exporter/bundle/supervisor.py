@@ -31,7 +31,7 @@ STOP_SECONDS = 28.0
 # What starts the end, and what is the broker's to understand (QUIT: a thread dump).
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 PASSED_ON = frozenset({signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2})
-AWAITED = ENDING | PASSED_ON | {signal.SIGCHLD}
+AWAITED = ENDING | PASSED_ON | {signal.SIGCHLD, signal.SIGALRM}
 
 # A terminal sends its Ctrl-C to the broker, too: `si_code` of what the kernel sends.
 FROM_TERMINAL = 0x80
@@ -116,16 +116,16 @@ class Supervisor:
         if self._restart_at is not None:
             left = max(0.0, self._restart_at - self._clock())
             seconds = left if seconds is None else min(left, seconds)
-        came = self._next_signal(seconds)
-        if came is not None:
+        if came := self._next_signal(seconds):
             self._handle(came)
         if self._restart_at is not None and self._clock() >= self._restart_at:
             self._start_exporter()
 
     def _next_signal(self, seconds: float | None) -> signal.struct_siginfo | None:
-        if seconds is None:
-            return signal.sigwaitinfo(AWAITED)
-        return signal.sigtimedwait(AWAITED, seconds)
+        # Python's `sigtimedwait` returns garbage when SIGCONT ends it after its time.
+        signal.setitimer(signal.ITIMER_REAL, 0 if seconds is None else seconds or 1e-6)
+        came = signal.sigwaitinfo(AWAITED)
+        return None if came.si_signo == signal.SIGALRM else came
 
     def _handle(self, came: signal.struct_siginfo) -> None:
         number = signal.Signals(came.si_signo)

@@ -1,9 +1,10 @@
 """What the chart makes of values, as the objects that Kubernetes gets."""
 
 import base64
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
+import kubernetes_validate.utils
 import yaml
 
 from scripts import helm
@@ -17,6 +18,11 @@ FOREIGN = {"PodMonitor", "PrometheusRule", "ServiceMonitor"}
 ENV, OWN = "app-integrations-exporter-env", "app-integrations-exporter-settings"
 
 BACKEND = {"url": "https://backend.example/events"}
+
+# It would read megabytes of schemas again for each object.
+kubernetes_validate.utils.schema_contents = cache(
+    kubernetes_validate.utils.schema_contents
+)
 
 
 def example(path):

@@ -14,7 +14,9 @@ VERSIONS = ["1.28", kubernetes_validate.latest_version()]
 TAKEN = (PREFIX, "CAMUNDA_", "ZEEBE_", "SPRING_")
 
 
-@pytest.fixture(params=EXAMPLES, ids=lambda path: path.stem.removesuffix("-values"))
+@pytest.fixture(
+    scope="module", params=EXAMPLES, ids=lambda path: path.stem.removesuffix("-values")
+)
 def rendered(request):
     """Return each of the examples, rendered."""
     return Rendered(example(request.param))

@@ -64,7 +64,9 @@ DIGEST = "sha256:%064x"
 TAG = f":{{}}.21-app-integrations-{exporter.__version__}"
 
 
-@pytest.fixture(params=EXAMPLES, ids=lambda path: path.stem.removesuffix("-values"))
+@pytest.fixture(
+    scope="module", params=EXAMPLES, ids=lambda path: path.stem.removesuffix("-values")
+)
 def broker(request):
     """Return the broker's StatefulSet, wired as each of the examples says."""
     return wired(example(request.param))

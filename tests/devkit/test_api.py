@@ -30,9 +30,7 @@ async def broker():
         ("POST", CREATE, b'{"processDefinitionId":"\\ud800"}', "isn't JSON"),
         ("POST", CREATE, b"[]", "isn't an object"),
         ("POST", CREATE, b"", "processDefinitionId is missing"),
-        ("POST", "user-tasks/search", b'{"filter":{}}', "'None' is not a key"),
         ("POST", CREATE, LIST, "has no such 'create'"),
-        ("POST", "user-tasks/search", b"{}", "filter is missing"),
         ("POST", "user-tasks/-1/completion", b"{}", "'-1' is not a key"),
         ("PATCH", "user-tasks/" + 5000 * "9", b'{"changeset":{}}', "is not a key"),
         ("POST", f"{TASK}/assignment", b"{}", "assignee is missing"),
@@ -47,11 +45,11 @@ async def test_nonsense(broker, method, path, body, sentence):
     """It is refused with status 400 and the reason, and nothing is played."""
     async with Client(broker.rest_url) as client:
         started = await client.create_instance("fx-ext")
-        found = {"filter": {"processInstanceKey": started["processInstanceKey"]}}
-        (task,) = (await client.ask("POST", "user-tasks/search", json=found))["items"]
+    key = int(started["processInstanceKey"])
+    (task,) = broker.partition(1).instances[key].tasks
     before = len(broker.engine.journal)
 
-    url = f"{broker.rest_url}/v2/{path.format(task=task['userTaskKey'])}"
+    url = f"{broker.rest_url}/v2/{path.format(task=task)}"
     async with aiohttp.request(method, url, data=body) as answer:
         assert answer.status == 400
         assert sentence in (await answer.json())["detail"]

@@ -8,6 +8,7 @@ import pytest
 from devkit import management
 from devkit.broker import Broker
 from devkit.commands import Commands
+from devkit.metrics import read
 from devkit.recorder import Recorder
 from devkit.waiting import eventually
 from tests.devkit.exporters import variables
@@ -32,10 +33,11 @@ class Management:
             return answer.status
 
     async def show(self, path):
-        """Return the JSON at *path*."""
+        """Return the JSON or the text at *path*."""
         url = f"{self.broker.management_url}/actuator/{path}"
         async with self._session.get(url) as answer:
-            return await answer.json()
+            is_json = answer.content_type == "application/json"
+            return await (answer.json() if is_json else answer.text())
 
     async def states(self):
         """Return the listed states by physical tenant and id."""
@@ -153,10 +155,15 @@ async def test_snapshot():
             before = await port.show("partitions")
             await port.send("POST", "partitions/takeSnapshot")
             after = await port.show("partitions")
+            metrics = read(await port.show("prometheus"))
 
     state = {"exporterPhase": "EXPORTING", "exportedPosition": last}
     assert before == {"1": {"snapshotId": None} | state}
     assert after == {"1": {"snapshotId": f"0-1-0-{last}-0"} | state}
+    assert metrics == {
+        "zeebe_exporter_last_exported_position x 1": last,
+        "zeebe_exporter_last_updated_exported_position x 1": last,
+    }
 
 
 async def test_clock():

@@ -246,15 +246,16 @@ async def test_a_proxy_answers_nonsense():
 
 
 @pytest.mark.parametrize("turns", range(6))
-async def test_a_proxy_that_ends_while_it_accepts(turns):
+@pytest.mark.parametrize("kind", [Proxy, Stub])
+async def test_a_server_that_ends_while_it_accepts(kind, turns):
     """Whatever it accepted at that moment is closed; asyncio would forget it."""
-    proxy = Proxy()
-    await proxy.up()
-    with socket.create_connection(("127.0.0.1", proxy.port)):
+    server = kind()
+    await server.up()
+    with socket.create_connection(("127.0.0.1", server.port)):
         for _ in range(turns):
             await asyncio.sleep(0)
-        await proxy.down()
-    del proxy
+        await server.down()
+    del server
     gc.collect()  # a connection left open is an error here
 
 

@@ -37,6 +37,10 @@ class Post:
     """Whether its success was read: another request came over the same connection."""
     answered: float = 0.0
     retry_after: float = 0.0
+    read: float = 0.0
+    """When the answer was given that came before it over its connection; 0: none."""
+    read_before: float = 0.0
+    """When the one before that was given; its sender has read both."""
 
 
 @dataclass(slots=True)

@@ -27,8 +27,6 @@ class Promise(enum.StrEnum):
     MEANT = "enough went wrong for the run to mean something"
 
 
-UNDER_WAY_SECONDS = 0.7
-"""How late a request may arrive that was sent before an answer was read."""
 EARLY_SECONDS = 0.05
 """How far two clocks may differ about the end of a wait."""
 
@@ -178,15 +176,22 @@ def dead(history: History) -> Iterator[Violation]:
 
 
 def hasty(history: History) -> Iterator[Violation]:
-    """Yield posts that were sent while the backend had asked for silence."""
+    """
+    Yield posts that were sent while the backend had asked for silence.
+
+    However late a post arrives, it may have been sent before that was read. It wasn't
+    if it came behind that answer over the same connection, or behind two that were
+    given later: when the first one was read, the older one had arrived as well.
+    """
     until: dict[int, tuple[float, float]] = {}
     for post in sorted(history.posts, key=lambda post: post.arrived):
         since, end = until.get(post.life, (0.0, 0.0))
-        if since + UNDER_WAY_SECONDS < post.arrived < end - EARLY_SECONDS:
+        has_read = post.read == since or post.read_before >= since
+        if has_read and post.arrived < end - EARLY_SECONDS:
             detail = f"{end - post.arrived:.3f} s before Retry-After was over"
             yield Violation(Promise.PATIENT, detail)
-        if post.retry_after and post.answered + post.retry_after > end:
-            until[post.life] = post.answered, post.answered + post.retry_after
+        if post.retry_after and post.arrived + post.retry_after > end:
+            until[post.life] = post.answered, post.arrived + post.retry_after
 
 
 def ended(history: History) -> Iterator[Violation]:

@@ -22,7 +22,7 @@ from tests.faults.stub import StubBackend
 MOMENTS = ("tried", "answered", "arrived", "recorded")
 LONGEST_LIFE = 1.0
 SETTLE_SECONDS = 60.0
-ENOUGH_SECONDS = 30.0
+ENOUGH_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

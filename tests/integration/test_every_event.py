@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from functools import cache
 from itertools import groupby, zip_longest
 
 import jsonschema
@@ -84,15 +85,20 @@ async def checked(engine, stories):
     expected, events = await eventually(lambda: settled(engine), within=PATIENCE)
     assert events == {name: codec.decode(e.body) for name, e in expected.items()}
     for identity, event in events.items():
-        file = DOCS / "schemas" / f"{expected[identity].kind}.json"
-        schema = json.loads(file.read_text(encoding="utf-8"))
-        jsonschema.Draft202012Validator(schema).validate(event)
+        schema(expected[identity].kind).validate(event)
     arrivals = [x for x in engine.backend.arrivals if "processInstanceKey" in x.event]
     arrivals.sort(key=lambda each: each.instance)
     for _, group in groupby(arrivals, key=lambda each: each.instance):
         positions = [each.position for each in group]
         assert positions == sorted(positions)
     return {each.kind for each in expected.values()}
+
+
+@cache
+def schema(kind):
+    """Return what validates events of *kind*."""
+    file = DOCS / "schemas" / f"{kind}.json"
+    return jsonschema.Draft202012Validator(json.loads(file.read_text("utf-8")))
 
 
 def settled(engine):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from uuid import uuid4
 
 import psutil
@@ -27,10 +28,10 @@ def run(place, tmp_path):
         command += ["--containers"]
     else:
         command += ["--numprocesses=1"]  # as `make test` has workers
-    others = containers(place)
+    others, strangers = containers(place), set()
 
     def parts():
-        return marked(mark), containers(place) - others
+        return marked(mark, strangers), containers(place) - others
 
     with (tmp_path / "log").open("wb") as log:
         run = subprocess.Popen(
@@ -46,15 +47,16 @@ def run(place, tmp_path):
     run.wait()
 
 
-def marked(mark):
-    """Return the command lines of all processes that inherited *mark*."""
+def marked(mark, strangers):
+    """Return the command lines of processes that inherited *mark*; learn the others."""
     found = []
-    for process in psutil.process_iter():
-        try:
+    for pid in set(psutil.pids()) - strangers:
+        with suppress(psutil.Error):  # it ended just now, or is somebody else's
+            process = psutil.Process(pid)
             if process.environ().get(MARK) == mark:
                 found.append(" ".join(process.cmdline()))
-        except psutil.Error:  # it ended just now, or is somebody else's
-            continue
+            else:
+                strangers.add(pid)
     return found
 
 

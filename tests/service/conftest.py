@@ -36,10 +36,15 @@ def _short_waits(monkeypatch):
 @pytest.fixture
 async def skip():
     """Return a function that lets some seconds pass at once for this event loop."""
-    loop, skipped = asyncio.get_running_loop(), []
+    loop, skipped = asyncio.get_running_loop(), 0.0
     time = loop.time
-    loop.time = lambda: time() + sum(skipped)
-    return skipped.append
+
+    def skip(seconds):
+        nonlocal skipped
+        skipped += seconds
+
+    loop.time = lambda: time() + skipped
+    return skip
 
 
 @pytest.fixture
@@ -120,7 +125,7 @@ class Disk:
     def check(self):
         """Behave as the disk does now."""
         self.asked.set()
-        assert self.quick.wait(10)
+        assert self.quick.wait(60)
         if self.failing:
             raise sqlite3.OperationalError("disk I/O error")
 

@@ -22,7 +22,7 @@ if {bare!r}:
     sys.stdin = sys.stdout = sys.stderr = None
     os.closerange(0, 3)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-from exporter.distribution import entrypoint, supervisor
+from exporter.bundle import entrypoint, supervisor
 for name, value in {bounds!r}.items():
     setattr(supervisor, name, value)
 if (clock := Path("clock")).exists():

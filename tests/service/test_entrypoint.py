@@ -8,6 +8,7 @@ import os
 import pty
 import signal
 import socket
+import time
 
 import psutil
 import pytest
@@ -214,6 +215,24 @@ async def test_drain_too_long(container, backend, client):
     container.begin("/bin/sh", "-c", "exit 0")
     assert await container.ended() == 0
     assert backend.accepted[-1].positions == [1]
+
+
+async def test_paused_while_it_waits(container, backend, client):
+    """A container that is stopped and goes on later ends as if nothing had been."""
+    gate = backend.hold()
+    container.begin(bounds={"STOP_SECONDS": 0.5}, **PATIENT)
+    await container.broker()
+    assert await send(client, container.ingest_url, tasks(1)) == 200
+    container.signal(signal.SIGTERM)
+    await eventually(lambda: "stopping" in container.messages)
+
+    container.signal(signal.SIGSTOP)
+    over = time.monotonic() + 0.6
+    await eventually(lambda: time.monotonic() > over)
+    container.signal(signal.SIGCONT)
+
+    assert await container.ended() == 7
+    gate.set()
 
 
 async def test_drain_after_a_signal_that_the_broker_survived(container):

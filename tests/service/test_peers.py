@@ -47,8 +47,9 @@ async def test_a_hanging_batch_delays_no_other_instance(start, backend):
     )
 
 
-async def test_idle_connections_that_are_closed(start, backend):
+async def test_idle_connections_that_are_closed(start, backend, monkeypatch):
     """A request that crosses with the end of its connection goes out again at once."""
+    monkeypatch.setattr("exporter.delivery.transport.AT_ONCE_SECONDS", 60)
     backend.answer = Answer(
         200, raw=[OK + b"Content-Length: 0\r\n\r\n"], pause=0.001, end="close"
     )
@@ -88,21 +89,20 @@ async def test_a_batch_that_times_out_delays_no_other(start, backend):
     assert [n for n in arrived if n != 1] == list(range(2, position + 1))
 
 
-async def test_a_silent_peer(start, backend):
+async def test_a_silent_peer(start, backend, skip):
     """A peer that says nothing has REQUEST_TIMEOUT_MS, then the batch is repeated."""
     backend.answer = in_turn(HANG, HANG, 200)
-    loop = asyncio.get_running_loop()
-    exporter = await start(request_timeout_ms=100)
-    started = loop.time()
+    exporter = await start(request_timeout_ms=60_000)
 
     await exporter.bulk(tasks(1))
+    for number in (1, 2):
+        await eventually(lambda number=number: len(backend.requests) == number)
+        skip(60)
     await eventually(lambda: backend.positions == [1])
 
-    assert loop.time() - started >= 0.2
     assert len(backend.requests) == 3
     (trouble,) = exporter.lines.saying("batch not delivered")
-    assert trouble.reason == "no answer within 0.1 s"
-    assert trouble.seconds >= 0.1
+    assert trouble.reason == "no answer within 60 s"
 
 
 async def test_a_peer_that_drips(start, backend):
@@ -122,7 +122,7 @@ async def test_an_answer_that_never_ends(start, backend, monkeypatch):
     """The head of a success is enough: what follows is neither needed nor awaited."""
     monkeypatch.setattr("exporter.delivery.backend.ANSWER_SECONDS", 0.02)
     backend.answer = Answer(200, raw=begun(200, b"thank you"))
-    exporter = await start(max_batches_in_flight=1)
+    exporter = await start(max_batches_in_flight=1, shutdown_timeout_ms=60_000)
 
     await exporter.bulk(tasks(1))
     await exporter.bulk(tasks(2, value=instance(2)))
@@ -139,7 +139,7 @@ async def test_an_answer_that_is_too_long(start, backend, monkeypatch):
     monkeypatch.setattr("exporter.delivery.backend.ANSWER_SECONDS", 60)
     endless = chain([OK + b"\r\n"], repeat(bytes(8192)))
     backend.answer = Answer(200, raw=endless)
-    exporter = await start(request_timeout_ms=60_000)
+    exporter = await start(request_timeout_ms=60_000, shutdown_timeout_ms=60_000)
 
     await exporter.bulk(tasks(1))
     await eventually(lambda: backend.requests)

@@ -104,15 +104,21 @@ async def test_a_peer_without_tls(failure, answer):
 @pytest.fixture
 async def serve():
     """Return a function that serves TLS, with the alerts that asyncio never sends."""
+    ends = []
     with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
 
         def answer(context):
             with suppress(OSError):
                 while True:
                     end, _ = server.accept()
-                    end.settimeout(1)  # its client may have ended with this test
-                    with suppress(OSError), end:
-                        context.wrap_socket(end, server_side=True).recv(65536)
+                    end.settimeout(30)
+                    tls = context.wrap_socket(
+                        end, server_side=True, do_handshake_on_connect=False
+                    )
+                    ends.append(tls)
+                    with suppress(OSError), tls:
+                        tls.do_handshake()
+                        tls.recv(65536)
 
         def begin(context):
             thread = threading.Thread(target=answer, args=[context])
@@ -122,6 +128,9 @@ async def serve():
 
         yield begin
         server.shutdown(socket.SHUT_RDWR)
+        for end in ends:  # their clients end behind this test, with its loop
+            with suppress(OSError):
+                socket.socket.shutdown(end, socket.SHUT_RDWR)
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """One socket to the ingest port, byte by byte, as a broker may use it."""
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager, suppress
 
+from devkit.waiting import eventually
 from tests.service.running import Reply
 
 CHUNK = 1000
@@ -90,5 +92,13 @@ async def refuses(address):
 
 async def refusal(address):
     """Return as soon as nobody listens at *address*."""
-    while not await refuses(address):
-        pass
+    host, _, port = address.rpartition(":")
+
+    def is_free():
+        # Connecting to a server that is just being closed would leave a connection.
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, int(port)))
+            return True
+
+    await eventually(is_free)

@@ -44,11 +44,10 @@ class Selector(selectors.SelectSelector):
         self._clock = clock
 
     def select(self, timeout=None):
-        """Return what is ready at once, or else when the time is over."""
-        ready = super().select(0)
-        assert ready or timeout is not None, "nothing will ever happen again"
-        self._clock.seconds += 0 if ready else max(timeout, 0)
-        return ready
+        """Return when the time is over; no file and no other thread wakes this loop."""
+        assert timeout is not None, "nothing will ever happen again"
+        self._clock.seconds += max(timeout, 0)
+        return []
 
 
 class OutboxStub:

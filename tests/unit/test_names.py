@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-import time
 
 import pytest
 
@@ -14,12 +13,13 @@ from exporter.net.names import look_up, resolver
 
 @pytest.fixture
 def silent_name_service(monkeypatch):
-    """Let no question be answered before the test is over."""
+    """Let no question be answered before the test is over; yield those under way."""
     over, asked = threading.Event(), []
 
     def ask(host, *_, **__):
         asked.append(host)
         over.wait(30)
+        asked.remove(host)
         raise socket.gaierror(socket.EAI_AGAIN, "try again")
 
     monkeypatch.setattr(socket, "getaddrinfo", ask)
@@ -32,16 +32,14 @@ def test_the_end_does_not_wait(silent_name_service, factory):
     """A loop ends at once although a question is still under way."""
 
     async def ask():
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await resolver().resolve("backend.example", 443)
+        question = asyncio.create_task(resolver().resolve("backend.example", 443))
+        await eventually(lambda: silent_name_service)
+        question.cancel()
 
-    begun = time.monotonic()
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(ask())
 
     assert silent_name_service == ["backend.example"]
-    assert time.monotonic() - begun < 25
 
 
 async def test_addresses_are_found():

@@ -145,19 +145,31 @@ def test_a_killed_process_forgets_what_was_in_flight():
     assert broken(many) == {Promise.ONCE}
 
 
-@pytest.mark.parametrize("arrived, early", [(10.1, False), (11, True), (12.0, False)])
-def test_haste(arrived, early):
+@pytest.mark.parametrize(
+    "arrived, read, read_before, early",
+    [
+        (11, 0, 0, False),
+        (11, 9.8, 9.7, False),
+        (11, 10.1, 9.8, False),
+        (10.1, 10, 9.8, True),
+        (11, 10.2, 10.1, True),
+        (12, 10, 9.8, False),
+    ],
+)
+def test_haste(arrived, read, read_before, early):
     """Retry-After holds for whatever wasn't under way already."""
     asked = a_post("a", recorded=False, arrived=9.9, answered=10.0, retry_after=2.0)
-    history = a_history(asked, a_post("abc", arrived=arrived))
+    post = a_post("abc", arrived=arrived, read=read, read_before=read_before)
 
-    assert broken(history) == ({Promise.PATIENT} if early else set())
+    assert broken(a_history(asked, post)) == ({Promise.PATIENT} if early else set())
 
 
 def test_another_process_knows_of_no_retry_after():
     """Who is new hasn't heard what the backend asked of another one."""
     asked = a_post("a", recorded=False, arrived=9.9, answered=10.0, retry_after=2.0)
-    history = a_history(asked, a_post("abc", life=2, arrived=11.0), lives=2)
+    history = a_history(
+        asked, a_post("abc", life=2, arrived=11, read_before=11), lives=2
+    )
 
     assert broken(history) == set()
 
