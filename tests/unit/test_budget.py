@@ -6,7 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from exporter.ingest import budget
-from exporter.ingest.budget import SMALL, Budget, BusyError
+from exporter.ingest.budget import SMALL, Budget
+from exporter.ingest.refusals import RefusedError
 
 LARGE = 4 * SMALL
 
@@ -91,7 +92,7 @@ async def test_what_waits_too_long(shared, share, monkeypatch):
     (first, _), (second, release) = share(), share()
     await shared.hold(first, LARGE)
 
-    with pytest.raises(BusyError, match=r"bulk\.memoryLimit"):
+    with pytest.raises(RefusedError, match=r"bulk\.memoryLimit"):
         await shared.hold(second, LARGE)
     release()
 
@@ -106,7 +107,7 @@ async def test_too_many_wait(shared, share, monkeypatch):
     await shared.hold(first, LARGE)
     task = await waiting(shared.hold(second, LARGE))
 
-    with pytest.raises(BusyError):
+    with pytest.raises(RefusedError):
         await shared.hold(third, LARGE)
 
     release()
