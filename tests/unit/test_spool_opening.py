@@ -31,7 +31,7 @@ async def test_who_only_looks_keeps_nobody_out(tmp_path, monkeypatch):
         pass
     looking = os.open(tmp_path / "lock", os.O_RDONLY)
     fcntl.flock(looking, fcntl.LOCK_SH)
-    monkeypatch.setattr("exporter.spool.lock.LOOKS_SECONDS", 60)
+    monkeypatch.setattr("exporter.spool.lock.CHECK_SECONDS", 60)
     monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
 
     async with a_spool(tmp_path) as spool:
