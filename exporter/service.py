@@ -43,7 +43,7 @@ async def serve(settings: Settings) -> None:
     metrics = Metrics(settings.backends)
     observer = Observer(metrics)
     observers = {
-        name: DeliveryObserver(metrics.of[name], name, each.in_its_words)
+        name: DeliveryObserver(metrics.of[name], name, each.variable)
         for name, each in settings.backends.items()
     }
     async with AsyncExitStack() as connected:

@@ -8,9 +8,9 @@ from pathlib import Path
 import mdformat
 
 from exporter.broker.environment import broker_environment
-from exporter.config import settings
+from exporter.config.backend import BACKEND_SETTINGS
 from exporter.config.declaration import Declared
-from exporter.config.names import OF_BACKEND
+from exporter.config.settings import SERVICE_SETTINGS
 from exporter.delivery import Answer, Outcome, outcome_of
 from exporter.delivery.outcome import Failure
 from exporter.watch.metrics import Metrics
@@ -65,9 +65,9 @@ def configuration() -> str:
     return "\n\n".join(
         [
             "## Of a backend",
-            _table(OF_BACKEND),
+            _table(BACKEND_SETTINGS),
             "## Of the service",
-            _table(settings.OF_SERVICE),
+            _table(SERVICE_SETTINGS),
         ]
     )
 
@@ -77,9 +77,8 @@ def _table(declared: Iterable[Declared]) -> str:
     for each in declared:
         default = f"`{each.default}`" if each.default != "" else "none"
         default = "**required**" if each.required else default
-        rows.append(
-            f"| `{each.variable}` | {each.meaning} | {each.must.be} | {default} |"
-        )
+        columns = (f"`{each.variable}`", each.meaning, each.rule.description, default)
+        rows.append(f"| {' | '.join(columns)} |")
     return "\n".join(rows)
 
 

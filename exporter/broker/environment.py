@@ -19,7 +19,7 @@ from exporter.base.errors import ConfigError
 from exporter.base.texts import without_user
 from exporter.broker import tenants
 from exporter.config.declaration import PREFIX
-from exporter.config.musts import HOST
+from exporter.config.rules import HOST
 from exporter.config.settings import Settings
 from exporter.net.listening import address
 
@@ -231,7 +231,7 @@ def _checked_url(url: str) -> str:
         raise ConfigError(
             f"{shown} holds more than scheme, host and port", remedy=remedy
         )
-    if not HOST.holds(parts.hostname) or port == 0 or url.endswith(":"):
+    if not HOST.accepts(parts.hostname) or port == 0 or url.endswith(":"):
         raise ConfigError(f"{shown} has no host and port as such", remedy=remedy)
     return url
 

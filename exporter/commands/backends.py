@@ -30,7 +30,7 @@ Subparsers = Any  # argparse doesn't name it
 
 async def kept() -> list[dict[str, Any]]:
     """Return what is kept for each backend."""
-    async with admin_port(settings.whereabouts()) as port:
+    async with admin_port(settings.spool_location()) as port:
         return await _kept(port)
 
 

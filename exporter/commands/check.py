@@ -140,13 +140,13 @@ async def _backend(
                 return
     async with connecting(settings, cluster_id) as backend:
         if answer := await backend.unready():
-            advice = settings.in_its_words(remedy(answer))
+            advice = remedy(answer, settings.variable)
             yield problem(f"There is {answer.detail}", advice)
             return
         if server:
             yield ok("The token endpoint gives a token")
         answer = await backend.post(empty(settings.written))
-        yield judge(answer, settings.in_its_words(remedy(answer)))
+        yield judge(answer, remedy(answer, settings.variable))
 
 
 def judge(answer: Answer, advice: str) -> Finding:

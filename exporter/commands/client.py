@@ -27,7 +27,7 @@ from exporter.broker.wanted import why_off
 from exporter.commands.printing import printable
 from exporter.config import settings
 from exporter.config.declaration import PREFIX
-from exporter.config.settings import Whereabouts
+from exporter.config.settings import SpoolLocation
 from exporter.net.listening import address, listening
 from exporter.spool import Spool, SpoolInUseError, open_spool
 from exporter.spool.lock import is_locked
@@ -77,7 +77,7 @@ class AdminPort:
     """The admin port for a spool."""
 
     def __init__(
-        self, found: Whereabouts, session: aiohttp.ClientSession, token: str
+        self, found: SpoolLocation, session: aiohttp.ClientSession, token: str
     ) -> None:
         """Ask through *session*; *token* belongs to this command's own port, if any."""
         self._directory = found.spool_dir.absolute()
@@ -174,7 +174,7 @@ def command(
     """Return *action* as a command that finds the admin port by itself."""
 
     async def act(args: Namespace) -> int:
-        async with admin_port(settings.whereabouts()) as port:
+        async with admin_port(settings.spool_location()) as port:
             return await action(port, args)
 
     def call(args: Namespace) -> int:
@@ -187,7 +187,7 @@ def command(
 
 
 @asynccontextmanager
-async def admin_port(found: Whereabouts) -> AsyncIterator[AdminPort]:
+async def admin_port(found: SpoolLocation) -> AsyncIterator[AdminPort]:
     """Yield the admin port of the service that holds the spool, else one of our own."""
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS
@@ -225,7 +225,7 @@ def _app(spool: Spool, cluster_id: str, token: str) -> web.Application:
     return app
 
 
-def _own_spool(settings: Whereabouts, stack: AsyncExitStack) -> Spool | None:
+def _own_spool(settings: SpoolLocation, stack: AsyncExitStack) -> Spool | None:
     """Return the spool, which *stack* closes, or None while a service holds it."""
     directory = settings.spool_dir.absolute()
     if is_locked(directory):

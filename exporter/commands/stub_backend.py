@@ -16,7 +16,7 @@ from aiohttp import web
 from exporter.base import codec
 from exporter.base.stopping import asked_to_stop
 from exporter.commands.printing import as_json
-from exporter.config.musts import HOST, PORT, Must, whole
+from exporter.config.rules import HOST, PORT, Rule, whole
 from exporter.net.listening import address, listening
 
 NAME = "stub-backend"
@@ -140,19 +140,19 @@ def add_to(commands: Subparsers) -> None:
 
 
 def _host(text: str) -> str:
-    if HOST.holds(text):
+    if HOST.accepts(text):
         return text
-    raise argparse.ArgumentTypeError(f"must be {HOST.be}")
+    raise argparse.ArgumentTypeError(f"must be {HOST.description}")
 
 
-def _number(must: Must) -> Callable[[str], int]:
-    """Return what reads a number that is as it *must* be."""
+def _number(rule: Rule) -> Callable[[str], int]:
+    """Return what reads a number that *rule* accepts."""
 
     def read(text: str) -> int:
         digits = text.isascii() and text.isdigit() and len(text) < 10
-        if digits and must.holds(int(text)):
+        if digits and rule.accepts(int(text)):
             return int(text)
-        raise argparse.ArgumentTypeError(f"must be {must.be}")
+        raise argparse.ArgumentTypeError(f"must be {rule.description}")
 
     return read
 

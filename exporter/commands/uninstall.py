@@ -16,7 +16,7 @@ from exporter.broker.actuator import USUAL, ActuatorError, open_actuator
 from exporter.broker.changing import Changed, Step, change, enabling, releasing
 from exporter.broker.takeover import exporter_id
 from exporter.config.declaration import PREFIX
-from exporter.config.musts import POSTABLE
+from exporter.config.rules import HTTP_URL
 
 SECONDS = 60.0
 
@@ -110,9 +110,9 @@ def _say(text: str) -> None:
 
 
 def _url(text: str) -> str:
-    if POSTABLE.holds(text):
+    if HTTP_URL.accepts(text):
         return text
-    raise argparse.ArgumentTypeError(f"must be {POSTABLE.be}, like {USUAL}")
+    raise argparse.ArgumentTypeError(f"must be {HTTP_URL.description}, like {USUAL}")
 
 
 def _seconds(text: str) -> float:

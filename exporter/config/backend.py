@@ -1,135 +1,228 @@
 """
-The settings of one backend, declared as `exporter.config.settings` says.
+The settings of one backend.
 
-With several backends each has all of them, under names of its own:
-APP_INTEGRATIONS_BACKEND_TEAMS_URL is the URL of the one called teams. What isn't said
-of it is as the plain name says, but for what is `own`: no credential goes to a backend
-that it wasn't said of.
+Several backends have names: APP_INTEGRATIONS_BACKEND_TEAMS_URL is the URL of `teams`. A
+setting that is missing for one backend falls back to the variable without a name,
+except URLs and credentials, which are never shared.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
-from exporter.config import musts
-from exporter.config.declaration import setting
-from exporter.config.musts import one_of, readable, whole
-from exporter.config.transport import TransportSettings
+from exporter.base.reread import Reread
+from exporter.config import rules
+from exporter.config.declaration import (
+    PREFIX,
+    Configured,
+    Declared,
+    declared_in,
+    setting,
+)
 from exporter.events import (
     DEFAULT,
-    FILTER_FORM,
     FORMATS,
     ONLY_BACKEND,
-    SELECTION_FORM,
     Filter,
     Filters,
     Format,
     Selection,
 )
+from exporter.net.tls import Tls, tls_of
 
-MIB = 1024 * 1024
-NAME = re.compile(r"[a-z0-9]{1,32}")
-NAMES = rf"\s*{NAME.pattern}(\s*,\s*{NAME.pattern})*\s*"
-
-
-def names_in(text: str) -> list[str]:
-    """Return the names that *text* lists; raises `ValueError`."""
-    names = [each.strip() for each in text.split(",")] if text else []
-    for name in names:
-        if name == ONLY_BACKEND:
-            raise ValueError(f"{name} is what the one without a name is called")
-        if not NAME.fullmatch(name):
-            raise ValueError(f"{name!r} can't be a name")
-        if names.count(name) > 1:
-            raise ValueError(f"{name} is there twice")
-    return names
-
-
-SELECTION = readable(
-    "a selection like `user-task, incident:created` (docs/events.md)",
-    Selection,
-    SELECTION_FORM,
+PEM_FILES = ("tls_ca_path", "tls_cert_path", "tls_key_path")
+SELECTION = rules.Rule(
+    "a selection like `user-task, incident:created` (docs/events.md)", Selection
 )
-PATTERNS = readable(
-    "patterns like `order-*, !order-test`, separated by commas", Filter, FILTER_FORM
+PATTERNS = rules.Rule(
+    "patterns like `order-*, !order-test`, separated by commas", Filter
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackendSettings(TransportSettings):
+class BackendSettings(Configured):
     """What one backend gets, and how."""
 
     url: str = setting(
-        ...,
-        musts.POSTABLE,
-        "Where batches are posted; credentials go into `APP_INTEGRATIONS_API_KEY`.",
-        own=True,
+        ..., rules.HTTP_URL, "Where batches are posted, without credentials.", own=True
     )
     api_key: str = setting(
-        "",
-        musts.CREDENTIAL,
-        "Credential of the backend, sent with every batch.",
-        secret=True,
-        own=True,
+        "", rules.CREDENTIAL, "The credential sent with every batch.", secret=True
     )
     api_key_header: str = setting(
-        "X-API-KEY", musts.FREE_HEADER, "The header that carries the credential."
+        "X-API-KEY", rules.HEADER, "The header that carries the credential."
     )
     events: str = setting(
-        DEFAULT, SELECTION, "Which events it gets; the default is the official one."
+        DEFAULT,
+        SELECTION,
+        "The selected events. The default is that of the official exporter.",
     )
     process_ids: str = setting(
-        "",
-        PATTERNS,
-        "Only events of processes with such an id; what begins with `!` is kept away.",
+        "", PATTERNS, "Only events of matching processes; `!` excludes."
     )
-    tenant_ids: str = setting("", PATTERNS, "Likewise, by tenant.")
-    element_ids: str = setting("", PATTERNS, "Likewise, by the element's id.")
+    tenant_ids: str = setting(
+        "", PATTERNS, "Only events of matching tenants; `!` excludes."
+    )
+    element_ids: str = setting(
+        "", PATTERNS, "Only events of matching elements; `!` excludes."
+    )
     format: str = setting(
-        "camunda", one_of(*FORMATS), "How events are written (docs/events.md)."
+        "camunda", rules.one_of(*FORMATS), "The format of the events (docs/events.md)."
     )
     batch_size: int = setting(
         50,
-        whole(1, 10_000),
-        "Events in one request, at most; 4 KiB of their ids close it, too.",
+        rules.whole(1, 10_000),
+        "The most events in one request; 4 KiB of ids also complete a batch.",
     )
     batch_max_bytes: int = setting(
-        MIB, whole(1), "Bytes in one request, at most; a bigger event is sent alone."
+        1024**2,
+        rules.whole(1),
+        "The most bytes in one request; a larger event goes alone.",
     )
     batch_interval_ms: int = setting(
-        0, whole(0), "How long a batch waits to become full; 0 sends at once."
+        0, rules.whole(0), "How long a batch waits for more events; 0 sends at once."
     )
     request_timeout_ms: int = setting(
-        5000, whole(1), "How long one request may take as a whole."
+        5000, rules.whole(1), "The time limit of one request, including its answer."
     )
-    max_batches_in_flight: int = setting(4, whole(1, 64), "Requests in flight at once.")
+    max_batches_in_flight: int = setting(
+        4, rules.whole(1, 64), "The most requests in flight at once."
+    )
     retry_after_max_ms: int = setting(
         300_000,
-        whole(0),
-        "How long the backend may ask us to wait (`Retry-After`), at most.",
+        rules.whole(0),
+        "The longest wait a backend may ask for (`Retry-After`).",
     )
     max_event_age_ms: int = setting(
         0,
-        whole(0),
-        "An event not delivered after so long, by the engine's time, becomes a dead "
-        "letter; 0 is never.",
+        rules.whole(0),
+        "An older event becomes a dead letter (by the engine's time); 0 means never.",
     )
     status_outcomes: str = setting(
         "",
-        musts.STATUS_OUTCOMES,
-        "What a status of this backend means, where it isn't the usual.",
+        rules.STATUS_OUTCOMES,
+        "The outcome of statuses that mean something special to this backend.",
+    )
+    headers: str = setting(
+        "",
+        rules.HEADERS,
+        "More headers for every request, hidden like a credential.",
+        secret=True,
+    )
+    organization_id: str = setting(
+        "",
+        rules.ORGANIZATION,
+        "Sent as `X-Org-Id`. Camunda's platform sets it; `null` counts as not set.",
+        alias="CAMUNDA_CLOUD_ORGANIZATION_ID",
+    )
+    broker_cluster_id: str = setting(
+        "",
+        rules.ORGANIZATION,
+        "Sent as `X-Cluster-Id` if `APP_INTEGRATIONS_CLUSTER_ID` isn't set. Brokers "
+        "have this variable, and the image passes it on.",
+        alias="ZEEBE_BROKER_CLUSTER_CLUSTERID",
+    )
+    signing_secrets: str = setting(
+        "", rules.KEYS, "Keys that sign every request (Standard Webhooks).", secret=True
+    )
+    oauth_authorization_server_url: str = setting(
+        "",
+        rules.HTTP_URL,
+        "Where tokens are fetched (OAuth2 client credentials), instead of an API key.",
+        own=True,
+    )
+    oauth_client_id: str = setting(
+        "", rules.CREDENTIAL, "The id of the OAuth client.", own=True
+    )
+    oauth_client_secret: str = setting(
+        "", rules.CREDENTIAL, "The secret of the OAuth client.", secret=True
+    )
+    oauth_audience: str = setting(
+        "", rules.CREDENTIAL, "The audience of the token.", own=True
+    )
+    oauth_scope: str = setting(
+        "", rules.CREDENTIAL, "The scopes of the token.", own=True
+    )
+    oauth_resource: str = setting(
+        "", rules.CREDENTIAL, "The resource of the token.", own=True
+    )
+    oauth_connect_timeout_ms: int = setting(
+        5000,
+        rules.whole(1),
+        "The time limit for connecting to the authorization server.",
+    )
+    oauth_read_timeout_ms: int = setting(
+        5000,
+        rules.whole(1),
+        "The time limit for the answer of the authorization server.",
+    )
+    tls_ca_path: str = setting(
+        "",
+        rules.PATH,
+        "A file of CA certificates (PEM), trusted in addition to the system's.",
+    )
+    tls_cert_path: str = setting(
+        "",
+        rules.PATH,
+        "The client certificate (PEM), if the backend asks for one.",
+        own=True,
+    )
+    tls_key_path: str = setting(
+        "",
+        rules.PATH,
+        "The key of that certificate (PEM, no password), if in a file of its own.",
+        own=True,
     )
     name: str = ONLY_BACKEND
-    """What the spool, metrics and the log call it."""
+    """The backend's name in the spool, in metrics and in the log."""
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as `proxy_for` takes them."""
 
     @property
     def written(self) -> Format:
-        """How events are written for it."""
+        """The format of the events."""
         return FORMATS[self.format]
 
     @property
     def selection(self) -> Selection:
-        """What it gets."""
+        """The selected events."""
         filters = Filters(
             Filter(self.process_ids), Filter(self.tenant_ids), Filter(self.element_ids)
         )
         return Selection(self.events, filters)
+
+    def tls(self) -> Reread[Tls]:
+        """Return the context of TLS connections, made again when a file changes."""
+        named = {name: getattr(self, name) for name in PEM_FILES}
+        load = partial(tls_of, *named.values())
+        paths = {name: Path(path) for name, path in named.items() if path}
+        variables = ", ".join(map(self.variable, paths))
+        return Reread(load(), load, list(paths.values()), variables)
+
+
+BACKEND_SETTINGS = declared_in(BackendSettings)
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names of backends that *text* lists; a `ValueError` says why not."""
+    names = [each.strip() for each in text.split(",")] if text else []
+    for name in names:
+        if name == ONLY_BACKEND:
+            raise ValueError(f"{name} is the name of a single backend")
+        if not re.fullmatch(r"[a-z0-9]{1,32}", name):
+            raise ValueError(f"{name!r} can't be a name")
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is listed twice")
+    return names
+
+
+def prefix_of(backend: str) -> str:
+    """Return the beginning of the variables of *backend*."""
+    return PREFIX if backend == ONLY_BACKEND else f"{PREFIX}BACKEND_{backend.upper()}_"
+
+
+def settings_of(backend: str) -> tuple[Declared, ...]:
+    """Return the settings of *backend*, with its own variables."""
+    return tuple(x._replace(prefix=prefix_of(backend)) for x in BACKEND_SETTINGS)

@@ -1,8 +1,8 @@
 """
 Variables that Camunda's App Integrations connector reads, too.
 
-One environment may configure both. Variables that only the connector reads are left
-alone. A variable of both is read here, unless only the connector can use its value.
+One environment may configure both. The exporter ignores variables that only the
+connector reads, and shared variables with a value that only the connector can use.
 """
 
 from collections.abc import Mapping
@@ -24,25 +24,25 @@ SERVER = f"{OAUTH}AUTHORIZATION_SERVER_URL"
 
 
 def not_ours(environ: Mapping[str, str]) -> list[str]:
-    """Return the shared variables that only the connector can mean."""
+    """Return the shared variables whose values only the connector can use."""
     if not _set(environ, *OWN):
         return []
     if _set(environ, f"{PREFIX}BACKENDS", f"{PREFIX}BACKENDS_FILE"):
-        return _set(environ, API_KEY, *CLIENT)  # each backend's own has its name in it
+        return _set(environ, API_KEY, *CLIENT)  # a backend has variables of its own
     if _set(environ, SERVER, f"{SERVER}_FILE"):
         return _set(environ, API_KEY)
     return _set(environ, *CLIENT)
 
 
 def notice(environ: Mapping[str, str]) -> str:
-    """Return a sentence about the connector's variables, without values; or ""."""
+    """Return a sentence about the variables of the connector, if any are set."""
     if not (own := _set(environ, *OWN)):
         return ""
     theirs = not_ours(environ)
     shared = _set(environ, API_KEY, CLUSTER_ID, *CLIENT)
     ours = [each for each in shared if each not in theirs]
-    text = f"{', '.join(own + theirs)}: of Camunda's connector, and not read here"
-    return f"{text}; {', '.join(ours)}: read by both" if ours else text
+    text = f"Only Camunda's connector reads {', '.join(own + theirs)}"
+    return f"{text}; both read {', '.join(ours)}" if ours else text
 
 
 def _set(environ: Mapping[str, str], *names: str) -> list[str]:

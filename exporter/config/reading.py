@@ -1,91 +1,105 @@
-"""
-Read declared settings from the environment, or from the files it names.
-
-What is wrong becomes a line that names the variable, and never shows a secret.
-"""
+"""Read declared settings from variables, or from the files that `..._FILE` names."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from environs import EnvValidationError, FileAwareEnv
 
-from exporter.base.reread import text_of
 from exporter.config.connector import not_ours
-from exporter.config.declaration import SERVICE_LINK, Declared, MistakeError
+from exporter.config.declaration import Declared
+
+# Kubernetes sets these variables for each Service of a namespace. The last form can
+# have the name of a setting.
+SERVICE_LINK = re.compile(
+    r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=.*"
+    r"|\w+_PORT=(tcp|udp|sctp)://.*",
+    re.DOTALL,
+)
+
+
+class MistakeError(Exception):
+    """A setting can't be used; the text names its variable."""
 
 
 def read_all(
-    settings: Iterable[Declared], usual: Mapping[str, Any] | None = None
+    settings: Iterable[Declared], inherited: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """
-    Return the values of *settings*, and what is wrong with the others.
+    Return the values of *settings* by name, and all mistakes.
 
-    What isn't said is as in *usual*, or else as it was declared.
+    A setting that is missing has its value in *inherited*, or else its default.
     """
     env = FileAwareEnv(strip_whitespace=True)
     values: dict[str, Any] = {}
     mistakes: list[str] = []
-    for declared in settings:
-        if usual and declared.name in usual:
-            declared = declared._replace(default=usual[declared.name])  # noqa: PLW2901
+    for each in settings:
         try:
-            values[declared.name] = _read(env, declared)
+            if is_set(each):
+                values[each.name] = _read(env, each)
+            elif inherited and each.name in inherited:
+                values[each.name] = inherited[each.name]
+            elif each.required:
+                right = f"it must be {each.rule.description}"
+                mistakes.append(f"{each.variable} is not set; {right}")
+            else:
+                values[each.name] = each.default
         except MistakeError as mistake:
-            mistakes.append(str(mistake))
+            mistakes.append(f"{mistake}")
     return values, mistakes
 
 
 def files_of(settings: Iterable[Declared]) -> dict[str, Path]:
-    """Return the files that *settings* are read from."""
-    named = {each.name: os.environ.get(f"{each.variable}_FILE") for each in settings}
-    return {name: Path(path) for name, path in named.items() if path}
+    """Return the file of each setting that is read from one."""
+    return {each.name: Path(path) for each in settings if (path := _path(each))}
 
 
-def _read(env: FileAwareEnv, declared: Declared) -> object:
-    variable, right = declared.variable, declared.must.be
-    by_file = f"{variable}_FILE"
-    text, path = os.environ.get(variable, ""), os.environ.get(by_file, "")
+def is_set(setting: Declared) -> bool:
+    """Return whether the environment has a value for *setting*."""
+    return bool(_text(setting) or _path(setting))
+
+
+def _text(setting: Declared) -> str:
+    variable = setting.variable
+    text = os.environ.get(variable, "")
     if SERVICE_LINK.fullmatch(f"{variable}={text}") or variable in not_ours(os.environ):
-        text = ""
-    if declared.foreign and text.strip() in ("", "null"):
-        text = ""
+        return ""
+    return "" if setting.alias and text.strip() in ("", "null") else text
+
+
+def _path(setting: Declared) -> str:
+    return os.environ.get(f"{setting.variable}_FILE", "")
+
+
+def _read(env: FileAwareEnv, setting: Declared) -> object:
+    text, path = _text(setting), _path(setting)
+    variable, file = setting.variable, f"{setting.variable}_FILE"
+    description = setting.rule.description
     if text and path:
-        raise MistakeError(variable, f"and {by_file} are both set", "only one of them")
-    if not text and not path:
-        if declared.required:
-            raise MistakeError(variable, "is not set", right)
-        return declared.default
-    read: Callable[..., Any] = env.int if declared.kind is int else env.str
+        raise MistakeError(f"{variable} and {file} are both set; remove one of them")
+    read: Callable[..., Any] = env.int if setting.kind is int else env.str
     try:
-        value = read(
-            variable, validate=declared.must, error_messages={"invalid": right}
-        )
-    except EnvValidationError:
-        name, wrong, why = variable, f"is {declared.shown(text)!r}", ""
-        if path:
-            name, wrong = by_file, "names a file whose content can't be used"
-            right = f"one that holds {right}"
-            # Where, and nothing of it: it may be a secret that somebody misplaced.
-            with suppress(OSError, ValueError):
-                why = declared.must.where(text_of(Path(path)))
-        else:
-            why = declared.must.why(text)
-        if why:
-            wrong += f": {why}"
-        raise MistakeError(name, wrong, right) from None
+        value = read(variable, validate=setting.rule, error_messages={"invalid": ""})
+    except EnvValidationError as error:
+        reason, *place = (f": {each}" if each else "" for each in error.error_messages)
+        if path:  # its content isn't shown: it may be a secret in the wrong place
+            wrong = f"names a file whose content can't be used{''.join(place)}"
+            right = f"the file must hold {description}"
+            raise MistakeError(f"{file} {wrong}; {right}") from None
+        wrong = f"is {setting.shown(text)!r}{reason}"
+        raise MistakeError(f"{variable} {wrong}; it must be {description}") from None
     except (OSError, ValueError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
-        reason = cause.strerror if isinstance(cause, OSError) else "no UTF-8 text"
-        shown = path if _is_path(path) else declared.shown(path)
-        wrong = f"is {shown!r} ({reason})"
-        raise MistakeError(by_file, wrong, "the path of a readable text file") from None
-    return declared.kind(value)
+        why = cause.strerror if isinstance(cause, OSError) else "no UTF-8 text"
+        wrong = f"is {(path if _is_path(path) else setting.shown(path))!r} ({why})"
+        right = "it must be the path of a readable text file"
+        raise MistakeError(f"{file} {wrong}; {right}") from None
+    return setting.kind(value)
 
 
 def _is_path(text: str) -> bool:
-    """Whether *text* may be shown: it isn't a secret that somebody misplaced."""
+    """Return whether *text* can be shown, because it isn't a misplaced secret."""
     root, *parts = Path(text).parts or ("",)
     return root == "/" and bool(parts) and Path(root, parts[0]).is_dir()

@@ -6,7 +6,8 @@ refusal is expected.
 """
 
 import enum
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -91,50 +92,55 @@ def outcomes_of(text: str) -> dict[int, Outcome]:
     return {int(status): Outcome(outcome.strip()) for status, outcome in pairs}
 
 
+# What to do. A setting's name in braces stands for its variable.
 REMEDIES = {
     Outcome.DELIVERED: "",
-    Outcome.POSTPONED: "Look at the backend: it has trouble; events are kept meanwhile",
-    Outcome.REJECTED: "Look at the backend for the reason: it refuses the request",
-    Outcome.BLOCKED: "Correct APP_INTEGRATIONS_URL, or the backend's setup",
+    Outcome.POSTPONED: "Check the backend: it has trouble; events are kept meanwhile",
+    Outcome.REJECTED: "Check the backend's log: it refuses the request",
+    Outcome.BLOCKED: "Correct {url}, or the backend's setup",
 }
 REMEDIES_BY_STATUS: dict[int | None, str] = {
-    HTTPStatus.UNAUTHORIZED: "Correct APP_INTEGRATIONS_API_KEY, and perhaps "
-    "APP_INTEGRATIONS_API_KEY_HEADER, or the settings of OAuth",
-    HTTPStatus.FORBIDDEN: "Let APP_INTEGRATIONS_API_KEY be allowed to post events, or "
-    "the client that APP_INTEGRATIONS_OAUTH_CLIENT_ID names",
-    HTTPStatus.NOT_FOUND: "Correct the path in APP_INTEGRATIONS_URL",
-    HTTPStatus.METHOD_NOT_ALLOWED: "Correct the path in APP_INTEGRATIONS_URL",
+    HTTPStatus.UNAUTHORIZED: "Correct {api_key}, {api_key_header}, or the settings of "
+    "OAuth",
+    HTTPStatus.FORBIDDEN: "Allow {api_key}, or the client in {oauth_client_id}, to "
+    "post events",
+    HTTPStatus.NOT_FOUND: "Correct the path in {url}",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Correct the path in {url}",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "Put user and password for the proxy "
     "into its URL in HTTP_PROXY",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Set APP_INTEGRATIONS_FORMAT to what the "
-    "backend reads; cloudevents-single sends one CloudEvent in each request",
-    HTTPStatus.CONFLICT: "Look at the backend: it says that it has these events "
-    "already, or still works on them. If 409 means that it has them, set "
-    "APP_INTEGRATIONS_STATUS_OUTCOMES=409=delivered",
-    HTTPStatus.GONE: "Correct the path in APP_INTEGRATIONS_URL",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Set {format} to a format that the backend "
+    "reads; cloudevents-single sends one CloudEvent in each request",
+    HTTPStatus.CONFLICT: "Check the backend: it says that it already has these "
+    "events, or still works on them. If 409 means that it has them, set "
+    "{status_outcomes}=409=delivered",
+    HTTPStatus.GONE: "Correct the path in {url}",
 }
 REMEDIES_BY_FAILURE: dict[Failure | None, str] = {
-    Failure.CERTIFICATE: "Let APP_INTEGRATIONS_TLS_CA_PATH name a file with the "
-    "certificate of the backend's authority, or correct the backend's certificate",
+    Failure.CERTIFICATE: "Set {tls_ca_path} to a file with the certificate of "
+    "the backend's authority, or correct the backend's certificate",
     Failure.PROXY: "Correct the proxy in HTTPS_PROXY, let it connect us, or put the "
     "backend's host into NO_PROXY",
-    Failure.TOKEN: "Look at the token endpoint: it has trouble; events are kept "
+    Failure.TOKEN: "Check the token endpoint: it has trouble; events are kept "
     "meanwhile",
-    Failure.TOKEN_REFUSED: "Correct APP_INTEGRATIONS_OAUTH_CLIENT_ID, "
-    "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET, and what else is set of "
-    "APP_INTEGRATIONS_OAUTH_AUTHORIZATION_SERVER_URL, _AUDIENCE, _SCOPE, _RESOURCE",
-    Failure.NAME: "Correct the host in APP_INTEGRATIONS_URL, or the name service",
-    Failure.TIMEOUT: "Look at the backend, or raise "
-    "APP_INTEGRATIONS_REQUEST_TIMEOUT_MS; events are kept meanwhile",
+    Failure.TOKEN_REFUSED: "Correct {oauth_client_id}, {oauth_client_secret}, "
+    "{oauth_authorization_server_url}, and the audience, scope or resource that is set",
+    Failure.NAME: "Correct the host in {url}, or the name service",
+    Failure.TIMEOUT: "Check the backend, or raise {request_timeout_ms}; events are "
+    "kept meanwhile",
 }
 
 
-def remedy(answer: Answer) -> str:
-    """Return what to do about *answer*, nothing for a success."""
-    if answer.status in range(300, 400):
-        return "Put the final address into APP_INTEGRATIONS_URL: none is followed"
-    return (
+def remedy(answer: Answer, variable: Callable[[str], str]) -> str:
+    """
+    Return what to do about *answer*; an empty text for a success.
+
+    *variable* returns the name that a setting has in the environment.
+    """
+    text = (
         REMEDIES_BY_STATUS.get(answer.status)
         or REMEDIES_BY_FAILURE.get(answer.failure)
         or REMEDIES[outcome_of(answer)]
     )
+    if answer.status in range(300, 400):
+        text = "Put the final address into {url}: redirects aren't followed"
+    return re.sub(r"{(\w+)}", lambda found: variable(found[1]), text)

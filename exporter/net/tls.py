@@ -63,7 +63,9 @@ def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise PemError(
-                "tls_key_path", "holds the key of another certificate", "its own"
+                "tls_key_path",
+                "holds the key of another certificate",
+                "the key of this certificate",
             ) from None
         raise PemError(
             "tls_cert_path",

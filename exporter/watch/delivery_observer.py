@@ -37,7 +37,7 @@ class DeliveryObserver:
         self,
         metrics: DeliveryMetrics,
         name: str = ONLY_BACKEND,
-        in_its_words: Callable[[str], str] = str,
+        variable: Callable[[str], str] = str,
         *,
         now: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -45,12 +45,12 @@ class DeliveryObserver:
         """
         Count in *metrics*, and log with the *name* of the backend if it has one.
 
-        *in_its_words* puts the names of its own variables into a remedy. *now* is a
-        monotonic clock, *wall* the engine's.
+        *variable* returns the variable of a setting. *now* is a monotonic clock, *wall*
+        the engine's.
         """
         self._metrics = metrics
         self._named = {} if name == ONLY_BACKEND else {"backend": name}
-        self._in_its_words = in_its_words
+        self._variable = variable
         self._wall = wall
         self._news = News(now)
         self._complained = False
@@ -135,4 +135,4 @@ class DeliveryObserver:
 
     def _remedy(self, answer: Answer) -> str:
         """Return what to do, with the names that this backend's settings have."""
-        return self._in_its_words(remedy(answer))
+        return remedy(answer, self._variable)

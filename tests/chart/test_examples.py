@@ -5,7 +5,8 @@ import re
 import kubernetes_validate
 import pytest
 
-from exporter.config.declaration import PREFIX, SERVICE_LINK
+from exporter.config.declaration import PREFIX
+from exporter.config.reading import SERVICE_LINK
 from tests.chart.rendering import EXAMPLES, FOREIGN, Rendered, enabled, example
 
 VERSIONS = ["1.28", kubernetes_validate.latest_version()]

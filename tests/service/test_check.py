@@ -96,13 +96,13 @@ async def test_all_is_well(configure, server, tmp_path):
         (422, "ok", ""),
         (301, "problem", "Put the final address into"),
         (401, "problem", "Correct APP_INTEGRATIONS_API_KEY"),
-        (403, "problem", "Let APP_INTEGRATIONS_API_KEY be allowed"),
+        (403, "problem", "Allow APP_INTEGRATIONS_API_KEY"),
         (404, "problem", "Correct the path in APP_INTEGRATIONS_URL"),
         (405, "problem", "Correct the path in APP_INTEGRATIONS_URL"),
-        (409, "problem", "Look at the backend: it says that it has these"),
+        (409, "problem", "Check the backend: it says"),
         (410, "problem", "Correct the path in APP_INTEGRATIONS_URL"),
-        (429, "problem", "Look at the backend: it has trouble"),
-        (503, "problem", "Look at the backend: it has trouble"),
+        (429, "problem", "Check the backend: it has trouble"),
+        (503, "problem", "Check the backend: it has trouble"),
     ],
 )
 async def test_what_the_backend_answers(server, status, level, advice):

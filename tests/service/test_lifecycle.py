@@ -137,7 +137,7 @@ async def test_a_spool_that_cannot_be(settings, tmp_path):
 
 
 async def test_beside_the_connector(launch, backend, client):
-    """An environment of Camunda's connector starts us, and that is said once."""
+    """An environment of Camunda's connector starts the exporter, with one warning."""
     theirs = {
         "BASE_URL": "https://connector.example",
         "OAUTH_TOKEN_ENDPOINT": "https://login.example/token",
@@ -151,7 +151,7 @@ async def test_beside_the_connector(launch, backend, client):
 
     (line,) = process.saying("the connector's settings are here, too")
     assert "APP_INTEGRATIONS_BASE_URL" in line["detail"]
-    assert "APP_INTEGRATIONS_API_KEY: read by both" in line["detail"]
+    assert "both read APP_INTEGRATIONS_API_KEY" in line["detail"]
     assert not process.saying("setting unknown")
     assert "hunter2" not in process.text
     assert backend.requests[0].headers["X-Api-Key"] == "s3cret"

@@ -11,8 +11,7 @@ from devkit.waiting import eventually
 from exporter import cli
 from exporter.commands import check as checks
 from exporter.commands import leftovers
-from exporter.config.backend import BackendSettings
-from exporter.config.names import prefix_of
+from exporter.config.backend import BackendSettings, prefix_of
 from tests.records import KEY, NOON, a_record, action, bulk, instance, line, tasks
 from tests.service.running import eventually_metrics, running
 

@@ -98,7 +98,4 @@ async def test_misspelt(launch):
     await told(process)
 
     (line,) = process.saying("setting unknown")
-    assert (
-        "APP_INTEGRATIONS_URI is no setting: is APP_INTEGRATIONS_URL"
-        in (line["detail"])
-    )
+    assert "APP_INTEGRATIONS_URI isn't a setting" in (line["detail"])

@@ -87,7 +87,7 @@ async def test_a_backend_that_is_down(start, backend, status):
     assert code == 1
     assert first.endswith("NO, the backend has trouble")
     assert "503" in why
-    assert "Look at the backend" in to_do
+    assert "Check the backend" in to_do
     assert "1 event, " in waiting
     assert metrics["delivery_breaker_cause failing"] == 1
     assert 60 <= metrics["spool_oldest_event_age_seconds"] < 120

@@ -15,10 +15,7 @@ from tests.records import tasks
 from tests.service.certificates import authority_in, proof, write
 from tests.unit.test_settings import mistakes
 
-NO_KEY = (
-    "TLS_CERT_PATH names no certificate with a key we can use, must be PEM files, the "
-    "key without password"
-)
+NO_KEY = "TLS_CERT_PATH names no certificate with a key"
 
 
 async def test_an_authority_of_our_own(start, tmp_path):
@@ -154,11 +151,11 @@ def pem(tmp_path):
     [
         (
             {"CA": "text.pem"},
-            "TLS_CA_PATH names a file without certificates, must be a PEM file",
+            "TLS_CA_PATH names a file without certificates",
         ),
         (
             {"CERT": "one.pem", "KEY": "other.key"},
-            "TLS_KEY_PATH holds the key of another certificate, must be its own",
+            "TLS_KEY_PATH holds the key of another certificate",
         ),
         (
             {"CERT": "one.pem"},
@@ -170,15 +167,17 @@ def pem(tmp_path):
         ),
         (
             {"KEY": "one.key"},
-            "TLS_KEY_PATH is set without TLS_CERT_PATH, must be beside its certificate",
+            "TLS_KEY_PATH is set without TLS_CERT_PATH",
         ),
     ],
 )
 def test_files_that_do_not_fit(pem, files, said):
-    """What is wrong with certificates and keys is told at the start."""
+    """A mistake in certificates and keys is reported at the start."""
     named = {f"TLS_{name}_PATH": pem(file) for name, file in files.items()}
 
-    assert mistakes(**named) == [said]
+    (line,) = mistakes(**named)
+
+    assert line.startswith(said)
 
 
 def test_a_file_that_is_not_there(pem):

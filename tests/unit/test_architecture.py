@@ -64,8 +64,8 @@ def test_only_settings_read_the_environment():
     assert {each for each in readers if not each.startswith("exporter/bundle/")} == {
         "exporter/broker/takeover.py",
         "exporter/broker/wanted.py",
-        "exporter/config/names.py",
         "exporter/config/reading.py",
+        "exporter/config/settings.py",
         "exporter/config/variables.py",
     }
 

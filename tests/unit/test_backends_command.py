@@ -150,7 +150,7 @@ def test_no_spool(capsys):
 @pytest.mark.usefixtures("past")
 async def test_a_port_of_its_own():
     """Without a service nobody but the command can ask the port that it opens."""
-    async with admin_port(settings.whereabouts()) as port:
+    async with admin_port(settings.spool_location()) as port:
         async with aiohttp.request("GET", port.url / "backends") as answer:
             refused = answer.status
         listed = await port.get("/backends")

@@ -109,7 +109,7 @@ def test_run_says_what_is_in_the_way(monkeypatch, capsys):
         assert cli.main(["run"]) == 1
 
     *log, error = capsys.readouterr().err.splitlines()
-    assert "is APP_INTEGRATIONS_INGEST_PORT meant?" in log[0]
+    assert "did you mean APP_INTEGRATIONS_INGEST_PORT?" in log[0]
     assert "The API key" in log[1]
     assert "Use an https:// address in APP_INTEGRATIONS_URL" in log[1]
     assert "hunter2" not in str(log)

@@ -73,7 +73,7 @@ def test_oauth_of_our_own(environment):
 
     assert (loaded.oauth_client_id, loaded.api_key) == ("client-7", "")
     assert not_ours(CONNECTOR | SERVER) == [f"{P}API_KEY"]
-    assert f"; {P}CLUSTER_ID, {P}OAUTH_AUDIENCE, " in notice(CONNECTOR | SERVER)
+    assert f"both read {P}CLUSTER_ID, {P}OAUTH_AUDIENCE, " in notice(CONNECTOR | SERVER)
 
 
 def test_backends_with_names(environment):

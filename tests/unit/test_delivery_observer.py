@@ -42,9 +42,9 @@ def watching(metrics, clock, caplog):
     return make
 
 
-def in_words_of_teams(text):
+def variable_of_teams(name):
     """Return *text* with the names that the settings of the backend teams have."""
-    return text.replace("APP_INTEGRATIONS_", "APP_INTEGRATIONS_BACKEND_TEAMS_")
+    return f"APP_INTEGRATIONS_BACKEND_TEAMS_{name.upper()}"
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_trouble_explains_itself(observer, caplog):
     assert record.levelname == "ERROR"
     assert record.outcome == "blocked"
     assert record.reason == "401 Unauthorized"
-    assert record.remedy.startswith("Correct APP_INTEGRATIONS_API_KEY")
+    assert record.remedy.startswith("Correct api_key")
     assert record.batch == "1-7..1-9"
     assert (record.events, record.attempt, record.seconds) == (3, 2, 0.25)
 
@@ -205,7 +205,7 @@ def test_trouble_is_kept_until_it_is_over(observer, metrics):
     observer.attempted(an_attempt(Answer(200)))
 
     assert (last.outcome, last.reason) == ("blocked", "401 Unauthorized")
-    assert last.remedy.startswith("Correct APP_INTEGRATIONS_API_KEY")
+    assert last.remedy.startswith("Correct api_key")
     assert last.at == NOON / 1000 + 2
     assert while_one_waits_aside is last
     assert metrics.of["default"].trouble is None
@@ -269,7 +269,7 @@ def everything(observer):
 
 def test_lines_name_the_backend(watching, caplog):
     """Where there are several, every line says which one it is about."""
-    everything(watching("teams", in_words_of_teams))
+    everything(watching("teams", variable_of_teams))
 
     assert [record.backend for record in caplog.records] == 7 * ["teams"]
 
@@ -284,7 +284,7 @@ def test_the_only_backend_has_no_name(observer, caplog):
 
 def test_remedies_name_its_variables(watching, metrics, caplog):
     """What to do is said with the names that this backend's settings have."""
-    observer = watching("teams", in_words_of_teams)
+    observer = watching("teams", variable_of_teams)
 
     observer.attempted(an_attempt(Answer(401, detail="401 Unauthorized")))
     observer.switched(Cause.BLOCKED)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import exporter
-from exporter.config import names as settings_names
 from exporter.config import settings
+from exporter.config.backend import prefix_of, settings_of
 from exporter.watch.metrics import PREFIX, Metrics
 from scripts import docs
 
@@ -45,12 +45,20 @@ def test_links_lead_somewhere():
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_pages_name_files_that_exist():
+    """Every source file that a page names exists."""
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"`((?:exporter|tests|scripts)/[\w/]+\.\w+)`", text):
+            assert (ROOT / name).exists(), f"{page.name}: {name}"
+
+
 def test_pages_speak_of_settings_that_exist():
     """No page names a variable of ours that nothing reads."""
     known = {declared.variable for declared in settings.DECLARED}
     for name in ("teams", "audit"):  # as the pages call backends
-        known |= {each.variable for each in settings_names.of_backend(name)}
-        known.add(settings_names.prefix_of(name).rstrip("_"))
+        known |= {each.variable for each in settings_of(name)}
+        known.add(prefix_of(name).rstrip("_"))
     known |= {f"{name}_FILE" for name in known}
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.*")]:
         named = re.findall(r"APP_INTEGRATIONS_[A-Z_]*[A-Z]", page.read_text("utf-8"))

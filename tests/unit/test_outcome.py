@@ -76,21 +76,23 @@ def test_every_failure():
     [
         (Answer(200), ""),
         (Answer(503), "events are kept"),
-        (Answer(failure=Failure.TIMEOUT), "REQUEST_TIMEOUT_MS"),
-        (Answer(400), "it refuses the request"),
-        (Answer(302), "none is followed"),
-        (Answer(401), "APP_INTEGRATIONS_API_KEY"),
-        (Answer(403), "APP_INTEGRATIONS_API_KEY"),
-        (Answer(404), "the path in APP_INTEGRATIONS_URL"),
-        (Answer(failure=Failure.CERTIFICATE), "APP_INTEGRATIONS_TLS_CA_PATH"),
+        (Answer(failure=Failure.TIMEOUT), "request_timeout_ms"),
+        (Answer(400), "refuses the request"),
+        (Answer(302), "final address into url"),
+        (Answer(401), "api_key"),
+        (Answer(403), "api_key"),
+        (Answer(404), "the path in url"),
+        (Answer(failure=Failure.CERTIFICATE), "tls_ca_path"),
         (Answer(407), "HTTP_PROXY"),
         (Answer(failure=Failure.PROXY), "NO_PROXY"),
         (Answer(failure=Failure.TOKEN), "the token endpoint"),
-        (Answer(failure=Failure.TOKEN_REFUSED), "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET"),
+        (Answer(failure=Failure.TOKEN_REFUSED), "oauth_client_secret"),
     ],
     ids=str,
 )
 def test_remedies(answer, words):
     """Whatever isn't delivered comes with what to do about it."""
-    assert words in remedy(answer)
-    assert bool(remedy(answer)) is (outcome_of(answer) is not DELIVERED)
+    advice = remedy(answer, variable=str)
+
+    assert words in advice
+    assert bool(advice) is (outcome_of(answer) is not DELIVERED)

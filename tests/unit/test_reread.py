@@ -7,6 +7,7 @@ import pytest
 
 from exporter.base.reread import Reread, fixed, text_of
 from exporter.config import settings
+from exporter.config.rules import CREDENTIAL
 from tests.configured import only_backend
 from tests.unit.test_settings import environment
 
@@ -112,9 +113,9 @@ def malformed(file):
     "spoil, reason",
     [
         (unlinked, "No such file or directory"),
-        (emptied, "it must hold printable ASCII without blanks around it"),
+        (emptied, f"it must hold {CREDENTIAL.description}"),
         (garbled, "no UTF-8 text"),
-        (malformed, "it must hold printable ASCII without blanks around it"),
+        (malformed, f"it must hold {CREDENTIAL.description}"),
     ],
 )
 def test_a_file_that_cannot_be_used(key, lines, spoil, reason):

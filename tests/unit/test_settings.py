@@ -1,4 +1,4 @@
-"""What the environment says becomes settings, or a list of all its mistakes."""
+"""The environment becomes settings, or a list of all mistakes in it."""
 
 import dataclasses
 import os
@@ -32,10 +32,7 @@ def mistakes(**variables):
         settings.load()
     assert raised.value.exit_status == 2
     first, *lines = str(raised.value).splitlines()
-    assert first == (
-        "The configuration can't be used. Correct these settings, "
-        "docs/configuration.md has all:"
-    )
+    assert "docs/configuration.md" in first
     return [line.strip().replace(PREFIX, "") for line in lines]
 
 
@@ -60,18 +57,17 @@ def test_values_have_their_type():
 
 
 def test_all_mistakes_at_once():
-    """Every mistake has its line: the variable, what is wrong, what would be right."""
+    """Every mistake has its line: the variable, its value and the rule."""
     lines = mistakes(URL="", BATCH_SIZE="many", ADMIN_PORT="99999", LOG_LEVEL="loud")
 
-    assert lines == [
-        (
-            "URL is not set, must be an absolute http:// or https:// URL without user "
-            "and password"
-        ),
-        "BATCH_SIZE is 'many', must be a whole number from 1 to 10000",
-        "ADMIN_PORT is '99999', must be a port from 0 (any free one) to 65535",
-        "LOG_LEVEL is 'loud', must be one of DEBUG, INFO, WARNING, ERROR",
+    wrong = [line.partition(";")[0] for line in lines]
+    assert wrong == [
+        "URL is not set",
+        "BATCH_SIZE is 'many'",
+        "ADMIN_PORT is '99999'",
+        "LOG_LEVEL is 'loud'",
     ]
+    assert "from 1 to 10000" in lines[1]
 
 
 def test_secret_from_a_file(tmp_path):
@@ -86,42 +82,38 @@ def test_secret_from_a_file(tmp_path):
 
 
 def test_variable_and_file_together(tmp_path):
-    """Nobody has to guess which of two values counts."""
-    assert mistakes(CLUSTER_ID="a", CLUSTER_ID_FILE=str(tmp_path / "id")) == [
-        "CLUSTER_ID and CLUSTER_ID_FILE are both set, must be only one of them"
-    ]
+    """A variable can't be set together with its file."""
+    (line,) = mistakes(CLUSTER_ID="a", CLUSTER_ID_FILE=str(tmp_path / "id"))
+
+    assert line.startswith("CLUSTER_ID and CLUSTER_ID_FILE are both set")
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"two words", b"\0"])
 def test_file_with_wrong_content(tmp_path, content):
-    """What a file holds is judged like a variable, and isn't repeated."""
+    """The content of a file has the same rule as the variable, and isn't shown."""
     file = tmp_path / "id"
     file.write_bytes(content)
 
-    assert mistakes(CLUSTER_ID_FILE=str(file)) == [
-        (
-            "CLUSTER_ID_FILE names a file whose content can't be used, must be one "
-            "that holds 1 to 64 of A-Z a-z 0-9 . _ -"
-        )
-    ]
+    (line,) = mistakes(CLUSTER_ID_FILE=str(file))
+
+    assert line.startswith("CLUSTER_ID_FILE names a file")
+    assert line.endswith("1 to 64 of A-Z a-z 0-9 . _ -")
 
 
 def test_file_with_an_unreadable_selection(tmp_path):
-    """The term's number is told, and no content: it may be the wrong file."""
+    """The mistake has the term's number, but not the content: it may be a secret."""
     file = tmp_path / "events"
     file.write_text("user-task, hunter2\n")
 
     (line,) = mistakes(EVENTS_FILE=str(file))
 
-    assert line == (
-        "EVENTS_FILE names a file whose content can't be used: term 2, "
-        "must be one that holds a selection like `user-task, incident:created` "
-        "(docs/events.md)"
-    )
+    assert line.startswith("EVENTS_FILE names a file")
+    assert ": term 2;" in line
+    assert "hunter2" not in line
 
 
 def test_file_that_cannot_be_read(tmp_path):
-    """A missing file, a directory and a file that isn't text are told by name."""
+    """A missing file, a directory and a binary file are reported by their path."""
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe")
 
@@ -133,12 +125,11 @@ def test_file_that_cannot_be_read(tmp_path):
         "x" * 5000: "File name too long",
     }.items():
         (line,) = mistakes(CLUSTER_ID_FILE=str(path))
-        right = "must be the path of a readable text file"
-        assert line == f"CLUSTER_ID_FILE is {str(path)!r} ({reason}), {right}"
+        assert line.startswith(f"CLUSTER_ID_FILE is {str(path)!r} ({reason});")
 
 
 def test_misplaced_secret_is_not_shown():
-    """Who puts the key itself where its file belongs doesn't find it in the log."""
+    """A key that stands where its file's path belongs isn't shown."""
     (line,) = mistakes(API_KEY_FILE="hunter2")
 
     assert "API_KEY_FILE" in line
@@ -171,7 +162,7 @@ def test_misplaced_secret_is_not_shown():
     ],
 )
 def test_url_that_cannot_be_posted_to(url):
-    """Whatever would fail later fails at the start, and shows no credentials."""
+    """A URL that would fail later fails at the start, and shows no credentials."""
     (line,) = mistakes(URL=url)
 
     assert line.startswith("URL is ")
@@ -190,15 +181,15 @@ def test_api_key_that_is_no_header(key):
     """A key that would break or forge a header is refused, and not shown."""
     (line,) = mistakes(API_KEY=key)
 
-    assert line.startswith("API_KEY is '(hidden)', must be printable")
+    assert line.startswith("API_KEY is '(hidden)';")
 
 
 @pytest.mark.parametrize("header", ["X API", "X-Key:", "Content-Type", "x-event-ids"])
 def test_header_that_is_taken_or_none(header):
-    """The key's header is a token, and not one that has a meaning already."""
+    """The key's header is a valid name, and not a header that the exporter writes."""
     (line,) = mistakes(API_KEY_HEADER=header)
 
-    assert line.startswith(f"API_KEY_HEADER is '{header}', must be")
+    assert line.startswith(f"API_KEY_HEADER is '{header}';")
 
 
 @pytest.mark.parametrize(
@@ -216,30 +207,26 @@ def test_header_that_is_taken_or_none(header):
     ],
 )
 def test_headers_that_cannot_be_sent(text):
-    """What is no header, is there twice, or is ours to write, is told at the start."""
+    """Malformed, repeated and reserved headers are refused at the start."""
     (line,) = mistakes(HEADERS=text)
 
-    assert line.startswith("HEADERS is '(hidden)', must be `X-Team: a, X-Env: prod` or")
+    assert line.startswith("HEADERS is '(hidden)'")
     assert "Content-Type" in line
 
 
-def test_a_signing_secret_that_is_none():
-    """A secret nobody could have signed with is told at the start, and not shown."""
-    assert mistakes(SIGNING_SECRETS="hunter2") == [
-        (
-            "SIGNING_SECRETS is '(hidden)', must be one or more of `whsec_<base64 of "
-            "24 to 64 bytes>`, separated by blanks"
-        )
-    ]
+def test_a_malformed_signing_secret():
+    """A malformed secret is refused at the start, and not shown."""
+    (line,) = mistakes(SIGNING_SECRETS="hunter2")
+
+    assert line.startswith("SIGNING_SECRETS is '(hidden)'")
+    assert "hunter2" not in line
 
 
 def test_headers_beside_the_api_key():
-    """The API key's header can't be set a second time, in whatever spelling."""
-    key = {"HEADERS": "x-api-KEY: other", "API_KEY": "k"}
+    """The API key's header can't be set a second time, in any spelling."""
+    (line,) = mistakes(HEADERS="x-api-KEY: other", API_KEY="k")
 
-    assert mistakes(**key) == [
-        "HEADERS names X-API-KEY, which carries API_KEY, must be without it"
-    ]
+    assert line.startswith("HEADERS has X-API-KEY")
     with environment(HEADERS="x-api-KEY: other"):
         assert only_backend(settings.load()).headers == "x-api-KEY: other"
 
@@ -252,22 +239,21 @@ OAUTH = {
 
 
 def test_oauth_and_an_api_key():
-    """Nobody has to guess which of two credentials counts."""
-    assert mistakes(**OAUTH, API_KEY="k") == [
-        "API_KEY and OAUTH_CLIENT_ID are both set, must be only one of them"
-    ]
-    assert mistakes(**OAUTH, HEADERS="authorization: x") == [
-        "HEADERS names Authorization, which carries the token, must be without it"
-    ]
+    """OAuth can't be combined with another credential."""
+    (two,) = mistakes(**OAUTH, API_KEY="k")
+    (header,) = mistakes(**OAUTH, HEADERS="authorization: x")
+
+    assert two.startswith("API_KEY and OAUTH_CLIENT_ID are both set")
+    assert header.startswith("HEADERS has Authorization")
 
 
 @pytest.mark.parametrize("left", [*OAUTH, "OAUTH_AUDIENCE"])
 def test_half_of_oauth(left):
-    """What is needed for a token is set as a whole, or not at all."""
-    lacking = [name for name in OAUTH if name != left]
+    """The settings for a token are set together, or not at all."""
+    lines = mistakes(**{left: OAUTH.get(left, "a")})
 
-    assert mistakes(**{left: OAUTH.get(left, "a")}) == [
-        f"{name} is not set, while {left} is, must be set as well" for name in lacking
+    assert [line.partition(";")[0] for line in lines] == [
+        f"{name} is not set, while {left} is" for name in OAUTH if name != left
     ]
 
 
@@ -282,7 +268,7 @@ def test_oauth():
 
 @pytest.mark.parametrize("text", ["", " ", "null", " null\n"])
 def test_no_organization(monkeypatch, text):
-    """What Camunda's platform sets when there is no organization counts as nothing."""
+    """The platform's values for "no organization" count as not set."""
     monkeypatch.setenv("CAMUNDA_CLOUD_ORGANIZATION_ID", text)
 
     with environment():
@@ -298,13 +284,13 @@ def test_an_organization(monkeypatch):
 
 
 def test_ingest_others_reach_needs_a_user():
-    """On any address but loopback, records are taken from those who know a password."""
+    """The ingest needs a user and a password on any address except loopback."""
     (line,) = mistakes(INGEST_HOST="0.0.0.0")  # noqa: S104 - the point
 
     assert line.startswith("INGEST_HOST is '0.0.0.0', which others")
     for host in ("a..b", "...", "x" * 64, "a:b:c.d/e", "::g", ":::"):
         (line,) = mistakes(ADMIN_HOST=host)
-        assert line.startswith(f"ADMIN_HOST is {host!r}, must be an IP address")
+        assert line.startswith(f"ADMIN_HOST is {host!r};")
     for host in ("localhost", "127.8.8.8", "::1"):
         with environment(INGEST_HOST=host):
             assert settings.load().ingest_host == host
@@ -314,20 +300,17 @@ def test_ingest_others_reach_needs_a_user():
 
 @pytest.mark.parametrize("name", ["INGEST_USERNAME", "INGEST_PASSWORD"])
 def test_user_and_password_belong_together(name):
-    """One without the other would be no protection."""
-    assert mistakes(**{name: "x"}) == [
-        (
-            "INGEST_USERNAME and INGEST_PASSWORD belong together, must be both set, or "
-            "neither"
-        )
-    ]
+    """A user without a password, or the reverse, is a mistake."""
+    (line,) = mistakes(**{name: "x"})
+
+    assert line.startswith("INGEST_USERNAME and INGEST_PASSWORD belong together")
 
 
 def test_settings_that_contradict_and_are_wrong():
-    """A setting that is wrong by itself isn't blamed for a contradiction as well."""
+    """A setting that is wrong by itself causes no second mistake."""
     (line,) = mistakes(INGEST_HOST="0.0.0.0", INGEST_USERNAME="a:b")  # noqa: S104
 
-    assert line.startswith("INGEST_USERNAME is 'a:b', must be")
+    assert line.startswith("INGEST_USERNAME is 'a:b';")
 
 
 SERVICE_LINKS = {
@@ -343,14 +326,14 @@ SERVICE_LINKS = {
 
 
 def test_kubernetes_describes_a_service():
-    """What Kubernetes injects is neither ours nor unknown, even under our name."""
+    """Variables of Kubernetes are ignored, even with the name of a setting."""
     with environment(**SERVICE_LINKS):
         assert settings.load().ingest_port == 9280
         assert variables.unknown() == []
 
 
 def test_file_where_kubernetes_took_the_name(tmp_path):
-    """A file still counts where a Service has taken the variable."""
+    """A file is read even if a Service has taken the variable."""
     file = tmp_path / "port"
     file.write_text("1234", encoding="utf-8")
 
@@ -359,14 +342,14 @@ def test_file_where_kubernetes_took_the_name(tmp_path):
 
 
 def test_unknown_variables():
-    """A misspelt variable comes with the name that may be meant."""
+    """A misspelt variable is reported with the most similar name."""
     with environment(BATCHSIZE="1", API_KEYFILE="x", QQQ="y"):
         found = [str(unknown).replace(PREFIX, "") for unknown in variables.unknown()]
 
     assert found == [
-        "API_KEYFILE is no setting: is API_KEY_FILE meant?",
-        "BATCHSIZE is no setting: is BATCH_SIZE meant?",
-        "QQQ is no setting",
+        "API_KEYFILE isn't a setting; did you mean API_KEY_FILE?",
+        "BATCHSIZE isn't a setting; did you mean BATCH_SIZE?",
+        "QQQ isn't a setting",
     ]
 
 
@@ -391,7 +374,7 @@ def test_no_secret_is_shown():
     "name", [each.name for each in settings.DECLARED if each.secret]
 )
 def test_no_secret_of_any_kind_is_shown(name):
-    """What is declared a secret is hidden, whatever it is."""
+    """Every setting that is declared a secret is hidden."""
     loaded = configured(url=URL, **{name: "hunter2"})
 
     assert "hunter2" not in str(settings.effective(loaded)) + repr(loaded)
@@ -412,7 +395,7 @@ HOLDS_SECRETS = [
 
 
 def complaint(variables):
-    """Return what is said about *variables*, nothing when they load."""
+    """Return the mistakes in *variables*, or nothing if they load."""
     with environment(**variables), suppress(ConfigError):
         settings.load()
         return ""
@@ -424,22 +407,22 @@ def complaint(variables):
     st.dictionaries(st.sampled_from(HOLDS_SECRETS), SECRETS),
 )
 def test_any_environment(variables, secrets):
-    """Whatever the texts are, they load or are told about, and no secret is told."""
+    """Any texts load or are refused, and no message has a secret."""
     assert HIDDEN not in complaint(variables | secrets)
 
 
 @given(st.sampled_from(VARIABLES), TEXTS)
 def test_any_single_value(name, text):
-    """Whatever one variable holds, a mistake is told about that one."""
-    said = complaint({name: text})
+    """A mistake in one variable names that variable."""
+    found = complaint({name: text})
 
-    assert not said or name in said
+    assert not found or name in found
 
 
 def test_one_port_for_both():
     """Ingest and admin can't share a port, unless each takes any free one."""
-    assert mistakes(INGEST_PORT="9999", ADMIN_PORT="9999") == [
-        "ADMIN_PORT is 9999, like INGEST_PORT, must be another one"
-    ]
+    (line,) = mistakes(INGEST_PORT="9999", ADMIN_PORT="9999")
+
+    assert line.startswith("ADMIN_PORT is 9999, like INGEST_PORT")
     with environment(INGEST_PORT="0", ADMIN_PORT="0"):
         assert settings.load().admin_port == 0

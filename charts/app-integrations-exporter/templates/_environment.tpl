@@ -82,10 +82,10 @@ somebody's own Secret is a variable of the broker's container, its key behind a 
 {{- end }}
 {{- end }}
 
-{{/* What the backends select, one behind the other; one without a selection of its own selects what the plain name says. */}}
+{{/* The selections of all backends, in a row. User tasks are the exporter's default. */}}
 {{- define "app-integrations-exporter.selected" -}}
 {{- $settings := include "app-integrations-exporter.config.settings" . | fromYaml }}
-{{- $plain := get $settings "APP_INTEGRATIONS_EVENTS" | default (.Files.Get "files/settings.yaml" | fromYaml).APP_INTEGRATIONS_EVENTS.default }}
+{{- $plain := get $settings "APP_INTEGRATIONS_EVENTS" | default "user-task" }}
 {{- $all := list }}
 {{- range splitList "," (get $settings "APP_INTEGRATIONS_BACKENDS" | default "") }}
   {{- $all = append $all (get $settings (printf "APP_INTEGRATIONS_BACKEND_%s_EVENTS" (trim . | upper)) | default $plain) }}

@@ -49,10 +49,10 @@ in which somebody else has entries, with the entries. Lines for the notes; .root
 {{- with ((.found.spec).template).spec }}
 {{- $names := include "app-integrations-exporter.entries" .containers | fromJsonArray }}
 {{- if and $key (not (has $key $names)) }}
-WARNING: The brokers have no container {{ $key }}: camunda.version is {{ $values.camunda.version }}, and they are of another version.
+WARNING: The brokers have no container {{ $key }}, so they are of another version than {{ $values.camunda.version }}: set camunda.version to their version.
 {{- end }}
 {{- if and .hostNetwork (eq $values.mode "service") $values.networkPolicy.enabled (not $values.networkPolicy.extraFrom) }}
-WARNING: The brokers are in the network of their nodes, where a NetworkPolicy doesn't recognise them: set networkPolicy.extraFrom to an ipBlock of the nodes.
+WARNING: The brokers use the network of their nodes, so a NetworkPolicy can't recognise them: set networkPolicy.extraFrom to an ipBlock of the nodes.
 {{- end }}
 {{- end }}
 {{- end }}

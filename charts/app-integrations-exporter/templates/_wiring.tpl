@@ -6,17 +6,17 @@ so that it can stay, except the image of mode embedded. Without camunda.version 
 {{- $key := include "app-integrations-exporter.camundaKey" . }}
 {{- $policy := .Values.image.pullPolicy | default .Values.global.image.pullPolicy }}
 {{- if not $key -}}
-# Empty until camunda.version says which values the chart of Camunda reads.
+# Empty until camunda.version is set: it decides which values Camunda's chart reads.
 {}
 {{- else }}
 {{- if and (eq .Values.mode "embedded") $policy -}}
-# The chart of Camunda has one policy for all of its images.
+# Camunda's chart has one policy for all of its images.
 global:
   image:
     pullPolicy: {{ $policy }}
 {{ end }}
 {{- if eq $key "zeebe" -}}
-# Charts for 8.8 and later ignore values below `zeebe`. This fails with a sentence, instead of leaving the exporter out silently.
+# Charts for 8.8 and later ignore values below `zeebe`. This stops such an upgrade with an error, instead of silently dropping the exporter.
 orchestration:
   podAnnotations:
     app-integrations/guard: >-
@@ -69,12 +69,12 @@ orchestration:
     {{- if not .Values.image.digest }}
     tag: {{ include "app-integrations-exporter.tag" . | quote }}
     {{- end }}
-    # Empty, it keeps that of another image from being put behind this name.
+    # Also set when empty: otherwise the digest of another image could be appended to this name.
     digest: {{ .Values.image.digest | default "" | quote }}
     {{- end }}
 {{- end }}
 {{- if and (eq .Values.mode "embedded") (not $image) }}
-  # More comes in here, and is needed to switch the exporter on: the image, once camunda.version or image.tag tells which.
+  # The image is still missing here: set camunda.version or image.tag before you switch the exporter on.
 {{- end }}
 {{- end }}
 

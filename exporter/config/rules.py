@@ -1,0 +1,136 @@
+"""What a value must be: a description, and a check."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from environs import ValidationError
+from yarl import URL
+
+from exporter.base.texts import TOKEN, headers_of, keys_of
+from exporter.net.hosts import is_half_address
+
+# Headers that belong to the protocol, or that the exporter writes.
+RESERVED_HEADERS = frozenset(
+    {"accept-encoding", "connection", "content-encoding", "content-length"}
+    | {"content-type", "expect", "host", "idempotency-key", "te", "trailer"}
+    | {"transfer-encoding", "upgrade", "user-agent", "webhook-id"}
+    | {"webhook-signature", "webhook-timestamp", "x-cluster-id", "x-event-ids"}
+    | {"x-org-id", "x-physical-tenant-id"}
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """
+    Accepts some values.
+
+    The *check* of another value returns False, or raises a `ValueError` with the
+    reason. A reason never repeats a secret.
+    """
+
+    description: str
+    check: Callable[[Any], object]
+
+    def accepts(self, value: object) -> bool:
+        """Return whether *value* can be used."""
+        try:
+            self(value)
+        except ValidationError:
+            return False
+        return True
+
+    def __call__(self, value: object) -> None:
+        """Raise environs' error, with the reason and its place, for a wrong *value*."""
+        try:
+            if self.check(value) is not False:
+                return
+        except ValueError as error:
+            raise ValidationError([f"{error}", getattr(error, "place", "")]) from error
+        raise ValidationError([""])
+
+
+def whole(least: int, most: int = 2**31 - 1) -> Rule:
+    """Accept whole numbers from *least* to *most*."""
+    return Rule(
+        f"a whole number from {least} to {most}", lambda value: least <= value <= most
+    )
+
+
+def matching(description: str, pattern: str) -> Rule:
+    """Accept texts that match *pattern* from end to end."""
+    return Rule(description, lambda text: re.fullmatch(pattern, text) is not None)
+
+
+def one_of(*choices: str) -> Rule:
+    """Accept one of *choices*."""
+    return Rule("one of " + ", ".join(choices), lambda text: text in choices)
+
+
+def _is_http_url(text: str) -> bool:
+    try:
+        url = URL(text)
+        host = url.raw_host or ""
+        host.encode("idna")  # as the resolver does
+    except ValueError:
+        return False  # its text may repeat a password
+    if is_half_address(host):
+        raise ValueError("its host is neither a name nor a whole IP address")
+    return (
+        text.isprintable()
+        and " " not in text
+        and url.scheme in ("http", "https")
+        and bool(host)
+        and url.port != 0
+        and (url.user, url.password) == (None, None)
+    )
+
+
+def _is_free(header: str) -> bool:
+    return bool(TOKEN.fullmatch(header)) and header.lower() not in RESERVED_HEADERS
+
+
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return re.fullmatch(rf"{_LABEL}(\.{_LABEL})*\.?", text) is not None
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
+
+
+HTTP_URL = Rule(
+    "an absolute http:// or https:// URL without user and password", _is_http_url
+)
+HEADER = Rule("the name of an HTTP header that the exporter doesn't write", _is_free)
+HEADERS = Rule(
+    "`X-Team: a, X-Env: prod` or one header per line; each name only once, and none "
+    "that the exporter writes (Content-Type, X-Event-Ids and others)",
+    lambda text: all(map(_is_free, headers_of(text))),
+)
+KEYS = Rule(
+    "one or more of `whsec_<base64 of 24 to 64 bytes>`, separated by spaces",
+    lambda text: bool(keys_of(text)),
+)
+HOST = Rule("an IP address or a host name", _is_host)
+PORT = Rule("a port from 0 (any free one) to 65535", lambda value: 0 <= value <= 65535)
+PATH = Rule(
+    "a path without ~", lambda text: text.isprintable() and not text.startswith("~")
+)
+CREDENTIAL = matching(
+    "printable ASCII without spaces around it", r"[!-~]([ -~]*[!-~])?"
+)
+USERNAME = matching("printable ASCII without a colon", r"[ -9;-~]+")
+ORGANIZATION = matching("printable ASCII without spaces", r"[!-~]+")
+ID = matching("1 to 64 of A-Z a-z 0-9 . _ -", r"[A-Za-z0-9._-]{1,64}")
+_STATUS = r"\s*[345]\d\d\s*=\s*(delivered|postponed|rejected|blocked)\s*"
+STATUS_OUTCOMES = matching(
+    "like 404=postponed,409=delivered: statuses from 300 to 599, each delivered, "
+    "postponed, rejected or blocked",
+    f"{_STATUS}(,{_STATUS})*",
+)
