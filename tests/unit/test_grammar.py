@@ -1,14 +1,12 @@
 """The grammar of selections, and its errors."""
 
-import re
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.events import CATALOG, DEFAULT, EVERYTHING, SelectionError
 from exporter.events.flow import USUAL
-from exporter.events.selection import FORM, parse
+from exporter.events.selection import parse
 
 KINDS = {each.name: [kind.name for kind in each.kinds] for each in CATALOG}
 ERRORS = (
@@ -156,23 +154,6 @@ def test_what_is_wrong(text, wrong):
     assert wrong in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "insident",
-        "job:done",
-        "job[a]:failed",
-        "job,",
-        "variable",
-        "user-task[a]",
-        "a b",
-    ],
-)
-def test_the_form(text):
-    """The regular expression for the chart refuses most mistakes."""
-    assert not re.fullmatch(FORM, text)
-
-
 def test_the_default():
     """The default selection is what the official exporter sends."""
     assert [(type_, kind) for type_, (kind,), _ in read(DEFAULT)] == [
@@ -216,7 +197,6 @@ def test_any_text(text):
         assert str(outcome).startswith("term ")
     else:
         assert all(term.kinds and term.patterns for term in outcome)
-        assert re.fullmatch(FORM, text)
 
 
 @given(
