@@ -1,4 +1,4 @@
-"""From the settings to a backend that can be posted to, for the service and `check`."""
+"""Connect to a backend as its settings say, for the service and `check`."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,27 +22,27 @@ NAMELESS_REMEDY = "Set APP_INTEGRATIONS_CLUSTER_ID to the UUID of the cluster"
 async def connecting(
     settings: BackendSettings, cluster_id: str
 ) -> AsyncIterator[Backend]:
-    """Yield the backend of *settings*; its connections end with the block."""
+    """Yield the backend of *settings*; its connections close after the block."""
     credentials = Credentials(
-        about={
+        constant={
             "X-Cluster-Id": cluster_id or settings.broker_cluster_id,
             "X-Org-Id": settings.organization_id,
         },
-        more=settings.watched("headers"),
+        extra=settings.watched("headers"),
         api_key=settings.watched("api_key"),
         api_key_header=settings.api_key_header,
-        keys=settings.watched("signing_secrets"),
+        signing_keys=settings.watched("signing_secrets"),
         wall_clock=wall_clock,
     )
     async with (
         open_transport(
-            settings.max_batches_in_flight + 1,  # one is for tokens
+            settings.max_batches_in_flight + 1,  # one for tokens
             settings.tls(),
             settings.proxies,
         ) as transport,
         AsyncExitStack() as closing,
     ):
-        oauth = tokens(settings, transport) if settings.oauth_client_id else None
+        oauth = _oauth(settings, transport) if settings.oauth_client_id else None
         if oauth:
             closing.push_async_callback(oauth.aclose)
         yield Backend(
@@ -54,8 +54,7 @@ async def connecting(
         )
 
 
-def tokens(settings: BackendSettings, transport: Transport) -> OAuth:
-    """Return the tokens for the backend of *settings*."""
+def _oauth(settings: BackendSettings, transport: Transport) -> OAuth:
     names = ("client_id", "client_secret", "audience", "scope", "resource")
     connect = settings.oauth_connect_timeout_ms / 1000
     read = settings.oauth_read_timeout_ms / 1000
@@ -69,7 +68,7 @@ def tokens(settings: BackendSettings, transport: Transport) -> OAuth:
 
 
 def ingest_password(settings: Settings) -> Callable[[], str] | None:
-    """Return what tells the `user:password` the broker needs now, None for nobody."""
+    """Return a function for the broker's current `user:password`, None without one."""
     if not settings.ingest_username:
         return None
     username = settings.watched("ingest_username")
@@ -78,7 +77,7 @@ def ingest_password(settings: Settings) -> Callable[[], str] | None:
 
 
 def is_nameless(settings: Settings) -> bool:
-    """Whether OAuth is used without the id of the cluster."""
+    """Whether OAuth is used without a cluster id."""
     return not settings.cluster_id and any(
         each.oauth_client_id and not each.broker_cluster_id
         for each in settings.backends.values()
@@ -86,7 +85,7 @@ def is_nameless(settings: Settings) -> bool:
 
 
 class Exposed(NamedTuple):
-    """A credential that others on the network can read, and which URL is to blame."""
+    """A credential that others on the network can read, and the URL that sends it."""
 
     credential: str
     setting: str
@@ -98,11 +97,11 @@ class Exposed(NamedTuple):
 
 
 def exposed(settings: BackendSettings) -> Iterator[Exposed]:
-    """Yield what leaves this machine over plain HTTP and shouldn't."""
+    """Yield each credential that leaves this machine over plain HTTP."""
     if _is_open(settings.url):
         for value, credential in (
             (settings.api_key, "The API key"),
-            (settings.headers, f"What {settings.variable('headers')} holds"),
+            (settings.headers, f"The content of {settings.variable('headers')}"),
             (settings.oauth_client_id, "The token"),
         ):
             if value:

@@ -1,13 +1,13 @@
 """
-The whole exporter, in the only place that knows the order.
+The whole service: the only module that knows the order of its parts.
 
-Nesting is the order: what opens first closes last, so ingest ends before delivery
-drains, and the spool outlives both.
+The nesting is the order. A part that opens first closes last, so ingest ends before
+delivery drains, and the spool closes after both.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 
 from exporter import __version__
@@ -26,11 +26,8 @@ from exporter.ingest import OPTIONS, Ingest
 from exporter.net.hosts import is_loopback
 from exporter.net.listening import listening
 from exporter.spool import Batch, Spool, open_spool
-from exporter.watch.delivery_observer import DeliveryObserver
-from exporter.watch.metrics import Metrics
-from exporter.watch.observer import Observer
-from exporter.watch.view import View
-from exporter.watch.withheld import Withheld
+from exporter.watch.service import ServiceObserver
+from exporter.watch.snapshot import Snapshots
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +35,11 @@ INGEST = ("APP_INTEGRATIONS_INGEST_HOST", "APP_INTEGRATIONS_INGEST_PORT")
 
 
 async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; then deliver what waits, within limits."""
+    """Run until SIGTERM or SIGINT; then deliver waiting events for a limited time."""
     stopping = asked_to_stop()
-    metrics = Metrics(settings.backends)
-    observer = Observer(metrics)
-    observers = {
-        name: DeliveryObserver(metrics.of[name], name, each.variable)
-        for name, each in settings.backends.items()
-    }
+    observer = ServiceObserver(
+        {name: each.variable for name, each in settings.backends.items()}
+    )
     async with AsyncExitStack() as connected:
         connections = {
             name: await connected.enter_async_context(
@@ -53,20 +47,20 @@ async def serve(settings: Settings) -> None:
             )
             for name, each in settings.backends.items()
         }
-        with _opening(settings, observers, stopping) as spool:
+        with _opening(settings, observer, stopping) as spool:
             deliveries = {
                 name: Delivery(
                     spool.outboxes[name],
                     connections[name],
-                    observers[name],
+                    observer.backends[name],
                     _plan(each, settings.cluster_id),
                 )
                 for name, each in settings.backends.items()
             }
-            _tell(spool, observer)
-            view = metrics.watch(spool, deliveries)
-            admin = _admin(settings, spool, metrics, view)
-            mapper = _mapper(settings, metrics.withheld, observer)
+            _report_spool(spool, observer)
+            snapshots = Snapshots(spool, deliveries, observer.inflow)
+            admin = _admin(settings, spool, observer, snapshots)
+            mapper = _mapper(settings, observer)
             ingest = Ingest(spool, observer, mapper, ingest_password(settings))
             host, port = settings.ingest_host, settings.ingest_port
             async with (
@@ -78,7 +72,7 @@ async def serve(settings: Settings) -> None:
                     ingest.app(), host, port, names=INGEST, **OPTIONS
                 ) as ingest_port,
             ):
-                _ready(
+                _log_ready(
                     spool,
                     ingest=f"{host}:{ingest_port}",
                     admin=f"{settings.admin_host}:{admin_port}",
@@ -88,27 +82,24 @@ async def serve(settings: Settings) -> None:
 
 
 def _opening(
-    settings: Settings,
-    observers: Mapping[str, DeliveryObserver],
-    stopping: asyncio.Event,
+    settings: Settings, observer: ServiceObserver, stopping: asyncio.Event
 ) -> AbstractContextManager[Spool]:
-    """Return the spool of *settings*; damage is a reason to stop."""
+    """Return the spool of *settings*; damage stops the service."""
 
     def lost(batch: Batch) -> None:
         (backend,) = batch.events[0].backends
-        observers[backend].lost(batch)
+        observer.backends[backend].lost(batch)
 
     return open_spool(
         settings.spool_dir,
         backends=tuple(settings.backends),
         limit=settings.spool_max_bytes,
-        lost=lost if settings.spool_when_full == "drop-oldest" else None,
-        damaged=stopping.set,
+        on_discard=lost if settings.spool_when_full == "drop-oldest" else None,
+        on_damage=stopping.set,
     )
 
 
 def _plan(settings: BackendSettings, cluster_id: str) -> Plan:
-    """Return how the backend of *settings* is to be served."""
     return Plan(
         slots=settings.max_batches_in_flight,
         limits=limits_of(
@@ -116,10 +107,10 @@ def _plan(settings: BackendSettings, cluster_id: str) -> Plan:
             body_bytes=settings.batch_max_bytes,
             cluster_id=cluster_id,
             linger_seconds=settings.batch_interval_ms / 1000,
-            written=settings.written,
+            body_format=settings.written,
         ),
         cluster_id=cluster_id,
-        written=settings.written,
+        body_format=settings.written,
         outcomes=outcomes_of(settings.status_outcomes),
         retry_after_seconds=settings.retry_after_max_ms / 1000,
         max_age_seconds=settings.max_event_age_ms / 1000,
@@ -127,27 +118,36 @@ def _plan(settings: BackendSettings, cluster_id: str) -> Plan:
     )
 
 
-def _mapper(settings: Settings, withheld: Withheld, observer: Observer) -> Mapper:
-    """Return what makes events of records, for all backends of *settings*."""
+def _mapper(settings: Settings, observer: ServiceObserver) -> Mapper:
+    """Return the mapper of records to events, for all backends of *settings*."""
     selections = {name: each.selection for name, each in settings.backends.items()}
-    withheld.watch(
+    observer.withheld.watch(
         selections.values(),
-        observer.withheld,
+        observer.withholding_changed,
         exporter_id=exporter_id(),
         may_withhold=withholds,
     )
-    return Mapper(selections, settings.dropped, withheld)
+    return Mapper(selections, settings.dropped, observer.withheld)
 
 
-def _tell(spool: Spool, observer: Observer) -> None:
-    """Say what became of a damaged file, and what nobody will deliver."""
+def _admin(
+    settings: Settings, spool: Spool, observer: ServiceObserver, snapshots: Snapshots
+) -> Admin:
+    token = guard.issue(settings.spool_dir)
+    letters = dead_letters.routes(spool, settings.cluster_id)
+    routes = [*letters, *backends.routes(spool)]
+    return Admin(spool, observer, snapshots, token=token, routes=routes)
+
+
+def _report_spool(spool: Spool, observer: ServiceObserver) -> None:
+    """Report a salvaged spool, and events that no configured backend gets."""
     if spool.salvaged:
         observer.salvaged(spool.salvaged)
     for backend, held in spool.left_behind.items():
         observer.left_behind(backend, held, spool.dead_of(backend))
 
 
-def _ready(spool: Spool, **ports: str) -> None:
+def _log_ready(spool: Spool, **ports: str) -> None:
     """Log the addresses, and a warning if records cross the network unencrypted."""
     if not is_loopback(ports["ingest"].rpartition(":")[0]):
         log.warning(
@@ -155,26 +155,26 @@ def _ready(spool: Spool, **ports: str) -> None:
             "unencrypted",
             extra={
                 "ingest": ports["ingest"],
-                "remedy": "Let only brokers reach it (NetworkPolicy), or put a service "
-                "mesh or a proxy with TLS in front: docs/security.md",
+                "remedy": "Allow only brokers to reach it (NetworkPolicy), or put a "
+                "service mesh or a proxy with TLS in front: docs/security.md",
             },
         )
-    about = {"waiting_events": spool.waiting.rows, "dead_letters": spool.dead.rows}
-    log.info("ready", extra={"version": __version__, **ports, **about})
+    counts = {"waiting_events": spool.waiting.rows, "dead_letters": spool.dead.rows}
+    log.info("ready", extra={"version": __version__, **ports, **counts})
 
 
 @asynccontextmanager
 async def delivering(
     deliveries: Collection[Delivery], drain_seconds: float
 ) -> AsyncIterator[None]:
-    """Deliver during the block and drain behind it; a slot that fails ends both."""
+    """Deliver during the block and drain after it; an error of a slot ends both."""
     problem: ExporterError | None = None
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(each.run()) for each in deliveries]
         try:
             yield
         except ExporterError as error:
-            problem = error  # the block's own: the group would wrap it
+            problem = error  # kept, because the task group would wrap it
         else:
             await asyncio.gather(*(each.drain(drain_seconds) for each in deliveries))
         for each in running:
@@ -183,25 +183,11 @@ async def delivering(
         raise problem
 
 
-def _admin(settings: Settings, spool: Spool, metrics: Metrics, view: View) -> Admin:
-    """Return the admin port's answers, with a new token for those who may ask more."""
-    return Admin(
-        spool,
-        metrics,
-        view,
-        token=guard.issue(settings.spool_dir),
-        routes=[
-            *dead_letters.routes(spool, settings.cluster_id),
-            *backends.routes(spool),
-        ],
-    )
-
-
 async def _accepting(admin: Admin, spool: Spool, stopping: asyncio.Event) -> None:
-    """Let the broker in until it's time to stop; raise when the spool is damaged."""
+    """Accept requests of the broker until *stopping*; raise if the spool is damaged."""
     admin.accepting = True
     await stopping.wait()
     admin.accepting = False
     log.info("stopping", extra={"waiting_events": spool.waiting.rows})
     if spool.damage:
-        raise spool.damage  # without a drain: nothing could be settled
+        raise spool.damage  # without a drain, because nothing could be settled

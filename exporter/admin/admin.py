@@ -1,9 +1,9 @@
 """
-The admin port: metrics, status, and the two questions Kubernetes asks.
+The admin port: metrics, status, and the probes of Kubernetes.
 
-Healthy means that the loop turns and the writer answers: what a restart can mend. Ready
-means that ingest can accept; a backend in trouble changes neither, because an unready
-pod leaves its Service and the broker could no longer reach it.
+/healthz fails only if a restart helps: the event loop hangs or the spool's writer
+doesn't answer. /readyz fails if ingest can't accept. A failing backend changes neither:
+an unready pod leaves its Service, and the broker could no longer reach it.
 """
 
 import asyncio
@@ -16,98 +16,95 @@ from prometheus_client import exposition
 from exporter.admin.guard import guard, reply
 from exporter.base.errors import ExporterError
 from exporter.spool import Spool, SpoolDamagedError, SpoolFailedError, SpoolLostError
-from exporter.watch.metrics import Metrics
+from exporter.watch.service import ServiceObserver
+from exporter.watch.snapshot import Snapshots
 from exporter.watch.status import status_of
-from exporter.watch.view import View
 
 ADMIN = ("APP_INTEGRATIONS_ADMIN_HOST", "APP_INTEGRATIONS_ADMIN_PORT")
 """The settings of its address."""
 WRITER_SECONDS = 5.0
+NO_ANSWER = f"the spool didn't answer within {WRITER_SECONDS:g} s"
 
 
 class Admin:
-    """Answers what is asked on the admin port."""
+    """The application of the admin port."""
 
     def __init__(
         self,
         spool: Spool,
-        metrics: Metrics,
-        view: View,
+        observer: ServiceObserver,
+        snapshots: Snapshots,
         *,
         token: str,
         routes: Iterable[web.RouteDef] = (),
     ) -> None:
-        """
-        Show *metrics* and *view*, and ask *spool* to prove itself.
-
-        What else there is comes as *routes*, and is for those who know the *token*.
-        """
+        """Serve *routes* as well; like /status they need the *token*."""
         self._spool = spool
-        self._metrics = metrics
-        self._view = view
+        self._observer = observer
+        self._snapshots = snapshots
         self._token = token
         self._routes = routes
         self.accepting = False
-        """Whether ingest listens."""
+        """Whether the ingest port is open."""
 
     def app(self) -> web.Application:
         """Return the application."""
         app = web.Application(middlewares=[guard(self._token)])
         app.add_routes(
             [
-                web.get("/metrics", self._show_metrics),
+                web.get("/metrics", self._metrics),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
-                web.get("/status", self._show_status),
+                web.get("/status", self._status),
                 *self._routes,
             ]
         )
         return app
 
-    async def _show_metrics(self, request: web.Request) -> web.Response:
-        await self._view.look()
+    async def _metrics(self, request: web.Request) -> web.Response:
+        self._observer.show(await self._snapshots.take())
         accept = request.headers.get("Accept", "")
         try:
             encode, content_type = exposition.choose_encoder(accept)
-        except (TypeError, ValueError):  # a version that is none
+        except (TypeError, ValueError):  # the header has an invalid version
             encode, content_type = exposition.choose_encoder("")
-        body = encode(self._metrics.registry)
+        body = encode(self._observer.registry)
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    async def _show_status(self, _: web.Request) -> web.Response:
+    async def _status(self, _: web.Request) -> web.Response:
         hindrance = await self._hindrance()
-        await self._view.look()
-        body = status_of(
-            self._view, self._metrics, hindrance=hindrance, now=time.time()
+        snapshot = await self._snapshots.take()
+        return reply(
+            status_of(snapshot, self._observer, hindrance=hindrance, now=time.time())
         )
-        return reply(body)
 
     async def _healthz(self, _: web.Request) -> web.Response:
+        problem = None
         try:
-            await self._proof()
+            await self._check_writer()
         except TimeoutError:
-            return _verdict(f"the spool didn't answer within {WRITER_SECONDS:g} s")
+            problem = NO_ANSWER
         except SpoolDamagedError as error:
-            return _verdict(str(error))
+            problem = str(error)
         except SpoolLostError as error:
-            # What it still holds would be lost with a restart.
+            # A restart would lose the events that the spool still holds.
             if all(each.empty.is_set() for each in self._spool.outboxes.values()):
-                return _verdict(str(error))
+                problem = str(error)
         except SpoolFailedError:
-            pass  # the writer lives; a restart wouldn't mend the disk
-        return _verdict(None)
+            pass  # the writer works, and a restart wouldn't repair the disk
+        return _probe(problem)
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return _verdict(await self._hindrance())
+        return _probe(await self._hindrance())
 
     async def _hindrance(self) -> str | None:
-        """Return why ingest can't accept, if so."""
+        """Return the reason why ingest can't accept events, or None."""
         if not self.accepting:
             return "ingest isn't listening: starting or shutting down"
         try:
-            await self._proof()
+            await self._check_writer()
         except TimeoutError:
-            return f"the spool didn't answer within {WRITER_SECONDS:g} s"
+            return NO_ANSWER
         except ExporterError as error:
             return str(error)
         if self._spool.full:
@@ -115,11 +112,11 @@ class Admin:
             return f"the spool is full: {held} bytes"
         return None
 
-    async def _proof(self) -> None:
+    async def _check_writer(self) -> None:
         async with asyncio.timeout(WRITER_SECONDS):
-            await self._spool.prove()
+            await self._spool.check_writable()
 
 
-def _verdict(problem: str | None) -> web.Response:
+def _probe(problem: str | None) -> web.Response:
     body = {"status": "unavailable", "reason": problem} if problem else {"status": "ok"}
     return reply(body, 503 if problem else 200)

@@ -1,7 +1,7 @@
 """
-Backends on the admin port: what each still has to get, also those of the past.
+Backends on the admin port: the events that wait for each, and how to drop them.
 
-What waits for a backend that isn't configured any more is kept until somebody decides.
+Events of a backend that isn't configured any more are kept until somebody drops them.
 """
 
 import logging
@@ -19,17 +19,17 @@ log = logging.getLogger(__name__)
 
 
 def routes(spool: Spool) -> list[web.RouteDef]:
-    """Return the routes of the admin port for the backends of *spool*."""
+    """Return the routes for the backends of *spool*."""
 
     async def show(_: web.Request) -> web.Response:
         names = [*spool.outboxes, *spool.left_behind]
         return reply({"backends": [_shown(spool, name) for name in names]})
 
     async def drop(request: web.Request) -> web.Response:
-        old = _past(spool, await request.read())
-        count = await spool.drop_backend(old)
-        about = {"backend": old, "events": count}
-        log.info("events of a backend were dropped", extra=about)
+        backend = _left_behind(spool, await request.read())
+        count = await spool.discard_backend(backend)
+        fields = {"backend": backend, "events": count}
+        log.info("events of a backend were dropped", extra=fields)
         return reply({"dropped": count})
 
     return [web.get(PATH, show), web.post(f"{PATH}/drop", drop)]
@@ -46,32 +46,28 @@ def _shown(spool: Spool, name: str) -> dict[str, Any]:
     }
 
 
-def _past(spool: Spool, body: bytes) -> str:
-    """Return the backend that *body* names, if *spool* holds something of its past."""
-    name = _name(body)
-    if name in spool.outboxes:
-        raise InputError(
-            f"{name} is configured",
-            remedy="Take it out of APP_INTEGRATIONS_BACKENDS first, and restart",
-        )
-    if name not in spool.left_behind:
-        past = ", ".join(spool.left_behind) or "none"
-        raise InputError(
-            f"Nothing is kept for a backend {name[:40]!r}",
-            remedy=f"These are no longer configured: {past}",
-        )
-    return name
-
-
-def _name(body: bytes) -> str:
-    """Return the name that *body* has in `backend`, and in nothing else."""
+def _left_behind(spool: Spool, body: bytes) -> str:
+    """Return the backend named in *body*; it must not be configured any more."""
     try:
         asked = codec.decode(body)
     except ValueError:
         asked = None
     match asked:
         case {"backend": str(name)} if len(asked) == 1:
-            return name
-    raise InputError(
-        "The body isn't what this takes", remedy='Send {"backend": "its name"}'
-    )
+            pass
+        case _:
+            raise InputError(
+                "The body isn't valid", remedy='Send {"backend": "its name"}'
+            )
+    if name in spool.outboxes:
+        raise InputError(
+            f"{name} is configured",
+            remedy="Remove it from APP_INTEGRATIONS_BACKENDS and restart first",
+        )
+    if name not in spool.left_behind:
+        others = ", ".join(spool.left_behind) or "none"
+        raise InputError(
+            f"Nothing is kept for a backend {name[:40]!r}",
+            remedy=f"Backends with events that are no longer configured: {others}",
+        )
+    return name

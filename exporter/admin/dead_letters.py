@@ -1,4 +1,4 @@
-"""Dead letters on the admin port: shown in pages, sent again, dropped."""
+"""Dead letters on the admin port: list, retry and drop them."""
 
 import base64
 import logging
@@ -14,12 +14,12 @@ from exporter.spool import Choice, DeadLetter, Handled, Spool, Window
 
 PATH = "/dead-letters"
 MOST_LETTERS = 500
-"""In one page."""
+"""How many one page holds at most."""
 MOST_IDS = 1000
-"""In one request."""
+"""How many ids one request holds at most."""
 LARGEST_ID = 2**63 - 1
 ROOM = 512
-"""Libraries stop at a depth of about 1000; what is deeper than the rest is text."""
+"""Levels left for callers: libraries fail at a depth of about 1000."""
 PARAMETERS = frozenset(
     {"after", "backend", "before", "body", "ids", "limit", "order", "status"}
 )
@@ -28,23 +28,19 @@ log = logging.getLogger(__name__)
 
 
 def routes(spool: Spool, cluster_id: str) -> list[web.RouteDef]:
-    """
-    Return the routes of the admin port for the dead letters of *spool*.
-
-    The backend knows events by ids with *cluster_id* in front.
-    """
+    """Return the routes for the dead letters of *spool*."""
 
     async def show(request: web.Request) -> web.Response:
         choice, window, limit, body = _query(request.query)
         page = await spool.dead_letter_page(choice, window, limit)
         rest = page.rest
-        following = rest and (rest.before if rest.newest_first else rest.after)
+        next_id = rest and (rest.before if rest.newest_first else rest.after)
         shown = [_shown(letter, cluster_id, body=body) for letter in page.letters]
-        return reply({"dead_letters": shown, "next": following})
+        return reply({"dead_letters": shown, "next": next_id})
 
     async def retry(request: web.Request) -> web.Response:
-        handled = await spool.revive(_choice(await request.read()))
-        _tell("dead letters wait again", handled)
+        handled = await spool.retry(_choice(await request.read()))
+        _log("dead letters wait again", handled)
         return reply(
             {
                 "retried": handled.count,
@@ -57,7 +53,7 @@ def routes(spool: Spool, cluster_id: str) -> list[web.RouteDef]:
 
     async def drop(request: web.Request) -> web.Response:
         handled = await spool.drop(_choice(await request.read()))
-        _tell("dead letters dropped", handled)
+        _log("dead letters dropped", handled)
         return reply({"dropped": handled.count, "unknown": handled.unknown})
 
     return [
@@ -92,16 +88,18 @@ def _shown(letter: DeadLetter, cluster_id: str, *, body: bool) -> dict[str, Any]
     }
 
 
-def _tell(message: str, handled: Handled) -> None:
+def _log(message: str, handled: Handled) -> None:
     if handled.count:
         log.info(message, extra={"dead_letters": handled.count})
 
 
 def _readable(body: bytes) -> dict[str, Any]:
-    """Return *body* as JSON when it is JSON, else as text or base64, and which."""
+    """Return *body* as JSON, text or base64, and which of them."""
     try:
-        value = codec.decode(body)
-        codec.encode(_nested(value))  # not all that can be read can be written
+        nested = value = codec.decode(body)
+        for _ in range(ROOM):
+            nested = [nested]
+        codec.encode(nested)  # some values can be read but not written
     except (ValueError, OverflowError, RecursionError):
         pass
     else:
@@ -112,18 +110,11 @@ def _readable(body: bytes) -> dict[str, Any]:
         return {"body_form": "base64", "body": base64.b64encode(body).decode()}
 
 
-def _nested(value: object) -> object:
-    """Return *value* deep inside, so that whoever passes it on has room around it."""
-    for _ in range(ROOM):
-        value = [value]
-    return value
-
-
 def _query(query: Mapping[str, str]) -> tuple[Choice, Window, int, bool]:
-    if strange := sorted(query.keys() - PARAMETERS):
+    if unknown := sorted(query.keys() - PARAMETERS):
         raise InputError(
-            f"{strange[0]!r} is no parameter",
-            remedy=f"These are: {', '.join(sorted(PARAMETERS))}",
+            f"{unknown[0]!r} isn't a parameter",
+            remedy=f"Use one of {', '.join(sorted(PARAMETERS))}",
         )
     ids = query.get("ids")
     choice = Choice(
@@ -141,37 +132,42 @@ def _query(query: Mapping[str, str]) -> tuple[Choice, Window, int, bool]:
 
 
 def _choice(body: bytes) -> Choice:
-    """Return what *body* chooses; to mean all of them takes a word, too."""
+    """Return the choice in *body*; `"ids": null` chooses all dead letters."""
     try:
-        asked = codec.decode(body)
+        chosen = codec.decode(body)
     except ValueError:
-        asked = None
-    known = {*Choice._fields}
-    if not isinstance(asked, dict) or "ids" not in asked or asked.keys() - known:
+        chosen = None
+    if not (
+        isinstance(chosen, dict)
+        and "ids" in chosen
+        and chosen.keys() <= {*Choice._fields}
+        and isinstance(name := chosen.get("backend", ""), str)
+        and name.isascii()
+        and _is_id(chosen.get("status", 1))
+    ):
         raise InputError(
-            "The body isn't what this takes",
-            remedy='Send {"ids": [1, 2]}, or {"ids": null} for all of them, or '
+            "The body isn't valid",
+            remedy='Send {"ids": [1, 2]}, {"ids": null} for all of them, or '
             '{"ids": null, "backend": "its name", "status": 422}',
         )
-    ids, backend, status = map(asked.get, Choice._fields)
-    if "backend" in asked and not (isinstance(backend, str) and backend.isascii()):
-        raise InputError("backend isn't a name", remedy="Leave it out, or give one")
-    if "status" in asked and not (type(status) is int and 0 < status <= LARGEST_ID):
-        raise InputError("status isn't a number", remedy="Leave it out, or give one")
+    ids, backend, status = map(chosen.get, Choice._fields)
     return Choice(None if ids is None else _ids(ids), backend, status)
 
 
 def _ids(values: Any) -> list[int]:
-    numbers = isinstance(values, list) and all(type(value) is int for value in values)
-    if not numbers or not all(1 <= value <= LARGEST_ID for value in values):
+    if not (isinstance(values, list) and all(map(_is_id, values))):
         raise InputError(
-            "ids is no list of dead letters", remedy="Give whole numbers from 1"
+            "ids isn't a list of ids", remedy="Send a list of whole numbers from 1"
         )
     if len(values) > MOST_IDS:
         raise InputError(
             f"ids has {len(values)} numbers", remedy=f"Send at most {MOST_IDS} at once"
         )
-    return list(values)
+    return values
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int and 0 < value <= LARGEST_ID
 
 
 def _number(name: str, text: str, least: int, most: int = LARGEST_ID) -> int:
@@ -179,7 +175,7 @@ def _number(name: str, text: str, least: int, most: int = LARGEST_ID) -> int:
     if not least <= number <= most:
         raise InputError(
             f"{name} is {text[:40]!r}",
-            remedy=f"Give a whole number from {least} to {most}",
+            remedy=f"Send a whole number from {least} to {most}",
         )
     return number
 
@@ -187,5 +183,5 @@ def _number(name: str, text: str, least: int, most: int = LARGEST_ID) -> int:
 def _one_of(name: str, query: Mapping[str, str], usual: str, other: str) -> str:
     value = query.get(name, usual)
     if value not in (usual, other):
-        raise InputError(f"{name} is {value[:40]!r}", remedy=f"Give {usual} or {other}")
+        raise InputError(f"{name} is {value[:40]!r}", remedy=f"Send {usual} or {other}")
     return value

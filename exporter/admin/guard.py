@@ -1,9 +1,9 @@
 """
-Who may ask what on the admin port.
+The token of the admin port, and the form of its errors.
 
-Metrics and health are open. Everything else shows or changes events, and needs the
-token that every start writes beside the spool: whoever can read that file could read
-the spool as well. No web page can, so none can use somebody's browser to ask us.
+Metrics and health are open. Everything else shows or changes events and needs the token
+that every start writes next to the spool: a user who can read that file can also read
+the spool. A web page can't read it, so it can't send requests through a user's browser.
 """
 
 import hmac
@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 
 class InputError(ExporterError):
-    """What was asked for means nothing; nothing was changed."""
+    """A request isn't valid; nothing was changed."""
 
 
 def issue(directory: Path) -> str:
     """
-    Return a new token, which is in *directory* now for this user alone.
+    Return a new token, and write it to *directory*, readable only by this user.
 
-    A disk that doesn't take it keeps no event from going out: that is only logged.
+    An error of the disk is only logged, because events can still be delivered.
     """
     token = secrets.token_urlsafe(32)
     new = directory / f"{FILE}.new"
@@ -51,16 +51,16 @@ def issue(directory: Path) -> str:
 
 
 def guard(token: str) -> Middleware:
-    """Return the middleware that lets in who has *token*, and gives errors a form."""
+    """Return the middleware that demands *token*, and makes errors JSON."""
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in OPEN and not _has(request, token):
             return failure(
                 401,
-                "This needs the header Authorization: Bearer TOKEN, with the token "
-                f"from {FILE} in APP_INTEGRATIONS_SPOOL_DIR. Read it again after a "
-                "restart: every start writes a new one",
+                "The header Authorization: Bearer TOKEN is missing or wrong. Read the "
+                f"token from {FILE} in APP_INTEGRATIONS_SPOOL_DIR; every start of the "
+                "service writes a new one",
                 **{hdrs.WWW_AUTHENTICATE: "Bearer"},
             )
         try:
@@ -69,7 +69,7 @@ def guard(token: str) -> Middleware:
             allowed = error.headers.get(hdrs.ALLOW)
             return failure(
                 error.status,
-                f"{request.method} {request.path} is not served here: {error.reason}",
+                f"{request.method} {request.path} isn't served here: {error.reason}",
                 **({hdrs.ALLOW: allowed} if allowed else {}),
             )
         except InputError as error:
@@ -91,7 +91,7 @@ def reply(body: object, status: int = 200, **headers: str) -> web.Response:
 
 
 def failure(status: int, reason: str, **headers: str) -> web.Response:
-    """Return an error that says in *reason* what happened and what to do."""
+    """Return an error; *reason* says what happened and what to do."""
     return reply({"error": reason}, status, **headers)
 
 

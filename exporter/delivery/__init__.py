@@ -1,25 +1,26 @@
 """
-From the spool to a backend: slots, attempts, outcomes, and when to try again.
+From the spool to a backend: slots, attempts, outcomes and retries.
 
 The states of a piece, which is a batch or a part of one:
 
-                       +--------- give back: after 3 failures in a row, or when slow
+                       +--- give back: after 3 failures in a row, or a slow failure
                        v                              |
     outbox -- take --> in a slot -- delivered --> settled
                        |  ^   |
      more than 1 event |  |   | 1 event: fails or is refused
                        v  |   v
-                     halves  aside, with its lane
+                     halves  parked, with its lane
                                 |        |
                      when due   |        | refused: suspect
                                 v        v
                         in a slot       in a slot, after a success that began later
                         |       |        |            |
-           fails: known |       |        | delivered  | refused again
+                  fails |       |        | delivered  | refused again
                         v       v        v            v
-                     aside   settled   settled    dead letter
+                     parked  settled  settled    dead letter
 
-What is known to fail gets an eighth of the slots' time. docs/decisions/0014 says why.
+Pieces that are known to fail get an eighth of the slots' time. The reasons are in
+docs/decisions/0014.
 """
 
 from exporter.delivery.auth.credentials import Credentials

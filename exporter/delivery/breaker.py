@@ -1,10 +1,10 @@
 """
-Whether a backend may be asked now: one state machine per backend, for all its slots.
+The circuit breaker of a backend: it decides when a request may be sent, and how large.
 
-Pure: it never waits, and takes the time from the monotonic clock it is given. A single
-failure says nothing about the backend, because some events may always fail. A dozen
-failures without a success open the breaker. A single probe then shows when to begin
-again, slot by slot, and with ever larger requests.
+Pure: it never waits, and reads the time from a clock. All slots of a backend share it.
+One failure doesn't open it, because some events may always fail. A dozen failures
+without a success do. Then single probes show whether the backend works again, and the
+number and size of requests grow step by step.
 """
 
 import enum
@@ -16,101 +16,98 @@ from dataclasses import dataclass
 import backoff
 
 FIRST_SECONDS = 1.0
-"""The longest first wait; with full jitter half of it on average."""
+"""The longest first wait; full jitter makes the average half of it."""
 LONGEST_SECONDS = 60.0
 BLOCKED_SECONDS = 30.0
-"""The longest wait before a probe notices a corrected setup."""
+"""The longest wait before a probe detects a corrected setup."""
 WORKS_SECONDS = 30.0
 """How long after a success a blocked answer counts against the event."""
 TROUBLED_SECONDS = 10.0
-"""How long after a failure it's likely that the next events fail, too."""
-ALIKE = 4
-"""So many waits have the same length, so that several instances are probed."""
+"""How long after a failure the next events are likely to fail, too."""
+WAITS_PER_LENGTH = 4
+"""So several process instances are probed before the next longer wait."""
 PROBES = 300
 """Probes in the first second of a backend that refuses everything."""
-
 FAILURES_IN_A_ROW = 12
-"""Were half of all events bad, only one run in 4,096 would be as long."""
-
+"""If half of all events were bad, one run in 4,096 would be as long."""
 UNLIMITED = 1 << 20
-"""Events in a request, when the breaker has nothing to say about it."""
+"""The number of events in a request that the breaker doesn't limit."""
 
 
 class State(enum.StrEnum):
     """How much is sent."""
 
     CLOSED = "closed"
-    """As much as slots allow, unless it pauses."""
+    """As much as the slots allow, unless there is a pause."""
     OPEN = "open"
-    """Nothing until the pause is over, then one probe."""
+    """Nothing until the pause ends, then one probe."""
     HALF_OPEN = "half_open"
-    """The probe is under way."""
+    """The probe is in flight."""
 
 
 class Cause(enum.StrEnum):
-    """Why it's not closed."""
+    """Why the breaker isn't closed."""
 
     FAILING = "failing"
-    """The moment is bad: the backend has trouble, or can't be reached."""
+    """The backend has trouble or can't be reached."""
     BLOCKED = "blocked"
-    """The setup is bad: it refuses us, whatever we send."""
+    """The setup is wrong: the backend refuses us, whatever we send."""
     REFUSING = "refusing"
-    """It refused event after event and took none: that's a setup, too."""
+    """The backend refused event after event and accepted none: a wrong setup, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The permission for one request."""
+    """The permission to send one request."""
 
     started: float
-    """Seconds of the breaker's clock."""
     probe: bool = False
     risky: bool = False
     events: int = UNLIMITED
-    """How many it may hold."""
+    """How many events it may hold."""
 
 
 def wait_after(failures: int) -> float:
-    """Return how many seconds to wait after so many: ever longer, and at random."""
+    """Return a random wait in seconds, which grows with the number of *failures*."""
     doubled = FIRST_SECONDS * 2 ** min(max(failures - 1, 0), 10)
     return backoff.full_jitter(min(doubled, LONGEST_SECONDS))
 
 
 class Breaker:
-    """What is known of a backend from its last answers."""
+    """The state of one backend, learned from its last answers."""
 
     def __init__(self, slots: int, now: Callable[[], float] = time.monotonic) -> None:
-        """Begin closed, with all *slots*; *now* is in seconds and never goes back."""
         self._slots = slots
         self._now = now
         self._waits = 0
         self._allowed = slots
         self._in_flight = {False: 0, True: 0}
-        """By whether they are risky."""
+        """The number of requests that aren't risky, and that are."""
         self._until = 0.0
         self._not_before = 0.0
-        self._opened = 0.0
-        self._troubled = -math.inf
-        self._enough = UNLIMITED
-        """From this size on, requests grow by one event only."""
-        self._fitting = UNLIMITED
-        self._singly = 0.0
-        self._took = 1.0
+        self._opened_at = 0.0
+        self._failed_at = -math.inf
+        self._size = UNLIMITED
+        """How many events a request may hold."""
+        self._doubles_below = UNLIMITED
+        """Below this size it doubles after a success; from here on it grows by one."""
+        self._singles = 0.0
+        """How many events are still sent one by one."""
+        self._success_seconds = 1.0
         self.failures = 0
         """Failures in a row."""
-        self.succeeded = -math.inf
-        """When the backend last took something."""
-        self.proof = -math.inf
-        """When the newest of the requests that it took began."""
+        self.succeeded_at = -math.inf
+        self.success_began_at = -math.inf
+        """When the newest of the successful requests was sent."""
         self.state = State.CLOSED
         self.cause: Cause | None = None
 
     def begin(self, *, risky: bool = False, shared: bool = False) -> Ticket | None:
         """
-        Return the permission for one request, or None while there is none.
+        Return the permission to send one request now, or None.
 
-        A *risky* request may well fail. It gets half of the slots while they are
-        *shared*, that is, while another request waits for one.
+        A *risky* request is likely to fail. While other requests wait as well
+        (*shared*), risky ones get half of the slots.
         """
         if self.pause or self.state is State.HALF_OPEN:
             return None
@@ -125,49 +122,49 @@ class Breaker:
 
     @property
     def events(self) -> int:
-        """How many events a request may hold, by what failed and what got through."""
-        return 1 if self._singly > 0 else self._fitting
+        """How many events a request may hold."""
+        return 1 if self._singles > 0 else self._size
 
     @property
     def pause(self) -> float:
-        """Seconds until the backend may be asked again."""
+        """Seconds until the next request may be sent."""
         return max(0.0, max(self._until, self._not_before) - self._now())
 
     @property
     def troubled(self) -> bool:
-        """Whether something failed lately."""
-        lately = self._now() < self._troubled + TROUBLED_SECONDS
-        return lately or self.state is not State.CLOSED
+        """Whether something failed recently."""
+        recently = self._now() < self._failed_at + TROUBLED_SECONDS
+        return recently or self.state is not State.CLOSED
 
     @property
     def works(self) -> bool:
         """Whether the setup seems to be right."""
         closed = self.state is State.CLOSED
-        return closed and self._now() < self.succeeded + WORKS_SECONDS
+        return closed and self._now() < self.succeeded_at + WORKS_SECONDS
 
     def delivered(self, ticket: Ticket, size: int = 0) -> bool:
         """
-        Learn that the backend took something, and return whether that closed it.
+        Record a success, and return whether it closed the breaker.
 
-        *size* is how many events were sent for the first time.
+        *size* is the number of events that were sent for the first time.
         """
         self._in_flight[ticket.risky] -= 1
-        self.succeeded = self._now()
-        self.proof = max(self.proof, ticket.started)
-        self._took = max(0.001, self.succeeded - ticket.started)
+        self.succeeded_at = self._now()
+        self.success_began_at = max(self.success_began_at, ticket.started)
+        self._success_seconds = max(0.001, self.succeeded_at - ticket.started)
         if self.state is State.CLOSED:
             self._allowed = min(self._allowed + 1, self._slots)
-            if self._singly > 0:
-                self._singly -= size
-            elif size >= self._fitting:
-                step = self._fitting if self._fitting < self._enough else 1
-                self._fitting = min(self._fitting + step, UNLIMITED)
+            if self._singles > 0:
+                self._singles -= size
+            elif size >= self._size:
+                step = self._size if self._size < self._doubles_below else 1
+                self._size = min(self._size + step, UNLIMITED)
         return self._close()
 
     def refused(self, ticket: Ticket) -> None:
-        """Learn that the backend answers, but took nothing of this request."""
+        """Record that the backend refused a request; the backend itself works."""
         self._in_flight[ticket.risky] -= 1
-        self._troubled = self._now()
+        self._failed_at = self._now()
         if ticket.probe and self.cause is Cause.REFUSING:
             self._open(Cause.REFUSING)
         elif ticket.probe or self.state is State.CLOSED:
@@ -177,79 +174,78 @@ class Breaker:
         self,
         ticket: Ticket,
         *,
-        known: bool = False,
+        known_to_fail: bool = False,
         alone: bool = False,
         cause: Cause = Cause.FAILING,
         at_once: bool = False,
     ) -> None:
         """
-        Open after some failures in a row, or *at_once*, with *cause*.
+        Record a failure; many in a row open the breaker, or one if it is *at_once*.
 
-        A request *known* to fail by itself says nothing new. One that fails *alone*,
-        while others succeed, or that comes again in parts, says nothing about the
-        backend.
+        A request that is *known_to_fail* tells nothing new. A request that fails
+        *alone*, or is retried in parts, tells nothing about the backend.
         """
         self._in_flight[ticket.risky] -= 1
         if self.cause is Cause.REFUSING:
             cause = Cause.REFUSING
         if ticket.probe and self.state is State.HALF_OPEN:
             self._open(cause)
-        if known or self.state is not State.CLOSED:
-            return  # what began before it opened changes nothing
-        self._troubled = self._now()
+        if known_to_fail or self.state is not State.CLOSED:
+            return  # a request that began before the breaker opened changes nothing
+        self._failed_at = self._now()
         self.failures += not alone
         if at_once or self.failures >= FAILURES_IN_A_ROW:
             self._open(cause)
 
-    def silence(self, seconds: float) -> None:
-        """Send nothing for so long: the backend asked for it, whatever succeeds."""
+    def hold_off(self, seconds: float) -> None:
+        """Send nothing for *seconds*, even after a success, as the backend asked."""
         self._not_before = max(self._not_before, self._now() + seconds)
 
     def shrink(self, size: int, slow: float = 0.0) -> None:
         """
-        Let requests hold fewer than *size* events, which failed, until as many pass.
+        Make requests smaller after one with *size* events failed.
 
-        After *slow* seconds the next ones go one by one: as many as they are, from both
-        ends, and as many as take as long.
+        If it took *slow* seconds, the next events are sent one by one: twice *size*
+        events, or as many as can be sent in that time.
         """
         most = 1 if slow else (size + 1) // 2
-        self._fitting = self._enough = min(self._fitting, most)
+        self._size = self._doubles_below = min(self._size, most)
         if slow:
-            self._singly = max(self._singly + 2 * size, slow / self._took)
+            self._singles = max(self._singles + 2 * size, slow / self._success_seconds)
 
-    def wait(self) -> float:
-        """Return how many seconds to wait this time; later it's longer."""
+    def next_wait(self) -> float:
+        """Return the next wait in seconds; waits get longer until a success."""
         self._waits += 1
-        return wait_after(1 + self._waits // ALIKE)
+        return wait_after(1 + self._waits // WAITS_PER_LENGTH)
 
     def block(self) -> None:
-        """Send nothing but probes: everything that was tried was refused."""
+        """Send nothing but probes, because every event was refused."""
         self._open(Cause.REFUSING)
 
-    def hurry(self) -> None:
-        """End the pause; what the backend itself asked for still holds."""
+    def end_pause(self) -> None:
+        """End the pause, except one that the backend asked for."""
         self._until = 0.0
 
     def _close(self) -> bool:
-        """Begin again; after a while without, with one slot and few events."""
+        """Close the breaker; if it was open, begin with one slot and small requests."""
         self.failures = self._waits = 0
         self._until = 0.0
         if self.state is State.CLOSED:
             return False
         self.state, self.cause = State.CLOSED, None
-        self._allowed = self._fitting = 1
-        self._enough, self._singly = UNLIMITED, 0
+        self._allowed = self._size = 1
+        self._doubles_below, self._singles = UNLIMITED, 0
         return True
 
     def _open(self, cause: Cause) -> None:
         if cause is not self.cause:
-            self._opened = self._now()
+            self._opened_at = self._now()
         self.state, self.cause = State.OPEN, cause
         if cause is Cause.REFUSING:
-            # It answers, so it can be asked often: in a second hundreds of bad events
-            # are passed over on the way to a good one, in an hour some thousand.
-            wait = (self._now() - self._opened) / PROBES
+            # The backend answers, so it can be probed often. Hundreds of bad events
+            # are skipped in the first second, and some thousand in an hour.
+            wait = (self._now() - self._opened_at) / PROBES
         else:
-            wait = self.wait()
+            wait = self.next_wait()
         longest = LONGEST_SECONDS if cause is Cause.FAILING else BLOCKED_SECONDS
         self._until = self._now() + min(wait, longest)

@@ -1,8 +1,9 @@
 """
-The slots between spool and backend: take, post, settle, and again.
+The slots between spool and backend: each takes a batch, sends it and settles it.
 
-A piece that isn't taken is halved until the bad event is alone, or if that took long,
-sent one by one. A single event that fails or is refused waits aside, with its lane.
+A batch that fails or is refused is halved until the bad event is alone. If the attempt
+was slow, its events are sent one by one instead. A single event that fails or is
+refused is parked, together with its lane.
 """
 
 import asyncio
@@ -22,122 +23,122 @@ from exporter.delivery.breaker import (
 )
 from exporter.delivery.gate import Gate
 from exporter.delivery.outcome import Outcome, outcome_of
-from exporter.delivery.pieces import SHARE, SILENCES, Aside, Piece
-from exporter.delivery.plan import Attempt, Plan, Watch
+from exporter.delivery.pieces import PAUSE_SHARE, SHARE, Parked, Piece
+from exporter.delivery.plan import Attempt, Observer, Plan
 from exporter.delivery.request import Keys, request_of
 from exporter.events import Lane
-from exporter.spool import Batch, Outbox, Verdict
+from exporter.spool import Batch, Outbox, Rejection
 
 MOST_SUSPECTS = 20
-"""So many refused events without a success between them, and it's the setup."""
-ELSEWHERE = 3
-"""After so many failures in a row a slot gives back what it hasn't tried."""
+"""With this many suspects and no success between them, the setup is wrong."""
+GIVE_BACK_AFTER = 3
+"""After this many failures in a row a slot gives back what it hasn't tried."""
 
 
 class Delivery:
-    """The way from an outbox to its backend; it owns neither, so it closes neither."""
+    """The delivery from an outbox to its backend; it closes neither."""
 
     def __init__(
-        self, outbox: Outbox, backend: Backend, watch: Watch, plan: Plan
+        self, outbox: Outbox, backend: Backend, observer: Observer, plan: Plan
     ) -> None:
-        """Take from *outbox*, post to *backend* as *plan* says, and tell *watch*."""
         self._outbox = outbox
         self._backend = backend
-        self._watch = watch
+        self._observer = observer
         self._plan = plan
         self.breaker = Breaker(plan.slots, time.monotonic)
-        self.aside = Aside()
+        self.parked = Parked()
         self._tasks = asyncio.TaskGroup()
-        self._gate = Gate(self.breaker, backend, watch.switched)
+        self._gate = Gate(self.breaker, backend, observer.switched)
         self._working = 0
         self._in_flight = 0
-        self._landed = asyncio.Event()
+        self._progressed = asyncio.Event()
         self._draining = False
         self._keys = Keys()
 
     async def run(self) -> None:
-        """Deliver until cancelled; what is in flight then stays in the spool."""
+        """Deliver until cancelled; events in flight then stay in the spool."""
         async with self._tasks as tasks:
             for number in range(self._plan.slots):
                 tasks.create_task(self._serve(number), name=f"slot-{number}")
             for number in range(max(1, self._plan.slots // 4)):
-                tasks.create_task(self._serve_aside(), name=f"aside-{number}")
+                tasks.create_task(self._serve_parked(), name=f"parked-{number}")
 
     async def drain(self, seconds: float) -> None:
         """
-        Return once nothing waits, or *seconds* are over, or the backend fails.
+        Retry parked events at once, and deliver until nothing waits.
 
-        What waits aside is tried at once; what is in flight may still land.
+        Return earlier if *seconds* are over or the backend fails.
         """
         self._draining = True
-        self.breaker.hurry()
-        self.aside.hurry(time.monotonic(), everything=True)
+        self.breaker.end_pause()
+        self.parked.make_due(time.monotonic(), everything=True)
         self._outbox.hurry()
         self._gate.wake()
         if self.breaker.pause >= seconds:
-            return  # it asked us to wait for longer than that
+            return  # the backend asked for a longer pause
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._in_flight or not (self._gate.closed or self._done):
-                    self._landed.clear()
-                    await self._landed.wait()
+                    self._progressed.clear()
+                    await self._progressed.wait()
 
     @property
     def _done(self) -> bool:
-        """Whether nothing can be done any more, at least not now."""
-        later = self.aside.due > time.monotonic()
+        """Whether nothing can be sent, at least not now."""
+        later = self.parked.due > time.monotonic()
         idle = later and not self._working and self._outbox.exhausted
         return idle or self._outbox.empty.is_set()
 
     async def _serve(self, number: int) -> None:
         """
-        Work off one batch after the other; one is settled while the next is sent.
+        Deliver one batch after the other; settle one while the next is sent.
 
-        After failures every other slot takes the newest: bad ones may be in front.
+        After failures every other slot takes the newest events, because bad events may
+        be in front.
         """
         settling: asyncio.Task[None] | None = None
         while True:
             troubled = self.breaker.troubled
-            number += self._plan.slots == 1  # a single one begins at both in turn
+            number += self._plan.slots == 1  # a single slot alternates
             newest = troubled and number % 2 == 1
             events = min(self.breaker.events, self._plan.limits.events)
             limits = replace(self._plan.limits, events=events)
             batch = [Piece(await self._outbox.take(limits, newest=newest))]
-            delivered = await self._work_off(batch, risky=troubled and not newest)
+            delivered = await self._send_all(batch, risky=troubled and not newest)
             if settling:
-                await settling  # a slow disk holds up one batch per slot, and no more
+                await settling  # so a slow disk delays at most one batch of each slot
             settling = self._tasks.create_task(self._settle(delivered))
 
-    async def _serve_aside(self) -> None:
-        """Give one piece after the other its turn when it is due."""
+    async def _serve_parked(self) -> None:
+        """Retry one parked piece after the other, each when it is due."""
         while True:
-            while (wait := self.aside.due - time.monotonic()) > 0:
-                self.aside.changed.clear()
+            while (wait := self.parked.due - time.monotonic()) > 0:
+                self.parked.changed.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._gate.look_again(wait)):
-                        await self.aside.changed.wait()
-                if self._gate.has_news():
-                    self.aside.hurry(time.monotonic())
-            await self._settle(await self._work_off([self.aside.pop()], risky=True))
+                    async with asyncio.timeout(self._gate.longest_wait(wait)):
+                        await self.parked.changed.wait()
+                if self._gate.credentials_changed():
+                    self.parked.make_due(time.monotonic())
+            await self._settle(await self._send_all([self.parked.pop()], risky=True))
 
-    async def _work_off(self, pieces: list[Piece], *, risky: bool) -> Batch:
-        """Post *pieces* one by one; return what was delivered last, to be settled."""
+    async def _send_all(self, pieces: list[Piece], *, risky: bool) -> Batch:
+        """Send *pieces* one by one; return the last delivered batch, to be settled."""
         self._working += 1
         delivered = Batch(())
         stack = pieces[::-1]
         while stack:
-            # A lane is free after its settle is on disk, also for our own next piece.
+            # A lane is free once its batch is settled on disk, also for the next piece.
             await self._settle(delivered)
             delivered = Batch(())
-            piece = await self._whole(stack.pop())
+            piece = await self._load(stack.pop())
             if piece.size:
-                delivered = await self._post(piece, stack, risky=risky)
+                delivered = await self._send(piece, stack, risky=risky)
         self._working -= 1
-        self._landed.set()
+        self._progressed.set()
         return delivered
 
-    async def _post(self, piece: Piece, stack: list[Piece], *, risky: bool) -> Batch:
-        """Post *piece*, or its beginning; return what is delivered of it."""
+    async def _send(self, piece: Piece, stack: list[Piece], *, risky: bool) -> Batch:
+        """Send *piece*, or the first part of it; return what was delivered."""
         ticket = await self._gate.ticket(risky=risky)
         if piece.size > ticket.events:
             piece, rest = piece.split(ticket.events)
@@ -145,51 +146,52 @@ class Delivery:
         if (outcome := await self._attempt(piece)) is Outcome.DELIVERED:
             self._delivered(piece, ticket)
             return piece.batch
-        self._land()
+        self._end_flight()
         blocked = outcome is Outcome.BLOCKED
         of_the_event = blocked and self.breaker.works and piece.answer.status
         if outcome is Outcome.REJECTED or of_the_event:
             await self._rejected(piece, ticket, stack, blocked=blocked)
         else:
             self._failed(piece, ticket, stack, blocked=blocked)
-        if ticket.probe or self.breaker.failures >= ELSEWHERE:
+        if ticket.probe or self.breaker.failures >= GIVE_BACK_AFTER:
             self._give_back(stack)
             stack.clear()
         return Batch(())
 
     async def _attempt(self, piece: Piece) -> Outcome:
-        """Post *piece* once; it is in flight until it's refused, or settled."""
+        """Post *piece* once; it is in flight until it fails or is settled."""
         self._in_flight += 1
         piece.attempts += 1
         started = time.monotonic()
-        request = request_of(piece.batch, self._plan.cluster_id, self._plan.written)
+        request = request_of(piece.batch, self._plan.cluster_id, self._plan.body_format)
         self._keys.give(request)
         answer = await self._backend.post(request)
         self._keys.learn(request, answer)
         outcome = outcome_of(answer, self._plan.outcomes)
         seconds = time.monotonic() - started
         piece.tried(answer, seconds)
-        aside = len(self.aside)
-        self._watch.attempted(
-            Attempt(piece.batch, piece.attempts, answer, outcome, seconds, aside)
+        parked = len(self.parked)
+        self._observer.attempted(
+            Attempt(piece.batch, piece.attempts, answer, outcome, seconds, parked)
         )
         return outcome
 
     def _delivered(self, piece: Piece, ticket: Ticket) -> None:
         now = time.monotonic()
         if self.breaker.delivered(ticket, piece.size if piece.is_fresh else 0):
-            self.aside.hurry(now)
-        self.aside.retry_suspects(self.breaker.proof, now)
+            self.parked.make_due(now)
+        self.parked.retry_suspects(self.breaker.success_began_at, now)
         self._gate.wake()
 
     async def _rejected(
         self, piece: Piece, ticket: Ticket, stack: list[Piece], *, blocked: bool
     ) -> None:
-        """Halve *piece*; when it is a single event, decide about it."""
-        bad = piece.refused_before(self.breaker.proof, alone=blocked)
+        """Halve *piece*; a single event becomes a suspect or a dead letter."""
+        bad = piece.refused_before(self.breaker.success_began_at, alone=blocked)
         if blocked:
-            alone = piece.size > 1
-            self.breaker.failed(ticket, known=bad, alone=alone, cause=Cause.BLOCKED)
+            self.breaker.failed(
+                ticket, known_to_fail=bad, alone=piece.size > 1, cause=Cause.BLOCKED
+            )
         else:
             self.breaker.refused(ticket)
         self._gate.wake()
@@ -197,77 +199,76 @@ class Delivery:
         if piece.size > 1:
             self._split(piece, stack)
         elif bad:
-            await self._bury(piece.batch, piece.verdict)
+            await self._dead_letter(piece.batch, piece.rejection)
         else:
-            # A wrong setup may be mended at any moment, so one more refusal decides.
-            self.aside.suspect(piece)
-            self._put_aside(piece, stack, blocked=True)
+            # A wrong setup may be fixed at any moment, so one more refusal decides.
+            self.parked.suspect(piece)
+            self._park(piece, stack, blocked=True)
             refusing = self.breaker.cause is Cause.REFUSING
-            if not refusing and len(self.aside.suspects) >= MOST_SUSPECTS:
+            if not refusing and len(self.parked.suspects) >= MOST_SUSPECTS:
                 self.breaker.block()
                 self._gate.wake()
 
     def _failed(
         self, piece: Piece, ticket: Ticket, stack: list[Piece], *, blocked: bool
     ) -> None:
-        """Try *piece* again in smaller parts, or aside when it is a single event."""
-        now, known = time.monotonic(), piece.known
-        alone = piece.fail(now, ticket.started, self.breaker.succeeded)
-        asked = min(piece.answer.retry_after, self._plan.retry_after_seconds)
-        if not asked and piece.answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-            asked = self.breaker.wait()
+        """Retry *piece* in smaller parts; a single event is parked."""
+        now, known_to_fail = time.monotonic(), piece.known_to_fail
+        alone = piece.fail(now, ticket.started, self.breaker.succeeded_at)
+        pause = min(piece.answer.retry_after, self._plan.retry_after_seconds)
+        if not pause and piece.answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            pause = self.breaker.next_wait()
         self.breaker.failed(
             ticket,
-            known=known,
+            known_to_fail=known_to_fail,
             alone=alone or (piece.size > 1 and not piece.slow),
             cause=Cause.BLOCKED if blocked else Cause.FAILING,
             at_once=blocked and not alone,
         )
-        self.breaker.silence(asked)
+        self.breaker.hold_off(pause)
         self._gate.wake()
-        if known:
+        if known_to_fail:
             seconds = SHARE * (now - ticket.started) / self._plan.slots
-            self.aside.rest(ticket.started, seconds + SILENCES * asked)
-        if self._draining and not piece.lonely:
+            self.parked.rest(ticket.started, seconds + PAUSE_SHARE * pause)
+        if self._draining and not piece.failed_alone:
             self._gate.closed = True
-        first = piece.attempts == 1 and self.breaker.failures < ELSEWHERE
-        if asked and first and not alone and not ticket.probe:
-            stack.append(piece)  # at first this is said of all that we send
+        first = piece.attempts == 1 and self.breaker.failures < GIVE_BACK_AFTER
+        if pause and first and not alone and not ticket.probe:
+            stack.append(piece)  # at first a pause is taken to be about all events
         elif piece.size > 1:
             self._split(piece, stack)
         else:
-            self._put_aside(piece, stack, blocked=blocked)
+            self._park(piece, stack, blocked=blocked)
 
     def _split(self, piece: Piece, stack: list[Piece]) -> None:
-        """Go on with its halves; what took long goes back, to be sent one by one."""
+        """Continue with halves; give a slow piece back, to be sent one by one."""
         if piece.is_fresh:
             self.breaker.shrink(piece.size, piece.slow)
         if piece.slow:
-            self._hold_back(piece.lanes, stack)
+            self._give_back_lanes(piece.lanes, stack)
             self._give_back([piece])
         else:
             stack.extend(reversed(piece.split((piece.size + 1) // 2)))
 
-    def _put_aside(self, piece: Piece, stack: list[Piece], *, blocked: bool) -> None:
-        """Let *piece* wait without a slot, and its followers behind it in the spool."""
+    def _park(self, piece: Piece, stack: list[Piece], *, blocked: bool) -> None:
+        """Park *piece* without a slot; later events of its lane wait in the spool."""
         if piece.is_fresh and piece.slow:
             self.breaker.shrink(piece.size, piece.slow)
         longest = BLOCKED_SECONDS if blocked else LONGEST_SECONDS
-        self._hold_back(piece.lanes, stack)
-        self.aside.add(piece, time.monotonic() + min(piece.wait(), longest))
+        self._give_back_lanes(piece.lanes, stack)
+        self.parked.add(piece, time.monotonic() + min(piece.next_wait(), longest))
 
-    def _hold_back(self, lanes: set[Lane], stack: list[Piece]) -> None:
-        """Take what is in *lanes* out of *stack*: it comes after what waits aside."""
+    def _give_back_lanes(self, lanes: set[Lane], stack: list[Piece]) -> None:
+        """Give back the events of *lanes* in *stack*, to keep the order of a lane."""
         parts = [piece.without(lambda event: event.lane in lanes) for piece in stack]
         stack[:] = [rest for rest, _ in parts if rest.size]
-        self._give_back(behind for _, behind in parts)
+        self._give_back(removed for _, removed in parts)
 
     def _give_back(self, pieces: Iterable[Piece]) -> None:
-        """Let *pieces* wait in the spool again."""
         self._outbox.give_back([e for piece in pieces for e in piece.batch.entries])
 
-    async def _whole(self, piece: Piece) -> Piece:
-        """Return *piece* with its event, without those too old, which are buried."""
+    async def _load(self, piece: Piece) -> Piece:
+        """Return *piece* with its events; those too old become dead letters."""
         if not piece.size:
             piece.batch = await self._outbox.load([piece.sequence])
         if not self._plan.max_age_seconds:
@@ -275,20 +276,20 @@ class Delivery:
         oldest = (time.time() - self._plan.max_age_seconds) * 1000
         piece, old = piece.without(lambda event: event.timestamp < oldest)
         if old.size:
-            verdict = Verdict(self._plan.too_old, attempts=piece.attempts)
-            await self._bury(old.batch, verdict)
+            rejection = Rejection(self._plan.too_old, attempts=piece.attempts)
+            await self._dead_letter(old.batch, rejection)
         return piece
 
-    async def _bury(self, batch: Batch, verdict: Verdict) -> None:
-        await self._outbox.bury(batch, verdict)
-        self._watch.buried(batch, verdict)
-        self._landed.set()
+    async def _dead_letter(self, batch: Batch, rejection: Rejection) -> None:
+        await self._outbox.reject(batch, rejection)
+        self._observer.dead_lettered(batch, rejection)
+        self._progressed.set()
 
     async def _settle(self, batch: Batch) -> None:
         if batch.entries:
             await self._outbox.settle(batch)
-            self._land()
+            self._end_flight()
 
-    def _land(self) -> None:
+    def _end_flight(self) -> None:
         self._in_flight -= 1
-        self._landed.set()
+        self._progressed.set()

@@ -1,4 +1,4 @@
-"""The wait for the breaker: whoever wants to post asks here, and goes in turn."""
+"""Wait for the breaker: requests queue here until it lets them through."""
 
 import asyncio
 import math
@@ -9,14 +9,15 @@ from exporter.delivery.backend import Backend
 from exporter.delivery.breaker import Breaker, Cause, State, Ticket
 
 LOOK_SECONDS = 1.0
-"""How often a blocked backend's credentials are looked at for a change."""
+"""How often the credentials of a blocked backend are checked for a change."""
 
 
 class Gate:
     """
-    Lets as many through as *breaker* allows, first come, first served.
+    Lets as many requests through as *breaker* allows, first come, first served.
 
-    There are two queues: risky requests must not keep the others waiting.
+    Risky requests have a queue of their own, so that they don't delay the others.
+    *switched* gets the cause when the breaker opens, and None when it closes.
     """
 
     def __init__(
@@ -25,32 +26,26 @@ class Gate:
         backend: Backend,
         switched: Callable[[Cause | None], None],
     ) -> None:
-        """
-        Ask *breaker*, and tell *switched* why it opens, or None when it closes.
-
-        While it is blocked, *backend* may have new credentials.
-        """
         self._breaker = breaker
         self._backend = backend
         self._switched = switched
         self._cause = breaker.cause
-        self._turns = {False: asyncio.Lock(), True: asyncio.Lock()}
-        self._probed: bool | None = None
-        """Which queue the last probe came from: they take turns."""
+        self._queues = {False: asyncio.Lock(), True: asyncio.Lock()}
+        self._last_probe_risky: bool | None = None
         self._woken = asyncio.Event()
         self.closed = False
-        """Whether nobody may go any more."""
+        """Whether no request is let through any more."""
 
     async def ticket(self, *, risky: bool = False) -> Ticket:
         """Return the permission for one request, as soon as there is one."""
-        # One after the other, so that each slot's piece is the probe sometimes.
-        async with self._turns[risky]:
+        # In order, so that every slot's piece is a probe at some time.
+        async with self._queues[risky]:
             while True:
-                # Read before asking: nobody wakes a task that waits for a pause, so a
-                # pause that ends in between must not be waited for.
+                # Read the pause before asking. Otherwise it could end in between,
+                # and nothing would wake this task.
                 pause = self._breaker.pause
                 if not self.closed and (ticket := self._begin(risky)):
-                    self._woken.set()  # the other queue is not shared with us any more
+                    self._woken.set()  # the other queue may now get all slots
                     return ticket
                 self._woken.clear()
                 with suppress(TimeoutError):
@@ -58,37 +53,39 @@ class Gate:
                         await self._woken.wait()
 
     def wake(self) -> None:
-        """Let waiting tasks look again: the breaker has learned something."""
+        """Make waiting requests ask again, because the breaker may have changed."""
         self._woken.set()
         if self._breaker.cause is not self._cause:
             self._cause = self._breaker.cause
             self._switched(self._cause)
 
     def _begin(self, risky: bool) -> Ticket | None:  # noqa: FBT001
-        shared = self._turns[not risky].locked()
-        if shared and risky is self._probed and self._breaker.state is State.OPEN:
-            return None  # the other one wakes at the same time, and is the probe
+        shared = self._queues[not risky].locked()
+        is_open = self._breaker.state is State.OPEN
+        if is_open and shared and risky is self._last_probe_risky:
+            return None  # the queues take turns with probes
         ticket = self._breaker.begin(risky=risky, shared=shared)
         if ticket and ticket.probe:
-            self._probed = risky
+            self._last_probe_risky = risky
         return ticket
 
-    def has_news(self) -> bool:
+    def credentials_changed(self) -> bool:
         """Whether a blocked backend has new credentials, which end the pause."""
         blocked = self._breaker.cause is Cause.BLOCKED
-        news = blocked and self._backend.credentials_changed()
-        if news:
-            self._breaker.hurry()
-        return news
+        changed = blocked and self._backend.credentials_changed()
+        if changed:
+            self._breaker.end_pause()
+        return changed
 
-    def look_again(self, seconds: float) -> float | None:
-        """Return how long to wait at most, of *seconds*; None is for ever."""
+    def longest_wait(self, seconds: float) -> float | None:
+        """Return how long a task may wait, at most *seconds*; None is for ever."""
         if self._breaker.cause is Cause.BLOCKED:
             return min(seconds, LOOK_SECONDS)
         return seconds if seconds < math.inf else None
 
     def _wait(self, pause: float) -> float | None:
-        """Return after how many seconds to look again; None is not by itself."""
         if not pause:
             return None
-        return self.look_again(self._breaker.pause if self.has_news() else pause)
+        if self.credentials_changed():
+            pause = self._breaker.pause
+        return self.longest_wait(pause)

@@ -1,9 +1,9 @@
 """
-The head of an answer, read as generously as clients of the field read it.
+Read the head of an answer as generously as common clients do.
 
-Pure. Real servers send two equal lengths, a body behind a 204, header lines of 9 kB.
-aiohttp's parser refuses such answers as a whole. It gets heads in our spelling instead,
-reduced to what we use and to a framing without contradictions.
+Pure. Real servers send two equal lengths, a body after a 204, or header lines of 9 kB,
+and aiohttp's parser rejects such answers. It gets a normalized head instead, with the
+headers that we use and without contradictions about the length of the body.
 """
 
 import re
@@ -17,7 +17,7 @@ FOLD = re.compile(rb"\r?\n[ \t]+")
 LENGTH = re.compile(rb"\d{1,18}")
 CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
 LONGEST = 512 * 1024
-"""Bytes of a head: 1,000 header lines, and some of 64 KiB. What follows isn't read."""
+"""The longest head: 1,000 header lines, and some of 64 KiB. The rest isn't read."""
 LONGEST_VALUE = 4096
 FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 USED = (b"retry-after", b"date", b"location", b"content-encoding")
@@ -28,26 +28,26 @@ NO_HTTP = "the answer isn't HTTP"
 
 
 class AnswerError(aiohttp.ClientError):
-    """What a peer sent isn't a whole answer; the message quotes nothing of it."""
+    """An answer can't be read; the message doesn't quote the answer."""
 
     def __init__(self, problem: str, data: bytes = b"") -> None:
-        """Keep the first bytes of *data*, which may repeat a secret."""
         super().__init__(problem)
         self.begins = data[:SHOWN]
+        """The first bytes of the answer, which may repeat a secret."""
 
 
 class Head(NamedTuple):
-    """One head."""
+    """The head of one answer."""
 
     status: int
     size: int
-    """How many bytes it took."""
-    spelled: bytes
-    """The head in our spelling; of an interim answer there is none."""
+    """How many bytes were read."""
+    normalized: bytes
+    """Empty for an interim answer."""
 
 
 def head_of(data: bytes) -> Head | None:
-    """Return what *data* begins with, None without its end; raises `AnswerError`."""
+    """Return the head at the start of *data*, or None while it is incomplete."""
     start = len(data) - len(data.lstrip(b"\r\n"))
     line, is_whole, _ = data[start : start + LONGEST].partition(b"\n")
     found = STATUS_LINE.match(line)
@@ -60,7 +60,7 @@ def head_of(data: bytes) -> Head | None:
         return None
     size = end.end() if end else len(data)
     version, status = found[1], int(found[2])
-    if status == 101:  # the connection would speak something else from here on
+    if status == 101:  # the connection would continue with another protocol
         raise AnswerError(NO_HTTP, data[start:])
     if status < 200:
         return Head(status, size, b"")
@@ -72,7 +72,7 @@ def head_of(data: bytes) -> Head | None:
 
 
 def _fields(head: bytes) -> dict[bytes, list[bytes]]:
-    """Return the values of the header fields that mean something here."""
+    """Return the values of the headers that are used here."""
     fields: dict[bytes, list[bytes]] = {}
     for line in FOLD.sub(b" ", head).split(b"\n")[1:]:
         name, _, value = line.partition(b":")
@@ -87,17 +87,18 @@ def _framing(
     version: bytes, status: int, fields: dict[bytes, list[bytes]], *, is_cut: bool
 ) -> list[tuple[bytes, bytes]]:
     """
-    Return where the body ends, as one header at most, and whether the connection does.
+    Return at most one header for the body's length, and `Connection: close` if needed.
 
-    A contradiction ends it: where the next answer would begin is unsure.
+    After a contradiction the connection closes, because the start of the next answer is
+    unknown.
     """
-    lengths = set(_words(fields.get(b"content-length")))
-    codings = _words(fields.get(b"transfer-encoding"))
-    options = _words(fields.get(b"connection"))
+    lengths = set(_items(fields.get(b"content-length")))
+    codings = _items(fields.get(b"transfer-encoding"))
+    options = _items(fields.get(b"connection"))
     framing: list[tuple[bytes, bytes]] = []
     is_odd = is_cut or (bool(codings) and bool(lengths))
     if status in BODILESS:
-        pass  # what comes nevertheless ends the connection
+        pass  # a body would end the connection
     elif codings and codings[-1] == b"chunked":
         framing = [(b"Transfer-Encoding", b"chunked")]
     elif not codings and len(lengths) == 1 and LENGTH.fullmatch(min(lengths)):
@@ -112,7 +113,7 @@ def _framing(
     return framing
 
 
-def _words(values: list[bytes] | None) -> list[bytes]:
-    """Return the items of the lists that *values* are."""
+def _items(values: list[bytes] | None) -> list[bytes]:
+    """Return the items of comma-separated lists."""
     items = b",".join(values or []).lower().split(b",")
     return [item.strip() for item in items if item.strip()]

@@ -1,8 +1,7 @@
 """
-What became of an attempt, by whose fault it is.
+The outcome of an attempt, and what to do about a failure.
 
-Pure: one function from an answer to a value. Nothing here is raised, because a
-refusal is expected.
+Pure. An outcome is a value and never raised, because a refusal is expected.
 """
 
 import enum
@@ -13,64 +12,64 @@ from http import HTTPStatus
 
 
 class Outcome(enum.StrEnum):
-    """The four things that can become of a batch."""
+    """What an answer means for a batch."""
 
     DELIVERED = "delivered"
     POSTPONED = "postponed"
-    """The moment is bad: the same batch again, later."""
+    """A temporary failure: the batch is retried later."""
     REJECTED = "rejected"
-    """The batch is bad: the backend will never take it as it is."""
+    """The batch is bad: the backend will never accept it as it is."""
     BLOCKED = "blocked"
-    """The setup is bad: no batch will be taken before somebody changes something."""
+    """The setup is wrong: no batch is accepted until somebody changes something."""
 
 
 class Failure(enum.StrEnum):
     """Why there was no answer."""
 
     CONNECTION = "connection"
-    """Refused, reset, no route, broken off."""
+    """Refused, reset, closed early, or no route."""
     NAME = "name"
     """The name doesn't resolve."""
     TIMEOUT = "timeout"
     CERTIFICATE = "certificate"
-    """TLS works, and the certificate doesn't verify."""
+    """The certificate can't be verified."""
     PROXY = "proxy"
-    """The proxy refuses to connect us."""
+    """The proxy refuses to connect."""
     TOKEN = "token"  # noqa: S105 - a name
-    """No token can be had at the moment, so nothing was sent."""
-    TOKEN_REFUSED = "token refused"  # noqa: S105 - likewise
-    """Nobody will give us a token like this, so nothing was sent."""
+    """The token endpoint has trouble, so nothing was sent."""
+    TOKEN_REFUSED = "token refused"  # noqa: S105 - a name
+    """The token endpoint refuses us, so nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back of one request: a status, or the reason why there is none."""
+    """The answer to one request: a status, or the reason why there is none."""
 
     status: int | None = None
     failure: Failure | None = None
     detail: str = ""
-    """For people; holds no credentials and no body."""
+    """For people; without credentials and without the body."""
     excerpt: str = ""
     """The beginning of the body."""
     retry_after: float = 0.0
-    """In how many seconds the backend wants to be asked again."""
+    """How many seconds the backend asks to wait."""
 
 
-# 409: the backend still works on a request with the same Idempotency-Key.
-MOMENT = frozenset({408, 409, 425, 429})
-# Wrong credentials, path, method or proxy; or the address is gone.
+# 409: the backend is still working on a request with the same Idempotency-Key.
+TEMPORARY = frozenset({408, 409, 425, 429})
+# Wrong credentials, path, method or proxy, or the address is gone.
 SETUP = frozenset({401, 403, 404, 405, 407, 410})
 SETUP_FAILURES = frozenset({Failure.CERTIFICATE, Failure.PROXY, Failure.TOKEN_REFUSED})
+NO_OVERRIDES: Mapping[int, Outcome] = {}
 
 
-NOTHING: Mapping[int, Outcome] = {}
-
-
-def outcome_of(answer: Answer, overrides: Mapping[int, Outcome] = NOTHING) -> Outcome:
+def outcome_of(
+    answer: Answer, overrides: Mapping[int, Outcome] = NO_OVERRIDES
+) -> Outcome:
     """
-    Return whose fault *answer* is; any status that means nothing here postpones.
+    Return the outcome of *answer*; an unknown status is temporary.
 
-    *overrides* says what a status means to this backend, where it isn't the usual.
+    *overrides* has the outcomes of statuses that differ for this backend.
     """
     status = answer.status
     if status is None:
@@ -82,12 +81,12 @@ def outcome_of(answer: Answer, overrides: Mapping[int, Outcome] = NOTHING) -> Ou
         return Outcome.DELIVERED
     if 300 <= status <= 399 or status in SETUP:
         return Outcome.BLOCKED
-    of_the_batch = 400 <= status <= 499 and status not in MOMENT
+    of_the_batch = 400 <= status <= 499 and status not in TEMPORARY
     return Outcome.REJECTED if of_the_batch else Outcome.POSTPONED
 
 
 def outcomes_of(text: str) -> dict[int, Outcome]:
-    """Return what *text* like `404=postponed,409=delivered` says about statuses."""
+    """Return the outcomes in a *text* like `404=postponed,409=delivered`."""
     pairs = (part.split("=") for part in text.split(",") if part.strip())
     return {int(status): Outcome(outcome.strip()) for status, outcome in pairs}
 

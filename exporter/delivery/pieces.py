@@ -1,7 +1,7 @@
 """
-Parts of batches, and which of them wait aside for a turn of their own.
+Pieces, which are batches or parts of batches, and those parked until a retry.
 
-Pure: it posts nothing, and gets the time as numbers.
+Pure: it sends nothing, and gets the time as a number.
 """
 
 import asyncio
@@ -14,46 +14,46 @@ from itertools import count, takewhile
 from exporter.delivery.breaker import wait_after
 from exporter.delivery.outcome import Answer, Failure
 from exporter.events import Event, Lane
-from exporter.spool import Batch, Entry, Verdict
+from exporter.spool import Batch, Entry, Rejection
 
 SHARE = 8
-"""Events that are known to fail get one part in so many of the slots' time."""
+"""Events that are known to fail get one part in this many of the slots' time."""
 SLOW_SECONDS = 1.0
-"""A failure that took so long costs more than sending each event by itself."""
-SILENCES = 5
-"""They may silence all delivery (`Retry-After`) for one part in so many of the time."""
+"""A failure that takes longer costs more than sending each event on its own."""
+PAUSE_SHARE = 5
+"""Their Retry-After may pause all delivery for one part in this many of the time."""
 
-NO_ANSWER, NOTHING = Answer(), Batch(())
+NO_ANSWER, NO_EVENTS = Answer(), Batch(())
 
 
 @dataclass(slots=True, eq=False)
 class Piece:
-    """A batch or a part of it, with what has become of it so far."""
+    """A batch or a part of one, with its history."""
 
     batch: Batch
-    """Empty while it waits aside, so that memory holds no bodies."""
+    """Empty while it is parked, so that memory holds no bodies."""
     sequence: int = 0
-    """Of its event, which waits or waited aside."""
+    """The sequence of the event of a parked piece."""
     number: int = 0
-    """The turn it has while it waits aside; 0 elsewhere."""
+    """The place of a parked piece in the order of arrival; 0 if it isn't parked."""
     attempts: int = 0
     slow: float = 0.0
-    """How many seconds the last attempt took, if that was long."""
+    """How many seconds the last attempt took, or 0 if it was fast."""
     failed_at: float | None = None
     """When it was last postponed."""
-    known: bool = False
-    """Whether it failed while others succeeded: the failure is its own."""
-    lonely: bool = False
-    """Whether it, or the batch it was part of, ever was."""
+    known_to_fail: bool = False
+    """Whether it is a single event that failed while other events succeeded."""
+    failed_alone: bool = False
+    """Whether it, or the batch it comes from, failed while other events succeeded."""
     first_refused_at: float | None = None
-    """When the backend first refused it, or the batch it was part of."""
-    refused_alone_at: float | None = None
+    """When the backend first refused it, or the batch it comes from."""
+    first_refused_alone_at: float | None = None
     """When the backend first refused it as a single event."""
     last_refused_at: float = 0.0
-    waited: int = 0
-    """How often it waited aside."""
+    waits: int = 0
+    """How often it was parked."""
     answer: Answer = NO_ANSWER
-    """The last one; none while it waits aside."""
+    """The last answer; a parked piece has none."""
 
     @property
     def size(self) -> int:
@@ -62,107 +62,106 @@ class Piece:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether its events weren't sent before the last attempt."""
+        """Whether the last attempt was the first one of its events."""
         return self.attempts == 1
 
     @property
     def lanes(self) -> set[Lane]:
-        """The lanes that it holds up."""
+        """The lanes of its events."""
         return {event.lane for event in self.batch.events}
 
     @property
-    def verdict(self) -> Verdict:
+    def rejection(self) -> Rejection:
         """The reason of its dead letter, if it becomes one."""
         answer = self.answer
-        return Verdict(
+        return Rejection(
             f"refused: {answer.detail}", answer.status, answer.excerpt, self.attempts
         )
 
     def tried(self, answer: Answer, seconds: float) -> None:
-        """Note what came of the last attempt, and after how many *seconds*."""
+        """Record the *answer* to the last attempt, which took *seconds*."""
         slow = answer.failure is Failure.TIMEOUT or seconds > SLOW_SECONDS
         self.answer, self.slow = answer, seconds if slow else 0.0
 
-    def wait(self) -> float:
-        """Return how many seconds to wait aside: each time longer."""
-        self.waited += 1
-        return wait_after(self.waited)
+    def next_wait(self) -> float:
+        """Return how many seconds to park it; each wait is longer."""
+        self.waits += 1
+        return wait_after(self.waits)
 
     def fail(self, now: float, began: float, succeeded: float) -> bool:
-        """Note that it failed, and return whether another *succeeded* meanwhile."""
+        """Record a failure; return whether another event *succeeded* meanwhile."""
         alone = succeeded > (self.failed_at or began)
-        self.failed_at, self.known = now, self.size == 1 and (self.known or alone)
-        self.lonely = self.lonely or alone
+        self.failed_at = now
+        self.known_to_fail = self.size == 1 and (self.known_to_fail or alone)
+        self.failed_alone = self.failed_alone or alone
         return alone
 
     def refuse(self, now: float) -> None:
-        """Note that the backend refused it *now*."""
+        """Record that the backend refused it."""
         self.last_refused_at = now
         self.first_refused_at = self.first_refused_at or now
         if self.size == 1:
-            self.refused_alone_at = self.refused_alone_at or now
+            self.first_refused_alone_at = self.first_refused_alone_at or now
 
     def refused_before(self, moment: float, *, alone: bool) -> bool:
-        """Whether it is a single event that was refused before *moment*, or *alone*."""
-        first = self.refused_alone_at if alone else self.first_refused_at
+        """Whether it is a single event that was refused before *moment* (*alone*)."""
+        first = self.first_refused_alone_at if alone else self.first_refused_at
         return self.size == 1 and first is not None and first < moment
 
-    def of(self, entries: Iterable[Entry]) -> "Piece":
-        """Return a piece of it: *entries*, with the past of all."""
+    def with_entries(self, entries: Iterable[Entry]) -> "Piece":
+        """Return a piece with the same history and only *entries*."""
         return replace(self, batch=Batch(tuple(entries)))
 
     def split(self, first: int) -> "list[Piece]":
-        """Return its *first* events, and the rest."""
+        """Return its *first* events and the rest, as two pieces."""
         entries = self.batch.entries
-        return [self.of(entries[:first]), self.of(entries[first:])]
+        return [self.with_entries(entries[:first]), self.with_entries(entries[first:])]
 
     def without(self, unwanted: Callable[[Event], bool]) -> "list[Piece]":
-        """Return it without the *unwanted* events, and these."""
+        """Return a piece without the *unwanted* events, and a piece of them."""
         parts: dict[bool, list[Entry]] = {False: [], True: []}
         for entry in self.batch.entries:
             parts[unwanted(entry.event)].append(entry)
-        return [self.of(part) for part in parts.values()]
+        return [self.with_entries(part) for part in parts.values()]
 
 
-class Aside:
+class Parked:
     """
-    Pieces that each wait for their own time, and hold up only their lanes.
+    Pieces that wait for a retry, each until its own time; they block only their lanes.
 
-    Pieces that are known to fail get a share of the time: after each failure all of
+    Pieces that are known to fail share a part of the time: after each failure all of
     them rest. There may be many, so their events stay in the spool.
     """
 
     def __init__(self) -> None:
-        """Begin empty."""
         self._heaps: dict[bool, list[tuple[float, int, Piece]]] = {False: [], True: []}
         """
-        By whether they are known to fail: when each is due, its number, and itself.
+        Due time, number and piece, by whether the piece is known to fail.
 
-        Entries with another number than the piece are stale.
+        An item is stale if the piece has another number.
         """
-        self._count = count(1)
+        self._numbers = count(1)
         self._size = 0
         self._suspects: dict[Piece, None] = {}
-        """As a set that keeps its order: the oldest refusal comes first."""
-        self._rested = -math.inf
+        """A set in the order of the refusals."""
+        self._rest_until = -math.inf
         self.changed = asyncio.Event()
 
     def __len__(self) -> int:
-        """Return how many there are."""
         return self._size
 
     def add(self, piece: Piece, due: float) -> None:
-        """Let *piece*, a single event or what is left of it, wait until *due*."""
+        """Park *piece*, one event or a piece that was parked before, until *due*."""
         if piece.size:
             piece.sequence = piece.batch.entries[0].sequence
-        piece.batch, piece.answer = NOTHING, NO_ANSWER
-        piece.number = next(self._count)
-        heappush(self._heaps[piece.known], (due, piece.number, piece))
+        piece.batch, piece.answer = NO_EVENTS, NO_ANSWER
+        piece.number = next(self._numbers)
+        heappush(self._heaps[piece.known_to_fail], (due, piece.number, piece))
         self._size += 1
         self.changed.set()
 
     def suspect(self, piece: Piece) -> None:
-        """Let *piece*, which was refused, have its turn after the next success."""
+        """Retry *piece*, which was refused, after the next success."""
         self._suspects[piece] = None
 
     @property
@@ -172,11 +171,11 @@ class Aside:
 
     @property
     def due(self) -> float:
-        """When the next one is due."""
+        """When the next piece is due."""
         return min(self._due(known=True), self._due(known=False))
 
     def pop(self) -> Piece:
-        """Return the one that is due next; its event is to be read again."""
+        """Remove and return the piece that is due next; its event must be loaded."""
         known = self._due(known=True) < self._due(known=False)
         piece = heappop(self._heaps[known])[-1]
         self._forget(piece)
@@ -184,22 +183,24 @@ class Aside:
 
     def rest(self, since: float, seconds: float) -> None:
         """Hold pieces that are known to fail for *seconds* after *since*."""
-        self._rested = max(self._rested, since) + seconds
+        self._rest_until = max(self._rest_until, since) + seconds
 
-    def hurry(self, due: float, *, everything: bool = False) -> None:
+    def make_due(self, due: float, *, everything: bool = False) -> None:
         """Make pieces not known to fail due at *due*, or all pieces (*everything*)."""
         if everything:
-            self._rested = -math.inf
+            self._rest_until = -math.inf
         for known, heap in self._heaps.items():
             if everything or not known:
                 heap[:] = [(min(due, each[0]), *each[1:]) for each in heap]
                 heapify(heap)
         self.changed.set()
 
-    def retry_suspects(self, proof: float, now: float) -> None:
+    def retry_suspects(self, success_began: float, now: float) -> None:
         """Make suspects due *now* if they were refused before a success began."""
-        before = takewhile(lambda piece: piece.last_refused_at < proof, self._suspects)
-        for piece in list(before):
+        refused_before = takewhile(
+            lambda piece: piece.last_refused_at < success_began, self._suspects
+        )
+        for piece in list(refused_before):
             self._forget(piece)
             self.add(piece, now)
 
@@ -209,7 +210,7 @@ class Aside:
             heappop(heap)
         if not heap:
             return math.inf
-        return max(heap[0][0], self._rested) if known else heap[0][0]
+        return max(heap[0][0], self._rest_until) if known else heap[0][0]
 
     def _forget(self, piece: Piece) -> None:
         piece.number = 0

@@ -1,4 +1,4 @@
-"""How one backend is to be served, and who is told what happens."""
+"""How one backend is served, and how delivery reports what happens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,33 +8,33 @@ from exporter.delivery.breaker import LONGEST_SECONDS, Cause
 from exporter.delivery.outcome import Answer, Outcome
 from exporter.delivery.request import USUAL
 from exporter.events import Format
-from exporter.spool import Batch, Limits, Verdict
+from exporter.spool import Batch, Limits, Rejection
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One POST of one batch, and what became of it."""
+    """One POST of one batch, and its outcome."""
 
     batch: Batch
     number: int
     answer: Answer
     outcome: Outcome
     seconds: float
-    aside: int = 0
-    """How many pieces of batches wait aside meanwhile."""
+    parked: int = 0
+    """How many pieces are parked meanwhile."""
 
 
-class Watch(Protocol):
-    """Who wants to know what delivery does."""
+class Observer(Protocol):
+    """Counts and logs what delivery does."""
 
     def attempted(self, attempt: Attempt) -> None:
         """Learn of *attempt*, as soon as it is over."""
 
-    def buried(self, batch: Batch, verdict: Verdict) -> None:
-        """Learn that the events of *batch* are dead letters now."""
+    def dead_lettered(self, batch: Batch, rejection: Rejection) -> None:
+        """Learn that the events of *batch* became dead letters."""
 
     def switched(self, cause: Cause | None) -> None:
-        """Learn that the breaker opened for *cause*, or closed when there is none."""
+        """Learn that the breaker opened because of *cause*, or closed (None)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class Plan:
     """How one backend is served."""
 
     slots: int
-    """Requests in flight at once, at most."""
+    """The largest number of requests in flight."""
     limits: Limits
     cluster_id: str = ""
-    written: Format = USUAL
-    """How events are written."""
+    body_format: Format = USUAL
+    """How events are written in a body."""
     outcomes: Mapping[int, Outcome] = field(default_factory=dict)
-    """What a status means here, where it isn't the usual."""
+    """The outcomes of statuses that differ from the usual ones."""
     retry_after_seconds: float = LONGEST_SECONDS
-    """How long a backend may ask us to wait, at most."""
+    """The longest wait that a backend may ask for."""
     max_age_seconds: float = 0
-    """How old an event may become; 0 is for ever."""
+    """The age at which an event becomes a dead letter; 0 is never."""
     too_old: str = "older than APP_INTEGRATIONS_MAX_EVENT_AGE_MS"
-    """What is said of one that did."""
+    """The reason of such a dead letter."""

@@ -1,4 +1,4 @@
-"""How requests travel: TLS, proxy, connections; never along a redirect."""
+"""How requests travel: TLS, proxy and connections; redirects aren't followed."""
 
 import io
 import re
@@ -16,17 +16,17 @@ from yarl import URL
 from exporter.base.reread import Reread
 from exporter.delivery.auth.hiding import secrets_of
 from exporter.delivery.connection import Body, Connector, StaleError
-from exporter.net.proxies import Proxy, proxy_for
+from exporter.net.proxies import proxy_for
 from exporter.net.tls import Tls
 
 AT_ONCE_SECONDS = 0.5
-"""For so long after its beginning a request is sent again by itself."""
+"""How long after its start a request on a stale connection is sent again at once."""
 
 PROXY_AUTHORIZATION = "Proxy-Authorization"
 
 
 class Transport:
-    """Connections for a handful of requests at once."""
+    """Sends requests through *session*, with the certificates of *tls*."""
 
     def __init__(
         self,
@@ -34,15 +34,13 @@ class Transport:
         tls: Reread[Tls],
         proxies: Mapping[str, str],
     ) -> None:
-        """Connect as *tls* and *proxies* say, through *session*."""
         self._session = session
         self._tls = tls
         self._proxies = proxies
-        self._known: dict[str, Proxy | None] = {}
 
     @property
     def changes(self) -> int:
-        """How often there was another certificate, of ours or of an authority."""
+        """How often a certificate of ours or of an authority changed."""
         return self._tls.changes
 
     @asynccontextmanager
@@ -55,16 +53,16 @@ class Transport:
         limits: aiohttp.ClientTimeout,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """
-        Yield the answer to a POST, sent again if it met a connection being closed.
+        Yield the answer to a POST.
 
-        Any server closes what was idle for a while, and a request that crosses with
-        that tells nothing about the server.
+        Servers close idle connections. A request that was sent on such a connection is
+        sent again, because the failure says nothing about the server.
         """
-        proxy = self._proxy(url)
+        proxy = proxy_for(url, self._proxies)
         to_proxy: dict[str, str] = {}
         if proxy and proxy.authorization:
             to_proxy[PROXY_AUTHORIZATION] = proxy.authorization
-            if URL(url).scheme == "http":  # there the proxy reads the request itself
+            if URL(url).scheme == "http":  # here the proxy reads the request itself
                 headers.update(to_proxy)
         response = None
         began = time.monotonic()
@@ -82,25 +80,20 @@ class Transport:
                 )
             except StaleError:
                 if time.monotonic() - began > AT_ONCE_SECONDS:
-                    raise  # by now another answer may have asked for silence
+                    raise  # another answer may have asked for a pause meanwhile
         async with response:
             yield response
 
     def secrets_of(self, values: Mapping[str, str], url: str) -> list[str]:
-        """Return *values* of a request to *url*, and others nobody should read."""
-        proxy = self._proxy(url)
+        """Return the secrets in *values*, in *url* and of the proxy."""
+        proxy = proxy_for(url, self._proxies)
         to_proxy = {PROXY_AUTHORIZATION: proxy.authorization} if proxy else {}
         return secrets_of({**values, **to_proxy}, url)
-
-    def _proxy(self, url: str) -> Proxy | None:
-        if url not in self._known:
-            self._known[url] = proxy_for(url, self._proxies)
-        return self._known[url]
 
 
 @lru_cache(maxsize=64)
 def as_configured(url: str) -> URL:
-    """Return *url*, whose path and query are sent byte for byte, in ASCII."""
+    """Return *url* in ASCII, with its path and query byte for byte."""
     target = re.sub(r"[^:]*://[^/?#]*|#.*", "", url)
     quoted = quote(target, safe=string.punctuation)
     return URL(f"{URL(url).origin()}{quoted}", encoded=True)
@@ -110,11 +103,11 @@ def as_configured(url: str) -> URL:
 async def open_transport(
     connections: int, tls: Reread[Tls], proxies: Mapping[str, str]
 ) -> AsyncIterator[Transport]:
-    """Yield a transport for so many *connections*, which end with the block."""
+    """Yield a transport with at most *connections*, which close after the block."""
     async with aiohttp.ClientSession(
         connector=Connector(connections),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # A refusal has to be readable, whatever else its server could pack.
+        # The body of a refusal must be readable, so no compression is offered.
         skip_auto_headers=["Accept-Encoding"],
         auto_decompress=False,
     ) as session:

@@ -1,16 +1,13 @@
-"""Record to event: selection, mapping, formats. Pure: no I/O, no clock, no settings."""
+"""Turn records into events: selection, mapping, formats. No I/O, clock or settings."""
 
 from exporter.events.catalog import CATALOG, DEFAULT, ENDS, EVERYTHING
-from exporter.events.dropping import dropped_in
 from exporter.events.event import DEFAULT_TENANT, ONLY_BACKEND, Event, Lane
-from exporter.events.filters import FORM as FILTER_FORM
-from exporter.events.filters import Filter, Filters
+from exporter.events.filters import Filter, Filters, dropped_in
 from exporter.events.formats import FORMATS, Format
-from exporter.events.grammar import FORM as SELECTION_FORM
+from exporter.events.lists import SelectionError
 from exporter.events.mapping import Mapper
 from exporter.events.record import UnmappableError
 from exporter.events.selection import Selection
-from exporter.events.written import SelectionError
 
 __all__ = [
     "CATALOG",
@@ -18,10 +15,8 @@ __all__ = [
     "DEFAULT_TENANT",
     "ENDS",
     "EVERYTHING",
-    "FILTER_FORM",
     "FORMATS",
     "ONLY_BACKEND",
-    "SELECTION_FORM",
     "Event",
     "Filter",
     "Filters",

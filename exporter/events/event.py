@@ -1,4 +1,4 @@
-"""What the backend is told about one record, and what identifies it."""
+"""An event, and its identity."""
 
 from sys import intern
 from typing import NamedTuple
@@ -9,61 +9,53 @@ DEFAULT_TENANT = "default"
 """The physical tenant that every cluster has."""
 
 ONLY_BACKEND = "default"
-"""The name of a backend that is configured without one."""
-
+"""The name of a backend that is configured without a name."""
 
 Lane = tuple[str, int]
-"""A physical tenant, and a process instance or, below 0, a partition of it."""
+"""A physical tenant, and a process instance or a negative partition number."""
 
 
+# A named tuple: creating a frozen dataclass takes three times as long.
 class Event(NamedTuple):
-    """
-    One event, encoded once.
-
-    Everything but its body is what the spool sorts it by, and what other formats than
-    the usual say besides.
-
-    A named tuple, because one is made for every event and a frozen dataclass
-    takes three times as long.
-    """
+    """One event: its encoded body, and the fields that the spool and formats need."""
 
     partition: int
     position: int
     timestamp: int
-    """Engine time of the record, milliseconds since 1970."""
+    """Engine time of the record in milliseconds since 1970."""
     key: int
     instance: int
-    """Process instance key, or `NO_INSTANCE`."""
+    """The process instance key, or `NO_INSTANCE`."""
     body: bytes
     kind: str = ""
-    """What happened, like `user-task.created`; empty when it's unknown."""
+    """The name of the event, like `user-task.created`; empty if unknown."""
     broker: str = ""
-    """The version of the broker that wrote the record, empty when it's unknown."""
+    """The version of the broker that wrote the record; empty if unknown."""
     tenant: str = DEFAULT_TENANT
-    """The physical tenant whose partition it is, which no record names."""
+    """The physical tenant; the record doesn't contain it."""
     backends: tuple[str, ...] = (ONLY_BACKEND,)
-    """Who is to get it."""
+    """The backends that get the event."""
     watchers: tuple[str, ...] = ()
-    """Backends whose filters may lose the thing later: see `exporter.spool.known`."""
+    """The backends whose filters may hide later events: see `exporter.spool.known`."""
 
     @property
     def place(self) -> str:
-        """Where in the engine's logs it is; nothing names the default tenant."""
+        """The partition and position, after the tenant unless it's the default one."""
         place = f"{self.partition}-{self.position}"
         return place if self.tenant == DEFAULT_TENANT else f"{self.tenant}-{place}"
 
     @property
     def identity(self) -> str:
-        """The same whoever sends the event, and different after a purge."""
+        """The identity: the same in every repeat, and different after a purge."""
         return f"{self.place}-{self.timestamp}"
 
     def identity_in(self, cluster_id: str) -> str:
-        """Return its identity among all clusters; an empty *cluster_id* is none."""
+        """Return the identity among all clusters; *cluster_id* may be empty."""
         return f"{cluster_id}-{self.identity}" if cluster_id else self.identity
 
     @property
     def lane(self) -> Lane:
-        """Events of one lane stay in order: an instance, else a whole partition."""
-        # The file gives a new text for each event, and many lanes may be held up.
+        """The lane in which events stay in order."""
+        # SQLite returns a new string for each event, and many lanes may be in memory.
         tenant = intern(self.tenant)
         return tenant, self.instance if self.instance > 0 else -self.partition

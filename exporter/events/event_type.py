@@ -1,4 +1,4 @@
-"""What can be told of one thing in the engine: a type, its kinds, and its fields."""
+"""The declaration of an event type, with its kinds and fields."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,73 +7,73 @@ from exporter.events.fields import OLDEST, Field
 from exporter.events.record import Value
 
 Condition = Callable[[Value], bool]
-"""Raises `UnmappableError` when it can't tell."""
+"""A predicate on values; may raise `UnmappableError`."""
 
 
 def always(_: Value) -> bool:
-    """Hold for every record."""
+    """Accept every value."""
     return True
 
 
 class Kind(NamedTuple):
-    """One thing that may happen."""
+    """One kind of an event type."""
 
     name: str
     intent: str
-    """What the engine calls it."""
+    """The intent in the engine."""
     meaning: str
     when: Condition = always
-    """Tells it from others of the same intent."""
+    """Distinguishes kinds with the same intent."""
     extra: tuple[Field, ...] = ()
-    """Fields that only this kind has, behind the others."""
+    """Fields of this kind only, after the others."""
     since: str = OLDEST
-    """The first version of brokers where it happens."""
+    """The first broker version with this kind."""
     default: bool = False
-    """Whether the official exporter sends it, and so do we unless told otherwise."""
+    """Whether the official exporter sends it, and we do by default."""
     ends: bool = False
-    """Whether nothing follows for the same key, whose process may have changed."""
+    """Whether it's the last event for its key, even after a migration."""
 
 
 class Brackets(NamedTuple):
-    """What the brackets of a selection choose by: `step:completed[service-task]`."""
+    """The choice in brackets of a selection, like `step:completed[service-task]`."""
 
     of: str
-    """What they list, in the plural."""
+    """The plural of what is listed."""
     source: str
-    """The text in the value that is looked at."""
+    """The name of the compared text in the value."""
     choices: tuple[str, ...] = ()
-    """All words of the engine that we know, as selections spell them; none for names
-    that people give."""
+    """All known words of the engine in the spelling of selections; empty for names
+    that people choose."""
     usual: tuple[str, ...] = ("*",)
-    """What is chosen without brackets; nothing means that there must be some."""
+    """The patterns without brackets; empty if brackets are required."""
 
     def spelled(self, text: str) -> str:
-        """Return a *text* of the engine as selections spell it."""
+        """Return a *text* of the engine in the spelling of selections."""
         return text.lower().replace("_", "-") if self.choices else text
 
 
 class EventType(NamedTuple):
-    """One thing in the engine, of which events tell."""
+    """One event type."""
 
     name: str
     value_type: str
-    """What the engine calls it."""
+    """The value type in the engine."""
     meaning: str
     fields: tuple[Field, ...]
-    """In the order of the event."""
+    """The fields of all kinds, in the order of the event."""
     kinds: tuple[Kind, ...]
     suits: Condition = always
-    """Whether a record of the value type is of this type at all."""
+    """Distinguishes types with the same value type."""
     brackets: Brackets | None = None
     element: str = "elementId"
-    """The text in the value that names the element; empty when it is none."""
+    """The name of the element's id in the value; empty if there is no element."""
     in_brief: bool = True
-    """False: a broker of 8.8 or later must be told to export it at all."""
+    """False if brokers since 8.8 export it only when configured."""
 
     def fields_of(self, kind: Kind) -> tuple[Field, ...]:
         """Return the fields of an event of *kind*."""
         return self.fields + kind.extra
 
     def name_of(self, kind: Kind) -> str:
-        """Return what an event of *kind* is called, like `user-task.created`."""
+        """Return the name of an event of *kind*, like `user-task.created`."""
         return f"{self.name}.{kind.name}"

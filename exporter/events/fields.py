@@ -1,8 +1,8 @@
 """
-What an event consists of: fields, each declared once.
+The fields of events, each declared once.
 
-A declaration says where a field comes from, what it means and since which version
-brokers send it. The event, its JSON Schema and its documentation are made from it.
+A declaration has the source of a field, its meaning, and the first broker version that
+sends it. Events, their JSON Schemas and their documentation are made from it.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ OLDEST = "8.5"
 
 
 class Form(StrEnum):
-    """How a field travels."""
+    """The forms of fields in JSON."""
 
     DIGITS = "a whole number of up to 64 bits as text, `-1` when there is none"
     TEXT = "text, empty when there is none"
@@ -37,18 +37,18 @@ class Field(NamedTuple):
     form: Form
     meaning: str
     source: str
-    """Where the record has it."""
+    """The path in the record."""
     since: str
-    """The first version of brokers that send it."""
+    """The first broker version with this field."""
     read: Callable[[Record, Value], Any]
-    """Raises `UnmappableError` when the record has something else there."""
+    """Raises `UnmappableError` if the record has another type there."""
 
 
 def key(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
     """
-    Declare the number *source* of the value, *name* unless said otherwise.
+    Declare a 64-bit number; *source* defaults to *name*.
 
-    It travels as text, because JavaScript rounds integers above 2**53.
+    It's sent as text, because JavaScript rounds integers above 2**53.
     """
 
     def read(value: Value, source: str) -> str:
@@ -63,7 +63,7 @@ def text(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> F
 
 
 def number(name: str, meaning: str, *, default: int = -1, since: str = OLDEST) -> Field:
-    """Declare a number that is small enough for everybody."""
+    """Declare a small number."""
 
     def read(value: Value, source: str) -> int:
         return value.number(source, default)
@@ -73,10 +73,9 @@ def number(name: str, meaning: str, *, default: int = -1, since: str = OLDEST) -
 
 def moment(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
     """
-    Declare a moment, which the record has in milliseconds since 1970.
+    Declare a time, which is in milliseconds since 1970 in the record.
 
-    The field is empty when there is no moment, or one of another era: a thing that
-    never expires may have such a date.
+    The field is empty if there is none, or if its year isn't from 1 to 9999.
     """
 
     def read(value: Value, source: str) -> str:
@@ -89,16 +88,16 @@ def moment(name: str, meaning: str, source: str = "", *, since: str = OLDEST) ->
 
 
 def items(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
-    """Declare a list."""
+    """Declare a list of texts."""
     return _of_value(Form.LIST, Value.items, name, meaning, source, since=since)
 
 
 def pairs(name: str, meaning: str, *, since: str = OLDEST) -> Field:
-    """Declare an object."""
+    """Declare an object of texts."""
     return _of_value(Form.OBJECT, Value.pairs, name, meaning, "", since=since)
 
 
-def _of_value(  # noqa: PLR0913 -- all that a field has
+def _of_value(  # noqa: PLR0913
     form: Form,
     read: Callable[[Value, str], Any],
     name: str,
@@ -123,8 +122,6 @@ def record_key(name: str, meaning: str) -> Field:
 
 
 def _word(name: str, meaning: str, source: str) -> Field:
-    """Declare a word of the record itself."""
-
     def read(record: Record, _: Value) -> str:
         return record.word(source)
 
@@ -152,25 +149,25 @@ TENANT_ID = text("tenantId", "The tenant, `<default>` where there are none.")
 
 
 def fields_of(meaning: str, *own: Field) -> tuple[Field, ...]:
-    """Return all fields of a type: what every event has, around the type's *own*."""
+    """Return the fields of a type: common ones, and between them its *own*."""
     return record_key("id", meaning), INTENT, TYPE, *own, TENANT_ID
 
 
 def instant(milliseconds: int, name: str) -> str:
     """
-    Return *milliseconds* since 1970 as `java.time.Instant` prints them.
+    Return *milliseconds* since 1970 in the format of `java.time.Instant`.
 
-    *name* is where they come from, for the reason why that can't be done.
+    *name* is the field in the message of an `UnmappableError`.
     """
     seconds, rest = divmod(milliseconds, 1000)
     try:
         second = _second(seconds)
     except OverflowError as error:
-        raise UnmappableError(f"{name} is no time of this era") from error
+        raise UnmappableError(f"{name} is not in the years 1 to 9999") from error
     return f"{second}.{rest:03}Z" if rest else f"{second}Z"
 
 
 @lru_cache(maxsize=1024)
 def _second(seconds: int) -> str:
-    # Many tasks are created in one second, and each is told of several times.
+    # Many tasks are created in the same second, and each has several events.
     return (EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()

@@ -1,64 +1,66 @@
 """
-Which of the selected events are wanted, by process, tenant and element.
+Leave out events by process, tenant and element, and fields by name.
 
-A filter lists patterns; one that begins with ! keeps away what it fits, whatever else
-does. Where an event has nothing to compare, nothing is kept away.
+A filter is a list of patterns. A pattern with ! excludes events, and takes precedence
+over all others. A filter doesn't apply to events without a value to compare.
 """
 
 import re
 from typing import NamedTuple
 
+from exporter.events.catalog import CATALOG
 from exporter.events.event_type import EventType
-from exporter.events.patterns import fits
+from exporter.events.fields import Form
+from exporter.events.lists import matcher, read_list, suggestion
 from exporter.events.record import Value
-from exporter.events.written import listed
 
-DENY = "!"
+EXCLUDE = "!"
 IN_NO_ID = r"""\s"'`!;|^$()\[\]{}"""
-"""What no id of a process, an element or a tenant has in it."""
+"""Characters that the id of a process, an element or a tenant can't contain."""
 STRANGE = re.compile(rf"[{IN_NO_ID}\x00-\x1f]")
-_PATTERN = rf"\s*({DENY}\s*)?[^,{IN_NO_ID}]+\s*"
-FORM = f"{_PATTERN}(,{_PATTERN})*"
-"""What every filter looks like, for those who can't ask `Filter`, like the chart."""
+
+FIELDS = {
+    field.name: field
+    for each in CATALOG
+    for kind in each.kinds
+    for field in each.fields_of(kind)
+}
+"""The fields of all events by name."""
 
 
 def _pattern(text: str) -> tuple[bool, str]:
-    """Return whether *text* denies, and the pattern in it."""
-    plain = text.removeprefix(DENY).lstrip()
+    """Return whether *text* excludes events, and its pattern."""
+    plain = text.removeprefix(EXCLUDE).lstrip()
     if not plain:
-        raise ValueError(f"a pattern is missing after {DENY}")
+        raise ValueError(f"a pattern is missing after {EXCLUDE}")
     if strange := STRANGE.search(plain):
-        # It would fit nothing: a list of what is denied would let all pass.
+        # The pattern would never match. If it excludes events, none would be excluded.
         if strange[0].isspace():
             raise ValueError("a comma is missing")
         raise ValueError(f"no id has {strange[0]} in it")
-    return text.startswith(DENY), plain
+    return text.startswith(EXCLUDE), plain
 
 
 class Filter:
-    """The patterns for one text."""
+    """The patterns for one value of an event."""
 
     def __init__(self, text: str = "") -> None:
-        """
-        Read patterns, separated by commas; an empty *text* lets everything pass.
-
-        Raises `SelectionError` for a pattern that is missing, or that can't fit.
-        """
-        patterns = listed(text, _pattern)
-        allowed = [plain for denies, plain in patterns if not denies]
-        denied = [plain for denies, plain in patterns if denies]
-        self._allows = fits(allowed) if allowed else None
-        self._denies = fits(denied) if denied else None
+        """Read the patterns in *text*; raises `SelectionError`."""
+        patterns = read_list(text, _pattern)
+        included = [plain for excludes, plain in patterns if not excludes]
+        excluded = [plain for excludes, plain in patterns if excludes]
+        self._includes = matcher(included) if included else None
+        self._excludes = matcher(excluded) if excluded else None
         self.open = not patterns
-        """Whether it lets everything pass."""
+        """Whether there are no patterns, so that everything passes."""
 
     def passes(self, text: str) -> bool:
-        """Return whether *text* may pass; what there isn't may."""
+        """Return whether an event with *text* passes; an empty text does."""
         if not text:
             return True
-        if self._denies and self._denies(text):
+        if self._excludes and self._excludes(text):
             return False
-        return self._allows is None or self._allows(text)
+        return self._includes is None or self._includes(text)
 
 
 class Filters(NamedTuple):
@@ -70,18 +72,42 @@ class Filters(NamedTuple):
 
     @property
     def open(self) -> bool:
-        """Whether they let everything pass."""
+        """Whether everything passes."""
         return all(each.open for each in self)
 
     @property
     def may_lose(self) -> bool:
-        """Whether what passed may be kept away later, in another process."""
+        """Whether a migration to another process may hide later events of a task."""
         return not (self.processes.open and self.elements.open)
 
-    def let_pass(self, kind: EventType, value: Value) -> bool:
-        """Return whether what happened to a *kind* of thing may pass."""
+    def pass_value(self, kind: EventType, value: Value) -> bool:
+        """Return whether an event of type *kind* with this *value* passes."""
         return (
             self.processes.passes(value.text("bpmnProcessId"))
             and self.tenants.passes(value.text("tenantId"))
             and self.elements.passes(value.text(kind.element) if kind.element else "")
         )
+
+
+def dropped_in(text: str) -> tuple[str, ...]:
+    """
+    Return the names of dropped fields in *text*, separated by commas.
+
+    After a dot, a name in a field that is an object may follow: `customHeaders.mail`.
+    Raises `SelectionError` for unknown names: otherwise a mistyped name would let
+    personal data pass.
+    """
+    return tuple(read_list(text, _dropped))
+
+
+def _dropped(text: str) -> str:
+    name, dot, inner = text.partition(".")
+    if len(name.split()) > 1:
+        raise ValueError("a comma is missing")
+    if name not in FIELDS:
+        raise ValueError(f"no event has a field {name}{suggestion(name, FIELDS)}")
+    if dot and (not inner or inner[0].isspace() or inner[0] in "\"'"):
+        raise ValueError(f"the name after {name}. is missing")
+    if inner and FIELDS[name].form is not Form.OBJECT:
+        raise ValueError(f"{name} isn't an object with names")
+    return text

@@ -1,64 +1,51 @@
-"""What a process does: its instances, their steps, incidents and jobs."""
+"""The event types of process instances, steps, incidents and jobs."""
 
+from exporter.events import fields as f
 from exporter.events.event_type import Brackets, EventType, Kind
-from exporter.events.fields import (
-    ELEMENT_ID,
-    OF_ELEMENT,
-    OF_PROCESS,
-    PROCESS_DEFINITION_VERSION,
-    PROCESS_INSTANCE_KEY,
-    fields_of,
-    items,
-    key,
-    number,
-    pairs,
-    record_key,
-    text,
-)
 from exporter.events.record import Value
 
-VERSION = key(
+VERSION = f.key(
     "processDefinitionVersion", "The version of the deployed process.", "version"
 )
-TAGS = items("tags", "Tags of the process instance.", since="8.8")
+TAGS = f.items("tags", "Tags of the process instance.", since="8.8")
 
 
 def is_process(value: Value) -> bool:
-    """Whether the element is a whole process."""
+    """Whether the element is a process."""
     return value.text("bpmnElementType") == "PROCESS"
 
 
 PROCESS_INSTANCE = EventType(
     "process-instance",
     "PROCESS_INSTANCE",
-    "A process instance, also one that a call activity started.",
-    fields=fields_of(
+    "A process instance. A call activity starts one too.",
+    fields=f.fields_of(
         "The process instance's key: the same for all of its events.",
-        text("elementType", "`PROCESS`, which no step is.", "bpmnElementType"),
-        *OF_PROCESS,
+        f.text("elementType", "Always `PROCESS`.", "bpmnElementType"),
+        *f.OF_PROCESS,
         VERSION,
-        PROCESS_INSTANCE_KEY,
-        key("parentProcessInstanceKey", "The process instance that called this one."),
-        key("parentElementInstanceKey", "The instance of the call activity there."),
-        key(
+        f.PROCESS_INSTANCE_KEY,
+        f.key("parentProcessInstanceKey", "The process instance that called this one."),
+        f.key("parentElementInstanceKey", "The instance of the call activity there."),
+        f.key(
             "rootProcessInstanceKey",
-            "The process instance at the top of all that called each other.",
+            "The process instance at the top of the call hierarchy.",
             since="8.9",
         ),
         TAGS,
-        text("businessId", "The business id it was started with.", since="8.9"),
+        f.text("businessId", "The business id given at the start.", since="8.9"),
     ),
     kinds=(
-        Kind("started", "ELEMENT_ACTIVATED", "It runs."),
-        Kind("completed", "ELEMENT_COMPLETED", "It reached its end.", ends=True),
+        Kind("started", "ELEMENT_ACTIVATED", "The instance started."),
+        Kind("completed", "ELEMENT_COMPLETED", "The instance ended.", ends=True),
         Kind(
             "terminated",
             "ELEMENT_TERMINATED",
-            "It was cancelled, or the one that called it was.",
+            "The instance was cancelled, or the instance that called it.",
             ends=True,
         ),
-        Kind("suspended", "SUSPENDED", "It waits until it is resumed.", since="8.10"),
-        Kind("resumed", "RESUMED", "It goes on after a suspension.", since="8.10"),
+        Kind("suspended", "SUSPENDED", "The instance was suspended.", since="8.10"),
+        Kind("resumed", "RESUMED", "The instance was resumed.", since="8.10"),
     ),
     suits=is_process,
     element="",
@@ -73,20 +60,14 @@ OTHERS = (
     *("sub-process", "event-sub-process", "ad-hoc-sub-process", "start-event"),
     *("intermediate-catch-event", "intermediate-throw-event", "boundary-event"),
 )
-NEVER = frozenset(
-    {
-        "",
-        "UNSPECIFIED",
-        "PROCESS",
-        "SEQUENCE_FLOW",
-        "MULTI_INSTANCE_BODY",
-        "AD_HOC_SUB_PROCESS_INNER_INSTANCE",
-    }
-)
+NEVER = {
+    *("", "UNSPECIFIED", "PROCESS", "SEQUENCE_FLOW", "MULTI_INSTANCE_BODY"),
+    "AD_HOC_SUB_PROCESS_INNER_INSTANCE",
+}
 
 
 def is_step(value: Value) -> bool:
-    """Whether the element is something that people see happen."""
+    """Whether the element is a step."""
     element_type = value.text("bpmnElementType")
     return element_type not in NEVER and not element_type.endswith("_GATEWAY")
 
@@ -94,26 +75,31 @@ def is_step(value: Value) -> bool:
 STEP = EventType(
     "step",
     "PROCESS_INSTANCE",
-    "A step of a process: a task, a call activity, an event, a sub-process. Gateways, "
-    "sequence flows and the bodies around multi-instances aren't steps, whatever is "
-    "selected.",
-    fields=fields_of(
-        "The key of the element's instance: the same for all events of it.",
-        text("elementType", "Its type, in the engine's word.", "bpmnElementType"),
-        text("eventType", "What sort of event it is, like `TIMER`.", "bpmnEventType"),
-        ELEMENT_ID,
-        # The record of an element has as its own key what others have in the value.
-        record_key("elementInstanceKey", "The key of the element's instance."),
-        key("flowScopeKey", "The instance of the process or sub-process around it."),
-        *OF_PROCESS,
+    "A step of a process: a task, a call activity, an event or a sub-process. "
+    "Gateways, sequence flows and the bodies of multi-instances are never steps.",
+    fields=f.fields_of(
+        "The key of the element's instance: the same for all of its events.",
+        f.text(
+            "elementType",
+            "The type of the element, in the engine's word.",
+            "bpmnElementType",
+        ),
+        f.text("eventType", "The type of a BPMN event, like `TIMER`.", "bpmnEventType"),
+        f.ELEMENT_ID,
+        # In other records this key is in the value.
+        f.record_key("elementInstanceKey", "The key of the element's instance."),
+        f.key("flowScopeKey", "The instance of the process or sub-process around it."),
+        *f.OF_PROCESS,
         VERSION,
-        PROCESS_INSTANCE_KEY,
+        f.PROCESS_INSTANCE_KEY,
         TAGS,
     ),
     kinds=(
-        Kind("activated", "ELEMENT_ACTIVATED", "It has begun."),
-        Kind("completed", "ELEMENT_COMPLETED", "It is done."),
-        Kind("terminated", "ELEMENT_TERMINATED", "It was cancelled or interrupted."),
+        Kind("activated", "ELEMENT_ACTIVATED", "The step began."),
+        Kind("completed", "ELEMENT_COMPLETED", "The step is done."),
+        Kind(
+            "terminated", "ELEMENT_TERMINATED", "The step was cancelled or interrupted."
+        ),
     ),
     suits=is_step,
     brackets=Brackets("element types", "bpmnElementType", USUAL + OTHERS, USUAL),
@@ -131,28 +117,28 @@ ERROR_TYPES = (
 INCIDENT = EventType(
     "incident",
     "INCIDENT",
-    "An incident: a process instance can't go on until somebody acts.",
-    fields=fields_of(
+    "An incident: a process instance can't continue until somebody acts.",
+    fields=f.fields_of(
         "The incident's key: the same for all of its events.",
-        text("errorType", "What went wrong, in the engine's word."),
-        text("errorMessage", "The same in sentences, which may hold data."),
-        key("jobKey", "The job that failed."),
-        *OF_PROCESS,
-        PROCESS_INSTANCE_KEY,
-        *OF_ELEMENT,
+        f.text("errorType", "The type of the error, in the engine's word."),
+        f.text("errorMessage", "The error in sentences, which may contain data."),
+        f.key("jobKey", "The job that failed."),
+        *f.OF_PROCESS,
+        f.PROCESS_INSTANCE_KEY,
+        *f.OF_ELEMENT,
     ),
     kinds=(
         Kind(
             "created",
             "CREATED",
-            "Something can't go on. When no element catches an error, brokers before "
-            "8.8 may say `NO_CATCH_EVENT_FOUND` for the element.",
+            "A process instance can't continue. If no element catches an error, "
+            "`elementId` may be `NO_CATCH_EVENT_FOUND` in brokers before 8.8.",
         ),
         Kind(
             "resolved",
             "RESOLVED",
-            "It goes on, or need not: the incidents of a cancelled process instance "
-            "count as resolved.",
+            "The process instance continues, or was cancelled: then its incidents "
+            "are resolved too.",
             ends=True,
         ),
     ),
@@ -161,7 +147,7 @@ INCIDENT = EventType(
 
 
 def is_of_an_element(value: Value) -> bool:
-    """Whether the job is an element's own."""
+    """Whether the job isn't for a listener."""
     return not value.text("jobKind").endswith("_LISTENER")
 
 
@@ -169,46 +155,49 @@ JOB = EventType(
     "job",
     "JOB",
     "A job of an element, for a worker to do. Jobs of listeners are left out.",
-    fields=fields_of(
+    fields=f.fields_of(
         "The job's key: the same for all events of a job.",
-        text("jobType", "What workers ask for.", "type"),
-        text("worker", "The worker that had it last."),
-        number("retries", "How often it may still be tried."),
-        pairs("customHeaders", "The job's headers in the model."),
-        text("errorCode", "The code of a BPMN error that was thrown."),
-        text(
-            "errorMessage",
-            "What the worker said when it last failed, which may hold data.",
+        f.text("jobType", "The type that workers subscribe to.", "type"),
+        f.text("worker", "The last worker of the job."),
+        f.number("retries", "The remaining retries."),
+        f.pairs("customHeaders", "The job's headers in the model."),
+        f.text("errorCode", "The code of the thrown BPMN error."),
+        f.text(
+            "errorMessage", "The message of the last failure, which may contain data."
         ),
-        *OF_PROCESS,
-        PROCESS_DEFINITION_VERSION,
-        PROCESS_INSTANCE_KEY,
-        *OF_ELEMENT,
+        *f.OF_PROCESS,
+        f.PROCESS_DEFINITION_VERSION,
+        f.PROCESS_INSTANCE_KEY,
+        *f.OF_ELEMENT,
         TAGS,
     ),
     kinds=(
-        Kind("created", "CREATED", "It waits for a worker."),
-        Kind("completed", "COMPLETED", "A worker did it."),
+        Kind("created", "CREATED", "The job waits for a worker."),
+        Kind("completed", "COMPLETED", "A worker completed the job."),
         Kind(
             "failed",
             "FAILED",
-            "A worker could not do it. It is tried again while there are retries; "
-            "then there is an incident.",
+            "A worker failed the job. It is tried again while there are retries; "
+            "then an incident is created.",
         ),
-        Kind("timed-out", "TIMED_OUT", "A worker took too long; it waits for another."),
+        Kind("timed-out", "TIMED_OUT", "A worker took too long; the job waits again."),
         Kind(
             "error-thrown",
             "ERROR_THROWN",
-            "A worker threw a BPMN error. When no element catches it, `elementId` is "
-            "`NO_CATCH_EVENT_FOUND`.",
+            "A worker threw a BPMN error. If no element catches the error, "
+            "`elementId` is `NO_CATCH_EVENT_FOUND`.",
         ),
-        Kind("canceled", "CANCELED", "It need not be done any more."),
-        Kind("retries-updated", "RETRIES_UPDATED", "It may be tried again."),
+        Kind("canceled", "CANCELED", "The job is no longer needed."),
+        Kind(
+            "retries-updated", "RETRIES_UPDATED", "The number of retries was changed."
+        ),
         Kind(
             "updated",
             "UPDATED",
-            "Its retries or its time-out were changed, over the REST API of 8.6 on.",
-            extra=(items("changedAttributes", "Names of what was changed."),),
+            "The retries or the timeout were changed, with the REST API since 8.6.",
+            extra=(
+                f.items("changedAttributes", "The names of the changed attributes."),
+            ),
             since="8.6",
         ),
     ),

@@ -1,7 +1,7 @@
 """
-How events are written in a request: four formats, chosen for each backend.
+The four formats of requests; each backend has one.
 
-Pure, and by joining bytes: the body of an event is never decoded.
+Bodies are joined as bytes: the body of an event is never decoded.
 """
 
 from collections.abc import Callable
@@ -13,25 +13,26 @@ from exporter.events.catalog import CATALOG
 from exporter.events.event import DEFAULT_TENANT, Event
 
 TYPE = "io.camunda."
-"""What the type of a CloudEvent begins with: whose words these are."""
+"""The beginning of a CloudEvent's type."""
 UNKNOWN = "event"
-"""What happened, where an event was stored by a version that didn't note it."""
+"""The end of the type when the kind of an event is unknown."""
 SCHEMA = "tag:camunda.io,2026:app-integrations-exporter/"
-"""What the id of a kind's JSON Schema begins with.
+"""
+The beginning of the id of a kind's JSON Schema.
 
-CloudEvents want an absolute URI here, and the schemas have no address of their own: a
-tag URI (RFC 4151) is absolute, and only names what it names. A schema that changes so
-that older events don't fit it any more needs another one.
+CloudEvents require an absolute URI, and the schemas have no address. A tag URI (RFC
+4151) is absolute, and is only a name. A schema that no longer accepts older events
+needs another tag.
 """
 SOURCE = "/camunda"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_TIME = 253_402_300_800_000
-"""Milliseconds to the year 10000, from which on RFC 3339 has no words for a time."""
+"""The year 10000 in milliseconds: RFC 3339 can't express later times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a batch is written: what is around its events, and how each is."""
+    """The format of a batch and its events."""
 
     name: str
     meaning: str
@@ -40,12 +41,12 @@ class Format:
     between: bytes
     after: bytes
     write: Callable[[Event, str], bytes]
-    """Writes an event of the cluster with this id; an empty one is none."""
+    """Returns an event of a cluster in this format; the cluster id may be empty."""
     alone: bool = False
-    """Whether every event has a request of its own."""
+    """Whether each request has only one event."""
 
     def most_added(self, cluster_id: str, tenant: str = DEFAULT_TENANT) -> int:
-        """Return how many bytes more than its body an event of *tenant* is, at most."""
+        """Return how many bytes the format adds to an event of *tenant*, at most."""
         longest = (each._replace(tenant=tenant) for each in LONGEST)
         return max(len(self.write(each, cluster_id)) for each in longest) - len(SHORT)
 
@@ -99,56 +100,40 @@ def _cloud_event(event: Event, cluster_id: str) -> bytes:
         "partitionkey": key,
     }
     if event.timestamp < NO_TIME:
-        about["time"] = _time(event.timestamp)
+        moment = EPOCH + timedelta(milliseconds=event.timestamp)
+        text = moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
+        about["time"] = f"{text}Z"
     if event.kind:
         about["dataschema"] = SCHEMA + event.kind
     return codec.encode(about)[:-1] + b',"data":' + event.body + b"}"
 
 
-def _time(milliseconds: int) -> str:
-    moment = EPOCH + timedelta(milliseconds=milliseconds)
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
-
-
-CAMUNDA = Format(
-    "camunda",
-    "as the official exporter writes them",
-    "application/json",
-    b'{"events":[',
-    b",",
-    b"]}",
-    _plain,
-)
-EXTENDED = Format(
-    "camunda-extended",
-    "the same, and what tells an event from every other at the end of each",
-    "application/json",
-    b'{"events":[',
-    b",",
-    b"]}",
-    _extended,
-)
-CLOUD_EVENTS = Format(
-    "cloudevents",
+JSON, EVENTS = "application/json", (b'{"events":[', b",", b"]}")
+NOTHING = (b"", b"", b"")
+BATCH = "application/cloudevents-batch+json"
+SINGLE = "application/cloudevents+json"
+MEANINGS = (
+    "as the official exporter sends them",
+    "the same, with the identity and origin of each event added at its end",
     "CloudEvents 1.0 in JSON, many in one request",
-    "application/cloudevents-batch+json",
-    b"[",
-    b",",
-    b"]",
-    _cloud_event,
+    "the same (structured mode), one in each request, whatever `BATCH_SIZE` is",
 )
-SINGLE_CLOUD_EVENT = Format(
-    "cloudevents-single",
-    "the same (structured mode), one in each request, whatever `BATCH_SIZE` says",
-    "application/cloudevents+json",
-    b"",
-    b"",
-    b"",
-    _cloud_event,
-    alone=True,
-)
-
 FORMATS = {
-    each.name: each for each in (CAMUNDA, EXTENDED, CLOUD_EVENTS, SINGLE_CLOUD_EVENT)
+    each.name: each
+    for each in (
+        Format("camunda", MEANINGS[0], JSON, *EVENTS, _plain),
+        Format("camunda-extended", MEANINGS[1], JSON, *EVENTS, _extended),
+        Format("cloudevents", MEANINGS[2], BATCH, b"[", b",", b"]", _cloud_event),
+        Format(
+            "cloudevents-single",
+            MEANINGS[3],
+            SINGLE,
+            b"",
+            b"",
+            b"",
+            _cloud_event,
+            alone=True,
+        ),
+    )
 }
-"""Every format by its name, the usual one first."""
+"""All formats by name; the first one is the default."""

@@ -1,4 +1,4 @@
-"""The value type and physical tenant of records, by the name of their index."""
+"""Read the value type and the physical tenant from the name of an index."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -8,13 +8,14 @@ from urllib.parse import quote
 from exporter.events.event import DEFAULT_TENANT
 
 PREFIX = b"zeebe-record"
-"""The exporters' own default; the name of a physical tenant follows a dash."""
-# No broker up to 8.10 takes a prefix with `_`. If one does, the value type is its end.
+"""The exporters' default prefix; a dash and a physical tenant may follow."""
+# Brokers up to 8.10 allow no `_` in a prefix. If a later one does, the name of the
+# value type ends the tenant.
 TENANT = re.compile(rb"%b-(?:(.+?)_[a-z-]+_\d[^_]*_.*|([^_]+).*)" % PREFIX, re.DOTALL)
 INDEX_NAME_PARTS = 4
-LONGEST_INDEX_NAME = 255  # bytes, by Elasticsearch's own rule
+LONGEST_INDEX_NAME = 255  # bytes, the limit of Elasticsearch
 
-# As index names spell them, of brokers 8.5 to 8.10. Any other name may be newer.
+# The value types of brokers 8.5 to 8.10 in index names. Other names may be newer.
 NAMES = """
 ad-hoc-sub-process-instruction agent-definition agent-history agent-instance
 async-request authorization batch-operation-chunk batch-operation-creation
@@ -35,20 +36,20 @@ variable-document
 KNOWN_TYPES = frozenset(NAMES.split())
 
 
-def reader(value_types: Iterable[str]) -> Callable[[bytes], str | None]:
+def tenant_reader(value_types: Iterable[str]) -> Callable[[bytes], str | None]:
     """
     Return a function from the name of an index to the physical tenant of its records.
 
-    It returns None for records that needn't be read. The name of an index is
-    `<prefix>_<value type>_<version>_<date>`; records of other names are read.
+    It returns None if the value type is known and not in *value_types*. An index is
+    named `<prefix>_<value type>_<version>_<date>`. Other names are accepted.
     """
     wanted = {name.lower().replace("_", "-") for name in value_types}
 
-    @lru_cache(maxsize=4096)  # a broker has some dozens of them, and new ones every day
+    @lru_cache(maxsize=4096)  # there are dozens of indices, and new ones every day
     def read(index: bytes) -> str | None:
         parts = index.decode(errors="replace").split("_")
-        told = len(parts) == INDEX_NAME_PARTS
-        if told and parts[1] not in wanted and parts[1] in KNOWN_TYPES:
+        usual = len(parts) == INDEX_NAME_PARTS
+        if usual and parts[1] not in wanted and parts[1] in KNOWN_TYPES:
             return None
         return tenant_in(index)
 
@@ -59,10 +60,10 @@ def reader(value_types: Iterable[str]) -> Callable[[bytes], str | None]:
 
 def tenant_in(index: bytes) -> str:
     """
-    Return the physical tenant whose records are in *index*, as headers can carry it.
+    Return the physical tenant of the records in *index*, quoted for headers.
 
-    Any prefix other than the default one with a dash and a name means `default`.
+    It's `default` unless the index begins with the default prefix, a dash and a name.
     """
     named = TENANT.fullmatch(index)
-    # Quoted, because identities are listed with commas, and a header has ASCII alone.
+    # Quoted, because a comma separates identities, and headers are ASCII.
     return quote(named[1] or named[2], safe="") if named else DEFAULT_TENANT

@@ -1,15 +1,11 @@
-"""
-Record to event: what somebody selects becomes a body of bytes, encoded once.
-
-Pure on purpose: no clock, no I/O, no settings.
-"""
+"""Map selected records to events with an encoded body."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from exporter.base import codec
 from exporter.events.event import DEFAULT_TENANT, NO_INSTANCE, ONLY_BACKEND, Event
-from exporter.events.index import reader, tenant_in
+from exporter.events.index import tenant_in, tenant_reader
 from exporter.events.record import Record, UnmappableError, Value
 from exporter.events.selection import Rule, Selection
 
@@ -19,17 +15,17 @@ Reader = Callable[[Record, Value], Any]
 
 
 class Watch(Protocol):
-    """A part that sees records before they are selected."""
+    """An object that sees records before they are selected."""
 
     def wants_instance(self) -> bool:
-        """Whether to look at a record of a process instance that nobody selects."""
+        """Return whether to read the next unselected record of a process instance."""
 
     def look(self, record: Record, tenant: str) -> None:
-        """Learn of a *record* of *tenant*."""
+        """Note a *record* of *tenant*."""
 
 
 class Mapper:
-    """Maps what any backend selects."""
+    """A mapper from records to events, for all backends."""
 
     def __init__(
         self,
@@ -38,11 +34,10 @@ class Mapper:
         watch: Watch | None = None,
     ) -> None:
         """
-        Map what one of *selections* selects, each of the backend of its name.
+        Map the records of *selections*, which are named by backend.
 
-        Without any, there is one backend that gets what the official exporter sends.
-        What is *dropped* is named as `exporter.events.dropping` says. Every record that
-        is read is shown to *watch*.
+        Without selections, one backend gets the events of the official exporter. The
+        fields in *dropped* are left out. *watch* sees every record that is read.
         """
         self._selections = selections or {ONLY_BACKEND: Selection()}
         self._watching = {
@@ -54,14 +49,14 @@ class Mapper:
         self._watch = watch
         self._inner = [name.split(".", 1) for name in dropped if "." in name]
         self._readers: dict[str, list[tuple[str, Reader]]] = {}
-        self._tenant_of = reader(
+        self._tenant_of = tenant_reader(
             value_type
             for selection in self._selections.values()
             for value_type in selection.value_types
         )
 
     def tenant_of(self, index: bytes) -> str | None:
-        """Return whose records an *index* of this name holds; None: unwanted."""
+        """Return the physical tenant of an *index*, or None if it isn't selected."""
         tenant = self._tenant_of(index)
         if tenant is not None or INSTANCES not in index or not self._watch:
             return tenant
@@ -69,9 +64,9 @@ class Mapper:
 
     def event(self, line: bytes, tenant: str = DEFAULT_TENANT) -> Event | None:
         """
-        Return *tenant*'s event for the record in *line*; None when nobody selects it.
+        Return the event for the record in *line*, or None if no backend selects it.
 
-        Raises `UnmappableError` for what can't be read or mapped.
+        Raises `UnmappableError` if the record can't be read or mapped.
         """
         record = Record(line)
         if self._watch:
@@ -86,7 +81,7 @@ class Mapper:
             for name, selection in self._watching.items()
             if (rule := selection.watched(record))
         }
-        # A record is of one kind for all of them.
+        # All backends see a record as the same kind.
         rule = next(iter([*selected.values(), *watched.values()]), None)
         if rule is None:
             return None
@@ -103,21 +98,13 @@ class Mapper:
             instance=value.number("processInstanceKey", NO_INSTANCE),
             body=body,
             kind=rule.name,
-            broker=record.written_by,
+            broker=record.broker_version,
             tenant=tenant,
             backends=tuple(selected),
             watchers=tuple(watched),
         )
 
     def _body(self, rule: Rule, record: Record, value: Value) -> dict[str, Any]:
-        body = {name: read(record, value) for name, read in self._readers_of(rule)}
-        for name, inner in self._inner:
-            if name in body:
-                body[name] = {key: x for key, x in body[name].items() if key != inner}
-        return body
-
-    def _readers_of(self, rule: Rule) -> list[tuple[str, Reader]]:
-        """Return what reads the fields of what *rule* selects."""
         readers = self._readers.get(rule.name)
         if readers is None:
             readers = [
@@ -126,4 +113,8 @@ class Mapper:
                 if field.name not in self._dropped
             ]
             self._readers[rule.name] = readers
-        return readers
+        body = {name: read(record, value) for name, read in readers}
+        for name, inner in self._inner:
+            if name in body:
+                body[name] = {key: x for key, x in body[name].items() if key != inner}
+        return body

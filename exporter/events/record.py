@@ -1,8 +1,8 @@
 """
-Read one exported record, trusting nothing.
+Read one exported record without trusting its content.
 
-Newer brokers add fields and older ones lack them: a field that is missing or null
-has the engine's default, and one of the wrong type makes the record unmappable.
+Newer brokers add fields, and older brokers lack some. A missing or null field has the
+engine's default. A field of the wrong type makes the record unmappable.
 """
 
 import re
@@ -16,11 +16,11 @@ VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,32}")
 
 
 class UnmappableError(Exception):
-    """A record cannot become an event; the text says why."""
+    """A record can't become an event; the message says why."""
 
 
 class Record:
-    """One record, read field by field; every reader raises `UnmappableError`."""
+    """One record; all methods may raise `UnmappableError`."""
 
     __slots__ = ("_envelope", "_value")
 
@@ -29,9 +29,9 @@ class Record:
         try:
             envelope = codec.decode(line)
         except ValueError as error:
-            raise UnmappableError(f"it is no JSON: {error}") from error
+            raise UnmappableError(f"it is not JSON: {error}") from error
         if not isinstance(envelope, dict):
-            raise UnmappableError("it is no JSON object")
+            raise UnmappableError("it is not a JSON object")
         value = envelope.get("value")
         self._envelope: dict[str, Any] = envelope
         self._value: dict[str, Any] | None = value if isinstance(value, dict) else None
@@ -40,21 +40,21 @@ class Record:
         """Return the text *name* of the envelope."""
         word = self._envelope.get(name)
         if type(word) is not str:
-            raise UnmappableError(f"{name} is missing or no text")
+            raise UnmappableError(f"{name} is missing or not text")
         return word
 
     def number(self, name: str, least: int = -(2**63)) -> int:
-        """Return the 64-bit number *name* of the envelope, which is *least* or more."""
+        """Return the 64-bit number *name* of the envelope; the minimum is *least*."""
         number = self._envelope.get(name)
         if type(number) is not int or number not in INT64:
-            raise UnmappableError(f"{name} is missing or no 64-bit number")
+            raise UnmappableError(f"{name} is missing or not a 64-bit number")
         if number < least:
             raise UnmappableError(f"{name} is less than {least}")
         return number
 
     @property
-    def written_by(self) -> str:
-        """The version of the broker that wrote it; empty when it names none."""
+    def broker_version(self) -> str:
+        """The version of the broker that wrote the record; empty if unknown."""
         version = self._envelope.get("brokerVersion")
         if type(version) is str and VERSION.fullmatch(version):
             return version
@@ -64,17 +64,16 @@ class Record:
     def value(self) -> "Value":
         """The part that depends on the value type."""
         if self._value is None:
-            raise UnmappableError("value is missing or no object")
+            raise UnmappableError("value is missing or not an object")
         return Value(self._value)
 
 
 class Value:
-    """The value of a record; absent fields read as the engine's defaults."""
+    """The value of a record; missing fields have the engine's defaults."""
 
     __slots__ = ("_fields",)
 
     def __init__(self, fields: dict[str, Any]) -> None:
-        """Read *fields*, the decoded JSON object."""
         self._fields = fields
 
     def number(self, name: str, default: int = -1) -> int:
@@ -84,7 +83,7 @@ class Value:
             return number
         if number is None:
             return default
-        raise UnmappableError(f"value.{name} is no 64-bit number")
+        raise UnmappableError(f"value.{name} is not a 64-bit number")
 
     def text(self, name: str) -> str:
         """Return the text *name*."""
@@ -93,7 +92,7 @@ class Value:
             return text
         if text is None:
             return ""
-        raise UnmappableError(f"value.{name} is no text")
+        raise UnmappableError(f"value.{name} is not text")
 
     def items(self, name: str) -> list[str]:
         """Return the list of texts *name*."""
@@ -102,7 +101,7 @@ class Value:
             return []
         if type(items) is list and _are_texts(items):
             return items
-        raise UnmappableError(f"value.{name} is no list of texts")
+        raise UnmappableError(f"value.{name} is not a list of texts")
 
     def pairs(self, name: str) -> dict[str, str]:
         """Return the object of texts *name*."""
@@ -111,7 +110,7 @@ class Value:
             return {}
         if type(pairs) is dict and _are_texts(pairs.values()):
             return pairs
-        raise UnmappableError(f"value.{name} is no object of texts")
+        raise UnmappableError(f"value.{name} is not an object of texts")
 
 
 def _are_texts(values: Iterable[Any]) -> bool:

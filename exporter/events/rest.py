@@ -1,85 +1,70 @@
-"""Variables, messages, signals, timers, decisions, escalations, deployed processes."""
+"""The event types of variables, messages, signals, timers, decisions and others."""
 
+from exporter.events import fields as f
 from exporter.events.event_type import Brackets, EventType, Kind
-from exporter.events.fields import (
-    ELEMENT_INSTANCE_KEY,
-    OF_ELEMENT,
-    OF_PROCESS,
-    OLDEST,
-    PROCESS_DEFINITION_ID,
-    PROCESS_DEFINITION_KEY,
-    PROCESS_INSTANCE_KEY,
-    Field,
-    Form,
-    fields_of,
-    key,
-    moment,
-    number,
-    text,
-)
 from exporter.events.flow import VERSION
 
 MOST_CHARACTERS = 8192
-"""How much of a value is sent."""
+"""The characters of a variable's value that are sent."""
 
 VARIABLE = EventType(
     "variable",
     "VARIABLE",
-    "A variable of a process instance or of an element in it. Values may be personal "
-    "data, so the names have to be listed; `[*]` is all of them.",
-    fields=fields_of(
+    "A variable of a process instance or of one of its elements. Values may be "
+    "personal data, so the names must be listed; `[*]` selects all of them.",
+    fields=f.fields_of(
         "The variable's key: the same for all events of a variable.",
-        text("name", "Its name."),
-        Field(
+        f.text("name", "The variable's name."),
+        f.Field(
             "value",
-            Form.TEXT,
-            f"Its value as JSON text, of which the first {MOST_CHARACTERS} characters.",
+            f.Form.TEXT,
+            f"The value as JSON text, limited to {MOST_CHARACTERS} characters.",
             "value.value",
-            OLDEST,
+            f.OLDEST,
             lambda _, value: value.text("value")[:MOST_CHARACTERS],
         ),
-        Field(
+        f.Field(
             "truncated",
-            Form.FLAG,
-            "Whether the value is longer, and so `value` no JSON.",
+            f.Form.FLAG,
+            "Whether the value is longer. Then `value` isn't valid JSON.",
             "value.value",
-            OLDEST,
+            f.OLDEST,
             lambda _, value: len(value.text("value")) > MOST_CHARACTERS,
         ),
-        key("scopeKey", "The instance of the process or the element that has it."),
-        *OF_PROCESS,
-        PROCESS_INSTANCE_KEY,
+        f.key("scopeKey", "The instance of the process or element with the variable."),
+        *f.OF_PROCESS,
+        f.PROCESS_INSTANCE_KEY,
     ),
     kinds=(
-        Kind("created", "CREATED", "There is one more."),
-        Kind("updated", "UPDATED", "It has another value."),
+        Kind("created", "CREATED", "The variable was created."),
+        Kind("updated", "UPDATED", "The value was changed."),
     ),
     brackets=Brackets("names", "name", usual=()),
 )
 
 
-CORRELATION_KEY = text(
-    "correlationKey", "What the process instance is found by, which may hold data."
+CORRELATION_KEY = f.text(
+    "correlationKey", "The key for correlation, which may contain data."
 )
 
 MESSAGE = EventType(
     "message",
     "MESSAGE",
     "A message that was published, without its variables.",
-    fields=fields_of(
+    fields=f.fields_of(
         "The message's key: the same for all events of a message.",
-        text("messageName", "Its name.", "name"),
+        f.text("messageName", "The message's name.", "name"),
         CORRELATION_KEY,
-        text("messageId", "What keeps it from being published twice."),
-        moment("deadline", "Until when it is kept for later subscriptions."),
+        f.text("messageId", "The id that prevents a second publication."),
+        f.moment("deadline", "The time until which the message is kept."),
     ),
     kinds=(
-        Kind("published", "PUBLISHED", "It was published."),
+        Kind("published", "PUBLISHED", "The message was published."),
         Kind(
             "expired",
             "EXPIRED",
-            "It is kept no longer. Brokers often say of it only its `id`, so brackets "
-            "don't find it.",
+            "The message is no longer kept. Often only its `id` is known: then "
+            "brackets don't select the event.",
         ),
     ),
     brackets=Brackets("message names", "name"),
@@ -90,21 +75,21 @@ MESSAGE = EventType(
 MESSAGE_SUBSCRIPTION = EventType(
     "message-subscription",
     "PROCESS_MESSAGE_SUBSCRIPTION",
-    "An element of a process instance that waits for a message, without what the "
-    "message brings along.",
-    fields=fields_of(
+    "An element of a process instance that waits for a message, without the "
+    "message's variables.",
+    fields=f.fields_of(
         "The subscription's key: the same for all of its events.",
-        text("messageName", "The message's name."),
+        f.text("messageName", "The message's name."),
         CORRELATION_KEY,
-        key("messageKey", "The message that has arrived."),
-        PROCESS_DEFINITION_KEY._replace(since="8.9"),
-        PROCESS_DEFINITION_ID,
-        PROCESS_INSTANCE_KEY,
-        *OF_ELEMENT,
+        f.key("messageKey", "The correlated message."),
+        f.PROCESS_DEFINITION_KEY._replace(since="8.9"),
+        f.PROCESS_DEFINITION_ID,
+        f.PROCESS_INSTANCE_KEY,
+        *f.OF_ELEMENT,
     ),
     kinds=(
-        Kind("created", "CREATED", "It waits."),
-        Kind("correlated", "CORRELATED", "The message has arrived."),
+        Kind("created", "CREATED", "The element waits."),
+        Kind("correlated", "CORRELATED", "The message arrived."),
     ),
     brackets=Brackets("message names", "messageName"),
     in_brief=False,
@@ -116,11 +101,8 @@ SIGNAL = EventType(
     "SIGNAL",
     "A broadcast signal, without its variables. Every partition of a cluster sends "
     "it, with the same `id`.",
-    fields=fields_of(
-        "The signal's key.",
-        text("signalName", "Its name."),
-    ),
-    kinds=(Kind("broadcasted", "BROADCASTED", "It was sent to everybody."),),
+    fields=f.fields_of("The signal's key.", f.text("signalName", "The signal's name.")),
+    kinds=(Kind("broadcasted", "BROADCASTED", "The signal was broadcast."),),
     brackets=Brackets("signal names", "signalName"),
     element="",
     in_brief=False,
@@ -130,20 +112,20 @@ SIGNAL = EventType(
 TIMER = EventType(
     "timer",
     "TIMER",
-    "A timer of an element. One that starts process instances has none itself.",
-    fields=fields_of(
+    "A timer of an element. A timer of a start event has no process instance.",
+    fields=f.fields_of(
         "The timer's key: the same for all events of a timer.",
-        moment("dueAt", "When it is due.", "dueDate"),
-        number("repetitions", "How often it will be due; -1 is without end."),
-        PROCESS_DEFINITION_KEY,
-        PROCESS_INSTANCE_KEY,
-        text("elementId", "The id of the element that it triggers.", "targetElementId"),
-        ELEMENT_INSTANCE_KEY,
+        f.moment("dueAt", "The due time.", "dueDate"),
+        f.number("repetitions", "How often the timer will trigger; -1 is without end."),
+        f.PROCESS_DEFINITION_KEY,
+        f.PROCESS_INSTANCE_KEY,
+        f.text("elementId", "The id of the triggered element.", "targetElementId"),
+        f.ELEMENT_INSTANCE_KEY,
     ),
     kinds=(
-        Kind("created", "CREATED", "It runs."),
-        Kind("triggered", "TRIGGERED", "It was due."),
-        Kind("canceled", "CANCELED", "It need not run any more."),
+        Kind("created", "CREATED", "The timer runs."),
+        Kind("triggered", "TRIGGERED", "The timer triggered."),
+        Kind("canceled", "CANCELED", "The timer is no longer needed."),
     ),
     element="targetElementId",
     in_brief=False,
@@ -151,31 +133,35 @@ TIMER = EventType(
 
 
 FAILED = (
-    text("failedDecisionId", "The decision that failed: this one, or one it needs."),
-    text(
-        "failureMessage", "Why it did, which may hold data.", "evaluationFailureMessage"
+    f.text(
+        "failedDecisionId", "The decision that failed: this one, or a required one."
+    ),
+    f.text(
+        "failureMessage",
+        "The reason, which may contain data.",
+        "evaluationFailureMessage",
     ),
 )
 
 DECISION = EventType(
     "decision",
     "DECISION_EVALUATION",
-    "The evaluation of a decision, by a business rule task or by itself, without what "
-    "went in.",
-    fields=fields_of(
+    "The evaluation of a decision, by a business rule task or on its own, without "
+    "its inputs.",
+    fields=f.fields_of(
         "The evaluation's key.",
-        key("decisionKey", "The deployed decision."),
-        text("decisionId", "Its id in the model."),
-        text("decisionName", "Its name in the model."),
-        key("decisionVersion", "Its version."),
-        text("decisionOutput", "What came out, as JSON text, which may hold data."),
-        *OF_PROCESS,
-        PROCESS_INSTANCE_KEY,
-        *OF_ELEMENT,
+        f.key("decisionKey", "The deployed decision."),
+        f.text("decisionId", "The decision's id in the model."),
+        f.text("decisionName", "The decision's name in the model."),
+        f.key("decisionVersion", "The decision's version."),
+        f.text("decisionOutput", "The result as JSON text, which may contain data."),
+        *f.OF_PROCESS,
+        f.PROCESS_INSTANCE_KEY,
+        *f.OF_ELEMENT,
     ),
     kinds=(
-        Kind("evaluated", "EVALUATED", "There is a result."),
-        Kind("failed", "FAILED", "There is none.", extra=FAILED),
+        Kind("evaluated", "EVALUATED", "The evaluation has a result."),
+        Kind("failed", "FAILED", "The evaluation failed.", extra=FAILED),
     ),
     brackets=Brackets("decision ids", "decisionId"),
     in_brief=False,
@@ -186,12 +172,12 @@ ESCALATION = EventType(
     "escalation",
     "ESCALATION",
     "An escalation that an element threw.",
-    fields=fields_of(
+    fields=f.fields_of(
         "The escalation's key.",
-        text("escalationCode", "Its code."),
-        text("throwElementId", "The id of the element that threw it."),
-        text("catchElementId", "The id of the element that caught it."),
-        PROCESS_INSTANCE_KEY,
+        f.text("escalationCode", "The escalation's code."),
+        f.text("throwElementId", "The id of the element that threw it."),
+        f.text("catchElementId", "The id of the element that caught it."),
+        f.PROCESS_INSTANCE_KEY,
     ),
     kinds=(
         Kind("escalated", "ESCALATED", "An element caught it."),
@@ -206,16 +192,16 @@ ESCALATION = EventType(
 PROCESS = EventType(
     "process",
     "PROCESS",
-    "A process that can be started, without its model. Every partition of a cluster "
-    "sends it, with the same `id`.",
-    fields=fields_of(
+    "A deployed process, without its model. Every partition of a cluster sends it, "
+    "with the same `id`.",
+    fields=f.fields_of(
         "The key of the deployed process.",
-        *OF_PROCESS,
+        *f.OF_PROCESS,
         VERSION,
-        text("versionTag", "The tag of that version in the model.", since="8.6"),
-        text("resourceName", "The file it was deployed as."),
-        key("deploymentKey", "The deployment.", since="8.6"),
+        f.text("versionTag", "The version tag in the model.", since="8.6"),
+        f.text("resourceName", "The name of the deployed file."),
+        f.key("deploymentKey", "The deployment.", since="8.6"),
     ),
-    kinds=(Kind("deployed", "CREATED", "It was deployed, or a new version of it."),),
+    kinds=(Kind("deployed", "CREATED", "The process was deployed, or a new version."),),
     element="",
 )

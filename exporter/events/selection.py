@@ -1,45 +1,113 @@
 """
-Which records become events, and of which type and kind.
+Select the records that become events.
 
-Pure on purpose: no clock, no I/O, no settings.
+    selection = term { "," term }
+    term      = type [ ":" kind ] [ "[" pattern { "," pattern } "]" ]
+
+Spaces and line ends may be between all parts. A type without a kind selects all its
+kinds. What brackets choose by depends on the type. In a pattern, * is any text and ? is
+any character, for example a comma or a bracket.
 """
 
+import re
 from typing import NamedTuple
 
-from exporter.events.catalog import DEFAULT
-from exporter.events.event_type import Condition, EventType, Kind, always
+from exporter.events.catalog import CATALOG, DEFAULT
+from exporter.events.event_type import Brackets, Condition, EventType, Kind, always
 from exporter.events.filters import Filters
-from exporter.events.grammar import Term, parse
-from exporter.events.patterns import fits
+from exporter.events.lists import matcher, read_each, suggestion
 from exporter.events.record import Record, Value
 
-TENANT = "tenantId"
+BLANK = " \t\n\f\r"
+COMMA = re.compile(r",(?![^\[\]]*\])")
+"""A comma that isn't in brackets."""
+PARTS = re.compile(r"([^:\[\]]*)(?::([^:\[\]]*))?(?:\[([^\[\]]*)\])?")
+ALL = ("*",)
+BY_NAME = {each.name: each for each in CATALOG}
+
+
+class Term(NamedTuple):
+    """One term of a selection."""
+
+    type: EventType
+    kinds: tuple[Kind, ...]
+    patterns: tuple[str, ...]
+    """The patterns in brackets; one of them must match."""
+
+
+def parse(text: str) -> tuple[Term, ...]:
+    """Return the terms of *text*; raises `SelectionError`."""
+    terms = [each.strip(BLANK) for each in COMMA.split(text)]
+    return tuple(read_each(terms, _term))
+
+
+def _term(text: str) -> Term:
+    parts = PARTS.fullmatch(text)
+    if parts is None:
+        raise ValueError("it isn't like type, type:kind or type:kind[pattern, pattern]")
+    name, kind, patterns = parts[1].strip(BLANK), parts[2], parts[3]
+    found = BY_NAME.get(name)
+    if found is None:
+        raise ValueError(f"there is no type {name}{suggestion(name, BY_NAME)}")
+    kinds = {each.name: each for each in found.kinds}
+    if kind is not None:
+        kind = kind.strip(BLANK)
+        if kind not in kinds:
+            raise ValueError(f"{name} has no kind {kind}{suggestion(kind, kinds)}")
+        kinds = {kind: kinds[kind]}
+    return Term(found, tuple(kinds.values()), _patterns(patterns, found))
+
+
+def _patterns(text: str | None, found: EventType) -> tuple[str, ...]:
+    brackets = found.brackets
+    if brackets is None:
+        if text is not None:
+            raise ValueError(f"{found.name} takes no brackets")
+        return ALL
+    if text is not None:
+        return tuple(_pattern(each.strip(BLANK), brackets) for each in text.split(","))
+    if not brackets.usual:
+        of = brackets.of
+        raise ValueError(f"{found.name} needs its {of} in brackets, like [a, b*]")
+    return brackets.usual
+
+
+def _pattern(pattern: str, brackets: Brackets) -> str:
+    if not pattern:
+        raise ValueError(f"one of the {brackets.of} is missing")
+    if pattern[0] in "\"'!":
+        raise ValueError(
+            f"a pattern in brackets can't begin with {pattern[0]} (? is any character)"
+        )
+    if "\n" in pattern:
+        raise ValueError("a comma is missing in brackets")
+    # A word of a newer engine looks like a mistake: only * selects it.
+    if brackets.choices and not any(map(matcher([pattern]), brackets.choices)):
+        problem = f"{pattern} is not one of the {brackets.of}"
+        raise ValueError(problem + suggestion(pattern, brackets.choices))
+    return pattern
 
 
 class Rule(NamedTuple):
-    """One way for a record of some value type and intent to be selected."""
+    """A condition that selects records of one value type and intent."""
 
     name: str
-    """What is told of then, like `user-task.created`."""
+    """The name of the event, like `user-task.created`."""
     type: EventType
     kind: Kind
     chosen: Condition
-    """What the brackets say."""
+    """The condition in brackets."""
 
     def selects(self, value: Value) -> bool:
-        """Whether a record with this *value* is meant."""
+        """Return whether a record with this *value* is selected."""
         return self.type.suits(value) and self.kind.when(value) and self.chosen(value)
 
 
 class Selection:
-    """What is selected of all that happens."""
+    """The selected events of one backend."""
 
     def __init__(self, text: str = DEFAULT, filters: Filters | None = None) -> None:
-        """
-        Read *text* as `exporter.events.grammar` says; raises `SelectionError`.
-
-        Of that, only what *filters* let pass is selected.
-        """
+        """Select by the terms in *text* and by *filters*; raises `SelectionError`."""
         self._filters = None if filters is None or filters.open else filters
         self._rules: dict[str, dict[str, list[Rule]]] = {}
         for term in parse(text):
@@ -49,38 +117,36 @@ class Selection:
                 name = term.type.name_of(kind)
                 rules = intents.setdefault(kind.intent, [])
                 rules.append(Rule(name, term.type, kind, chosen))
-        self._lasting = {each.type.name for each in self.rules() if each.kind.ends}
+        self._ending = {each.type.name for each in self.rules() if each.kind.ends}
         self.value_types = frozenset(self._rules)
-        """What the engine calls what must be looked at."""
+        """The value types of all selected records."""
+        self.may_lose = self._filters is not None and self._filters.may_lose
+        """Whether a migration may hide later events of a task from this backend."""
 
     def rules(self) -> list[Rule]:
-        """Return every way for a record to be selected."""
+        """Return all rules."""
         return [x for each in self._rules.values() for y in each.values() for x in y]
 
     def of(self, record: Record) -> Rule | None:
         """
-        Return the rule that selects *record*, None when it isn't selected.
+        Return the rule that selects *record*, or None.
 
-        Raises `UnmappableError` when the record doesn't let us tell.
+        Raises `UnmappableError` if the record has wrong types.
         """
         rule = self._rule(record)
         if rule is None or self._filters is None:
             return rule
-        return rule if self._filters.let_pass(rule.type, record.value) else None
-
-    @property
-    def may_lose(self) -> bool:
-        """Whether a migration may take anything away from the filters."""
-        return self._filters is not None and self._filters.may_lose
+        return rule if self._filters.pass_value(rule.type, record.value) else None
 
     def watched(self, record: Record) -> Rule | None:
-        """Return the rule of a *record* that filters could lose by a migration."""
-        if self._filters is None or not self._filters.may_lose:
+        """Return the rule of a *record* that a migration may hide, or None."""
+        if self._filters is None or not self.may_lose:
             return None
         rule = self._rule(record)
-        if rule is None or rule.type.name not in self._lasting:
+        if rule is None or rule.type.name not in self._ending:
             return None
-        if rule.kind.ends and self._filters.tenants.passes(record.value.text(TENANT)):
+        tenants = self._filters.tenants
+        if rule.kind.ends and tenants.passes(record.value.text("tenantId")):
             return rule
         return self.of(record)
 
@@ -95,9 +161,9 @@ class Selection:
 
 
 def _chosen(term: Term) -> Condition:
-    """Return whether a value has what the brackets of *term* ask for."""
+    """Return the condition in the brackets of *term*."""
     brackets = term.type.brackets
     if brackets is None or "*" in term.patterns:
         return always
-    fitting = fits(term.patterns)
-    return lambda value: fitting(brackets.spelled(value.text(brackets.source)))
+    matches = matcher(term.patterns)
+    return lambda value: matches(brackets.spelled(value.text(brackets.source)))

@@ -1,140 +1,114 @@
 """
-User tasks, exactly as the official exporter sends them.
+The event type of user tasks, exactly as the official exporter sends them.
 
-That goes for the kinds it knows; others have a field more. The order of the fields is
-part of the format.
+Kinds that the official exporter doesn't send have one more field. The order of the
+fields is part of the format.
 """
 
+from exporter.events import fields as f
 from exporter.events.event_type import EventType, Kind
-from exporter.events.fields import (
-    OF_ELEMENT,
-    OF_PROCESS,
-    OLDEST,
-    PROCESS_DEFINITION_VERSION,
-    PROCESS_INSTANCE_KEY,
-    Field,
-    Form,
-    fields_of,
-    instant,
-    items,
-    key,
-    number,
-    pairs,
-    text,
-)
 from exporter.events.record import Value
 
 PRIORITY_BEFORE_8_6 = 50
 
-# The official exporter prints -1, the engine's word for "none", as any other number.
-CREATED_AT = Field(
+# The official exporter formats -1, which means "none" in the engine, like a time.
+CREATED_AT = f.Field(
     "createdAt",
-    Form.MOMENT,
-    "When it was created; `1969-12-31T23:59:59.999Z` when the record doesn't say.",
+    f.Form.MOMENT,
+    "The time of creation; `1969-12-31T23:59:59.999Z` if unknown.",
     "value.creationTimestamp",
-    OLDEST,
-    lambda _, value: instant(value.number("creationTimestamp"), "creationTimestamp"),
+    f.OLDEST,
+    lambda _, value: f.instant(value.number("creationTimestamp"), "creationTimestamp"),
 )
-CHANGED = items(
-    "changedAttributes", "What was changed, in the engine's words, like `dueDate`."
+CHANGED = f.items(
+    "changedAttributes",
+    "The changed attributes, in the engine's words, like `dueDate`.",
 )
-DENIED = text("deniedReason", "The reason that the listener gave.", since="8.8")
+DENIED = f.text("deniedReason", "The reason given by the listener.", since="8.8")
 
 
 def is_assigned(value: Value) -> bool:
-    """Whether somebody has the task."""
+    """Whether the task has an assignee."""
     return bool(value.text("assignee"))
-
-
-def is_unassigned(value: Value) -> bool:
-    """Whether nobody has the task."""
-    return not is_assigned(value)
 
 
 USER_TASK = EventType(
     "user-task",
     "USER_TASK",
-    "A Camunda user task (`zeebe:userTask` in the model). Job-based ones are jobs of "
-    "the type `io.camunda.zeebe:userTask`.",
-    fields=fields_of(
+    "A Camunda user task (`zeebe:userTask` in the model). Job-based user tasks "
+    "are jobs of the type `io.camunda.zeebe:userTask`.",
+    fields=f.fields_of(
         "The task's key: the same for all events of a task.",
-        key("userTaskKey", "The task's key again."),
-        items("tags", "Tags of the process instance.", since="8.9"),
-        pairs("customHeaders", "The task's headers in the model."),
-        text("assignee", "Who has it."),
-        items("candidateGroups", "Groups that may take it.", "candidateGroupsList"),
-        items("candidateUsers", "Users that may take it.", "candidateUsersList"),
-        text("externalFormReference", "A form that isn't Camunda's."),
-        number(
+        f.key("userTaskKey", "The task's key again."),
+        f.items("tags", "Tags of the process instance.", since="8.9"),
+        f.pairs("customHeaders", "The task's headers in the model."),
+        f.text("assignee", "The user who works on the task."),
+        f.items(
+            "candidateGroups", "The groups that may claim it.", "candidateGroupsList"
+        ),
+        f.items("candidateUsers", "The users who may claim it.", "candidateUsersList"),
+        f.text("externalFormReference", "The reference of an external form."),
+        f.number(
             "priority",
-            f"0 to 100; {PRIORITY_BEFORE_8_6} before there were any.",
+            f"0 to 100; always {PRIORITY_BEFORE_8_6} before 8.6.",
             default=PRIORITY_BEFORE_8_6,
             since="8.6",
         ),
-        key("formKey", "The deployed form."),
+        f.key("formKey", "The deployed form."),
         CREATED_AT,
-        text(
+        f.text(
             "dueDate",
-            "When it is due, as it was written: `2026-12-01T10:00Z`, "
+            "The due date as it was entered: `2026-12-01T10:00Z`, "
             "`2026-12-24T00:00:00+01:00[Europe/Berlin]`.",
         ),
-        text("followUpDate", "When to look again, in the same form."),
-        *OF_PROCESS,
-        PROCESS_DEFINITION_VERSION,
-        PROCESS_INSTANCE_KEY,
-        *OF_ELEMENT,
+        f.text("followUpDate", "The follow-up date, in the same form."),
+        *f.OF_PROCESS,
+        f.PROCESS_DEFINITION_VERSION,
+        f.PROCESS_INSTANCE_KEY,
+        *f.OF_ELEMENT,
     ),
     kinds=(
         Kind(
             "created",
             "CREATED",
-            "It can be worked on. From 8.8 on the assignee of its model follows in an "
-            "event of its own.",
+            "The task was created. Since 8.8, an assignee in the model follows in "
+            "an `assigned` event.",
             default=True,
         ),
-        Kind("assigned", "ASSIGNED", "Somebody has it.", is_assigned, default=True),
+        Kind(
+            "assigned", "ASSIGNED", "The task was assigned.", is_assigned, default=True
+        ),
         Kind(
             "unassigned",
             "ASSIGNED",
-            "Nobody has it any more: `assignee` is empty.",
-            is_unassigned,
+            "The assignee was removed: `assignee` is empty.",
+            lambda value: not is_assigned(value),
             default=True,
         ),
-        Kind("updated", "UPDATED", "Some of it was changed.", extra=(CHANGED,)),
-        Kind("completed", "COMPLETED", "It is done.", default=True, ends=True),
+        Kind("updated", "UPDATED", "Attributes were changed.", extra=(CHANGED,)),
+        Kind("completed", "COMPLETED", "The task is done.", default=True, ends=True),
         Kind(
             "canceled",
             "CANCELED",
-            "It need not be done: its process instance was cancelled, or went on "
-            "without it.",
+            "The task is no longer needed: its process instance was cancelled, or "
+            "continued without it.",
             default=True,
             ends=True,
         ),
         Kind(
             "migrated",
             "MIGRATED",
-            "Its process instance goes on in another version or process.",
+            "The process instance was migrated to another process or version.",
         ),
-        Kind(
-            "assignment-denied",
-            "ASSIGNMENT_DENIED",
-            "A listener refused an assignment; the task is as it was.",
-            extra=(DENIED,),
-            since="8.8",
-        ),
-        Kind(
-            "update-denied",
-            "UPDATE_DENIED",
-            "A listener refused a change; the task is as it was.",
-            extra=(DENIED,),
-            since="8.8",
-        ),
-        Kind(
-            "completion-denied",
-            "COMPLETION_DENIED",
-            "A listener refused the completion; the task is as it was.",
-            extra=(DENIED,),
-            since="8.8",
+        *(
+            Kind(
+                f"{what}-denied",
+                f"{what.upper()}_DENIED",
+                f"A listener denied the {what}; the task is unchanged.",
+                extra=(DENIED,),
+                since="8.8",
+            )
+            for what in ("assignment", "update", "completion")
         ),
     ),
 )

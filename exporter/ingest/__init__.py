@@ -1,4 +1,4 @@
-"""Speaks as much Elasticsearch as the broker needs; answers after the commit."""
+"""Accept bulk requests like Elasticsearch does, and answer after the commit."""
 
 from exporter.ingest.server import OPTIONS, Ingest, Received
 

@@ -1,8 +1,8 @@
 """
-What a request is answered with, in the form that Elasticsearch clients insist on.
+Answers in the form that Elasticsearch clients require.
 
-Clients of brokers 8.9 and later refuse a success without the product header, and any
-answer that isn't JSON. The broker logs the body of an error: it's for the operator.
+Clients of brokers since 8.9 reject a success without the product header, and any answer
+that isn't JSON. The broker logs the body of an error, so it's written for operators.
 """
 
 from collections.abc import Iterable
@@ -15,22 +15,22 @@ from exporter.base import codec
 PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
 NOTHING = codec.encode({})
 ACKNOWLEDGED = codec.encode({"acknowledged": True})
-# A policy that doesn't exist: if it did, the OpenSearch exporter would delete it.
+# The OpenSearch exporter would delete an existing policy, so there is none.
 NO_POLICY = codec.encode({"found": False})
 POLICY = codec.encode({"policy": {}})
 NO_INDICES = codec.encode(
     {"updated_indices": 0, "failures": False, "failed_indices": []}
 )
-# What Elasticsearch calls its errors.
-KIND = "illegal_argument_exception"
-KINDS = {
+# The names of errors in Elasticsearch.
+DEFAULT_TYPE = "illegal_argument_exception"
+TYPES = {
     400: "parse_exception",
     401: "security_exception",
     403: "security_exception",
     429: "es_rejected_execution_exception",
     503: "es_rejected_execution_exception",
 }
-# The version is one that every client accepts; the tagline is for people.
+# All clients accept this version; the tagline is for people.
 INFO = codec.encode(
     {
         "name": "app-integrations-exporter",
@@ -48,7 +48,7 @@ INFO = codec.encode(
 
 
 def json(body: bytes, status: int = 200, **headers: str) -> web.Response:
-    """Return *body*, which is JSON, with what every answer needs."""
+    """Return an answer with the JSON in *body*."""
     return web.Response(
         body=body,
         status=status,
@@ -58,12 +58,12 @@ def json(body: bytes, status: int = 200, **headers: str) -> web.Response:
 
 
 def bulk(items: Iterable[bytes]) -> web.Response:
-    """Return the success of a bulk request with one of *items* per action."""
+    """Return the answer to a successful bulk request, with one item for each action."""
     return json(b'{"took":0,"errors":false,"items":[%b]}' % b",".join(items))
 
 
 def error(status: int, reason: str, **headers: str) -> web.Response:
-    """Return an error that says in *reason* what happened and what to do."""
-    about = {"type": KINDS.get(status, KIND), "reason": reason}
+    """Return an error; *reason* says what happened and what to do."""
+    about = {"type": TYPES.get(status, DEFAULT_TYPE), "reason": reason}
     body = {"error": {"root_cause": [about], **about}, "status": status}
     return json(codec.encode(body), status, **headers)

@@ -1,4 +1,4 @@
-"""One bulk request, sorted: what becomes an event, what is kept aside, and the rest."""
+"""Sort the records of one bulk request: events, unreadable records, and others."""
 
 import logging
 from collections.abc import Iterable
@@ -8,30 +8,29 @@ from exporter.ingest.bulk import BulkParser, Item
 from exporter.spool import Unreadable
 
 MOST_LETTERS = 1000
-"""Records of one request that are kept each by itself; what follows is kept as one."""
+"""Dead letters of one request; all other unreadable records become one more."""
 
 log = logging.getLogger(__name__)
 
 
 class Intake:
-    """Takes a body chunk by chunk; holds nothing of records that aren't wanted."""
+    """The content of one request, which arrives in chunks."""
 
     def __init__(self, mapper: Mapper) -> None:
-        """Begin with an empty body; *mapper* knows what is wanted."""
         self._mapper = mapper
         self._parser = BulkParser(mapper.tenant_of)
         self.answers: list[bytes] = []
-        """One per action, in order."""
+        """One for each action, in order."""
         self.events: list[Event] = []
         self.unreadable: list[Unreadable] = []
         self._rest: list[bytes] = []
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next *chunk*."""
+        """Sort the records that *chunk* completes."""
         self._sort(self._parser.feed(chunk))
 
     def end(self) -> None:
-        """Take what a body without its last line end still holds."""
+        """Sort the rest of the body."""
         self._sort(self._parser.end())
         if self._rest:
             reason = f"{len(self._rest)} more lines of this request can't be read"
@@ -45,16 +44,16 @@ class Intake:
             try:
                 event = self._mapper.event(document, tenant)
             except UnmappableError as error:
-                self._keep_aside(f"{error}", answer, document)
+                self._add_unreadable(f"{error}", answer, document)
             except Exception as error:
-                # A mistake of ours must not become a request that is refused for ever.
+                # Because of a bug, the broker must not repeat the request forever.
                 log.exception("record not mapped")
-                self._keep_aside(f"mapping failed: {error!r}", answer, document)
+                self._add_unreadable(f"mapping failed: {error!r}", answer, document)
             else:
                 if event is not None:
                     self.events.append(event)
 
-    def _keep_aside(self, reason: str, answer: bytes, document: bytes) -> None:
+    def _add_unreadable(self, reason: str, answer: bytes, document: bytes) -> None:
         if len(self.unreadable) < MOST_LETTERS:
             action = answer.decode(errors="replace")
             self.unreadable.append(Unreadable(reason, action, document))

@@ -1,10 +1,9 @@
 """
-The port the broker sends to: bulk requests in, and an answer after the commit.
+Serve the port that brokers send to.
 
-Paths decide what is asked for, never content types: newer clients label the same body
-differently. Whatever a bulk request holds is accepted; the broker would repeat for ever
-what isn't, and meanwhile none of its exporters would get on. So every limit here is
-above anything that a broker sends.
+The path decides what a request is. The content type doesn't: newer clients have other
+types for the same body. A refused bulk request is repeated forever, and stops all
+exporters of the broker. So every limit is above everything that a broker sends.
 """
 
 import time
@@ -22,17 +21,15 @@ from exporter.ingest.upload import Uploads
 from exporter.spool import Accepted, Spool, SpoolFailedError, SpoolFullError, Unreadable
 
 OPTIONS = {
-    # Longer than any pause of a broker: a race with its next request costs an attempt.
+    # Longer than any pause of a broker: a request on a connection that is being closed
+    # costs the broker an attempt.
     "keepalive_timeout": 2 * 60 * 60,
     # A request that waits for room has two or three times this in memory.
     "read_bufsize": 256 * 1024,
     "auto_decompress": False,
 }
-"""How the application has to be served."""
+"""The options to serve the application with."""
 
-READING = frozenset({"GET", "HEAD"})
-STRANGERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-"""Answers after which the connection is closed."""
 LONGEST_TARGET = 200
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -49,36 +46,32 @@ class Received:
     seconds: float
 
 
-class Watch(Protocol):
-    """Who wants to know what ingest does."""
+class Observer(Protocol):
+    """An object that counts and logs requests."""
 
     def received(self, bulk: Received) -> None:
-        """Learn of a *bulk* request that is safe on disk."""
+        """Note a bulk request after its commit."""
 
     def refused(self, status: int, reason: str) -> None:
-        """Learn of a request that was answered with an error."""
+        """Note an error."""
 
     def answered(self, status: int) -> None:
-        """Learn of an answer to any request, as it leaves."""
+        """Note any answer."""
 
 
 class Ingest:
-    """The requests of brokers 8.5 to 8.10, of both search exporters."""
+    """The requests of the search exporters of brokers 8.5 to 8.10."""
 
     def __init__(
         self,
         spool: Spool,
-        watch: Watch,
+        observer: Observer,
         mapper: Mapper,
         password: Callable[[], str] | None = None,
     ) -> None:
-        """
-        Keep in *spool* what *mapper* makes of records.
-
-        Asks for basic authentication with the `user:password` of now, if any.
-        """
+        """Require basic authentication if *password* returns `user:password`."""
         self._spool = spool
-        self._watch = watch
+        self._observer = observer
         self._uploads = Uploads(mapper)
         self._password = password
 
@@ -86,20 +79,23 @@ class Ingest:
         """Return the application, to be served with `OPTIONS`."""
         app = web.Application(middlewares=[self._guard])
         app.on_shutdown.append(self._stop)
+        acknowledge = _always(answers.ACKNOWLEDGED)
+        no_policy = _always(answers.NO_POLICY, HTTPStatus.NOT_FOUND)
+        no_indices = _always(answers.NO_INDICES)
         app.add_routes(
             [
-                web.get("/", _info),
+                web.get("/", _always(answers.INFO)),
                 web.post("/_bulk", self._bulk),
                 web.put("/_bulk", self._bulk),
-                web.put("/_component_template/{name}", _acknowledge),
-                web.put("/_index_template/{name}", _acknowledge),
-                web.put("/_ilm/policy/{name}", _acknowledge),
-                web.put("/{indices}/_settings", _acknowledge),
-                web.get("/_plugins/_ism/policies/{name}", _no_policy),
-                web.delete("/_plugins/_ism/policies/{name}", _no_policy),
-                web.put("/_plugins/_ism/policies/{name}", _policy),
-                web.post("/_plugins/_ism/add/{indices}", _no_indices),
-                web.post("/_plugins/_ism/remove/{indices}", _no_indices),
+                web.put("/_component_template/{name}", acknowledge),
+                web.put("/_index_template/{name}", acknowledge),
+                web.put("/_ilm/policy/{name}", acknowledge),
+                web.put("/{indices}/_settings", acknowledge),
+                web.get("/_plugins/_ism/policies/{name}", no_policy),
+                web.delete("/_plugins/_ism/policies/{name}", no_policy),
+                web.put("/_plugins/_ism/policies/{name}", _always(answers.POLICY)),
+                web.post("/_plugins/_ism/add/{indices}", no_indices),
+                web.post("/_plugins/_ism/remove/{indices}", no_indices),
             ]
         )
         return app
@@ -108,13 +104,12 @@ class Ingest:
     async def _guard(
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
-        """Let in who may, and mention every answer, also one to a mistake of ours."""
         try:
             response = await self._answer(request, handler)
         except Exception:
-            self._watch.answered(HTTPStatus.INTERNAL_SERVER_ERROR)
+            self._observer.answered(HTTPStatus.INTERNAL_SERVER_ERROR)
             raise
-        self._watch.answered(response.status)
+        self._observer.answered(response.status)
         return response
 
     async def _stop(self, _: web.Application) -> None:
@@ -123,24 +118,24 @@ class Ingest:
     async def _answer(
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
-        """Return what *handler* says to whom it may; every error gets its form."""
+        """Return the answer of *handler*, or an error in the form of Elasticsearch."""
         try:
             check(request, self._password)
             return await handler(request)
         except RefusedError as error:
             return self._refuse(error.status, str(error))
         except web.HTTPException as error:
-            if request.method in READING:
-                # Whatever a broker asks one day and gets no success for, it would ask
-                # for ever, and none of its exporters would get on.
+            if request.method in ("GET", "HEAD"):
+                # A newer broker that gets an error for a question would repeat it
+                # forever, and stop all its exporters.
                 return answers.json(answers.NOTHING)
             allowed = error.headers.get("Allow")
             target = request.rel_url.raw_path[:LONGEST_TARGET]
             return self._refuse(
                 error.status,
                 f"{request.method} {target} is not served here: "
-                f"{error.reason}. This is the App Integrations Exporter, which "
-                "takes what the broker's Elasticsearch exporter sends: bulk requests, "
+                f"{error.reason}. This is the App Integrations Exporter. It accepts "
+                "requests of the broker's Elasticsearch exporter: bulk requests, "
                 "templates, policies and settings",
                 **({"Allow": allowed} if allowed else {}),
             )
@@ -155,7 +150,7 @@ class Ingest:
                 raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, error) from None
             except SpoolFailedError as error:
                 raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, error) from None
-            self._watch.received(
+            self._observer.received(
                 Received(
                     records=len(intake.answers),
                     events=len(intake.events),
@@ -167,30 +162,17 @@ class Ingest:
             return answers.bulk(intake.answers)
 
     def _refuse(self, status: int, reason: str, **headers: str) -> web.Response:
-        self._watch.refused(status, reason)
+        self._observer.refused(status, reason)
         if status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = 'Basic realm="app-integrations-exporter"'
         response = answers.error(status, reason, **headers)
-        if status in STRANGERS:
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             response.force_close()
         return response
 
 
-async def _info(_: web.Request) -> web.Response:
-    return answers.json(answers.INFO)
+def _always(body: bytes, status: int = HTTPStatus.OK) -> Handler:
+    async def handler(_: web.Request) -> web.Response:
+        return answers.json(body, status)
 
-
-async def _acknowledge(_: web.Request) -> web.Response:
-    return answers.json(answers.ACKNOWLEDGED)
-
-
-async def _no_policy(_: web.Request) -> web.Response:
-    return answers.json(answers.NO_POLICY, HTTPStatus.NOT_FOUND)
-
-
-async def _policy(_: web.Request) -> web.Response:
-    return answers.json(answers.POLICY)
-
-
-async def _no_indices(_: web.Request) -> web.Response:
-    return answers.json(answers.NO_INDICES)
+    return handler

@@ -1,25 +1,25 @@
 """
-Accepted events until they are delivered, and dead letters; only this room knows SQL.
+Keep accepted events until delivery, and dead letters, in a SQLite database.
 
 The directory `APP_INTEGRATIONS_SPOOL_DIR` holds:
 
     lock            locked by the process that uses the spool
     admin.token     the token for the admin port (admin/guard.py)
-    spool.sqlite    and spool.sqlite-wal, which belongs to it:
+    spool.sqlite    and its log spool.sqlite-wal, with these tables:
       event           a row for each waiting event and each of its backends;
                       every backend has a range of sequences (waiting.py)
-      dead_letter     events that are not sent again, with the reason
-      identity        the events of the last hours, to recognise repeats
+      dead_letter     events that are not sent again, and unreadable records
+      identity        the events of the last hours, to recognize repeats
       known           open tasks and elements that a backend knows (known.py)
       held            the number and size of events and dead letters
-    spool.sqlite.damaged-<time>    a damaged file, as it was found (salvage.py)
+    spool.sqlite.damaged-<time>    a damaged file, unchanged (salvage.py)
     damaged         damage was found while the service ran (salvage.py)
 
-An event moves like this, each arrow in one transaction:
+Each arrow is one transaction:
 
     broker -- append --> event -- settle --> (deleted)
                           |  ^
-                     bury |  | retry
+                   reject |  | retry
                           v  |
                       dead_letter -- drop --> (deleted)
 """
@@ -28,8 +28,8 @@ from exporter.spool.dead_letters import (
     Choice,
     DeadLetter,
     Handled,
+    Rejection,
     Unreadable,
-    Verdict,
     Window,
 )
 from exporter.spool.errors import (
@@ -56,6 +56,7 @@ __all__ = [
     "Held",
     "Limits",
     "Outbox",
+    "Rejection",
     "Salvaged",
     "Spool",
     "SpoolDamagedError",
@@ -64,7 +65,6 @@ __all__ = [
     "SpoolInUseError",
     "SpoolLostError",
     "Unreadable",
-    "Verdict",
     "Window",
     "open_spool",
 ]

@@ -1,12 +1,15 @@
 """
-The file: how it's opened, and its schema.
+Open the database file, create its schema, and write many rows in few statements.
 
-One connection, exclusive before WAL: with two, SQLite before 3.51.3 can corrupt a
-database when it resets the log (sqlite.org/wal.html).
+There is one connection, in exclusive mode before WAL mode. With two connections, SQLite
+before 3.51.3 can corrupt a database when it resets the log (sqlite.org/wal.html).
 """
 
 import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from exporter.spool.errors import SpoolUnusableError, SpoolVersionError
 
@@ -14,10 +17,14 @@ CACHE_KIB = 8 * 1024
 CHECKPOINT_PAGES = 1000
 
 VERSION = 5
-"""Of the schema. Nothing was released yet, so no other version is brought up to it."""
+"""The schema's version. Nothing was released yet, so there are no migrations."""
+
+LARGEST_STATEMENT = 64
+"""Rows in one statement, at most."""
+AMONG = "IN (SELECT value FROM json_each(?))"
 
 SCHEMA = """
-    CREATE TABLE event (                  -- for one backend: accepted, not yet settled
+    CREATE TABLE event (                  -- one backend's accepted, unsettled event
         sequence  INTEGER PRIMARY KEY,    -- the order of acceptance: see waiting.py
         backend   TEXT    NOT NULL,
         partition INTEGER NOT NULL,
@@ -27,18 +34,18 @@ SCHEMA = """
         instance  INTEGER NOT NULL,
         body      BLOB    NOT NULL,
         kind      TEXT    NOT NULL,
-        broker    TEXT    NOT NULL,       -- its version
-        tenant    TEXT    NOT NULL        -- the physical one
+        broker    TEXT    NOT NULL,       -- the broker's version
+        tenant    TEXT    NOT NULL        -- the physical tenant
     );
-    CREATE TABLE dead_letter (            -- never delivered, kept with the reason
+    CREATE TABLE dead_letter (            -- not delivered, kept with the reason
         sequence  INTEGER PRIMARY KEY AUTOINCREMENT,
-        backend   TEXT,                   -- NULL: it never became an event
+        backend   TEXT,                   -- NULL for an unreadable record
         created   INTEGER NOT NULL,       -- milliseconds since 1970
         reason    TEXT    NOT NULL,
-        action    TEXT    NOT NULL,       -- what the broker called it
+        action    TEXT    NOT NULL,       -- an unreadable record's bulk item
         body      BLOB    NOT NULL,
-        digest    BLOB UNIQUE,            -- tells a repeat of what has no identity
-        -- Of what was an event: all that it takes to send it again.
+        digest    BLOB UNIQUE,            -- detects repeats of unreadable records
+        -- The fields of an event, to send it again.
         partition INTEGER,
         position  INTEGER,
         timestamp INTEGER,
@@ -47,19 +54,19 @@ SCHEMA = """
         kind      TEXT,
         broker    TEXT,
         tenant    TEXT,
-        status    INTEGER,                -- of the last answer
+        status    INTEGER,                -- the status of the last answer
         answer    TEXT    NOT NULL DEFAULT '',
         attempts  INTEGER NOT NULL DEFAULT 0
     );
     CREATE TABLE held (                   -- counters, so that opening reads no rows
-        what      TEXT    NOT NULL,       -- the table whose rows are counted
-        backend   TEXT    NOT NULL,       -- '': it never became an event
+        what      TEXT    NOT NULL,       -- the name of the counted table
+        backend   TEXT    NOT NULL,       -- '' for unreadable records
         rows      INTEGER NOT NULL,
-        bytes     INTEGER NOT NULL,       -- of their bodies
+        bytes     INTEGER NOT NULL,       -- the total size of the bodies
         PRIMARY KEY (what, backend)
     ) WITHOUT ROWID;
     INSERT INTO held VALUES ('event', 'default', 0, 0), ('dead_letter', '', 0, 0);
-    CREATE TABLE identity (               -- what was accepted, in the order of time
+    CREATE TABLE identity (               -- accepted events, ordered by time
         tenant    TEXT    NOT NULL,
         partition INTEGER NOT NULL,
         timestamp INTEGER NOT NULL,
@@ -67,7 +74,7 @@ SCHEMA = """
         key       INTEGER NOT NULL,
         PRIMARY KEY (tenant, partition, timestamp, position, key)
     ) WITHOUT ROWID;
-    CREATE TABLE known (                  -- what a backend was told of: see known.py
+    CREATE TABLE known (                  -- open tasks a backend knows: see known.py
         tenant    TEXT    NOT NULL,
         key       INTEGER NOT NULL,
         backend   TEXT    NOT NULL,
@@ -78,10 +85,10 @@ SCHEMA = """
 
 def open_database(path: Path) -> sqlite3.Connection:
     """
-    Open the file at *path*, new or of this version; the caller closes it.
+    Return a connection to the file at *path*, with tables; the caller closes it.
 
-    The connection may be used in one thread at a time, whichever it is. Raises
-    `SpoolVersionError` and `SpoolUnusableError`.
+    Any thread may use it, but only one at a time. Raises `SpoolVersionError` and
+    `SpoolUnusableError`.
     """
     try:
         connection = sqlite3.connect(
@@ -112,19 +119,48 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_version(path: Path, version: int) -> None:
-    """Raise `SpoolVersionError` unless the file has this *version*, or none yet."""
+    """Raise `SpoolVersionError` if *version* is neither 0 (a new file) nor ours."""
     if version not in (0, VERSION):
         raise SpoolVersionError(path, version, known=VERSION)
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Make the tables of an empty file."""
+    """Create the tables in an empty file."""
     connection.executescript(
         f"BEGIN; {SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT"
     )
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether *error* says that the file's contents are wrong, not its disk."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what extends it
+    """Whether *error* means damaged content, and not a failing disk."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary error code
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+# `sqlite3` releases the interpreter lock around every step of a statement. Getting the
+# lock back from a busy event loop can take 5 ms, so rows are written many at a time.
+def insert(
+    connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert *rows*; *into* is the statement up to VALUES."""
+    for places, values in in_chunks(rows):
+        connection.execute(f"{into} VALUES {places}", values)
+
+
+def in_chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield placeholders and their values for *rows*, in chunks of few sizes."""
+    # Few sizes mean few statement texts, which keeps SQLite's statement cache small.
+    start, size = 0, LARGEST_STATEMENT
+    while start < len(rows):
+        if size > len(rows) - start:
+            size //= 2
+            continue
+        row = f"({','.join('?' * len(rows[start]))})"
+        values = chain.from_iterable(rows[start : start + size])
+        yield ",".join([row] * size), tuple(values)
+        start += size
+
+
+def json_list(numbers: Iterable[int]) -> str:
+    """Return *numbers* as the parameter of `AMONG`."""
+    return f"[{','.join(map(str, numbers))}]"

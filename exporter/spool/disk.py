@@ -1,9 +1,9 @@
 """
-What SQLite doesn't tell in time of the disk below it.
+Watch the disk and the files of the spool.
 
-Delivering needs room, too: a settled event is first of all one more entry in the
-write-ahead log. So new events are refused while there still is some. What a backlog
-took is given back step by step while the writer has nothing else to do.
+Delivery needs free space too: deleting an event first adds to the write-ahead log. So
+new events are refused while some space is left. While the writer is idle, the space of
+delivered events is returned to the disk, in small steps.
 """
 
 import os
@@ -17,41 +17,41 @@ from exporter.spool.errors import (
     SpoolLostError,
     SpoolUnusableError,
 )
-from exporter.spool.salvage import mark
+from exporter.spool.salvage import mark_damaged
 
 RESERVE_BYTES = 64 * 1024 * 1024
-"""Several times what the log grows to between two checkpoints."""
+"""Several times the size that the log reaches between two checkpoints."""
 KEPT_BYTES = 16 * 1024 * 1024
-"""Neither the free pages of the file nor the log are made smaller than this."""
+"""The file keeps this much free space, and the log this size."""
 STEP_PAGES = 64
-"""Pages given back in one step: some milliseconds."""
+"""Pages returned in one step, which takes some milliseconds."""
 
 
 class Disk:
-    """Watches the place of one database: its file, and the log beside it."""
+    """The database file and its write-ahead log; for the writer's thread."""
 
     def __init__(self, file: Path, connection: sqlite3.Connection) -> None:
-        """Remember what is there now; *connection* to it stays with the caller."""
         self._file = file
         self._connection = connection
-        # Texts, because every append looks: paths make that take three times as long.
+        # Every append calls `os.stat` for both. With `Path`, it takes three times as
+        # long.
         self._watched = (f"{file}", f"{file}-wal")
-        self._known: dict[str, os.stat_result] = {}
+        self._stats: dict[str, os.stat_result] = {}
         self._shrunk = False
-        """Whether pages were given back that the file itself still has."""
+        """Whether returned pages are still part of the file."""
         self._page_size = self._number("page_size")
         self._number(f"journal_size_limit = {KEPT_BYTES}")
-        self._look()
+        self._refresh()
 
     def check(self) -> None:
-        """Raise `SpoolDiskFullError` or `SpoolLostError` when no more is accepted."""
-        self._look()
+        """Raise a `SpoolFailedError` if the disk can't take new events."""
+        self._refresh()
         filesystem = os.statvfs(self._watched[0])
         left = filesystem.f_bavail * filesystem.f_frsize
         if left >= 4 * RESERVE_BYTES:
             return
-        # The file grows by what only the log has; the next events need its free pages.
-        size = self._known[self._watched[0]].st_size
+        # Pages that are only in the log will also need space in the file.
+        size = self._stats[self._watched[0]].st_size
         left -= max(0, self._number("page_count") * self._page_size - size)
         free = self._number("freelist_count") * self._page_size
         no_log = left < RESERVE_BYTES // 4
@@ -59,60 +59,56 @@ class Disk:
             raise SpoolDiskFullError(left, free, RESERVE_BYTES, hopeless=no_log)
 
     def give_back(self) -> bool:
-        """
-        Make the file or its log a little smaller; return whether more could be done.
-
-        For the writer's thread, between transactions.
-        """
+        """Return a little space to the disk, and True if there is more."""
         free = self._number("freelist_count")
         step = min(STEP_PAGES, free - KEPT_BYTES // self._page_size)
         if step > 0:
-            # As a script: a pragma without columns is only stepped once otherwise.
+            # `execute` would only run the first step of this pragma.
             self._connection.executescript(f"PRAGMA incremental_vacuum({step})")
             self._shrunk = True
             return self._number("freelist_count") < free
         log = self._watched[1]
-        if self._shrunk or os.stat(log).st_size > KEPT_BYTES:  # noqa: PTH116 - as above
-            # Only now the file is cut off, and the log with it.
+        if self._shrunk or os.stat(log).st_size > KEPT_BYTES:  # noqa: PTH116
+            # The checkpoint truncates the file and the log.
             self._shrunk = False
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            self._known.pop(log, None)
+            self._stats.pop(log, None)
         return False
 
-    def condemn(self, reason: object) -> SpoolDamagedError:
-        """Let the next start salvage the file; return why nothing more goes into it."""
-        with suppress(OSError):  # then it will be found again
-            mark(self._file, reason)
+    def mark_damaged(self, reason: object) -> SpoolDamagedError:
+        """Make the next start salvage the file, and return the error to report."""
+        with suppress(OSError):  # the next start may notice the damage by itself
+            mark_damaged(self._file, reason)
         return SpoolDamagedError(self._file, reason)
 
-    def _look(self) -> None:
-        """Compare both with what they were; neither is ever replaced, nor cut off."""
+    def _refresh(self) -> None:
+        """Raise `SpoolLostError` if a file was removed, replaced or truncated."""
         for path in self._watched:
-            before = self._known.get(path)
+            before = self._stats.get(path)
             try:
-                now = os.stat(path)  # noqa: PTH116 - as above
+                now = os.stat(path)  # noqa: PTH116
             except FileNotFoundError:
                 if before is None:
-                    continue  # the log comes with the first write
+                    continue  # the first write creates the log
                 raise SpoolLostError(Path(path)) from None
             if before is not None and (
                 (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino)
                 or now.st_size < min(before.st_size, KEPT_BYTES)
             ):
                 raise SpoolLostError(Path(path))
-            self._known[path] = now
+            self._stats[path] = now
 
     def _number(self, pragma: str) -> int:
         (number,) = self._connection.execute(f"PRAGMA {pragma}").fetchone()
         return int(number)
 
 
-def make(directory: Path) -> None:
-    """Make *directory* and the way to it, so that a loss of power leaves it there."""
+def make_directory(directory: Path) -> None:
+    """Create *directory* and its parents so that they survive a loss of power."""
     try:
-        lacking = [p for p in (directory, *directory.parents) if not p.exists()]
+        missing = [p for p in (directory, *directory.parents) if not p.exists()]
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in lacking:
+        for path in missing:
             parent = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(parent)

@@ -1,7 +1,7 @@
 """
-Why a spool can't be opened, or can't accept more.
+Errors for a spool that can't be opened or can't accept more events.
 
-What isn't accepted isn't lost: the broker keeps the records and repeats them.
+Nothing is lost with them: the broker keeps the records and sends them again.
 """
 
 from pathlib import Path
@@ -12,123 +12,114 @@ MIB = 1024 * 1024
 
 
 class SpoolFullError(ExporterError):
-    """Accepting more would exceed the configured limit."""
+    """Accepting a request would exceed the configured limit; all sizes are in bytes."""
 
     def __init__(
         self, waiting: int, dead: int, more: int, limit: int, *, left_behind: int
     ) -> None:
-        """Name the numbers, in bytes, so the message alone tells how far off we are."""
         past = decide = ""
         if left_behind:
-            past = f"{left_behind} for backends that aren't configured any more, "
+            past = f"{left_behind} for backends that aren't configured anymore, "
             decide = (
-                "decide about those backends (app-integrations-exporter backends "
-                "--help), "
+                "drop or configure those backends (see app-integrations-exporter "
+                "backends --help), "
             )
         super().__init__(
-            f"The spool holds {waiting + dead} of at most {limit} bytes, {dead} in "
-            f"dead letters, {past}and has no room for {more} more",
-            remedy="The backend doesn't keep up, or there are too many dead letters: "
-            f"look at the log for the reason, {decide}or raise "
+            f"The spool holds {waiting + dead} of at most {limit} bytes ({dead} in "
+            f"dead letters, {past}{more} more don't fit)",
+            remedy="The backend is too slow, or there are too many dead letters: "
+            f"check the log for the cause, {decide}or raise "
             "APP_INTEGRATIONS_SPOOL_MAX_BYTES",
         )
-        self.lacking = waiting + dead + more - limit
-        """How many bytes must go before as many more as were wanted find room."""
+        self.missing = waiting + dead + more - limit
+        """The bytes that must be freed before a request of this size fits."""
         self.hopeless = dead + left_behind + more > limit
-        """Whether not even without all that can be delivered there would be room."""
+        """Whether the request wouldn't fit even if all events were delivered."""
 
 
 class SpoolFailedError(ExporterError):
-    """The disk didn't take what was to be written; nothing of it is stored."""
+    """The spool can't be written; nothing of the request is stored."""
 
     def __init__(self, reason: object) -> None:
-        """Say what SQLite or the system said."""
         super().__init__(
             f"The spool can't be written: {reason}",
-            remedy="Check free space, permissions and health of the disk behind "
+            remedy="Check free space, permissions and health of the disk with "
             "APP_INTEGRATIONS_SPOOL_DIR; the broker keeps the records and tries again",
         )
 
 
 class SpoolDiskFullError(SpoolFailedError):
-    """The disk has so little left that no new events are accepted."""
+    """The disk is too full for new events; all sizes are in bytes."""
 
     def __init__(self, left: int, free: int, reserve: int, *, hopeless: bool) -> None:
-        """Name the numbers, in bytes; *free* are those inside the file."""
         super().__init__(
-            f"the disk has {max(left, 0)} bytes left, and the spool's file {free} "
-            f"inside; {reserve} are kept free so that what is held can still be "
+            f"the disk has {max(left, 0)} bytes left, and the spool's file has {free} "
+            f"free inside; {reserve} are reserved so that waiting events can still be "
             "delivered"
         )
-        self.lacking = reserve - left - free + MIB
-        """How many bytes must be free before more is accepted, and some more do."""
+        self.missing = reserve - left - free + MIB
+        """The bytes that must be freed before new events are accepted, plus some."""
         self.hopeless = hopeless
-        """Whether no waiting event could make enough room."""
+        """Whether discarding waiting events couldn't free enough."""
 
 
 class SpoolLostError(SpoolFailedError):
-    """A file was removed, replaced or cut short under the running service."""
+    """A file was removed, replaced or truncated while the service was running."""
 
     def __init__(self, path: Path) -> None:
-        """Name the *path*."""
         super().__init__(
-            f"{path} was removed or replaced; what it held is being delivered, and "
-            "only a restart begins a new one"
+            f"{path} was removed or replaced; its events are still delivered, and a "
+            "restart begins a new file"
         )
 
 
 class SpoolDamagedError(SpoolFailedError):
-    """The file's contents are wrong; only a restart, which salvages them, helps."""
+    """The file is damaged; a restart salvages its events."""
 
     def __init__(self, path: Path, reason: object) -> None:
-        """Name the *path* and what SQLite said."""
         super().__init__(
             f"{path} is damaged ({reason}); the next start salvages what can be read"
         )
 
 
 class SpoolUnsoundError(ExporterError):
-    """The file is damaged, and whoever asked isn't the one to salvage it."""
+    """The file is damaged, and a command doesn't salvage it."""
 
     def __init__(self, path: Path, reason: object) -> None:
-        """Name the *path* and what is wrong with it."""
         super().__init__(
             f"The spool {path} is damaged: {reason}",
-            remedy="Start the service: it salvages what can be read, sets the file "
-            "aside, and says in its log what is missing",
+            remedy="Start the service: it salvages what can be read, keeps the damaged "
+            "file under another name, and logs what is missing",
         )
 
 
 class SpoolInUseError(ExporterError):
-    """Another service holds the spool."""
+    """Another service uses the spool."""
 
     def __init__(self, directory: Path, holder: str) -> None:
-        """Name the *directory* and who holds it."""
         super().__init__(
             f"The spool {directory} is in use by {holder}",
-            remedy="Stop that service, or give this one a directory of its own with "
-            "APP_INTEGRATIONS_SPOOL_DIR",
+            remedy="Stop that service, or set APP_INTEGRATIONS_SPOOL_DIR to another "
+            "directory",
         )
 
 
 class SpoolVersionError(ExporterError):
-    """The file was written by an older or a newer exporter."""
+    """An older or newer exporter has written the file."""
 
     def __init__(self, path: Path, version: int, *, known: int) -> None:
-        """Name the *path* and both versions."""
         super().__init__(
-            f"The spool {path} has schema version {version}, and this exporter knows "
-            f"version {known} only",
-            remedy="Deliver what it holds with the older or newer exporter that wrote "
+            f"The spool {path} has schema version {version}, and this exporter only "
+            f"reads version {known}",
+            remedy="Deliver its events with the older or newer exporter that wrote "
             "it, or set APP_INTEGRATIONS_SPOOL_DIR to another directory",
         )
 
 
 class SpoolUnusableError(ExporterError):
-    """The file can't be opened."""
+    """The file or its directory can't be opened."""
 
     def __init__(self, path: Path, reason: object) -> None:
-        """Name the *path* and what SQLite or the system said."""
         super().__init__(
             f"The spool {path} can't be opened: {reason}",
             remedy="Check the directory's permissions and free space, or set "

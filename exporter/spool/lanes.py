@@ -1,8 +1,8 @@
 """
-Whose turn it is: the order of waiting events, in memory and without any I/O.
+Keep the order of waiting events in memory, without any I/O.
 
-A lane is a process instance, or a partition for events without one. What is taken of a
-lane keeps the rest of it waiting, and nobody else.
+A lane is a process instance, or a partition for events without an instance. While an
+event of a lane is taken, the later events of that lane wait. Other lanes don't.
 """
 
 from bisect import bisect_left
@@ -18,41 +18,40 @@ MOST_STALE = 4096
 
 
 class Place(NamedTuple):
-    """Where an event waits. A spool's sequence is the order of acceptance."""
+    """The sequence and the lane of a waiting event."""
 
     sequence: int
     lane: Lane
 
     @property
     def tenant(self) -> str:
-        """The physical tenant that the lane is of."""
+        """The physical tenant of the lane."""
         return self.lane[0]
 
 
 class Lanes:
     """
-    All lanes with something waiting or taken.
+    All lanes with waiting or taken events.
 
-    The cost of `take` depends on what it returns, never on how much waits.
+    The cost of `take` depends on its result, and not on the number of waiting events.
     """
 
     def __init__(self) -> None:
-        """Know of no event."""
         self._waiting: dict[Lane, deque[int]] = {}
-        """What is known to wait in each lane, oldest first; never empty."""
+        """The waiting sequences of each lane, oldest first; never empty."""
         self._taken: dict[Lane, int] = {}
-        """How many of each lane have neither landed nor come back; never 0."""
+        """The number of taken events of each lane; never 0."""
         self._oldest: defaultdict[str, list[Place]] = defaultdict(list)
-        """By tenant, a heap of the first of each lane; some may be stale."""
+        """By tenant, a heap with the first place of each lane, and stale places."""
         self._newest: list[tuple[int, Place]] | None = None
-        """All of these, the newest first, from when it's needed until it's too long."""
+        """A heap with the same places, newest first; None until it's needed."""
         self.known = 0
-        """How many events wait or are taken."""
+        """The number of waiting and taken events."""
         self.ready = 0
-        """How many events could be taken now."""
+        """The number of events that can be taken now."""
 
     def add(self, place: Place) -> int:
-        """Let an event wait at the end of its lane; return how many wait before it."""
+        """Add a waiting event to its lane, and return how many wait before it."""
         waiting = self._waiting.setdefault(place.lane, deque())
         ahead = len(waiting)
         waiting.append(place.sequence)
@@ -65,12 +64,16 @@ class Lanes:
 
     def take(self, limit: int) -> list[Place]:
         """
-        Return the oldest *limit* that may go, in order, and occupy their lanes.
+        Take up to *limit* of the oldest ready events, in order.
 
-        All of them are of the tenant whose turn it is: that of the oldest one.
+        All belong to one tenant: the tenant of the oldest event.
         """
         taken: list[Place] = []
-        heap = min(self._fresh(), default=[])
+        for tenant, heap in list(self._oldest.items()):
+            self._drop_stale(heap)
+            if not heap:
+                del self._oldest[tenant]
+        heap = min(self._oldest.values(), default=[])
         while heap and len(taken) < limit:
             place = heappop(heap)
             self._pop(place.lane)
@@ -78,20 +81,16 @@ class Lanes:
             self.ready -= 1
             if waiting := self._waiting.get(place.lane):
                 heappush(heap, Place(waiting[0], place.lane))
-            self._pass_over_stale(heap)
+            self._drop_stale(heap)
         for lane, count in _by_lane(taken).items():
             self._taken[lane] = count
             self.ready -= len(self._waiting.get(lane, ()))
         return taken
 
     def take_newest(self, limit: int) -> list[Place]:
-        """
-        Take from the other end: the first event of each of the newest *limit* lanes.
-
-        All of them are of one tenant.
-        """
+        """Take the first events of up to *limit* lanes, newest first, of one tenant."""
         if self._newest is None:
-            every = (place for heap in self._fresh() for place in heap)
+            every = (place for heap in self._oldest.values() for place in heap)
             self._newest = [(-place.sequence, place) for place in every]
             heapify(self._newest)
         taken: list[Place] = []
@@ -101,7 +100,7 @@ class Lanes:
             place = newest[1]
             if taken and place.tenant != taken[0].tenant:
                 others.append(newest)
-            elif self._is_first(place):
+            elif self._is_ready(place):
                 self.ready -= len(self._waiting[place.lane])
                 self._pop(place.lane)
                 self._taken[place.lane] = 1
@@ -110,21 +109,21 @@ class Lanes:
             heappush(self._newest, newest)
         return taken[::-1]
 
-    def seize(self, limit: int) -> list[Place]:
-        """Take the oldest *limit* that wait behind what was taken of their lanes."""
-        behind = (
-            zip(waiting, repeat(lane))
-            for lane, waiting in self._waiting.items()
+    def take_blocked(self, limit: int) -> list[Place]:
+        """Take up to *limit* of the oldest events that wait for a taken event."""
+        waiting = (
+            zip(sequences, repeat(lane))
+            for lane, sequences in self._waiting.items()
             if lane in self._taken
         )
-        seized = [Place(*place) for place in islice(merge(*behind), limit)]
-        for place in seized:
+        blocked = [Place(*place) for place in islice(merge(*waiting), limit)]
+        for place in blocked:
             self._pop(place.lane)
             self._taken[place.lane] += 1
-        return seized
+        return blocked
 
-    def land(self, places: Iterable[Place]) -> None:
-        """Let what waits behind *places* go once nothing of their lane is taken."""
+    def release(self, places: Iterable[Place]) -> None:
+        """Forget the taken *places*; their lanes become ready."""
         for lane, count in _by_lane(places).items():
             self.known -= count
             self._taken[lane] -= count
@@ -135,12 +134,12 @@ class Lanes:
                     self._push(Place(waiting[0], lane))
 
     def give_back(self, places: Sequence[Place]) -> None:
-        """Undo `take` or `seize` for *places*: each goes where it was in its lane."""
+        """Put taken *places* back where they were in their lanes."""
         for place in sorted(places, reverse=True):
             waiting = self._waiting.setdefault(place.lane, deque())
             waiting.insert(bisect_left(waiting, place.sequence), place.sequence)
         self.known += len(places)
-        self.land(places)
+        self.release(places)
 
     def _pop(self, lane: Lane) -> None:
         self._waiting[lane].popleft()
@@ -154,20 +153,12 @@ class Lanes:
             if len(self._newest) > MOST_STALE + 2 * self.ready:
                 self._newest = None
 
-    def _fresh(self) -> list[list[Place]]:
-        """Return each tenant's heap, if its first place may go."""
-        for tenant, heap in list(self._oldest.items()):
-            self._pass_over_stale(heap)
-            if not heap:
-                del self._oldest[tenant]
-        return list(self._oldest.values())
-
-    def _pass_over_stale(self, heap: list[Place]) -> None:
-        while heap and not self._is_first(heap[0]):
+    def _drop_stale(self, heap: list[Place]) -> None:
+        while heap and not self._is_ready(heap[0]):
             heappop(heap)
 
-    def _is_first(self, place: Place) -> bool:
-        """Whether *place* is the first of a lane that may go."""
+    def _is_ready(self, place: Place) -> bool:
+        """Whether *place* is the first in a lane of which nothing is taken."""
         waiting = self._waiting.get(place.lane)
         if not waiting or place.lane in self._taken:
             return False

@@ -1,4 +1,4 @@
-"""One service per spool: whoever comes second is told who is there."""
+"""Allow one service per spool, with a lock file that names the service."""
 
 import fcntl
 import os
@@ -11,16 +11,16 @@ from pathlib import Path
 from exporter.spool.errors import SpoolInUseError, SpoolUnusableError
 
 FILE = "lock"
-LOOKS_SECONDS = 0.5
-"""How long somebody may look whether there is a holder; a holder stays for longer."""
+CHECK_SECONDS = 0.5
+"""How long `is_locked` may hold the lock while it checks."""
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """
-    Hold *directory* until the end of the block, or of the process, however it ends.
+    Lock *directory* until the end of the block or of the process.
 
-    Raises `SpoolInUseError` with the host and pid of the holder, and
+    Raises `SpoolInUseError` with the host and pid of the other process, and
     `SpoolUnusableError` when the directory can't be written.
     """
     try:
@@ -28,8 +28,13 @@ def locked(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise SpoolUnusableError(directory, error) from error
     try:
-        _insist(file, directory)
-        with suppress(OSError):  # a full disk must not keep the backlog from going out
+        deadline = time.monotonic() + CHECK_SECONDS
+        while not _lock(file, directory, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                holder = os.pread(file, 200, 0).decode(errors="replace")
+                raise SpoolInUseError(directory, holder or "another service")
+            time.sleep(0.01)  # another process may only be checking
+        with suppress(OSError):  # delivery must start even if the disk is full
             os.ftruncate(file, 0)
             os.write(file, f"host {socket.gethostname()}, pid {os.getpid()}".encode())
         yield
@@ -39,9 +44,9 @@ def locked(directory: Path) -> Iterator[None]:
 
 def is_locked(directory: Path) -> bool:
     """
-    Whether somebody holds *directory*; changes nothing there.
+    Whether a process has locked *directory*; changes nothing there.
 
-    Raises `SpoolUnusableError` when that can't be found out.
+    Raises `SpoolUnusableError` when the lock file can't be read.
     """
     try:
         file = os.open(directory / FILE, os.O_RDONLY | os.O_CLOEXEC)
@@ -50,31 +55,17 @@ def is_locked(directory: Path) -> bool:
     except OSError as error:
         raise SpoolUnusableError(directory, error) from error
     try:
-        _lock(file, directory, fcntl.LOCK_SH)
-    except SpoolInUseError:
-        return True
+        return not _lock(file, directory, fcntl.LOCK_SH)
     finally:
         os.close(file)
-    return False
 
 
-def _insist(file: int, directory: Path) -> None:
-    """Lock *file*, and wait for whoever only looked whether it is locked."""
-    deadline = time.monotonic() + LOOKS_SECONDS
-    while True:
-        try:
-            return _lock(file, directory, fcntl.LOCK_EX)
-        except SpoolInUseError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.01)
-
-
-def _lock(file: int, directory: Path, kind: int) -> None:
+def _lock(file: int, directory: Path, kind: int) -> bool:
+    """Try to lock *file*, and return whether it worked."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(file, 200, 0).decode(errors="replace") or "another service"
-        raise SpoolInUseError(directory, holder) from error
+    except BlockingIOError:
+        return False
     except OSError as error:
         raise SpoolUnusableError(directory, error) from error
+    return True

@@ -1,8 +1,8 @@
 """
-What one backend still has to get: `take` the next batch, `settle` what became of it.
+The waiting events of one backend: `take` the next batch, then `settle` or `reject` it.
 
-The file holds everything; memory holds the order of the next few thousand events and
-the bodies of the newest. So neither opening nor memory depends on how much waits.
+The file holds all events. Memory holds the order of the next few thousand events, and
+the bodies of some. So neither opening nor memory depends on the size of the backlog.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from functools import partial
 from typing import TypeVar
 
 from exporter.events import DEFAULT_TENANT, Event
-from exporter.spool.dead_letters import Verdict
+from exporter.spool.dead_letters import Rejection
 from exporter.spool.errors import SpoolFailedError
 from exporter.spool.lanes import Lanes, Place
-from exporter.spool.store import Page, Store
+from exporter.spool.store import Store
 from exporter.spool.waiting import Entry
 from exporter.spool.writer import Writer
 
 AHEAD = 2048
-"""How many events that may go are known before the file is asked for more."""
+"""Ready events in memory; with fewer than half of them, the file is read."""
 MOST_KNOWN = 200_000
-"""Likewise, of all: those that failed wait in memory, without their bodies."""
+"""Events in memory, ready or not, without the bodies of failed ones."""
 PAGE = 512
 PAGE_BYTES = 4 * 1024 * 1024
 CACHE_BYTES = 4 * 1024 * 1024
@@ -36,23 +36,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a batch may hold at most; a single event may always go."""
+    """The limits of a batch; a single event may exceed them."""
 
     events: int
     bytes: int
-    """Of the bodies."""
+    """Bytes of the bodies, joined with one byte between them."""
     identities: int
-    """Of the identities, joined with one byte between them."""
+    """Bytes of the identities, joined with one byte between them."""
     prefix: int = 0
-    """Bytes that come before every identity."""
+    """Bytes in front of each identity."""
     added: Callable[[str], int] = lambda _: 0
-    """Bytes that an event of a tenant grows by when it is written, at most."""
+    """The bytes that the format adds to an event of a tenant, at most."""
     linger_seconds: float = 0
     """How long a batch waits to become full."""
 
     def fitting(self, entries: Sequence[Entry]) -> int:
-        """Return how many of *entries* fit; the first one always does."""
-        size = identities = -1  # the separators are one fewer than the events
+        """Return how many of *entries* fit, which is at least one."""
+        size = identities = -1  # there is one separator less than events
         added = self.added(entries[0].event.tenant) if entries else 0
         for number, (_, event) in enumerate(entries):
             size += len(event.body) + added + 1
@@ -64,18 +64,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events on their way to a backend, in order."""
+    """The events of one request, in order."""
 
     entries: Sequence[Entry]
 
     @property
     def events(self) -> list[Event]:
-        """The events alone."""
+        """The events without their sequences."""
         return [entry.event for entry in self.entries]
 
     @property
     def tenant(self) -> str:
-        """The physical tenant of every event in it."""
+        """The physical tenant of all events."""
         return self.entries[0].event.tenant if self.entries else DEFAULT_TENANT
 
     def __str__(self) -> str:
@@ -84,38 +84,35 @@ class Batch:
 
 
 class Outbox:
-    """The waiting events of one backend; for the loop's thread alone."""
+    """The waiting events of one backend; for the event loop's thread alone."""
 
     def __init__(self, writer: Writer, store: Store, backend: str) -> None:
-        """Begin with the oldest event that *store* holds for *backend*."""
         self._writer = writer
         self._store = store
         self._backend = backend
         self._lanes = Lanes()
         self._cache: dict[int, Event] = {}
         self._cached_bytes = 0
-        self._newest = store.newest(backend)
+        self._newest = store.waiting.newest(backend)
         self._known_to = 0
         """All waiting events up to this sequence are in the lanes."""
         self._reading = False
         self._hurried = False
         self._taking = 0
-        """How many batches are being read from the file."""
+        """The number of batches that are being read from the file."""
         self._overfull = False
-        """Whether more could go than fitted into the last batch."""
+        """Whether the last batch left ready events behind."""
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
         self.waiting = store.waiting_for(backend).rows
-        """Events accepted and not settled."""
+        """The number of events that are not settled."""
         self.empty = asyncio.Event()
-        """Set while nothing waits and nothing is in flight."""
+        """Set while no event waits and none is in flight."""
         if not self.waiting:
             self.empty.set()
 
     def accepted(self, entries: Sequence[Entry]) -> None:
-        """Learn of *entries*, which were just committed behind all others."""
-        if not entries:
-            return
+        """Add *entries*, which were just committed after all others."""
         caught_up = self._known_to == self._newest
         self._newest = entries[-1].sequence
         self.waiting += len(entries)
@@ -127,9 +124,9 @@ class Outbox:
 
     async def take(self, limits: Limits, *, newest: bool = False) -> Batch:
         """
-        Return the oldest events whose lanes are free, or *newest*, when there is one.
+        Wait for ready events, and take the oldest ones, or the *newest*.
 
-        All are of one physical tenant; they occupy their lanes until they land.
+        All are of one physical tenant. Later events of their lanes wait for them.
         """
         async with self._turn:
             await self._ready(1)
@@ -141,12 +138,12 @@ class Outbox:
             return await self._fetch(take(limits.events), limits)
 
     async def load(self, sequences: Sequence[int], size: int = 1) -> Batch:
-        """Return the first events at *sequences*, all taken: some *size* bytes."""
+        """Return the first of the taken events at *sequences*: about *size* bytes."""
         found = {number: self._cache.get(number) for number in sequences}
         missing = [number for number, event in found.items() if event is None]
         if missing:
-            load = partial(self._store.load, self._backend, missing, size)
-            found.update(await self._insist(load))
+            load = partial(self._store.waiting.at, self._backend, missing, size)
+            found.update(await self._persist(load))
         entries = []
         for number, event in found.items():
             if event is None:
@@ -156,40 +153,41 @@ class Outbox:
 
     @property
     def exhausted(self) -> bool:
-        """Whether nothing can be taken before something that was taken lands."""
+        """Whether no event can be taken until a taken event is settled."""
         return self._all_known() and not self._lanes.ready and not self._taking
 
     def hurry(self) -> None:
-        """Let no batch wait to become full from now on."""
+        """Stop waiting for batches to become full."""
         self._hurried = True
         self._changed.set()
 
     async def settle(self, batch: Batch) -> None:
-        """Forget *batch*, which was delivered; insist until the disk takes it."""
-        await self._insist(
+        """Delete *batch*, which was delivered; retry while the disk fails."""
+        await self._persist(
             partial(self._store.settle, self._backend, batch.entries),
             partial(self._settled, batch),
         )
 
-    async def bury(self, batch: Batch, verdict: Verdict) -> None:
-        """Make dead letters of *batch*; insist until the disk takes it."""
-        await self._insist(
-            partial(self._store.bury, self._backend, batch.entries, verdict),
+    async def reject(self, batch: Batch, rejection: Rejection) -> None:
+        """Turn *batch* into dead letters; retry while the disk fails."""
+        await self._persist(
+            partial(self._store.reject, self._backend, batch.entries, rejection),
             partial(self._settled, batch),
         )
 
-    async def lose(self, size: int) -> Batch:
+    async def discard(self, size: int) -> Batch:
         """
-        Forget some *size* bytes of the oldest events that aren't taken, if there are.
+        Delete about *size* bytes of the oldest events that aren't taken.
 
-        Raises `SpoolFailedError`; then nothing is forgotten.
+        The batch is empty if there are none. Raises `SpoolFailedError`; then nothing is
+        deleted.
         """
         limits = Limits(events=PAGE, bytes=max(1, size), identities=sys.maxsize)
         self._look_ahead(PAGE)
-        while not (places := self._lanes.take(PAGE) or self._lanes.seize(PAGE)):
+        while not (places := self._lanes.take(PAGE) or self._lanes.take_blocked(PAGE)):
             if not self._reading:
                 return Batch(())
-            # Reading goes on by itself, and tells the slots; here nobody else does.
+            # Work runs in order, so the page that is being read comes first.
             await self._writer.do(lambda: None)
         batch = await self._fetch(places, limits)
         if batch.entries:
@@ -202,7 +200,7 @@ class Outbox:
         return batch
 
     def give_back(self, entries: Sequence[Entry]) -> None:
-        """Let *entries* of a batch wait again, in their places."""
+        """Put taken *entries* back where they were."""
         for sequence, event in entries:
             self._remember(sequence, event)
         self._lanes.give_back(_places(entries))
@@ -217,29 +215,30 @@ class Outbox:
             await self._changed.wait()
 
     def _all_known(self, more: int = 0) -> bool:
-        """Whether all that waits is known, or *more* than memory should hold."""
+        """Whether memory has all events, or *more* than it should hold."""
         most = self._lanes.known >= MOST_KNOWN + more
         return most or self._known_to == self._newest
 
     def _look_ahead(self, more: int = 0) -> None:
-        """Begin to read from the file, unless enough is known."""
+        """Start reading from the file if too few events are ready."""
         enough = self._lanes.ready >= AHEAD // 2 or self._all_known(more)
         if enough or self._reading:
             return
         self._reading = True
-        after = self._known_to
-        page = partial(self._store.page, self._backend, after, PAGE, PAGE_BYTES)
+        read = self._store.waiting.page
+        page = partial(read, self._backend, self._known_to, PAGE, PAGE_BYTES)
         self._writer.do(page, self._read).add_done_callback(self._check_read)
 
-    def _read(self, page: Page) -> None:
+    def _read(self, page: tuple[Sequence[Entry], int]) -> None:
         self._reading = False
-        # A transaction that failed leaves a gap in the sequences behind the newest.
-        self._newest = max(self._newest, page.complete_to)
-        self._learn(page.entries, known_to=page.complete_to)
+        entries, complete_to = page
+        # A failed transaction leaves a gap in the sequences after the newest event.
+        self._newest = max(self._newest, complete_to)
+        self._learn(entries, known_to=complete_to)
         self._changed.set()
         self._look_ahead()
 
-    def _check_read(self, future: asyncio.Future[Page]) -> None:
+    def _check_read(self, future: asyncio.Future[tuple[list[Entry], int]]) -> None:
         if not future.cancelled() and future.exception():
             self._reading = False
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._look_ahead)
@@ -248,18 +247,18 @@ class Outbox:
         self._known_to = known_to
         for sequence, event in entries:
             ahead = self._lanes.add(Place(sequence, event.lane))
-            # A lane with a long queue must not fill the cache of all others.
+            # One lane with many events must not fill the cache.
             if ahead < CACHED_PER_LANE:
                 self._remember(sequence, event)
 
     def _remember(self, sequence: int, event: Event) -> None:
-        """Keep *event* at hand while there is room, or it's read from the file."""
+        """Cache *event* while there is room."""
         if self._cached_bytes < CACHE_BYTES:
             self._cache[sequence] = event
             self._cached_bytes += len(event.body)
 
     async def _fetch(self, places: Sequence[Place], limits: Limits) -> Batch:
-        """Return what is at *places*, within *limits*; the rest keeps its place."""
+        """Return the events at *places* that fit in *limits*; put the others back."""
         self._taking += 1
         try:
             loaded = await self.load([n for n, _ in places], limits.bytes)
@@ -276,16 +275,16 @@ class Outbox:
         return batch
 
     def _settled(self, batch: Batch, _: None) -> None:
-        self._lanes.land(_places(batch.entries))
+        self._lanes.release(_places(batch.entries))
         self.waiting -= len(batch.entries)
         if not self.waiting:
             self.empty.set()
         self._changed.set()
 
-    async def _insist(
+    async def _persist(
         self, call: Callable[[], T], then: Callable[[T], None] = lambda _: None
     ) -> T:
-        """Do *call* in a transaction, again and again until one succeeds."""
+        """Run *call* in a transaction, and repeat it until one succeeds."""
         while True:
             try:
                 return await self._writer.do(call, then)

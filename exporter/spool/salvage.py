@@ -1,9 +1,9 @@
 """
-What becomes of a damaged file: what can be read goes into a new one in its place.
+Replace a damaged file with a new one that has all readable rows.
 
-The damaged file is never written to, nor deleted: it's set aside under a dated name.
-A kill at any moment loses nothing. While the file is in its place, the new one beside
-it is built from the start; once it's set aside, the new one is known to be complete.
+The damaged file is never changed or deleted: it gets a dated name. A kill at any moment
+loses nothing. While the damaged file has its name, the next start builds the new file
+again. When the damaged file is renamed, the new file is complete.
 """
 
 import logging
@@ -15,21 +15,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from exporter.spool.database import VERSION, create, is_damage
-from exporter.spool.errors import (
-    SpoolUnsoundError,
-    SpoolUnusableError,
-)
+from exporter.spool.errors import SpoolUnsoundError, SpoolUnusableError
 from exporter.spool.rescue import rescue
 from exporter.spool.waiting import newest_of_each
 
 MARK = "damaged"
-"""A file that says: damage was found while running, where opening may not look."""
+"""The name of a file that tells the next start of damage it might not notice."""
 NEW = ".new"
 SALVAGED = ".salvaged"
-BESIDE = ("-wal", "-shm", "-journal")
 
-# Where damage shows without reading all: the totals, and both ends of every tree.
-LOOKS = (
+# These queries notice most damage without reading everything: they read the totals and
+# both ends of each table.
+CHECKS = (
     "SELECT * FROM held",
     "SELECT body FROM event ORDER BY sequence LIMIT 1",
     "SELECT body FROM event ORDER BY sequence DESC LIMIT 1",
@@ -39,41 +36,39 @@ LOOKS = (
     "SELECT * FROM identity ORDER BY 1 DESC, 2 DESC, 3 DESC, 4 DESC, 5 DESC LIMIT 1",
 )
 
-HELD = "SELECT what, sum(rows) FROM held GROUP BY what"
-
 log = logging.getLogger(__name__)
 
 
 class Salvaged(NamedTuple):
-    """What became of a damaged file."""
+    """The result of salvaging a damaged file."""
 
     aside: Path
-    """Where it is now."""
+    """The new name of the damaged file."""
     events: int
     dead_letters: int
     missing: int | None
-    """Events and dead letters of it that weren't readable; None when it's unknown."""
+    """Unreadable events and dead letters; None if the number is unknown."""
 
 
-def mend(path: Path) -> Salvaged | None:
+def repair(path: Path) -> Salvaged | None:
     """
-    Let a sound file be at *path*: what is there, a new one, or what can be salvaged.
+    Create the file at *path* if there is none, and salvage it if it's damaged.
 
-    The caller holds the lock. Raises `SpoolUnusableError` when there is no room to do
-    it, and `SpoolVersionError`; then it's to be tried again.
+    The caller holds the lock. Raises `SpoolUnusableError`, for example on a full disk,
+    and `SpoolVersionError`; then the next start tries again.
     """
     try:
         if not path.exists():
-            if _beside(path, SALVAGED).exists():  # a kill came before the last step
+            if _with_suffix(path, SALVAGED).exists():  # the last salvage was killed
                 return _replace(path, missing=None)
-            if not _size(_beside(path, "-wal")):
+            if not _size(_with_suffix(path, "-wal")):
                 _create(path)
                 return None
             path.touch()
         reason = _damage(path)
         if reason is None:
             return None
-        # Where nothing else is said until it's done, which may take a while.
+        # Salvaging may take a while, and this is the only message until it's done.
         about = {"path": str(path), "reason": reason}
         log.error("the spool is damaged; salvaging what can be read", extra=about)
         return _replace(path, _salvage(path))
@@ -81,19 +76,19 @@ def mend(path: Path) -> Salvaged | None:
         raise SpoolUnusableError(path, error) from error
 
 
-def check(path: Path) -> None:
-    """Raise `SpoolUnsoundError` where `mend` would have to do something."""
+def check_sound(path: Path) -> None:
+    """Raise `SpoolUnsoundError` if `repair` would salvage the file at *path*."""
     try:
-        lost = not path.exists() and _beside(path, SALVAGED).exists()
-        reason = "a salvage wasn't finished" if lost else _damage(path)
+        unfinished = not path.exists() and _with_suffix(path, SALVAGED).exists()
+        reason = "a salvage wasn't finished" if unfinished else _damage(path)
     except (OSError, sqlite3.Error) as error:
         raise SpoolUnusableError(path, error) from error
     if reason is not None:
         raise SpoolUnsoundError(path, reason)
 
 
-def mark(path: Path, reason: object) -> None:
-    """Let the next `mend` salvage the file at *path*, whatever it looks like."""
+def mark_damaged(path: Path, reason: object) -> None:
+    """Make the next `repair` salvage the file at *path*."""
     file = path.with_name(MARK)
     file.write_text(f"{reason}\n")
     _sync(file)
@@ -101,37 +96,37 @@ def mark(path: Path, reason: object) -> None:
 
 
 def _damage(path: Path) -> str | None:
-    """Return how it's known that the file is damaged; its size doesn't matter."""
+    """Return the sign of damage in the file, or None; reads only a few pages."""
     if (marked := path.with_name(MARK)).exists():
         return f"found while running: {marked.read_text(errors='replace').strip()}"
     if not path.stat().st_size:
         return "the file is empty"
-    # Read-only, because closing would write the log into the file; and immutable where
-    # there is none, or one would be made.
-    how = "mode=ro" if _size(_beside(path, "-wal")) else "immutable=1"
+    # In read-only mode, closing doesn't write the log into the file. Without a log,
+    # immutable mode is needed: read-only mode would create one.
+    how = "mode=ro" if _size(_with_suffix(path, "-wal")) else "immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as file:
             (version,) = file.execute("PRAGMA user_version").fetchone()
             if version == VERSION:
-                for look in LOOKS:
-                    file.execute(look).fetchall()
+                for query in CHECKS:
+                    file.execute(query).fetchall()
                 newest_of_each(file)
     except sqlite3.Error as error:
         if is_damage(error):
             return str(error)
     finally:
-        _beside(path, "-shm").unlink(missing_ok=True)
+        _with_suffix(path, "-shm").unlink(missing_ok=True)
     return None
 
 
 def _salvage(path: Path) -> int | None:
-    """Build the new file; return how many rows are missing, if that's known."""
-    salvaged = _beside(path, SALVAGED)
+    """Build the new file, and return the number of missing rows, if it's known."""
+    salvaged = _with_suffix(path, SALVAGED)
     try:
         with closing(_new(salvaged)) as connection:
             missing = rescue(path, connection, salvaged.read_bytes())
     except BaseException:
-        salvaged.unlink(missing_ok=True)  # it may be what fills the disk
+        salvaged.unlink(missing_ok=True)  # the disk may be full because of it
         raise
     _sync(salvaged)
     _sync(salvaged.parent)
@@ -139,19 +134,20 @@ def _salvage(path: Path) -> int | None:
 
 
 def _replace(path: Path, missing: int | None) -> Salvaged:
-    """Set the damaged file aside, and put the new one in its place."""
-    salvaged = _beside(path, SALVAGED)
+    """Rename the damaged file, and give its name to the new file."""
+    salvaged = _with_suffix(path, SALVAGED)
     with closing(sqlite3.connect(salvaged)) as connection:
-        held = dict(connection.execute(HELD))
+        rows = connection.execute("SELECT what, sum(rows) FROM held GROUP BY what")
+        held = dict(rows.fetchall())
     if path.exists():
-        while _aside(path).exists():  # two in one second
+        while _aside(path).exists():  # there were two salvages in one second
             later = salvaged.stat().st_mtime + 1
             os.utime(salvaged, (later, later))
     aside = _aside(path)
-    # The file before its log: as long as it's here, a salvage finds all of both.
-    for suffix in ("", *BESIDE):
-        if (old := _beside(path, suffix)).exists():
-            old.rename(_beside(aside, suffix))
+    # The file comes first: after a kill, while it's still here, so is its log.
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        if (old := _with_suffix(path, suffix)).exists():
+            old.rename(_with_suffix(aside, suffix))
     _sync(path.parent)
     path.with_name(MARK).unlink(missing_ok=True)
     salvaged.rename(path)
@@ -160,17 +156,17 @@ def _replace(path: Path, missing: int | None) -> Salvaged:
 
 
 def _create(path: Path) -> None:
-    """Let an empty spool be at *path*, all of it or none: half of one is damage."""
-    new = _beside(path, NEW)
+    """Create an empty spool at *path* in one step, because half a file is damage."""
+    new = _with_suffix(path, NEW)
     _new(new).close()
     _sync(new)
-    path.with_name(MARK).unlink(missing_ok=True)  # which spoke of a file that is gone
+    path.with_name(MARK).unlink(missing_ok=True)  # it was about a file that is gone
     new.rename(path)
     _sync(path.parent)
 
 
 def _new(path: Path) -> sqlite3.Connection:
-    """Return a connection to a new file at *path*, which isn't in use until synced."""
+    """Return a connection to an empty spool at *path*, without syncs to the disk."""
     path.unlink(missing_ok=True)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # see disk.py
@@ -181,12 +177,12 @@ def _new(path: Path) -> sqlite3.Connection:
 
 
 def _aside(path: Path) -> Path:
-    """Return the dated name: of when the new file was ready, so that it's kept."""
-    ready = time.gmtime(_beside(path, SALVAGED).stat().st_mtime)
-    return _beside(path, time.strftime(".damaged-%Y-%m-%dT%H-%M-%SZ", ready))
+    """Return a name with the time of the new file, which is the same after a kill."""
+    ready = time.gmtime(_with_suffix(path, SALVAGED).stat().st_mtime)
+    return _with_suffix(path, time.strftime(".damaged-%Y-%m-%dT%H-%M-%SZ", ready))
 
 
-def _beside(path: Path, suffix: str) -> Path:
+def _with_suffix(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 

@@ -1,4 +1,4 @@
-"""The spool as the rest of the house sees it."""
+"""Open the spool, append to it, and look after its dead letters."""
 
 import asyncio
 import sqlite3
@@ -10,15 +10,8 @@ from pathlib import Path
 
 from exporter.events import Event
 from exporter.spool.database import open_database
-from exporter.spool.dead_letters import (
-    ALL,
-    Choice,
-    Handled,
-    Page,
-    Unreadable,
-    Window,
-)
-from exporter.spool.disk import Disk, make
+from exporter.spool.dead_letters import ALL, Choice, Handled, Page, Unreadable, Window
+from exporter.spool.disk import Disk, make_directory
 from exporter.spool.errors import (
     SpoolDamagedError,
     SpoolDiskFullError,
@@ -27,159 +20,139 @@ from exporter.spool.errors import (
 )
 from exporter.spool.lock import locked
 from exporter.spool.outbox import Batch, Outbox
-from exporter.spool.salvage import Salvaged, check, mend
-from exporter.spool.store import Accepted, Store
-from exporter.spool.totals import Held
+from exporter.spool.salvage import Salvaged, check_sound, repair
+from exporter.spool.store import Accepted, Moved, Store
+from exporter.spool.totals import DEAD_LETTER, NO_BACKEND, Held
 from exporter.spool.waiting import Entry
 from exporter.spool.writer import Writer
 
 FILE = "spool.sqlite"
 NO_ROOM = (SpoolFullError, SpoolDiskFullError)
-Lost = Callable[[Batch], None]
 PAGE = 500
-"""Dead letters that are handled in one transaction."""
-LOSSES = 32
-"""How many pages of waiting events one request may make room with."""
+"""Dead letters that one transaction handles."""
+DISCARDS = 32
+"""Pages of waiting events that one request may discard to make room."""
+
+OnDiscard = Callable[[Batch], None]
 
 
 class Spool:
-    """What is accepted and not yet settled; for the loop's thread alone."""
+    """Accepted events and dead letters; for the event loop's thread alone."""
 
     def __init__(
         self,
         store: Store,
         writer: Writer,
         *,
-        lost: Lost | None = None,
+        on_discard: OnDiscard | None = None,
         salvaged: Salvaged | None = None,
     ) -> None:
-        """
-        Serve *store* through *writer*; the caller closes both.
-
-        When it is full the oldest events make room, and *lost* is told; without it
-        they don't.
-        """
+        """Use *store* and *writer*; the caller closes both."""
         self._store = store
         self._writer = writer
-        self._lost = lost
+        self._on_discard = on_discard
         self._making_room = asyncio.Lock()
         self.salvaged = salvaged
-        """What became of a file that was damaged; whoever opens it has to tell."""
+        """The result of salvaging a damaged file; the caller should report it."""
         self.outboxes: Mapping[str, Outbox] = {
             backend: Outbox(writer, store, backend) for backend in store.backends
         }
-        """What each backend still has to get."""
+        """The outbox of each configured backend."""
 
     async def append(
         self, events: Sequence[Event], unreadable: Sequence[Unreadable] = ()
     ) -> Accepted:
         """
-        Return when all that is new among *events* and *unreadable* is safe on disk.
+        Keep the new ones of *events* and *unreadable*; return after the commit.
 
-        An event waits for each of its backends; a repeat is one for all of them.
-        Raises `SpoolFullError` or `SpoolFailedError`; then nothing of it is kept.
+        Raises `SpoolFullError` or `SpoolFailedError`; then nothing is kept.
         """
         if not events and not unreadable:
-            return Accepted((), kept_aside=0, repeats=0, epochs=())
+            return Accepted((), dead_letters=0, repeats=0, epochs=())
         append = partial(self._store.append, events, unreadable)
         try:
             return await self._writer.do(append, self._appended)
         except NO_ROOM:
-            if not self._lost:
+            if not self._on_discard:
                 raise
-        async with self._making_room:  # else two find that each other's events can't go
-            for _ in range(LOSSES):  # then the broker has its answer, and comes again
+        # One at a time: each would find that the events taken by another can't go.
+        async with self._making_room:
+            # After so many tries the broker gets an error, and sends the request again.
+            for _ in range(DISCARDS):
                 try:
                     return await self._writer.do(append, self._appended)
                 except NO_ROOM as error:
-                    batch = None if error.hopeless else await self._lose(error.lacking)
-                    if batch is None:
+                    if error.hopeless:
                         raise
-                    self._lost(batch)
+                    batch = await self._discard(error.missing)
+                    if not batch.entries:
+                        raise
+                    self._on_discard(batch)
             return await self._writer.do(append, self._appended)
 
     async def dead_letter_page(
         self, choice: Choice, window: Window, limit: int = PAGE
     ) -> Page:
-        """Return at most *limit* dead letters of *choice* in *window*; maybe none."""
-        return await self._writer.do(
-            partial(self._store.dead_letters, choice, window, limit)
-        )
+        """Return at most *limit* dead letters of *choice* in *window*, or none."""
+        page = self._store.letters.page
+        return await self._writer.do(partial(page, choice, window, limit))
 
-    async def revive(self, choice: Choice = ALL) -> Handled:
+    async def retry(self, choice: Choice = ALL) -> Handled:
         """
-        Let the dead letters of *choice* wait again, behind all others.
+        Let the dead letters of *choice* wait again, after all other events.
 
-        Each waits for its own backend. What never became an event stays where it is,
-        and so does what belongs to a backend that isn't configured. None waits again
-        twice: not even one that is refused once more before this returns.
+        Unreadable records stay dead letters, and so do events of a backend that isn't
+        configured. No event is retried twice, even if it's rejected again meanwhile.
         """
-        handled = Handled(choice)
-        window: Window | None = await self._writer.do(self._store.dead_letters_now)
-        while window:
-            revived = await self._writer.do(
-                partial(self._store.revive, choice, window, PAGE),
-                lambda revived: self._accepted(revived.entries),
-            )
-            handled.add(revived.page, revived.left)
-            window = revived.page.rest
-        return handled
+        return await self._move(choice, self._store.retry)
 
     async def drop(self, choice: Choice = ALL) -> Handled:
-        """Forget the dead letters of *choice* for good."""
-        handled = Handled(choice)
-        window: Window | None = await self._writer.do(self._store.dead_letters_now)
-        while window:
-            page = await self._writer.do(
-                partial(self._store.drop, choice, window, PAGE)
-            )
-            handled.add(page)
-            window = page.rest
-        return handled
+        """Delete the dead letters of *choice*."""
+        return await self._move(choice, self._store.drop)
 
-    async def drop_backend(self, old: str) -> int:
-        """Forget for good all that is left of *old*; return how many events it was."""
+    async def discard_backend(self, old: str) -> int:
+        """Delete everything that is kept for *old*; return the number of events."""
         if old in self.outboxes:
-            raise ValueError(f"{old!r} is configured: what it holds is delivered")
+            raise ValueError(f"{old!r} is configured: its events are delivered")
         count = 0
         drop_oldest = partial(self._store.drop_oldest, old)
         while entries := await self._writer.do(drop_oldest):
             count += len(entries)
         return count + (await self.drop(Choice(backend=old))).count
 
-    async def prove(self) -> None:
-        """Return once something was written; `SpoolFailedError` when it can't be."""
+    async def check_writable(self) -> None:
+        """Write to the file; raises `SpoolFailedError`."""
         try:
             await self._writer.do(self._store.touch)
         except SpoolDiskFullError as error:
-            if error.hopeless or not (self._lost and self.waiting.rows):
+            if error.hopeless or not (self._on_discard and self.waiting.rows):
                 raise
 
     async def oldest(self, backend: str) -> int | None:
-        """Return the engine time of what waits first for *backend*, in milliseconds."""
-        return await self._writer.do(partial(self._store.oldest, backend))
+        """Return the timestamp of *backend*'s first event, or None if none waits."""
+        return await self._writer.do(partial(self._store.waiting.oldest, backend))
 
     @property
     def waiting(self) -> Held:
-        """Events that are not settled: one for each backend that is to get it."""
+        """The total of waiting events, counted once for each backend."""
         return self._store.totals.waiting
 
     @property
     def dead(self) -> Held:
-        """Dead letters."""
+        """The total of dead letters."""
         return self._store.totals.dead
 
     def waiting_for(self, backend: str) -> Held:
-        """Return how much waits for *backend*, whether it's configured or not."""
+        """Return the total of *backend*'s waiting events, configured or not."""
         return self._store.waiting_for(backend)
 
     def dead_of(self, backend: str | None) -> Held:
-        """Return how many dead letters are *backend*'s; None: never became an event."""
-        return self._store.dead_of(backend)
+        """Return the total of *backend*'s dead letters; None: of unreadable records."""
+        return self._store.totals.of(DEAD_LETTER, backend or NO_BACKEND)
 
     @property
     def left_behind(self) -> Mapping[str, Held]:
-        """What waits for backends that are not configured, 0 where only letters are."""
+        """Waiting events by backend that isn't configured; 0 if it has dead letters."""
         return {
             backend: self.waiting_for(backend)
             for backend in self._store.totals.backends
@@ -188,71 +161,85 @@ class Spool:
 
     @property
     def full(self) -> bool:
-        """Whether there is no room, at least not for what was refused last."""
+        """Whether the last request that didn't fit still doesn't fit."""
         return self._store.full
 
     @property
     def damage(self) -> SpoolDamagedError | None:
-        """Why nothing is taken or settled any more, if it's so; a restart helps."""
+        """Why the spool can't be used until a restart; None while it can."""
         return self._writer.damage
 
     @property
     def limit(self) -> int:
-        """How many bytes of both may be held."""
+        """The most bytes of events and dead letters."""
         return self._store.limit
 
     def _appended(self, accepted: Accepted) -> None:
         self._accepted(accepted.entries)
 
     def _accepted(self, entries: Sequence[Entry]) -> None:
-        """Tell each outbox what was just committed for it."""
         for (backend,), own in groupby(entries, key=lambda entry: entry.event.backends):
             if outbox := self.outboxes.get(backend):
                 outbox.accepted(list(own))
 
-    async def _lose(self, size: int) -> Batch | None:
-        """Forget some *size* bytes of the backend that holds most, if any may go."""
+    async def _move(
+        self, choice: Choice, move: Callable[[Choice, Window, int], Moved]
+    ) -> Handled:
+        handled = Handled(choice)
+        window: Window | None = await self._writer.do(self._store.letters.present)
+        while window:
+            moved = await self._writer.do(
+                partial(move, choice, window, PAGE),
+                lambda moved: self._accepted(moved.entries),
+            )
+            handled.add(moved.page, moved.left)
+            window = moved.page.rest
+        return handled
+
+    async def _discard(self, size: int) -> Batch:
+        """Discard about *size* bytes of the backend with the largest backlog."""
         for backend in sorted(
             self.outboxes, key=lambda each: self.waiting_for(each).size, reverse=True
         ):
-            batch = await self.outboxes[backend].lose(size)
+            batch = await self.outboxes[backend].discard(size)
             if batch.entries:
                 return batch
-        return None
+        return Batch(())
 
 
 @contextmanager
-def open_spool(  # noqa: PLR0913 - each is one decision of whoever opens it
+def open_spool(  # noqa: PLR0913
     directory: Path,
     *,
     backends: Sequence[str],
     limit: int,
-    lost: Lost | None = None,
-    damaged: Callable[[], None] = lambda: None,
+    on_discard: OnDiscard | None = None,
+    on_damage: Callable[[], None] = lambda: None,
     salvage: bool = True,
 ) -> Iterator[Spool]:
     """
-    Open the spool in *directory*, and close it behind the block; needs a running loop.
+    Open the spool in *directory* for the block; needs a running event loop.
 
-    Holds at most *limit* bytes, whoever they are for; then it refuses more, or loses
-    the oldest events of the backend that holds most, and tells *lost*. What the file
-    holds for others than *backends* stays in it. A damaged file is salvaged first, or
-    without *salvage* refused; when damage is only found later, *damaged* is called.
-    Raises `SpoolInUseError`, `SpoolVersionError`, `SpoolUnsoundError` and
-    `SpoolUnusableError`.
+    It keeps at most *limit* bytes. A full spool refuses new events, or, with
+    *on_discard*, discards the oldest events and calls it for each batch. Events of
+    other backends than *backends* stay in the file.
+
+    A damaged file is salvaged first, or refused without *salvage*. If damage is found
+    later, *on_damage* is called. Raises `SpoolInUseError`, `SpoolVersionError`,
+    `SpoolUnsoundError` and `SpoolUnusableError`.
     """
-    directory = directory.absolute()  # messages say where, from anywhere
-    make(directory)
+    directory = directory.absolute()  # for error messages
+    make_directory(directory)
     file = directory / FILE
     with locked(directory):
         if not salvage:
-            check(file)
-        salvaged = mend(file)
+            check_sound(file)
+        salvaged = repair(file)
         with closing(open_database(file)) as connection:
             try:
                 disk = Disk(file, connection)
                 store = Store(connection, disk, backends=backends, limit=limit)
             except sqlite3.Error as error:
                 raise SpoolUnusableError(file, error) from error
-            with closing(Writer(connection, store, damaged)) as writer:
-                yield Spool(store, writer, lost=lost, salvaged=salvaged)
+            with closing(Writer(connection, store, on_damage)) as writer:
+                yield Spool(store, writer, on_discard=on_discard, salvaged=salvaged)

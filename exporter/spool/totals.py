@@ -1,31 +1,33 @@
 """
-How much the spool holds, of what and for whom.
+Count what the spool holds, for each backend.
 
-Kept as counters beside the rows, so that opening reads none of them and nobody who asks
-has to wait for the disk.
+The counters are rows of the file. So opening the spool doesn't read the events, and
+reading a counter never waits for the disk.
 """
 
 import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from exporter.spool.database import insert
+
 EVENT, DEAD_LETTER = "event", "dead_letter"
-NOBODY = ""
-"""Whose dead letters are the records that never became an event."""
+NO_BACKEND = ""
+"""The backend in the counters for unreadable records."""
 
 Key = tuple[str, str]
-"""The table whose rows are counted, and the backend they are for."""
+"""The name of the counted table, and a backend."""
 
 
 class Held(NamedTuple):
-    """How much the spool holds of one kind."""
+    """A number of events or dead letters, and their size."""
 
     rows: int
     size: int
-    """Bytes of the bodies."""
+    """Total bytes of the bodies."""
 
-    def plus(self, bodies: Sequence[bytes], sign: int = 1) -> "Held":
-        """Return the sum with *bodies*, or with `sign=-1` the difference."""
+    def plus(self, bodies: Sequence[bytes], sign: int) -> "Held":
+        """Return the sum with *bodies*, or the difference for a *sign* of -1."""
         size = sum(map(len, bodies))
         return Held(self.rows + sign * len(bodies), self.size + sign * size)
 
@@ -34,51 +36,45 @@ NOTHING = Held(0, 0)
 
 
 class Totals:
-    """The counters of one file: changed in the writer's thread, read in any."""
+    """The counters of one file: changed in the writer's thread, read in any thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        """Read the counters through *connection*, which the caller keeps open."""
         self._connection = connection
         self.reload()
 
     def reload(self) -> None:
-        """Read what the file says: at opening, and again after a rollback."""
+        """Read the counters from the file: when it's opened, and after a rollback."""
         rows = self._connection.execute("SELECT what, backend, rows, bytes FROM held")
-        # Replaced, never changed: another thread may be going through it.
+        # This dictionary is replaced and never changed: another thread may iterate it.
         self._held: dict[Key, Held] = {
             (what, backend): Held(rows, size) for what, backend, rows, size in rows
         }
-        self._written = self._held
+        self._stored = self._held
         self.waiting = self._sum(EVENT)
-        """Of events, whoever they are for."""
+        """Waiting events of all backends."""
         self.dead = self._sum(DEAD_LETTER)
-        """Of dead letters, likewise."""
+        """All dead letters."""
 
     def write(self) -> None:
-        """Write down what has changed; once per transaction, before its commit."""
-        if self._held is self._written:
+        """Write the changed counters to the file; once before each commit."""
+        if self._held is self._stored:
             return  # a transaction that only reads must not cost an fsync
         changed = [
             (*key, *held)
             for key, held in self._held.items()
-            if self._written.get(key) != held
+            if self._stored.get(key) != held
         ]
-        self._written = self._held
-        if changed:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO held (what, backend, rows, bytes) "  # noqa: S608
-                f"VALUES {','.join(['(?,?,?,?)'] * len(changed))}",
-                [value for row in changed for value in row],
-            )
+        self._stored = self._held
+        insert(self._connection, "INSERT OR REPLACE INTO held", changed)
 
     def touch(self) -> None:
-        """Let the next `write` write, whether something changes or not."""
-        self._written = {}
+        """Make the next `write` write all counters, changed or not."""
+        self._stored = {}
 
     def add(
         self, what: str, backend: str, bodies: Sequence[bytes], sign: int = 1
     ) -> None:
-        """Count *bodies* in, or with `sign=-1` out."""
+        """Add *bodies* to the counters, or subtract them for a *sign* of -1."""
         if not bodies:
             return
         now = self.of(what, backend).plus(bodies, sign)
@@ -89,16 +85,14 @@ class Totals:
             self.dead = self.dead.plus(bodies, sign)
 
     def of(self, what: str, backend: str) -> Held:
-        """Return how much of *what* is held for *backend*."""
+        """Return the counter of *what* for *backend*."""
         return self._held.get((what, backend), NOTHING)
 
     @property
     def backends(self) -> list[str]:
-        """All for whom something is held, in the order of their names."""
-        nobodys = (DEAD_LETTER, NOBODY)
-        return sorted(
-            {key[1] for key, held in self._held.items() if held.rows and key != nobodys}
-        )
+        """The sorted names of all backends with events or dead letters."""
+        held = {backend for (_, backend), each in self._held.items() if each.rows}
+        return sorted(held - {NO_BACKEND})
 
     def _sum(self, what: str) -> Held:
         held = [each for (kind, _), each in self._held.items() if kind == what]

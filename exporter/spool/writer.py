@@ -1,9 +1,8 @@
 """
-One thread that owns the connection, and one commit for everything that waits.
+One thread that uses the database, and one commit for all waiting work.
 
-While a commit waits for the disk, what arrives gathers; the next commit takes all of
-it. So the price of an fsync is shared by whoever waits for it, and nobody waits for a
-timer.
+While a commit waits for the disk, more work arrives. The next commit does all of it. So
+all requests share the cost of an fsync, and none waits for a timer.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from exporter.spool.store import Store
 
 LARGEST_GROUP = 256
 IDLE_SECONDS = 0.01
-"""How long nothing comes before room is given back to the disk."""
+"""How long the writer is idle before it returns space to the disk."""
 
 T = TypeVar("T")
 
@@ -30,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Work(NamedTuple):
-    """Something to do in the next transaction, and whom to tell."""
+    """A call for the next transaction, and where its result goes."""
 
     call: Callable[[], Any]
     then: Callable[[Any], None]
@@ -38,7 +37,7 @@ class Work(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What became of one piece of work."""
+    """The result or the error of one piece of work."""
 
     work: Work
     result: Any
@@ -46,28 +45,28 @@ class Done(NamedTuple):
 
 
 class Writer:
-    """Does work in the order it is handed in, and reports in that order."""
+    """Does work in the order of the calls to `do`, and reports in that order."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         store: Store,
-        damaged: Callable[[], None] = lambda: None,
+        on_damage: Callable[[], None] = lambda: None,
     ) -> None:
         """
-        Start the thread that alone uses both until `close`; needs a running loop.
+        Start the thread, which alone uses *connection* and *store* until `close`.
 
-        *damaged* is called in the loop's thread when the file turns out to be.
+        Needs a running event loop. *on_damage* is called in the loop's thread.
         """
         self._connection = connection
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
-        self._damaged = damaged
+        self._on_damage = on_damage
         self.damage: SpoolDamagedError | None = None
-        """Why nothing is done any more: writing could make it worse."""
+        """Set when the file is damaged: nothing is written after that."""
         self._stale = False
-        """Whether a transaction failed, and left the store with what it changed."""
+        """Whether the store in memory has changes of a failed transaction."""
         self._thread = threading.Thread(target=self._run, name="spool-writer")
         self._thread.start()
 
@@ -75,19 +74,18 @@ class Writer:
         self, call: Callable[[], T], then: Callable[[T], None] = lambda _: None
     ) -> asyncio.Future[T]:
         """
-        Let *call* run in the next transaction; the future ends after its commit.
+        Run *call* in the next transaction; the future is done after its commit.
 
-        *then* gets the result in the loop's thread, before whoever awaits the future
-        goes on, and before anything about later work. The future raises what *call*
-        raised on purpose, or `SpoolFailedError` when the transaction failed: then
-        nothing of it happened.
+        *then* gets the result in the loop's thread. It runs before the waiter of the
+        future, and before anything about later work. The future raises the error of
+        *call*, or `SpoolFailedError` if the transaction failed and was rolled back.
         """
         future: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(Work(call, then, future))
         return future
 
     def close(self) -> None:
-        """Return when all that was handed in is done, however long the disk takes."""
+        """Wait until all work is done, and end the thread."""
         self._queue.put(None)
         self._thread.join()
 
@@ -95,26 +93,27 @@ class Writer:
         while self._do_next():
             pass
 
+    # A function of its own, so that no variable holds finished work while `_run` waits.
     def _do_next(self) -> bool:
-        """Do what waits; it isn't held any longer while this thread waits for more."""
+        """Do the waiting work; return False after `close`."""
         group = [self._next()]
         with suppress(Empty):
             while len(group) < LARGEST_GROUP:
                 group.append(self._queue.get_nowait())
         done = self._commit([work for work in group if work])
-        self._loop.call_soon_threadsafe(self._tell, done)
+        self._loop.call_soon_threadsafe(self._report, done)
         return None not in group
 
     def _next(self) -> Work | None:
-        """Return what is to be done; while there is nothing, make the file smaller."""
-        larger = not self.damage
-        while larger:
+        """Wait for work, and meanwhile return space to the disk."""
+        more = not self.damage
+        while more:
             with suppress(Empty):
                 return self._queue.get(timeout=IDLE_SECONDS)
             try:
-                larger = self._store.disk.give_back()
+                more = self._store.disk.give_back()
             except (sqlite3.Error, OSError):
-                larger = False  # whoever writes next is told
+                more = False  # the next transaction will report the error
         return self._queue.get()
 
     def _commit(self, group: list[Work]) -> list[Done]:
@@ -124,22 +123,23 @@ class Writer:
             self._refresh()
             self._connection.execute("BEGIN")
             done = [self._call(work) for work in group]
-            self._store.write_totals()
+            self._store.totals.write()
             self._connection.execute("COMMIT")
         except Exception as error:
             if not isinstance(error, (sqlite3.Error, OSError)):
-                log.exception("transaction failed")  # a mistake of ours
+                log.exception("transaction failed")  # a bug
             self._stale = True
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
+            failure: SpoolFailedError
             if is_damage(error):
-                self.damage = failure = self._store.disk.condemn(error)
-                self._loop.call_soon_threadsafe(self._damaged)
-                return [Done(work, None, failure) for work in group]
-            with suppress(sqlite3.Error):  # else the next transaction does
-                self._refresh()
-            failed = SpoolFailedError(error)
-            return [Done(work, None, failed) for work in group]
+                self.damage = failure = self._store.disk.mark_damaged(error)
+                self._loop.call_soon_threadsafe(self._on_damage)
+            else:
+                failure = SpoolFailedError(error)
+                with suppress(sqlite3.Error):  # or the next transaction does it
+                    self._refresh()
+            return [Done(work, None, failure) for work in group]
         return done
 
     def _call(self, work: Work) -> Done:
@@ -149,23 +149,22 @@ class Writer:
             return Done(work, None, error)
 
     def _refresh(self) -> None:
-        """Let the store read again what a transaction that failed has changed."""
+        """Reload the store after a failed transaction."""
         if self._stale:
             self._store.reload()
             self._stale = False
 
-    def _tell(self, done: list[Done]) -> None:
-        # The waiters only wake up behind all of this, but before those whom `then`
-        # wakes: brokers have their answers before their events are sent on, which would
-        # add a tenth to the wait, and more on a machine that does nothing else.
+    def _report(self, done: list[Done]) -> None:
+        # Futures come first: brokers get their answers before `then` wakes delivery.
+        # The other order would add a tenth to the reply time.
         for work, result, error in done:
             if work.future.cancelled():
                 continue
             if error is None:
                 work.future.set_result(result)
             else:
-                # The frames in its traceback hold the work, and that holds the error:
-                # only the garbage collector would free the events.
+                # The traceback refers to the work, and the work to the error. Without
+                # the traceback, no cycle keeps the events in memory.
                 work.future.set_exception(error.with_traceback(None))
         for work, result, error in done:
             if error is None:

@@ -1,4 +1,4 @@
-"""Quantiles of a histogram, for those who read the status instead of a dashboard."""
+"""Estimate quantiles of a histogram, for the status."""
 
 import math
 from itertools import pairwise
@@ -7,15 +7,15 @@ from prometheus_client import Histogram
 
 
 def count_of(histogram: Histogram) -> int:
-    """Return how many values *histogram* counted."""
+    """Return how many values *histogram* has counted."""
     return int(_buckets(histogram)[-1][1])
 
 
 def quantile(histogram: Histogram, share: float) -> float | None:
     """
-    Return within how many seconds that *share* of the values was, as PromQL estimates.
+    Return the quantile *share* of *histogram* as PromQL estimates it.
 
-    Beyond the last bound the result is that bound; it is None if nothing was counted.
+    The result is never above the last finite bound. It is None for an empty histogram.
     """
     buckets = _buckets(histogram)
     wanted = share * buckets[-1][1]
@@ -28,7 +28,7 @@ def quantile(histogram: Histogram, share: float) -> float | None:
 
 
 def _buckets(histogram: Histogram) -> list[tuple[float, float]]:
-    """Return each bound, and how many values are not above it."""
+    """Return each bucket's upper bound and its cumulative count."""
     (family,) = histogram.collect()
     samples = [each for each in family.samples if "le" in each.labels]
     return [(float(each.labels["le"]), each.value) for each in samples]

@@ -1,7 +1,7 @@
 """
-How the exporter fares, for an operator at night: one dict, for people and machines.
+The status of the exporter as one dict, for `status` and for machines.
 
-Pure: it asks nobody anything, and makes what is known into an answer.
+Pure: it asks nothing, and only combines a snapshot and counters.
 """
 
 import enum
@@ -14,24 +14,24 @@ from prometheus_client import Counter
 from exporter import __version__
 from exporter.delivery import Cause
 from exporter.spool import Held, Spool
-from exporter.watch.delivery_metrics import DeliveryMetrics
+from exporter.watch.backend import BackendObserver, Trouble
 from exporter.watch.latency import count_of, quantile
-from exporter.watch.metrics import Metrics
-from exporter.watch.view import BackendView, View, age_of
+from exporter.watch.service import ServiceObserver
+from exporter.watch.snapshot import BackendSnapshot, Snapshot, age_of
 
 HOUR = 3600.0
 
 
 class Delivering(enum.StrEnum):
-    """Whether events get through."""
+    """Whether events are delivered."""
 
     DELIVERING = "delivering"
     IDLE = "idle"
-    """Nothing waits."""
+    """No event waits."""
     RETRYING = "retrying"
-    """The last attempts failed, too few to say more."""
+    """The last attempts failed, but too few to open the breaker."""
     OPEN = "open"
-    """The backend has trouble: nothing is sent but probes."""
+    """The backend fails: only probes are sent."""
     BLOCKED = "blocked"
     """The setup is wrong: somebody has to change something."""
     STOPPED = "stopped"
@@ -42,74 +42,36 @@ FINE = frozenset({Delivering.DELIVERING, Delivering.IDLE, Delivering.RETRYING})
 
 
 def status_of(
-    view: View, metrics: Metrics, *, hindrance: str | None, now: float
+    snapshot: Snapshot, observer: ServiceObserver, *, hindrance: str | None, now: float
 ) -> dict[str, Any]:
     """
-    Return everything there is to say about a running exporter at *now*.
+    Return the status of a running exporter at *now*.
 
-    *hindrance* is why no more can be accepted, if so.
+    *hindrance* is the reason why no events can be accepted, or None.
     """
     backends = {
-        name: _backend(each, metrics.of[name], now)
-        for name, each in view.backends.items()
+        name: _backend(each, observer.backends[name], now)
+        for name, each in snapshot.backends.items()
     }
     fine = all(each["delivery"]["state"] in FINE for each in backends.values())
-    withheld = metrics.withheld.report()
+    withheld = observer.withheld.report()
     return {
         "ok": fine and not hindrance and not withheld,
         "version": __version__,
-        "uptime_seconds": _rounded(max(0.0, now - metrics.started)),
+        "uptime_seconds": _rounded(max(0.0, now - observer.started)),
         "backends": backends,
-        "spool": _spool(view.spool)
-        | {"full": view.spool.full, "hours_left": _rounded(view.seconds_left / HOUR)},
+        "spool": _spool(snapshot.spool)
+        | {
+            "full": snapshot.spool.full,
+            "hours_left": _rounded(snapshot.seconds_left / HOUR),
+        },
         "ingest": {
             "hindrance": hindrance,
-            "answers": _counts(metrics.answers),
-            "records": _counts(metrics.records),
-            "epochs": _count(metrics.epochs),
+            "answers": _counts(observer.answers),
+            "records": _counts(observer.records),
+            "epochs": _count(observer.epochs),
             "withheld": withheld,
         },
-    }
-
-
-def _backend(view: BackendView, metrics: DeliveryMetrics, now: float) -> dict[str, Any]:
-    """Return how one backend fares."""
-    state = _state(view, metrics)
-    breaker, aside = view.delivery.breaker, view.delivery.aside
-    return {
-        "delivery": {
-            "state": state,
-            "trouble": None if state is Delivering.IDLE else _trouble(metrics, now),
-            "next_attempt_seconds": _rounded(view.next_attempt_seconds),
-            "breaker": breaker.state,
-            "cause": breaker.cause,
-            "aside_batches": len(aside),
-            "suspect_events": len(aside.suspects),
-            "attempts": {
-                outcome: _count(counter)
-                for outcome, counter in metrics.attempts.items()
-            },
-            "events": _count(metrics.delivered),
-        },
-        "waiting": _waiting(view.waiting, view.age_seconds)
-        | {"lost_events": _count(metrics.lost)},
-        "latency": {
-            "events": count_of(metrics.latency),
-            "p50_seconds": _rounded(quantile(metrics.latency, 0.5)),
-            "p95_seconds": _rounded(quantile(metrics.latency, 0.95)),
-        },
-    }
-
-
-def _trouble(metrics: DeliveryMetrics, now: float) -> dict[str, Any] | None:
-    """Return the last failure, when nothing was taken since."""
-    if metrics.trouble is None:
-        return None
-    return {
-        "outcome": metrics.trouble.outcome,
-        "reason": metrics.trouble.reason,
-        "remedy": metrics.trouble.remedy,
-        "ago_seconds": _rounded(max(0.0, now - metrics.trouble.at)),
     }
 
 
@@ -117,9 +79,9 @@ def status_without_service(
     spool: Spool, oldest: Mapping[str, int | None], now: float
 ) -> dict[str, Any]:
     """
-    Return what *spool* tells by itself, while nobody delivers from it.
+    Return the status of a *spool* that no service uses.
 
-    *oldest* is the engine time of what waits first for each backend.
+    *oldest* has the engine time of each backend's oldest event.
     """
     return {
         "ok": False,
@@ -135,16 +97,56 @@ def status_without_service(
     }
 
 
-def _state(view: BackendView, metrics: DeliveryMetrics) -> Delivering:
-    cause = view.delivery.breaker.cause
-    if cause is Cause.FAILING:
+def _backend(
+    snapshot: BackendSnapshot, observer: BackendObserver, now: float
+) -> dict[str, Any]:
+    state = _state(snapshot, observer.trouble)
+    return {
+        "delivery": {
+            "state": state,
+            "trouble": _trouble(observer.trouble, now)
+            if observer.trouble and state is not Delivering.IDLE
+            else None,
+            "next_attempt_seconds": _rounded(snapshot.next_attempt_seconds),
+            "breaker": snapshot.state,
+            "cause": snapshot.cause,
+            "aside_batches": snapshot.parked,
+            "suspect_events": snapshot.suspects,
+            "attempts": {
+                outcome: _count(counter)
+                for outcome, counter in observer.attempts.items()
+            },
+            "events": _count(observer.delivered),
+        },
+        "waiting": _waiting(snapshot.waiting, snapshot.age_seconds)
+        | {"lost_events": _count(observer.lost_events)},
+        "latency": {
+            "events": count_of(observer.latency),
+            "p50_seconds": _rounded(quantile(observer.latency, 0.5)),
+            "p95_seconds": _rounded(quantile(observer.latency, 0.95)),
+        },
+    }
+
+
+def _state(snapshot: BackendSnapshot, trouble: Trouble | None) -> Delivering:
+    if snapshot.cause is Cause.FAILING:
         return Delivering.OPEN
-    if cause:
+    if snapshot.cause:
         return Delivering.BLOCKED
-    if not view.waiting.rows:
+    if not snapshot.waiting.rows:
         return Delivering.IDLE
-    waits = metrics.trouble and view.next_attempt_seconds > 0
-    return Delivering.RETRYING if waits else Delivering.DELIVERING
+    if trouble and snapshot.next_attempt_seconds > 0:
+        return Delivering.RETRYING
+    return Delivering.DELIVERING
+
+
+def _trouble(trouble: Trouble, now: float) -> dict[str, Any]:
+    return {
+        "outcome": trouble.outcome,
+        "reason": trouble.reason,
+        "remedy": trouble.remedy,
+        "ago_seconds": _rounded(max(0.0, now - trouble.at)),
+    }
 
 
 def _waiting(held: Held, age_seconds: float) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def _spool(spool: Spool) -> dict[str, Any]:
 
 
 def _counts(counter: Counter) -> dict[str, int]:
-    """Return the counts of *counter* by its only label."""
+    """Return the counts of *counter* by the value of its only label."""
     (family,) = counter.collect()
     return {
         value: int(sample.value)
@@ -182,5 +184,5 @@ def _count(counter: Counter) -> int:
 
 
 def _rounded(number: float | None) -> float | None:
-    """Return *number* to a thousandth, None when it's none that JSON knows."""
+    """Return *number* in thousandths, or None for infinity, which JSON lacks."""
     return None if number is None or math.isinf(number) else round(number, 3)

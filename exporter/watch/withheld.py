@@ -1,11 +1,11 @@
 """
-Notice a broker whose exporter withholds selected events: its Optimize mode.
+Detect a broker whose exporter withholds selected events: its Optimize mode.
 
-From 8.10 on this mode is on by default. The exporter then sends CREATING of a
-user task but not CREATED, ELEMENT_ACTIVATING of an element but not ELEMENT_ACTIVATED.
-A missing CREATED alone proves little, because the task may wait for a listener's job.
-So some keys must have gone on without it, or an hour must have passed. Process
-instances are sent even if nobody selects them, so some of their records are read, too.
+Optimize mode is on by default from 8.10 on. The exporter then sends CREATING of a user
+task but not CREATED, and ELEMENT_ACTIVATING of an element but not ELEMENT_ACTIVATED.
+A missing CREATED alone isn't enough, because the task may wait for a listener's job:
+some keys must have gone on without it, or an hour must have passed. The broker always
+sends process instances, so some of their records are read even if none is selected.
 """
 
 from collections import defaultdict
@@ -26,54 +26,53 @@ SENT = {
     "VARIABLE": {"CREATED", "UPDATED"},
     "PROCESS": {"CREATED"},
 }
-"""The intents sent in Optimize mode; any other intent shows that it is off."""
+"""The intents sent in Optimize mode. Any other intent shows that it is off."""
 FIRST = {"CREATING", "ELEMENT_ACTIVATING"}
 
 ENOUGH = 5
-"""How many keys must show it."""
+"""How many keys are needed as evidence."""
 LONG_MS = 60 * 60 * 1000
 """One hour of the engine's time."""
-MOST_KEYS, MOST_STREAMS = 1000, 1000
+MOST_KEYS, MOST_PARTITIONS = 1000, 1000
 LOOKED, SKIPPED = 1000, 10_000
-"""How many unselected records in a row are read, and how many are then skipped."""
+"""How many unselected records are read in a row, and how many are then skipped."""
 
 Report = dict[str, Any]
-Name = tuple[str, int]
+Partition = tuple[str, int]
 """A physical tenant and a partition."""
 
 
 class Withheld:
-    """Learns from every record that may be selected, and from some others."""
+    """Looks at every record that may be selected, and at some others."""
 
     def __init__(self) -> None:
-        """Watch nothing yet."""
         self._events: list[str] = []
-        self._say: Callable[[Report | None], None] = lambda _: None
+        self._changed: Callable[[Report | None], None] = lambda _: None
         self._exporter_id = ""
         self._may_withhold: Callable[[str], bool] = lambda _: True
-        self._begun: dict[Name, dict[int, int]] = {}
-        """When keys had their first intent, in milliseconds of the engine's time."""
-        self._proven: dict[Name, set[int]] = defaultdict(set)
-        self._showing: set[Name] = set()
-        self._some = True
-        """Whether nobody selects process instances, so that only some are read."""
+        self._begun: dict[Partition, dict[int, int]] = {}
+        """The engine time, in milliseconds, of each key's first intent."""
+        self._went_on: dict[Partition, set[int]] = defaultdict(set)
+        self._withholding: set[Partition] = set()
+        self._samples = True
+        """Whether process instances aren't selected, so that only some are read."""
         self._turn = -1
 
     def watch(
         self,
         selections: Iterable[Selection],
-        say: Callable[[Report | None], None],
+        changed: Callable[[Report | None], None],
         *,
         exporter_id: str,
         may_withhold: Callable[[str], bool],
     ) -> None:
         """
-        Watch the events of *selections*; call *say* when the `report` changes.
+        Watch the events of *selections*; call *changed* when the `report` changes.
 
-        The broker's exporter is *exporter_id*. *may_withhold* says whether brokers of a
-        version have Optimize mode.
+        *exporter_id* is the id of the broker's exporter. *may_withhold* returns whether
+        brokers of a version have Optimize mode.
         """
-        self._say = say
+        self._changed = changed
         self._exporter_id, self._may_withhold = exporter_id, may_withhold
         rules = [rule for each in selections for rule in each.rules()]
         missing = {
@@ -82,10 +81,12 @@ class Withheld:
             if rule.kind.intent not in SENT.get(rule.type.value_type, ())
         }
         self._events = sorted(missing)
-        self._some = "PROCESS_INSTANCE" not in {rule.type.value_type for rule in rules}
+        self._samples = "PROCESS_INSTANCE" not in {
+            rule.type.value_type for rule in rules
+        }
 
     def wants_instance(self) -> bool:
-        """Whether to read a record of a process instance that nobody selects."""
+        """Whether to read a record of a process instance that isn't selected."""
         if not self._events:
             return False
         self._turn = (self._turn + 1) % (LOOKED + SKIPPED)
@@ -94,70 +95,75 @@ class Withheld:
         return self._turn < LOOKED
 
     def _skip(self) -> None:
-        """Skip records for a while, and forget keys whose records would have gaps."""
+        """Skip records for a while, and forget keys whose records will be missed."""
         self._turn = LOOKED
         self._begun.clear()
-        self._proven.clear()
+        self._went_on.clear()
 
     def look(self, record: Record, tenant: str) -> None:
-        """Learn from a *record* of *tenant*, whether it is selected or not."""
+        """Learn from a *record* of *tenant*, selected or not."""
         try:
             intent = record.word("intent")
-            # The usual case, in which no key is open, must cost little.
-            if not (intent in FIRST or self._begun or self._showing):
+            # The usual case, in which no key is watched, must be fast.
+            if not (intent in FIRST or self._begun or self._withholding):
                 return
             if self._events and record.word("recordType") == "EVENT":
                 self._learn((tenant, record.number("partitionId")), intent, record)
         except UnmappableError:
-            pass  # the mapping decides about such a record
+            pass  # the mapping handles such a record
 
-    def _learn(self, name: Name, intent: str, record: Record) -> None:
+    def _learn(self, partition: Partition, intent: str, record: Record) -> None:
         value_type = record.word("valueType")
         if intent not in SENT.get(value_type, ()):
-            self._is_sent(name, value_type)
+            self._sent_anyway(partition, value_type)
             return
-        begun = self._begun.get(name)
+        begun = self._begun.get(partition)
         if begun is None:
-            if intent not in FIRST or len(self._begun) >= MOST_STREAMS:
+            if intent not in FIRST or len(self._begun) >= MOST_PARTITIONS:
                 return
-            begun = self._begun[name] = {}
+            begun = self._begun[partition] = {}
         key, now = record.number("key"), record.number("timestamp")
         if intent not in FIRST:
-            self._proven[name].update(begun.keys() & {key})
+            self._went_on[partition].update(begun.keys() & {key})
         elif len(begun) < MOST_KEYS:
             begun.setdefault(key, now)
-        if name not in self._showing and self._shows(name, now, record.written_by):
-            self._turn_round(name)
+        if partition not in self._withholding and self._withholds(
+            partition, now, record.broker_version
+        ):
+            self._toggle(partition)
 
-    def _is_sent(self, name: Name, value_type: str) -> None:
-        """Learn that the broker sent an intent that Optimize mode withholds."""
-        if self._begun.pop(name, None):
-            self._proven.pop(name, None)
-        if self._some and value_type == "PROCESS_INSTANCE":
+    def _sent_anyway(self, partition: Partition, value_type: str) -> None:
+        """Learn that the broker sent an intent that Optimize mode would withhold."""
+        if self._begun.pop(partition, None):
+            self._went_on.pop(partition, None)
+        if self._samples and value_type == "PROCESS_INSTANCE":
             self._skip()
-        if name in self._showing:
-            self._turn_round(name)
+        if partition in self._withholding:
+            self._toggle(partition)
 
-    def _shows(self, name: Name, now: int, version: str) -> bool:
-        """Whether a broker of *version* withholds something, at the engine's *now*."""
-        begun = self._begun[name]
+    def _withholds(self, partition: Partition, now: int, version: str) -> bool:
+        """Whether a broker of *version* withholds events, at the engine time *now*."""
+        begun = self._begun[partition]
         if len(begun) < ENOUGH:
             return False
         since = next(iter(begun.values()))
-        is_proven = len(self._proven[name]) >= ENOUGH or now - since > LONG_MS
-        return is_proven and self._may_withhold(version)
+        enough = len(self._went_on[partition]) >= ENOUGH or now - since > LONG_MS
+        return enough and self._may_withhold(version)
 
-    def _turn_round(self, name: Name) -> None:
+    def _toggle(self, partition: Partition) -> None:
         before = self.report()
-        self._showing ^= {name}
+        self._withholding ^= {partition}
         if (after := self.report()) != before:
-            self._say(after)
+            self._changed(after)
 
     def report(self) -> Report | None:
-        """Return withheld events, reason and remedy; None if there are none."""
-        if not self._showing:
+        """Return the withheld events, the reason and a remedy, or None."""
+        if not self._withholding:
             return None
-        name, tenants = self._exporter_id.upper(), sorted({x for x, _ in self._showing})
+        name, tenants = (
+            self._exporter_id.upper(),
+            sorted({x for x, _ in self._withholding}),
+        )
         of = f" of {', '.join(tenants)}" if tenants != [DEFAULT_TENANT] else ""
         return {
             "events": self._events,

@@ -17,8 +17,7 @@ from exporter.events import Mapper
 from exporter.ingest import OPTIONS, Ingest
 from exporter.net.listening import listening
 from exporter.spool import Accepted
-from exporter.watch.metrics import Metrics
-from exporter.watch.observer import Observer
+from exporter.watch.service import ServiceObserver
 
 
 class NoSpool:
@@ -26,12 +25,12 @@ class NoSpool:
 
     async def append(self, *_: Sequence[Any]) -> Accepted:
         """Return at once."""
-        return Accepted((), kept_aside=0, repeats=0, epochs=())
+        return Accepted((), dead_letters=0, repeats=0, epochs=())
 
 
 async def serve(port: int) -> None:
     """Serve until killed."""
-    ingest = Ingest(NoSpool(), Observer(Metrics()), Mapper())  # type: ignore[arg-type]
+    ingest = Ingest(NoSpool(), ServiceObserver(), Mapper())  # type: ignore[arg-type]
     async with listening(ingest.app(), LOOPBACK, port, names=("", ""), **OPTIONS):
         await asyncio.Event().wait()
 

@@ -12,7 +12,7 @@ import pytest
 from devkit.backend import Backend
 from devkit.processes import Exporter
 from exporter.connect import connecting
-from exporter.spool.store import Store
+from exporter.spool.totals import Totals
 from tests.configured import configured, only_backend
 from tests.service.running import running
 
@@ -134,12 +134,12 @@ class Disk:
 def disk(monkeypatch):
     """Return the disk of every spool that this test opens."""
     disk = Disk()
-    write_totals = Store.write_totals
+    write = Totals.write
 
-    def checked(store):
+    def checked(totals):
         disk.check()
-        write_totals(store)
+        write(totals)
 
-    monkeypatch.setattr(Store, "write_totals", checked)
+    monkeypatch.setattr(Totals, "write", checked)
     yield disk
     disk.quick.set()

@@ -77,7 +77,7 @@ async def test_what_is_not_served(start, settings):
     wrong = await exporter.demand("GET", "/dead-letters/drop", token_of(settings))
 
     assert absent.status == 404
-    assert absent.json["error"].startswith("GET /nothing is not served here")
+    assert absent.json["error"].startswith("GET /nothing isn't served here")
     assert (wrong.status, wrong.headers["Allow"]) == (405, "POST")
 
 

@@ -146,7 +146,7 @@ async def test_nobody_listens(configure):
     level, text, remedy = await last()
 
     assert level == "problem"
-    assert text.startswith(f"127.0.0.1:{port} can't be connected to: ")
+    assert f"127.0.0.1:{port}" in text
     assert remedy.startswith("Correct host and port in APP_INTEGRATIONS_URL")
 
 
@@ -308,7 +308,7 @@ OAUTH = {
     "variables, exposed",
     [
         ({"API_KEY": "hunter2"}, ["The API key"]),
-        ({"HEADERS": "X-Key: hunter2"}, ["What APP_INTEGRATIONS_HEADERS holds"]),
+        ({"HEADERS": "X-Key: hunter2"}, ["The content of APP_INTEGRATIONS_HEADERS"]),
         (
             OAUTH | {"OAUTH_AUTHORIZATION_SERVER_URL": "http://login.invalid/"},
             ["The token", "The client secret"],

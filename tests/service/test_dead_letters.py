@@ -364,16 +364,16 @@ async def test_pages(start, backend, ask):
 @pytest.mark.parametrize(
     "query, why",
     [
-        ("limit=0", "limit is '0'. Give a whole number from 1 to 500"),
+        ("limit=0", "limit is '0'. Send a whole number from 1 to 500"),
         ("limit=501", "limit is '501'"),
         ("after=-1", "after is '-1'"),
         ("before=99999999999999999999", "before is '9"),
         ("ids=", "ids is ''"),
         ("ids=1,two", "ids is 'two'"),
         (f"ids={'1,' * 1000}1", "ids has 1001 numbers. Send at most 1000"),
-        ("order=up", "order is 'up'. Give oldest or newest"),
+        ("order=up", "order is 'up'. Send oldest or newest"),
         ("body=maybe", "body is 'maybe'"),
-        ("reason=x", "'reason' is no parameter. These are: after, "),
+        ("reason=x", "'reason' isn't a parameter"),
     ],
 )
 async def test_questions_that_mean_nothing(start, ask, query, why):

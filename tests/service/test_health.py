@@ -122,7 +122,7 @@ async def test_health_of_a_hanging_disk(start, disk, monkeypatch):
     await eventually(is_healthy)
     assert disk.asked.is_set()
     assert (ready.status, healthy.status) == (503, 503)
-    assert "didn't answer within 0.05 s" in healthy.json["reason"]
+    assert "didn't answer within" in healthy.json["reason"]
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from exporter.delivery.outcome import Failure
 from tests.records import instance, tasks
 from tests.service.tokens import TokenStub
 
-NONE = (Failure.TOKEN_REFUSED, "the answer holds none")
+NONE = (Failure.TOKEN_REFUSED, "the answer has no token")
 
 
 @pytest.fixture

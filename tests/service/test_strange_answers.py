@@ -257,7 +257,7 @@ async def test_a_timeout_that_comes_late(connect, peer, around, patient):
         around(after=lambda: os.write(peer.ends[0], LATE["408"]))
         answer = await backend.post(Request(bytes(2**25)))
 
-    assert (answer.detail, len(peer.ends)) == ("the connection broke off", 1)
+    assert (answer.detail, len(peer.ends)) == ("the connection was closed", 1)
 
 
 async def test_late_while_the_next_request_is_written(connect, peer, around):

@@ -21,8 +21,8 @@ from devkit.proxy import Proxy
 from devkit.waiting import eventually
 from exporter.commands import check
 from exporter.delivery import empty
+from exporter.delivery.answers import answer_to
 from exporter.delivery.connection import Connection
-from exporter.delivery.failures import answer_to
 from exporter.net.tls import tls_of
 from tests.records import tasks
 from tests.service.certificates import authority_in, proof
@@ -96,7 +96,7 @@ async def test_a_peer_without_tls(failure, answer):
         peer.answer = answer
         reason, text, remedy = await failure(f"https://127.0.0.1:{peer.port}/")
 
-    assert "can't be connected to: TLS fails: " in reason
+    assert "TLS fails: " in reason
     assert "doesn't speak TLS" in text
     assert remedy.endswith("or use http://")
 

@@ -1,4 +1,4 @@
-"""What several unit tests begin with."""
+"""Fixtures of several unit tests."""
 
 from itertools import count
 
@@ -10,7 +10,7 @@ from tests.unit.deliveries import YES, delivering
 
 @pytest.fixture
 def deliver(tmp_path, monkeypatch):
-    """Return what delivers to a backend, as one may plan, without long waits."""
+    """Return a function that starts a delivery with short waits."""
     monkeypatch.setattr(breaker, "FIRST_SECONDS", 0.002)
     monkeypatch.setattr(breaker, "LONGEST_SECONDS", 0.01)
     numbers = map(str, count())

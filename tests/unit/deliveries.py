@@ -1,4 +1,4 @@
-"""A backend that takes what a test lets it, and delivery from a real spool to it."""
+"""A stub of a backend, and delivery to it from a real spool."""
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
@@ -10,17 +10,17 @@ YES, NO, LATER = Answer(200), Answer(400, detail="400 Bad Request"), Answer(503)
 
 
 class BackendStub:
-    """Answers as the test says for the positions of a batch."""
+    """Answers each batch as the test wants."""
 
     def __init__(self, answer=lambda _: YES):
-        """Ask *answer*, a function that may be asynchronous, for each batch."""
+        """Call *answer*, which may be asynchronous, for each batch."""
         self.answer = answer
         self.posts = []
         self.taken = []
         self.changed = False
 
     async def post(self, request):
-        """Answer for the events of the batch, and remember both."""
+        """Return the answer for the batch, and record both."""
         identities = request.headers["X-Event-Ids"].split(",")
         positions = [int(identity.split("-")[1]) for identity in identities]
         self.posts.append(positions)
@@ -32,13 +32,13 @@ class BackendStub:
         return answer
 
     def credentials_changed(self):
-        """Say so once."""
+        """Return True once after a change."""
         changed, self.changed = self.changed, False
         return changed
 
 
-class WatchStub:
-    """Keeps what it is told."""
+class ObserverStub:
+    """Records its calls."""
 
     def __init__(self):
         """Begin empty."""
@@ -47,60 +47,60 @@ class WatchStub:
         self.causes = []
 
     def attempted(self, attempt):
-        """Keep the outcome of *attempt*."""
+        """Record the outcome of *attempt*."""
         self.outcomes.append(attempt.outcome)
 
-    def buried(self, batch, verdict):
-        """Keep why the events of *batch* are dead."""
-        self.dead |= dict.fromkeys((e.position for e in batch.events), verdict)
+    def dead_lettered(self, batch, rejection):
+        """Record why the events of *batch* are dead letters."""
+        self.dead |= dict.fromkeys((e.position for e in batch.events), rejection)
 
     def switched(self, cause):
-        """Keep why the breaker opened, or that it closed."""
+        """Record the cause of an open breaker, or None."""
         self.causes.append(cause)
 
 
 class Story:
-    """A spool, its delivery, and what both went through."""
+    """A spool, its delivery, and the stubs around them."""
 
-    def __init__(self, spool, delivery, backend, watch):
-        """Know all parts."""
+    def __init__(self, spool, delivery, backend, observer):
+        """Keep all parts."""
         self.spool = spool
         self.delivery = delivery
         self.backend = backend
-        self.watch = watch
+        self.observer = observer
 
     async def send(self, *positions, instance=None):
-        """Accept events, each of an instance of its own unless one is named."""
+        """Accept events, each of its own instance unless *instance* is given."""
         await self.spool.append(
             [an_event(n, instance=instance or 1000 + n) for n in positions]
         )
 
     async def ends(self):
-        """Return when nothing waits any more."""
+        """Wait until no event waits."""
         await asyncio.wait_for(only(self.spool).empty.wait(), 30)
 
 
 @asynccontextmanager
 async def delivering(directory, answer, **plan):
-    """Deliver from a spool in *directory* during a block, and yield the story."""
-    backend, watch = BackendStub(answer), WatchStub()
+    """Deliver from a spool in *directory* during the block, and yield the story."""
+    backend, observer = BackendStub(answer), ObserverStub()
     plan = Plan(**({"slots": 2, "limits": ANY} | plan))
     async with a_spool(directory) as spool:
-        delivery = Delivery(only(spool), backend, watch, plan)
+        delivery = Delivery(only(spool), backend, observer, plan)
         task = asyncio.create_task(delivery.run())
-        yield Story(spool, delivery, backend, watch)
+        yield Story(spool, delivery, backend, observer)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
 
 def make_waits_long(monkeypatch):
-    """Let nothing come again by itself."""
+    """Make waits so long that no retry happens by itself."""
     monkeypatch.setattr(breaker, "FIRST_SECONDS", 1000.0)
     monkeypatch.setattr(breaker, "LONGEST_SECONDS", 1000.0)
     monkeypatch.setattr("random.uniform", lambda _, longest: longest)
 
 
 def unless(*bad, answer=NO):
-    """Return a backend's rule: *answer* to every batch that holds one of *bad*."""
+    """Return a rule for a stub: *answer* to every batch with one of *bad*."""
     return lambda positions: YES if set(bad).isdisjoint(positions) else answer

@@ -1,5 +1,5 @@
 """
-Delivery in a time of its own: seconds pass only while everybody waits.
+Delivery in simulated time: seconds pass only while every task waits.
 
 The slots, the breaker and the order of events are the real ones; spool and backend live
 in memory. So minutes with timeouts take no time, and no result depends on the machine.
@@ -18,7 +18,7 @@ from exporter.delivery import Answer, Delivery, Plan
 from exporter.delivery.outcome import Failure
 from exporter.spool import Batch, Entry
 from exporter.spool.lanes import Lanes, Place
-from tests.unit.deliveries import WatchStub
+from tests.unit.deliveries import ObserverStub
 from tests.unit.spools import ANY, an_event
 
 LATENCY, TIMEOUT = 0.004, 5.0
@@ -27,24 +27,24 @@ KNOWN_AHEAD = 2048
 
 
 class TimeStub:
-    """Time that costs none."""
+    """Simulated time."""
 
     @staticmethod
     async def passes(seconds):
-        """Return when *seconds* of it are over."""
+        """Wait until *seconds* have passed."""
         await asyncio.sleep(seconds)
 
 
 class Selector(selectors.SelectSelector):
-    """Lets *clock* go on instead of waiting."""
+    """Advances *clock* instead of waiting."""
 
     def __init__(self, clock):
-        """Begin with nothing to look at."""
+        """Begin without files."""
         super().__init__()
         self._clock = clock
 
     def select(self, timeout=None):
-        """Return when the time is over; no file and no other thread wakes this loop."""
+        """Advance the clock by *timeout*; no file and no thread wakes this loop."""
         assert timeout is not None, "nothing will ever happen again"
         self._clock.seconds += max(timeout, 0)
         return []
@@ -62,7 +62,7 @@ class OutboxStub:
         self.empty = asyncio.Event()
 
     def accept(self, events):
-        """Let *events* wait; those far behind are read when there is room."""
+        """Accept *events*; later ones are read when there is room."""
         for event in events:
             self._events[event.position] = event
             self._later.append(event)
@@ -70,7 +70,7 @@ class OutboxStub:
         self._read()
 
     async def take(self, limits, *, newest=False):
-        """Return a batch, as soon as there is one."""
+        """Return a batch as soon as there is one."""
         while not self._lanes.ready:
             self._changed.clear()
             await self._changed.wait()
@@ -87,14 +87,14 @@ class OutboxStub:
     async def settle(self, batch):
         """Forget *batch*."""
         await asyncio.sleep(SETTLE_SECONDS)
-        self._lanes.land(_places(batch.entries))
+        self._lanes.release(_places(batch.entries))
         for sequence, _ in batch.entries:
             del self._events[sequence]
         if not self._events:
             self.empty.set()
         self._changed.set()
 
-    async def bury(self, batch, _):
+    async def reject(self, batch, _):
         """Forget *batch*, too."""
         await self.settle(batch)
 
@@ -111,10 +111,10 @@ class OutboxStub:
 
 
 class BackendStub:
-    """Takes what isn't bad after a moment; *bad* says what becomes of the others."""
+    """Accepts good events after a moment; *bad* returns the answer to others."""
 
     def __init__(self, bad):
-        """Ask *bad*, which returns what comes of the first bad position, or None."""
+        """Call *bad* for each position; it returns an answer, or None."""
         self.bad = bad
         self.posts = []
         self.taken = {}
@@ -122,7 +122,7 @@ class BackendStub:
         self.in_flight = self.most_in_flight = 0
 
     async def post(self, request):
-        """Answer after as long as it takes."""
+        """Return the answer after its latency."""
         identities = request.headers["X-Event-Ids"].split(",")
         positions = [int(identity.split("-")[1]) for identity in identities]
         self.posts.append(positions)
@@ -136,7 +136,7 @@ class BackendStub:
         return answer
 
     def credentials_changed(self):
-        """Never."""
+        """Return False."""
         return False
 
     def _answer(self, positions):
@@ -152,18 +152,18 @@ class Simulation:
     """One run of a delivery."""
 
     def __init__(self, bad=lambda _: None, *, slots=4):
-        """Deliver to a backend with *slots* that treats bad positions as *bad* says."""
-        self.outbox, self.watch = OutboxStub(), WatchStub()
+        """Deliver with *slots* to a backend that answers as *bad* says."""
+        self.outbox, self.observer = OutboxStub(), ObserverStub()
         self.backend = BackendStub(bad)
         plan = Plan(slots=slots, limits=ANY)
-        self.delivery = Delivery(self.outbox, self.backend, self.watch, plan)
+        self.delivery = Delivery(self.outbox, self.backend, self.observer, plan)
         self.sent = {}
         """When each position was accepted."""
         self.good = set()
         """The positions sent that aren't bad."""
 
     def send(self, positions, instance=lambda n: 1000 + n):
-        """Accept events, each of an *instance* of its own if there is no other."""
+        """Accept events, each of its own instance by default."""
         self.sent |= dict.fromkeys(positions, time.monotonic())
         self.good |= {n for n in positions if not self.backend.bad(n)}
         self.outbox.accept([an_event(n, instance=instance(n)) for n in positions])
@@ -177,7 +177,7 @@ class Simulation:
             await TimeStub.passes(0.1)
 
     async def until(self, condition, within):
-        """Return after how many seconds *condition* is true, at most *within*."""
+        """Return the seconds until *condition* is true, at most *within*."""
         began = time.monotonic()
         for _ in range(round(within * 20)):
             if condition():
@@ -187,18 +187,18 @@ class Simulation:
 
     @property
     def missing(self):
-        """The good positions that aren't taken."""
+        """The good positions that weren't delivered."""
         return self.good - self.backend.taken.keys()
 
     def p99(self):
-        """Return how long good events took, all but one in a hundred."""
+        """Return the 99th percentile of the latency of good events."""
         now = time.monotonic()
         took = [self.backend.taken.get(n, now) - self.sent[n] for n in self.good]
         return quantiles(took, n=100)[-1]
 
 
 def simulate(monkeypatch, story, *args, **options):
-    """Run *story*, a coroutine function of a `Simulation`, in a time of its own."""
+    """Run *story*, a coroutine function of a `Simulation`, in simulated time."""
     clock = Clock()
     monkeypatch.setattr(time, "monotonic", clock)
     random.seed(1)
@@ -222,7 +222,7 @@ def _places(entries):
 
 
 def one_in(share, answer):
-    """Return a rule: *answer* to a share of all positions, chosen by chance."""
+    """Return a rule: *answer* to a random share of all positions."""
 
     @cache
     def bad(position):

@@ -1,9 +1,9 @@
-"""What is said of a backend's answers: never a secret, and nothing unprintable."""
+"""Details of an answer never contain a secret or control characters."""
 
 import pytest
 
+from exporter.delivery.answers import printable
 from exporter.delivery.backend import _public
-from exporter.delivery.failures import printable
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from exporter.delivery.failures import printable
     [
         ("https://ann:secret@new.example/p?token=secret#x", "https://new.example/p"),
         ("/elsewhere?token=secret", "/elsewhere"),
-        ("http://[broken", "a location that is no URL"),
+        ("http://[broken", "a location that isn't a URL"),
     ],
 )
 def test_where_a_redirect_leads(location, shown):
@@ -19,6 +19,6 @@ def test_where_a_redirect_leads(location, shown):
     assert _public(location) == shown
 
 
-def test_what_goes_to_a_terminal():
-    """Control characters don't, and neither does a novel."""
+def test_printable_details():
+    """A detail has no control characters, and a limited length."""
     assert printable("301 \x1b[31mred\r\n" + "x" * 400) == "301 ?[31mred??" + "x" * 286

@@ -9,7 +9,7 @@ import pytest
 from exporter import cli
 from exporter.commands.client import admin_port
 from exporter.config import settings
-from exporter.spool import Verdict
+from exporter.spool import Rejection
 from exporter.spool.lock import locked
 from tests.unit.spools import ANY, a_spool, an_event, taken
 
@@ -31,7 +31,7 @@ def past(directory):
         async with a_spool(directory, "old", "teams") as spool:
             await spool.append([an_event(1, backends=("old",), instance=1)])
             outbox = spool.outboxes["old"]
-            await outbox.bury(await outbox.take(ANY), Verdict("refused: 400"))
+            await outbox.reject(await outbox.take(ANY), Rejection("refused: 400"))
             await spool.append([an_event(2, backends=("teams",), instance=2)])
             await spool.append([an_event(3, backends=("old",), instance=3)])
             await spool.append([an_event(4, backends=("old",), instance=4)])

@@ -1,4 +1,4 @@
-"""A backend in trouble is left alone, and then asked by one before all ask."""
+"""A failing backend gets no requests, then one probe, and then more and more."""
 
 import pytest
 
@@ -17,19 +17,19 @@ from exporter.delivery.breaker import (
 
 @pytest.fixture
 def time():
-    """Return the time of the test's clock."""
+    """Return the clock of the test."""
     return Clock()
 
 
 @pytest.fixture
 def breaker(time, monkeypatch):
-    """Return a breaker of four slots; its waits are as long as chance may make them."""
+    """Return a breaker of four slots, whose random waits have their largest length."""
     monkeypatch.setattr("random.uniform", lambda _, longest: longest)
     return Breaker(4, time)
 
 
 def fail(breaker, *, after=0.0, **how):
-    """Let an attempt begin as soon as it may, and fail *after* so many seconds."""
+    """Begin an attempt as soon as possible; it fails *after* so many seconds."""
     breaker._now.seconds += breaker.pause
     ticket = breaker.begin()
     breaker._now.seconds += after
@@ -37,7 +37,7 @@ def fail(breaker, *, after=0.0, **how):
 
 
 def succeed(breaker):
-    """Let an attempt begin as soon as it may, and succeed."""
+    """Begin an attempt as soon as possible; it succeeds."""
     breaker._now.seconds += breaker.pause
     breaker.delivered(breaker.begin())
 
@@ -50,7 +50,7 @@ def opened(breaker):
 
 
 def at_once(breaker):
-    """Return the tickets that can be had now."""
+    """Return all tickets that are available now."""
     return list(iter(breaker.begin, None))
 
 
@@ -58,7 +58,7 @@ BLOCKED = {"cause": Cause.BLOCKED, "at_once": True}
 
 
 def test_waits_grow_to_a_minute():
-    """Each wait has twice the bound of the one before, until that is a minute."""
+    """The longest wait doubles with each failure, up to a minute."""
     drawn = [list(map(wait_after, range(1, 9))) for _ in range(200)]
 
     for bound, lengths in zip(
@@ -72,7 +72,7 @@ def test_waits_grow_to_a_minute():
 
 
 def test_a_backend_that_is_well(breaker):
-    """As many requests as there are slots may be in flight, and no more."""
+    """The number of requests in flight is limited to the number of slots."""
     first, *others = at_once(breaker)
 
     assert len(others) == 3
@@ -82,7 +82,7 @@ def test_a_backend_that_is_well(breaker):
 
 
 def test_a_failure_pauses_nobody(breaker, time):
-    """One says nothing about the backend, not even if four slots fail at once."""
+    """A failure doesn't pause the backend, not even four at the same time."""
     for ticket in at_once(breaker):
         breaker.failed(ticket)
 
@@ -93,7 +93,7 @@ def test_a_failure_pauses_nobody(breaker, time):
 
 
 def test_half_of_the_slots_for_what_is_risky(breaker):
-    """It gets no more while something else waits, and all slots when nothing does."""
+    """Risky requests get half of the slots while others wait, and else all of them."""
     risky = [breaker.begin(risky=True, shared=True) for _ in range(3)]
     assert [ticket is None for ticket in risky] == [False, False, True]
     assert breaker.begin(risky=True) is not None
@@ -107,7 +107,7 @@ def test_half_of_the_slots_for_what_is_risky(breaker):
 
 
 def test_others_fail_while_some_get_through(breaker):
-    """Failures without a success between them count, and those of what fails alone."""
+    """Only failures in a row count, and not those of events that fail alone."""
     for _ in range(3 * FAILURES_IN_A_ROW):
         fail(breaker, alone=True)
         fail(breaker)
@@ -118,15 +118,15 @@ def test_others_fail_while_some_get_through(breaker):
 
 
 def test_what_is_known_to_fail_by_itself(breaker):
-    """It neither pauses nor opens, however often it fails."""
+    """A request that is known to fail neither pauses nor opens the breaker."""
     for _ in range(2 * FAILURES_IN_A_ROW):
-        fail(breaker, known=True)
+        fail(breaker, known_to_fail=True)
 
     assert (breaker.pause, breaker.state) == (0, State.CLOSED)
 
 
 def test_failures_in_a_row_open(breaker):
-    """After a dozen failures without a success between them, one probe decides."""
+    """A dozen failures in a row open the breaker; then a single probe is sent."""
     for _ in range(FAILURES_IN_A_ROW - 1):
         fail(breaker)
         assert breaker.state is State.CLOSED
@@ -140,7 +140,7 @@ def test_failures_in_a_row_open(breaker):
 
 
 def test_a_probe_that_fails(breaker):
-    """The breaker stays open, ever longer; some probes have a wait of each length."""
+    """A failed probe keeps the breaker open; the waits grow every few probes."""
     opened(breaker)
     pauses = [breaker.pause]
     for _ in range(31):
@@ -153,7 +153,7 @@ def test_a_probe_that_fails(breaker):
 
 
 def test_slots_open_one_by_one(breaker, time):
-    """After a probe that succeeds each success lets one more request go at once."""
+    """After a successful probe, each success allows one more request in flight."""
     opened(breaker)
     time.seconds += breaker.pause
     in_flight = at_once(breaker)
@@ -167,7 +167,7 @@ def test_slots_open_one_by_one(breaker, time):
 
 
 def sizes(breaker, successes):
-    """Return how many events so many requests may hold, each a success."""
+    """Return the sizes of the next requests, all of which succeed."""
     found = []
     for _ in range(successes):
         ticket = breaker.begin()
@@ -177,7 +177,7 @@ def sizes(breaker, successes):
 
 
 def test_requests_grow_with_success(breaker, time):
-    """After a probe of one event requests double with each success."""
+    """After a successful probe, requests double with each success."""
     opened(breaker)
     time.seconds += breaker.pause
 
@@ -186,7 +186,7 @@ def test_requests_grow_with_success(breaker, time):
 
 
 def test_a_size_that_fails(breaker):
-    """Requests are half as large then, and grow by one event with each success."""
+    """After a failure requests are half as large, and grow by one with each success."""
     breaker.shrink(50)
     assert sizes(breaker, 3) == [25, 26, 27]
 
@@ -197,14 +197,14 @@ def test_a_size_that_fails(breaker):
 
 
 def test_what_is_sent_one_by_one(breaker):
-    """After twice as many events as a slow batch had requests grow again."""
+    """Requests grow again after twice as many single events as the slow batch had."""
     breaker.shrink(3, 5.0)
 
     assert sizes(breaker, 9) == [1] * 7 + [2, 3]
 
 
 def test_how_long_events_are_sent_one_by_one(breaker, time):
-    """Events go one by one until they took as long as what was slow."""
+    """Events are sent one by one until they took as long as the slow request."""
     ticket = breaker.begin()
     time.seconds += 0.5
     breaker.delivered(ticket)
@@ -216,7 +216,7 @@ def test_how_long_events_are_sent_one_by_one(breaker, time):
 
 
 def test_part_of_a_batch_tells_nothing_about_sizes(breaker):
-    """Only events that are sent for the first time let requests grow."""
+    """Requests grow only by events that are sent for the first time."""
     breaker.shrink(6)
     breaker.delivered(breaker.begin(), 2)
     breaker.delivered(breaker.begin())
@@ -225,7 +225,7 @@ def test_part_of_a_batch_tells_nothing_about_sizes(breaker):
 
 
 def test_what_began_before_it_opened(breaker, time):
-    """A leftover that fails changes nothing; one that succeeds closes the breaker."""
+    """An older request changes nothing if it fails, and closes if it succeeds."""
     leftovers = at_once(breaker)[:2]
     breaker._in_flight[False] = 2  # the other two were never sent
     opened(breaker)
@@ -243,29 +243,29 @@ def test_what_began_before_it_opened(breaker, time):
 
 
 def test_what_a_success_proves(breaker, time):
-    """It says that the setup was right when its request began, not when it ended."""
+    """A success shows that the setup was right when its request began."""
     slow, quick = breaker.begin(), None
     began = time.seconds
     time.seconds += 5
     quick = breaker.begin()
     breaker.delivered(quick)
-    assert breaker.proof == began + 5
+    assert breaker.success_began_at == began + 5
 
     time.seconds += 5
     breaker.delivered(slow)
 
-    assert breaker.proof == began + 5
-    assert breaker.succeeded == began + 10
+    assert breaker.success_began_at == began + 5
+    assert breaker.succeeded_at == began + 10
 
 
-def test_silence_binds_everybody(breaker, time):
-    """Nothing is sent before the time that the backend asked for, whatever succeeds."""
+def test_a_pause_that_the_backend_asked_for(breaker, time):
+    """Nothing is sent before the time that the backend asked for."""
     ticket, other = breaker.begin(), breaker.begin()
     time.seconds += 1
     breaker.failed(ticket)
-    breaker.silence(20.0)
+    breaker.hold_off(20.0)
     breaker.delivered(other)
-    breaker.hurry()
+    breaker.end_pause()
 
     assert breaker.pause == 20.0
     time.seconds += 19.9
@@ -275,7 +275,7 @@ def test_silence_binds_everybody(breaker, time):
 
 
 def test_a_blocked_backend(breaker):
-    """It opens at once, and is probed every half a minute at most."""
+    """A blocked answer opens at once; probes follow every half a minute or sooner."""
     fail(breaker, **BLOCKED)
 
     assert (breaker.state, breaker.cause) == (State.OPEN, Cause.BLOCKED)
@@ -283,7 +283,7 @@ def test_a_blocked_backend(breaker):
         fail(breaker, cause=Cause.BLOCKED)
         assert breaker.pause <= 30
     assert breaker.pause == 30
-    breaker.hurry()
+    breaker.end_pause()
     probe = breaker.begin()
     assert probe.probe
     breaker.delivered(probe)
@@ -291,7 +291,7 @@ def test_a_blocked_backend(breaker):
 
 
 def test_whether_the_setup_is_right(breaker, time):
-    """It is for a while after a success, unless the breaker opened since."""
+    """The setup works for a while after a success, unless the breaker opens."""
     assert not breaker.works
     succeed(breaker)
     assert breaker.works
@@ -303,7 +303,7 @@ def test_whether_the_setup_is_right(breaker, time):
 
 
 def test_an_answer_that_refuses_is_an_answer(breaker, time):
-    """A probe that is refused shows that the backend is there, so others may ask."""
+    """A refused probe closes the breaker, because the backend answers."""
     opened(breaker)
     time.seconds += breaker.pause
 
@@ -314,7 +314,7 @@ def test_an_answer_that_refuses_is_an_answer(breaker, time):
 
 
 def test_a_backend_that_refuses_everything(breaker, time):
-    """It is asked often at first and seldom later; only a success closes it again."""
+    """Probes are frequent at first and rare later; only a success closes it."""
     breaker.block()
     probes = []
     began = time.seconds

@@ -1,27 +1,27 @@
-"""Headers are put together so that none is there twice."""
+"""No header is sent twice."""
 
 from exporter.base.reread import fixed
 from exporter.delivery import Credentials, empty
 
 
 def credentials(**changes):
-    """Return credentials, of which *changes* are the point."""
+    """Return credentials with *changes*."""
     usual = {
-        "about": {"X-Cluster-Id": "eu-1", "X-Org-Id": ""},
-        "more": fixed(""),
+        "constant": {"X-Cluster-Id": "eu-1", "X-Org-Id": ""},
+        "extra": fixed(""),
         "api_key": fixed(""),
         "api_key_header": "X-API-KEY",
-        "keys": fixed(""),
+        "signing_keys": fixed(""),
         "wall_clock": lambda: 0.0,
     }
     return Credentials(**(usual | changes))
 
 
 def test_ours_come_last():
-    """What a file says later can't send one of our headers a second time."""
-    more = fixed("x-api-key: other, content-type: x, x-cluster-id: y")
+    """Extra headers can't repeat one of our own headers."""
+    extra = fixed("x-api-key: other, content-type: x, x-cluster-id: y")
 
-    headers = credentials(more=more, api_key=fixed("k")).headers(empty())
+    headers = credentials(extra=extra, api_key=fixed("k")).headers(empty())
 
     assert headers.getall("X-API-KEY") == ["k"]
     assert headers.getall("Content-Type") == ["application/json"]

@@ -1,4 +1,4 @@
-"""Delivery to a backend that takes what a test lets it; the spool is a real one."""
+"""Delivery from a real spool to a stub of a backend."""
 
 import asyncio
 import gc
@@ -20,41 +20,41 @@ from tests.unit.spools import ANY, an_event, failing
 
 
 async def test_the_breaker_is_reported(deliver):
-    """Whoever watches learns once why it opens, and once that it closes."""
+    """The observer learns once why the breaker opens, and once that it closes."""
     answers = iter([*[LATER] * 60, Answer(401), Answer(401)])
     async with deliver(lambda _: next(answers, YES), slots=1) as story:
         await story.send(*range(1, 11))
         await story.ends()
 
-    assert story.watch.causes == [Cause.FAILING, Cause.BLOCKED, None]
+    assert story.observer.causes == [Cause.FAILING, Cause.BLOCKED, None]
 
 
 async def test_the_breaker_is_reported_when_all_is_refused(deliver, monkeypatch):
-    """Suspect after suspect without a success opens it, and that is told at once."""
+    """Twenty suspects without a success open the breaker, which is reported at once."""
     make_waits_long(monkeypatch)
     async with deliver(lambda _: NO) as story:
         await story.send(*range(1, 31))
-        await eventually(lambda: story.watch.causes)
+        await eventually(lambda: story.observer.causes)
 
-        assert story.watch.causes == [Cause.REFUSING]
+        assert story.observer.causes == [Cause.REFUSING]
         assert story.delivery.breaker.cause is Cause.REFUSING
 
 
 @pytest.mark.parametrize("status", [400, 406, 413, 422])
 @pytest.mark.parametrize("bad", [1, 17, 50])
 async def test_one_bad_event(deliver, status, bad):
-    """A batch is halved until its bad event is alone; that one alone is given up."""
+    """A batch is halved until its bad event is alone; only that is a dead letter."""
     answer = Answer(status, detail=f"{status} No", excerpt="because")
     async with deliver(unless(bad, answer=answer)) as story:
         await story.send(*range(1, 51))
         await story.ends()
 
     assert sorted(story.backend.taken) == [n for n in range(1, 51) if n != bad]
-    assert list(story.watch.dead) == [bad]
-    verdict = story.watch.dead[bad]
-    assert verdict.reason == f"refused: {status} No"
-    assert (verdict.status, verdict.answer) == (status, "because")
-    assert 6 <= verdict.attempts <= len(story.backend.posts)
+    assert list(story.observer.dead) == [bad]
+    rejection = story.observer.dead[bad]
+    assert rejection.reason == f"refused: {status} No"
+    assert (rejection.status, rejection.answer) == (status, "because")
+    assert 6 <= rejection.attempts <= len(story.backend.posts)
 
 
 @pytest.mark.parametrize("size", [2, 3, 7, 32, 50])
@@ -69,7 +69,7 @@ async def test_requests_for_a_bad_event(deliver, size):
 
 
 async def test_order_through_halving(deliver):
-    """Each instance's events arrive in order, whatever becomes of those around them."""
+    """Each instance's events arrive in order, even if their batches are halved."""
     async with deliver(unless(5, 14, 15, 33)) as story:
         await story.spool.append(
             [an_event(n, instance=n % 7 + 1) for n in range(1, 101)]
@@ -81,16 +81,16 @@ async def test_order_through_halving(deliver):
         arrived[position % 7].append(position)
     assert all(each == sorted(each) for each in arrived.values())
     assert len(story.backend.taken) == 96
-    assert sorted(story.watch.dead) == [5, 14, 15, 33]
+    assert sorted(story.observer.dead) == [5, 14, 15, 33]
 
 
 async def test_a_refused_event_is_a_suspect_at_first(deliver):
-    """Alone it proves nothing: it and its instance wait until another one succeeds."""
+    """A refused event and its instance wait until another event succeeds."""
     async with deliver(unless(1)) as story:
         await story.send(1, 2, instance=7)
         story.backend.answer = unless(1, 2)
         await eventually(lambda: len(story.backend.posts) > 5)
-        assert story.watch.dead == {}
+        assert story.observer.dead == {}
         assert story.spool.waiting.rows == 2
         assert [1] in story.backend.posts
         assert [2] not in story.backend.posts
@@ -99,24 +99,24 @@ async def test_a_refused_event_is_a_suspect_at_first(deliver):
         await story.send(3)
         await story.ends()
 
-    assert list(story.watch.dead) == [1]
+    assert list(story.observer.dead) == [1]
     assert story.backend.taken == [3, 2]
 
 
-async def test_suspects_of_a_backend_that_was_mended(deliver):
-    """A handful of events refused while it was wrong are taken once it is right."""
+async def test_suspects_of_a_backend_that_was_fixed(deliver):
+    """Events that a wrong setup refused are delivered once the setup is fixed."""
     async with deliver(lambda _: NO) as story:
         await story.send(*range(1, 11))
-        await eventually(lambda: len(story.delivery.aside.suspects) == 10)
+        await eventually(lambda: len(story.delivery.parked.suspects) == 10)
         story.backend.answer = lambda _: YES
         await story.ends()
 
     assert sorted(story.backend.taken) == list(range(1, 11))
-    assert story.watch.dead == {}
+    assert story.observer.dead == {}
 
 
 async def test_a_suspect_that_is_taken_after_all(deliver):
-    """A backend that changes its mind gets the event, and nothing is given up."""
+    """A suspect that is accepted later doesn't become a dead letter."""
     async with deliver(unless(1)) as story:
         await story.send(1)
         await eventually(lambda: len(story.backend.posts) > 3)
@@ -124,27 +124,27 @@ async def test_a_suspect_that_is_taken_after_all(deliver):
         await story.ends()
 
     assert story.backend.taken == [1]
-    assert story.watch.dead == {}
+    assert story.observer.dead == {}
 
 
 async def test_when_everything_is_refused(deliver):
-    """Twenty suspects without a success between them are none: it's the setup."""
+    """After twenty suspects without a success the setup is wrong: no dead letters."""
     async with deliver(lambda _: NO) as story:
         await story.send(*range(1, 101))
         await eventually(lambda: story.delivery.breaker.cause is Cause.REFUSING)
         await eventually(lambda: len(story.backend.posts) > 150)
-        assert story.watch.dead == {}
+        assert story.observer.dead == {}
         assert story.spool.waiting.rows == 100
 
         story.backend.answer = unless(3, 60)
         await story.ends()
 
     assert sorted(story.backend.taken) == [n for n in range(1, 101) if n not in (3, 60)]
-    assert sorted(story.watch.dead) == [3, 60]
+    assert sorted(story.observer.dead) == [3, 60]
 
 
 async def test_blocked_by_bad_events_alone(deliver):
-    """Were the oldest events all bad, the probes get to the good ones behind them."""
+    """If the oldest events are all bad, probes still reach the good ones after them."""
     bad = range(1, 31)
     async with deliver(unless(*bad)) as story:
         await story.send(*bad)
@@ -153,12 +153,12 @@ async def test_blocked_by_bad_events_alone(deliver):
         await story.ends()
 
     assert sorted(story.backend.taken) == [31, 32]
-    assert sorted(story.watch.dead) == list(bad)
+    assert sorted(story.observer.dead) == list(bad)
 
 
 @pytest.mark.parametrize("slots", [1, 2])
 async def test_an_event_that_makes_the_backend_fail(deliver, slots):
-    """It waits alone, tried again and again, and holds up its own instance only."""
+    """A failing event is retried again and again, and delays only its own instance."""
     async with deliver(unless(3, answer=LATER), slots=slots) as story:
         await story.send(*range(1, 11))
         await story.send(11, instance=1003)
@@ -170,19 +170,19 @@ async def test_an_event_that_makes_the_backend_fail(deliver, slots):
         await story.ends()
 
     assert story.backend.taken[-2:] == [3, 11]
-    assert story.watch.dead == {}
+    assert story.observer.dead == {}
 
 
 @pytest.mark.parametrize("slots", [1, 4])
 async def test_many_events_that_make_the_backend_fail(deliver, slots):
-    """Though each batch holds one, they are told apart, and all others get through."""
+    """With a failing event in each batch, all other events are delivered."""
     bad = range(50, 1001, 50)
     async with deliver(unless(*bad, answer=LATER), slots=slots) as story:
         await story.send(*range(1, 1001))
         await eventually(lambda: len(story.backend.taken) == 980, within=20)
 
         assert len(story.backend.posts) < 1500
-        assert story.watch.dead == {}
+        assert story.observer.dead == {}
         story.backend.answer = lambda _: YES
         await story.ends()
 
@@ -190,31 +190,31 @@ async def test_many_events_that_make_the_backend_fail(deliver, slots):
 
 
 def events_in_memory():
-    """Return how many there are, those of other tests among them."""
+    """Return the number of events in memory, including those of other tests."""
     gc.collect()
     return sum(isinstance(each, Event) for each in gc.get_objects())
 
 
-async def test_what_waits_aside_is_in_the_file_alone(deliver, monkeypatch):
-    """Memory holds no event that failed; each is read again when it has its turn."""
+async def test_parked_events_are_only_on_disk(deliver, monkeypatch):
+    """Memory holds no parked event; it is read from disk again for each retry."""
     make_waits_long(monkeypatch)
     bad, before = range(2, 401, 2), events_in_memory()
     async with deliver(unless(*bad, answer=LATER)) as story:
         await story.send(*range(1, 401))
         await eventually(lambda: len(story.backend.taken) == 200, within=20)
-        await eventually(lambda: len(story.delivery.aside) == 200)
+        await eventually(lambda: len(story.delivery.parked) == 200)
 
         assert events_in_memory() - before < 20, "the last batch of each slot is"
 
         story.backend.answer = lambda _: YES
-        story.delivery.aside.hurry(time.monotonic(), everything=True)
+        story.delivery.parked.make_due(time.monotonic(), everything=True)
         await story.ends()
 
     assert sorted(story.backend.taken) == list(range(1, 401))
 
 
 async def test_a_success_that_began_before_proves_nothing(deliver):
-    """What ends well after everything is refused had begun when it wasn't."""
+    """A success that began before a refusal says nothing about the refused event."""
     slow = asyncio.Event()
 
     async def answer(positions):
@@ -227,18 +227,18 @@ async def test_a_success_that_began_before_proves_nothing(deliver):
         await story.send(1)
         await eventually(lambda: story.backend.posts == [[1]])
         await story.send(*range(2, 12))
-        await eventually(lambda: len(story.delivery.aside.suspects) == 10)
+        await eventually(lambda: len(story.delivery.parked.suspects) == 10)
         slow.set()
         await eventually(lambda: story.backend.taken == [1])
         asked = len(story.backend.posts)
         await eventually(lambda: len(story.backend.posts) > asked + 20)
 
-        assert story.watch.dead == {}
+        assert story.observer.dead == {}
         assert story.spool.waiting.rows == 10
 
 
 async def test_a_batch_that_fails_is_halved(deliver):
-    """Its parts go on at once, and the rest arrives without a pause."""
+    """The halves of a failed batch are sent at once, without a pause."""
     async with deliver(unless(3, answer=LATER), slots=1) as story:
         await story.send(0)
         await eventually(lambda: story.backend.taken)
@@ -252,7 +252,7 @@ async def test_a_batch_that_fails_is_halved(deliver):
 
 
 async def test_a_batch_that_times_out_is_sent_one_by_one(deliver):
-    """Its events go back to the spool, in their order, and each is tried by itself."""
+    """The events of a slow batch return to the spool, and are sent one by one."""
     hang = Answer(failure=Failure.TIMEOUT)
     async with deliver(unless(3, answer=hang), slots=1) as story:
         await story.spool.append([an_event(n, instance=n % 2 + 1) for n in range(1, 7)])
@@ -266,7 +266,7 @@ async def test_a_batch_that_times_out_is_sent_one_by_one(deliver):
 
 
 async def test_a_block_for_one_event(deliver):
-    """While others get through it's a refusal: the event is a dead letter."""
+    """A blocked answer while other events succeed is a refusal of the event."""
     async with deliver(unless(33, answer=Answer(403)), slots=1) as story:
         await story.send(*range(1, 10))
         await eventually(lambda: len(story.backend.taken) == 9)
@@ -274,29 +274,29 @@ async def test_a_block_for_one_event(deliver):
         await story.ends()
 
     assert sorted(story.backend.taken) == [n for n in range(1, 61) if n != 33]
-    assert list(story.watch.dead) == [33]
-    assert story.watch.causes == []
+    assert list(story.observer.dead) == [33]
+    assert story.observer.causes == []
 
 
 async def test_a_block_that_lasts(deliver):
-    """A backend that blocks everything all at once gets it all when it's mended."""
+    """A backend that blocks everything gets everything once it is fixed."""
     async with deliver() as story:
         await story.send(*range(1, 10))
         await eventually(lambda: len(story.backend.taken) == 9)
         story.backend.answer = lambda _: Answer(403)
         await story.send(*range(10, 61))
-        await eventually(lambda: story.watch.causes)
-        assert story.watch.causes == [Cause.BLOCKED]
+        await eventually(lambda: story.observer.causes)
+        assert story.observer.causes == [Cause.BLOCKED]
         assert len(story.backend.posts) < 60
         story.backend.answer = lambda _: YES
         await story.ends()
 
     assert sorted(story.backend.taken) == list(range(1, 61))
-    assert story.watch.dead == {}
+    assert story.observer.dead == {}
 
 
 async def test_a_probe_is_one_event(deliver):
-    """While the breaker is open a single event asks whether the backend is back."""
+    """While the breaker is open, a probe holds a single event."""
     async with deliver(lambda _: LATER, slots=4) as story:
         await story.send(*range(1, 201))
         await eventually(lambda: story.delivery.breaker.state is not State.CLOSED)
@@ -311,7 +311,7 @@ async def test_a_probe_is_one_event(deliver):
 
 
 async def test_retry_after(deliver):
-    """No request goes out before the time the backend asked for, from any slot."""
+    """No slot sends a request before the time that the backend asked for."""
     times = []
 
     def answer(_):
@@ -329,7 +329,7 @@ async def test_retry_after(deliver):
 
 @pytest.mark.parametrize("step", [-86_400, 86_400])
 async def test_steps_of_the_wall_clock(deliver, monkeypatch, step):
-    """A clock that is set, forwards or back, makes no pause shorter, or longer."""
+    """A step of the wall clock doesn't change the length of a pause."""
     wall, answers, times = time.time, iter([Answer(429, retry_after=0.2)]), []
 
     def answer(_):
@@ -346,7 +346,7 @@ async def test_steps_of_the_wall_clock(deliver, monkeypatch, step):
 
 
 async def test_retry_after_has_a_limit(deliver):
-    """A backend that asks for a year gets as long as the plan allows."""
+    """A Retry-After of a year is cut to the limit of the plan."""
     answers = iter([Answer(503, retry_after=31_536_000.0)])
     plan = {"retry_after_seconds": 0.01}
     async with deliver(lambda _: next(answers, YES), **plan) as story:
@@ -357,7 +357,7 @@ async def test_retry_after_has_a_limit(deliver):
 
 
 async def test_events_that_are_too_old(deliver):
-    """Beyond the age limit an event is given up, its followers aren't."""
+    """An event beyond the age limit is a dead letter; later events are delivered."""
     now = time.time_ns() // 1_000_000
     async with deliver(max_age_seconds=60) as story:
         await story.spool.append(
@@ -366,22 +366,24 @@ async def test_events_that_are_too_old(deliver):
         await story.ends()
 
     assert story.backend.taken == [2]
-    assert story.watch.dead[1].reason.startswith("older than APP_INTEGRATIONS_MAX_EV")
+    assert story.observer.dead[1].reason.startswith(
+        "older than APP_INTEGRATIONS_MAX_EV"
+    )
 
 
 async def test_a_status_may_mean_something_else(deliver):
-    """The plan overrides what a status means to this backend."""
+    """The plan can override the outcome of a status."""
     plan = {"outcomes": {409: Outcome.DELIVERED}}
     async with deliver(lambda _: Answer(409), **plan) as story:
         await story.send(1, 2)
         await story.ends()
 
     assert story.backend.posts == [[1, 2]]
-    assert story.watch.dead == {}
+    assert story.observer.dead == {}
 
 
 async def test_new_credentials_end_a_block(deliver, monkeypatch):
-    """A blocked backend is asked as soon as its credentials are other ones."""
+    """A blocked backend is probed as soon as its credentials change."""
     monkeypatch.setattr(breaker, "wait_after", lambda _: 1000.0)
     monkeypatch.setattr("exporter.delivery.gate.LOOK_SECONDS", 0.01)
     answers = iter([Answer(401)])
@@ -396,7 +398,7 @@ async def test_new_credentials_end_a_block(deliver, monkeypatch):
 
 
 async def test_a_blocked_backend_is_probed(deliver, monkeypatch):
-    """However long its pauses have grown, a blocked backend is asked every 30 s."""
+    """A blocked backend is probed every 30 s, however long its waits have grown."""
     monkeypatch.setattr(breaker, "wait_after", lambda _: 1000.0)
     monkeypatch.setattr(breaker, "BLOCKED_SECONDS", 0.01)
     answers = iter([Answer(401)] * 3)
@@ -408,7 +410,7 @@ async def test_a_blocked_backend_is_probed(deliver, monkeypatch):
 
 
 async def test_a_failing_disk_holds_delivery_up(deliver, monkeypatch):
-    """What the disk doesn't let us settle isn't followed by more than one batch."""
+    """While a batch can't be settled, its slot sends at most one more batch."""
     monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
     limits, answering = replace(ANY, events=1), asyncio.Event()
 
@@ -423,7 +425,7 @@ async def test_a_failing_disk_holds_delivery_up(deliver, monkeypatch):
             await eventually(lambda: len(story.backend.taken) == 2)
             for _ in range(5):
                 with pytest.raises(SpoolFailedError):
-                    await story.spool.prove()
+                    await story.spool.check_writable()
             assert story.backend.taken == [1, 2]
         await story.ends()
 

@@ -9,7 +9,8 @@ import pytest
 import exporter
 from exporter.config import settings
 from exporter.config.backend import prefix_of, settings_of
-from exporter.watch.metrics import PREFIX, Metrics
+from exporter.watch.backend import NAMESPACE
+from exporter.watch.service import ServiceObserver
 from scripts import docs
 
 ROOT = Path(__file__).parents[2]
@@ -115,11 +116,11 @@ def number(version):
 
 def test_pages_speak_of_metrics_that_exist():
     """No page, and none of its alerts, names a metric or a label that isn't there."""
-    families = list(Metrics().registry.collect())
+    families = list(ServiceObserver().registry.collect())
     there = {sample.name for family in families for sample in family.samples}
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         text = page.read_text("utf-8")
-        named = set(re.findall(rf"\b{PREFIX}\w+", text))
+        named = set(re.findall(rf"\b{NAMESPACE}_\w+", text))
         histograms = {name for name in named if f"{name}_count" in there}
         assert named - histograms <= there, page.name
 

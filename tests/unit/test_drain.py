@@ -1,4 +1,4 @@
-"""A stop delivers what can be delivered, and waits for nothing else."""
+"""A drain delivers all events that can be delivered, and waits for no others."""
 
 import asyncio
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.unit.spools import ANY, only
 
 
 async def test_a_drain_waits_for_no_batch_to_become_full(deliver):
-    """A batch that waits to become full goes at once when the service stops."""
+    """A batch that waits for more events is sent at once when the service stops."""
     limits = replace(ANY, linger_seconds=1000)
     async with deliver(limits=limits) as story:
         await story.send(1)
@@ -24,7 +24,7 @@ async def test_a_drain_waits_for_no_batch_to_become_full(deliver):
 
 @pytest.mark.parametrize("slots", [1, 4])
 async def test_a_drain_of_one_long_lane(deliver, slots):
-    """Events that are read from the file between batches are drained like others."""
+    """A drain also delivers events that are read from disk between batches."""
     async with deliver(slots=slots) as story:
         story.backend.answer = lambda _: LATER
         await story.send(*range(1, 301), instance=7)
@@ -36,7 +36,7 @@ async def test_a_drain_of_one_long_lane(deliver, slots):
 
 
 async def test_a_drain_does_not_sit_out_a_retry_after(deliver):
-    """A backend that asks for longer than there is time is left alone at once."""
+    """A Retry-After that is longer than the drain ends it at once."""
     async with deliver(
         lambda _: Answer(429, retry_after=50.0), retry_after_seconds=60
     ) as story:
@@ -49,8 +49,8 @@ async def test_a_drain_does_not_sit_out_a_retry_after(deliver):
 
 
 @pytest.mark.parametrize("answer", [LATER, NO, Answer(404)])
-async def test_a_drain_ends_the_wait_of_what_is_aside(deliver, monkeypatch, answer):
-    """What waits aside, while others got through, has its chance at once."""
+async def test_a_drain_retries_parked_events(deliver, monkeypatch, answer):
+    """A drain retries parked events at once."""
     make_waits_long(monkeypatch)
     other_is_through = asyncio.Event()
 
@@ -65,7 +65,7 @@ async def test_a_drain_ends_the_wait_of_what_is_aside(deliver, monkeypatch, answ
         await story.send(1)
         await eventually(lambda: story.backend.posts == [[1]])
         await story.send(2)
-        await eventually(lambda: len(story.watch.outcomes) == 2)
+        await eventually(lambda: len(story.observer.outcomes) == 2)
         story.backend.answer = lambda _: YES
 
         await asyncio.wait_for(story.delivery.drain(60), 30)
@@ -74,24 +74,24 @@ async def test_a_drain_ends_the_wait_of_what_is_aside(deliver, monkeypatch, answ
         assert only(story.spool).empty.is_set()
 
 
-async def test_a_drain_goes_on_behind_a_bad_event(deliver, monkeypatch):
-    """Suspects keep neither others from being delivered nor the drain from its end."""
+async def test_a_drain_continues_after_a_bad_event(deliver, monkeypatch):
+    """Suspects neither stop other events nor delay the end of a drain."""
     make_waits_long(monkeypatch)
     async with deliver(unless(1), slots=1) as story:
         await story.send(1)
-        await eventually(lambda: story.delivery.aside.suspects)
+        await eventually(lambda: story.delivery.parked.suspects)
         story.backend.answer = unless(1, 2)
         await story.send(2)
-        await eventually(lambda: len(story.delivery.aside.suspects) == 2)
+        await eventually(lambda: len(story.delivery.parked.suspects) == 2)
 
         await asyncio.wait_for(story.delivery.drain(60), 30)
 
         assert story.spool.waiting.rows == 2
-        assert story.watch.dead == {}
+        assert story.observer.dead == {}
 
 
-async def test_a_drain_goes_on_behind_a_bad_batch(deliver):
-    """A batch that fails while others get through is halved, also in a drain."""
+async def test_a_drain_continues_after_a_bad_batch(deliver):
+    """A batch that fails while others succeed is halved in a drain, too."""
     drains, other_is_through = asyncio.Event(), asyncio.Event()
 
     async def answer(positions):
@@ -117,7 +117,7 @@ async def test_a_drain_goes_on_behind_a_bad_batch(deliver):
 
 
 async def test_a_drain_ends_with_the_first_failure(deliver):
-    """A backend that fails while it's drained is left alone; the rest stays."""
+    """A failure of the backend ends the drain; the other events stay."""
     async with deliver() as story:
         story.backend.answer = lambda _: LATER
         await story.send(1)

@@ -1,4 +1,4 @@
-"""Events that fail, hang or are refused take nothing from those that don't."""
+"""Events that fail, hang or are refused don't delay the others."""
 
 import random
 
@@ -28,7 +28,7 @@ async def after_good_ones(simulation, *bulks):
 @pytest.mark.parametrize("answer", [FAILS, REFUSED, FORBIDDEN])
 @pytest.mark.parametrize("share", [0.02, 0.5])
 def test_a_share_of_events_fails_at_once(monkeypatch, share, answer):
-    """Whatever the share, all others arrive at the rate at which they come."""
+    """Whatever the share, all other events arrive at the rate at which they come."""
 
     async def story(simulation):
         await after_good_ones(simulation)
@@ -42,7 +42,7 @@ def test_a_share_of_events_fails_at_once(monkeypatch, share, answer):
 
 @pytest.mark.parametrize("slots", [12, 16, 24])
 def test_a_share_of_events_hangs(monkeypatch, slots):
-    """With a slot for each that hangs, all others are sent on at their rate."""
+    """With a slot for each hanging event, all others arrive at their rate."""
 
     async def story(simulation):
         await after_good_ones(simulation)
@@ -57,7 +57,7 @@ def test_a_share_of_events_hangs(monkeypatch, slots):
 
 @pytest.mark.parametrize("batches", [3, 8])
 def test_one_hanging_event_in_each_batch(monkeypatch, batches):
-    """The others of their batches wait for two timeouts, not for dozens."""
+    """Other events of their batches wait for two timeouts, not for dozens."""
     bad = range(FORMERLY + 20, FORMERLY + 50 * batches, 50)
 
     async def story(simulation):
@@ -73,7 +73,7 @@ def test_one_hanging_event_in_each_batch(monkeypatch, batches):
 
 @pytest.mark.parametrize("answer", [REFUSED, FORBIDDEN, FAILS, HANG])
 def test_many_bad_events_in_a_row(monkeypatch, answer):
-    """Good events that come behind a burst of bad ones arrive within seconds."""
+    """Good events after a burst of bad ones arrive within seconds."""
     bad = range(FORMERLY + 1, FORMERLY + 500)
 
     async def story(simulation):
@@ -84,14 +84,14 @@ def test_many_bad_events_in_a_row(monkeypatch, answer):
         assert not simulation.missing
         assert simulation.p99() < 3 * TIMEOUT
         if answer is REFUSED:
-            assert set(simulation.watch.dead) == set(bad)
+            assert set(simulation.observer.dead) == set(bad)
 
     simulate(monkeypatch, story, among(bad, answer))
 
 
 @pytest.mark.parametrize("answer", [REFUSED, FORBIDDEN, FAILS])
 def test_many_bad_events_in_a_row_and_one_slot(monkeypatch, answer):
-    """A single slot, for receivers that want one request at a time, is no dead end."""
+    """A single slot gets past a burst of bad events, too."""
     bad = range(FORMERLY + 1, FORMERLY + 500)
 
     async def story(simulation):
@@ -105,8 +105,8 @@ def test_many_bad_events_in_a_row_and_one_slot(monkeypatch, answer):
     simulate(monkeypatch, story, among(bad, answer), slots=1)
 
 
-def test_a_good_event_beside_a_bad_one(monkeypatch):
-    """A blocked answer is held against an event only if it was refused alone before."""
+def test_a_good_event_next_to_a_bad_one(monkeypatch):
+    """After a blocked answer, an event is bad only if it was refused alone before."""
     bad, good = FORMERLY + 2, FORMERLY + 3
     answers = {bad: [REFUSED] * 9, good: []}
 
@@ -116,7 +116,7 @@ def test_a_good_event_beside_a_bad_one(monkeypatch):
         await simulation.until(simulation.outbox.empty.is_set, within=60)
 
         assert simulation.backend.posts[-2:] == [[good], [good]]
-        assert [*simulation.watch.dead] == [bad]
+        assert [*simulation.observer.dead] == [bad]
 
     def answer(position):
         left = answers.get(position)
@@ -127,7 +127,7 @@ def test_a_good_event_beside_a_bad_one(monkeypatch):
 
 @pytest.mark.parametrize("share", [0.9, 0.99])
 def test_a_backlog_that_is_mostly_refused(monkeypatch, share):
-    """It drains: good events are delivered, the others become dead letters."""
+    """The backlog drains: good events are delivered, the others become dead letters."""
     refused = one_in(share, REFUSED)
 
     async def story(simulation):
@@ -139,7 +139,7 @@ def test_a_backlog_that_is_mostly_refused(monkeypatch, share):
         await simulation.stream(per_second=10, seconds=30)
         await simulation.until(simulation.outbox.empty.is_set, within=30)
 
-        assert len(simulation.watch.dead) == sum(
+        assert len(simulation.observer.dead) == sum(
             map(bool, map(refused, range(1, 4001)))
         )
 
@@ -148,7 +148,7 @@ def test_a_backlog_that_is_mostly_refused(monkeypatch, share):
 
 @pytest.mark.parametrize("answer", [REFUSED, FORBIDDEN])
 def test_a_setup_that_breaks(monkeypatch, answer):
-    """A backend that takes nothing any more makes no dead letters, and rests."""
+    """A backend that stops accepting makes no dead letters, and gets few requests."""
     broken = True
 
     async def story(simulation):
@@ -160,17 +160,17 @@ def test_a_setup_that_breaks(monkeypatch, answer):
         asked = len(simulation.backend.posts)
         await TimeStub.passes(600)
         assert len(simulation.backend.posts) - asked < 300
-        assert simulation.watch.dead == {}
+        assert simulation.observer.dead == {}
         broken = False
         await simulation.until(simulation.outbox.empty.is_set, within=120)
         assert simulation.outbox.empty.is_set()
-        assert simulation.watch.dead == {}
+        assert simulation.observer.dead == {}
 
     simulate(monkeypatch, story, lambda n: answer if broken and n > FORMERLY else None)
 
 
 def test_failing_events_get_a_share_of_the_slots(monkeypatch):
-    """What is known to hang occupies an eighth of the slots' time, and no more."""
+    """Events that are known to hang get at most an eighth of the slots' time."""
     bad = range(FORMERLY + 1, FORMERLY + 21)
 
     async def story(simulation):
@@ -189,7 +189,7 @@ def test_failing_events_get_a_share_of_the_slots(monkeypatch):
 
 @pytest.mark.parametrize("most", [1, 10])
 def test_a_size_that_failed_is_remembered(monkeypatch, most):
-    """A backend that takes few events at once is seldom asked to take more."""
+    """A backend that accepts only small batches rarely gets larger ones."""
 
     async def story(simulation):
         post = simulation.backend.post
@@ -203,15 +203,15 @@ def test_a_size_that_failed_is_remembered(monkeypatch, most):
         await simulation.until(lambda: not simulation.missing, within=60)
 
         assert not simulation.missing
-        outcomes = simulation.watch.outcomes
+        outcomes = simulation.observer.outcomes
         assert outcomes.count("postponed") < 0.4 * len(outcomes)
         assert len(outcomes) < 2.2 * 2000 / most
 
     simulate(monkeypatch, story)
 
 
-def test_silence_for_one_event(monkeypatch):
-    """An event that is answered with Retry-After silences us a fifth of the time."""
+def test_retry_after_for_one_event(monkeypatch):
+    """One event with Retry-After pauses delivery for at most a fifth of the time."""
     bad = {FORMERLY + 1}
 
     async def story(simulation):
@@ -227,8 +227,8 @@ def test_silence_for_one_event(monkeypatch):
 
 @pytest.mark.parametrize("slots", [1, 4])
 @pytest.mark.parametrize("answer", [Answer(503, retry_after=1.0), Answer(429)])
-def test_silence_for_one_event_of_each_batch(monkeypatch, slots, answer):
-    """A batch that isn't taken after the silence either goes on in parts."""
+def test_retry_after_for_one_event_of_each_batch(monkeypatch, slots, answer):
+    """A batch that fails again after the pause is sent in parts."""
     bad = range(20, 200, 50)
 
     async def story(simulation):
@@ -241,8 +241,8 @@ def test_silence_for_one_event_of_each_batch(monkeypatch, slots, answer):
 
 
 @pytest.mark.parametrize("failures", [0, 3, 6])
-def test_silence_for_large_batches(monkeypatch, failures):
-    """Batches that bring silence get smaller, also when single events failed last."""
+def test_retry_after_for_large_batches(monkeypatch, failures):
+    """Batches that get Retry-After get smaller, also after single events failed."""
 
     async def story(simulation):
         post = simulation.backend.post
@@ -268,7 +268,7 @@ MOMENTS = [FAILS, HANG, REFUSED, FORBIDDEN, Answer(429), Answer(503, retry_after
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("slots", [1, 4])
 def test_whatever_happens_lanes_keep_their_order(monkeypatch, slots, seed):
-    """Each event arrives once and behind those before it, or is a dead letter."""
+    """Each event arrives once and in the order of its lane, or is a dead letter."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     lanes = 40
 
@@ -295,7 +295,7 @@ def test_whatever_happens_lanes_keep_their_order(monkeypatch, slots, seed):
         simulation.send([2002])
         await simulation.until(simulation.outbox.empty.is_set, within=1000)
 
-        assert sorted([*taken, *simulation.watch.dead]) == list(range(1, 2003))
+        assert sorted([*taken, *simulation.observer.dead]) == list(range(1, 2003))
         for lane in range(lanes):
             arrived = [n for n in taken if n < 2001 and n * n % lanes == lane]
             assert arrived == sorted(arrived)

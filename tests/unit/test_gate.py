@@ -1,4 +1,4 @@
-"""Whoever waits for the breaker goes as soon as it lets them."""
+"""A request waits at the gate until the breaker lets it through."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from exporter.delivery.gate import Gate
 
 @pytest.mark.parametrize("pause", [0.005, 0.015, 0.025, 0.035])
 async def test_a_pause_that_ends_while_it_is_looked_at(pause):
-    """It is over when the breaker is asked once more, so nobody waits for its end."""
+    """A pause that has ended before the breaker is asked isn't waited for."""
     clock = Clock(step=0.01)
     breaker = Breaker(1, now=clock)
     gate = Gate(breaker, None, lambda _: None)
@@ -24,17 +24,17 @@ async def test_a_pause_that_ends_while_it_is_looked_at(pause):
     assert ticket.probe is False
 
 
-async def test_a_switch_is_told_once():
-    """Each change of the cause is told when it is known, and no news is not told."""
-    told = []
+async def test_a_switch_is_reported_once():
+    """A change of the cause is reported once, and an unchanged cause isn't reported."""
+    causes = []
     breaker = Breaker(1)
-    gate = Gate(breaker, None, told.append)
+    gate = Gate(breaker, None, causes.append)
 
     gate.wake()
     breaker.failed(breaker.begin(), cause=Cause.BLOCKED, at_once=True)
     gate.wake()
     gate.wake()
-    breaker.hurry()
+    breaker.end_pause()
     probe = breaker.begin()
     assert probe.probe
     gate.wake()
@@ -42,11 +42,11 @@ async def test_a_switch_is_told_once():
     breaker.delivered(probe)
     gate.wake()
 
-    assert told == [Cause.BLOCKED, None]
+    assert causes == [Cause.BLOCKED, None]
 
 
 async def test_what_is_risky_waits_in_a_queue_of_its_own():
-    """While others wait too it gets half of the slots, and all when they don't."""
+    """Risky requests get half of the slots while others wait, and else all of them."""
     breaker = Breaker(2)
     gate = Gate(breaker, None, lambda _: None)
     tickets = [await gate.ticket(risky=True), await gate.ticket(risky=True)]
@@ -65,7 +65,7 @@ async def test_what_is_risky_waits_in_a_queue_of_its_own():
 
 @pytest.mark.parametrize("first", [True, False])
 async def test_probes_come_from_both_queues_in_turn(first):
-    """What is risky and fails always doesn't keep the probe from anybody else."""
+    """Risky requests that always fail don't take every probe."""
     clock = Clock()
     breaker = Breaker(2, now=clock)
     gate = Gate(breaker, None, lambda _: None)
@@ -92,6 +92,6 @@ async def test_probes_come_from_both_queues_in_turn(first):
 
 
 async def turns():
-    """Let every task go on until it waits for what only time or a wake brings."""
+    """Let every task run until it waits for time to pass or to be woken."""
     for _ in range(20):
         await asyncio.sleep(0)

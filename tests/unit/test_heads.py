@@ -1,4 +1,4 @@
-"""Whatever bytes begin an answer, they are a head, the part of one, or no HTTP."""
+"""Any bytes are a head, a part of a head, or not HTTP."""
 
 import asyncio
 from contextlib import suppress
@@ -27,7 +27,7 @@ STATUS_LINES = st.sampled_from(
 
 @given(st.binary(max_size=40) | st.binary(max_size=40).map(lambda end: b"HTTP/" + end))
 def test_any_bytes(data):
-    """They are read, or refused in the one way that a connection expects."""
+    """Any bytes are read, or refused with the expected error."""
     head = None
     with suppress(AnswerError):
         head = head_of(data)
@@ -37,23 +37,23 @@ def test_any_bytes(data):
 
 @given(STATUS_LINES, st.lists(LINES, max_size=6), st.sampled_from([b"\n", b"\r\n"]))
 def test_any_lines(status_line, lines, end):
-    """With a readable status line, aiohttp's parser takes what is made of the rest."""
+    """After a valid status line, aiohttp's parser accepts the normalized head."""
     data = end.join([status_line, *lines, b"", b""])
 
     head = head_of(data)
 
     assert data.startswith(status_line)
     assert str(head.status).encode() in status_line
-    if head.spelled:
+    if head.normalized:
         protocol = BaseProtocol(Mock(asyncio.AbstractEventLoop))
         parser = HttpResponseParser(protocol, protocol._loop, 2**16)
-        ((message, _),), upgraded, rest = parser.feed_data(head.spelled)
+        ((message, _),), upgraded, rest = parser.feed_data(head.normalized)
         assert (message.code, upgraded, rest) == (head.status, False, b"")
 
 
 @pytest.mark.parametrize("size", [10, 100, 200])
 def test_byte_by_byte(size):
-    """The end of a head is found, however it was cut."""
+    """The end of a head is found, however its bytes are split."""
     data = b"HTTP/1.1 200 OK\r\nX-A: %b\r\nContent-Length: 2\r\n\r\nok" % (b"a" * size)
     ends = [length for length in range(len(data) + 1) if head_of(data[:length])]
 

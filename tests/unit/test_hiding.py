@@ -1,8 +1,8 @@
-"""A backend that echoes the request doesn't bring our secrets into the log."""
+"""Secrets in a backend's answer are hidden."""
 
 import pytest
 
-from exporter.delivery.auth.hiding import secrets_of, without
+from exporter.delivery.auth.hiding import hide, secrets_of
 
 HEADERS = {
     "Content-Type": "application/json",
@@ -17,12 +17,12 @@ URL = "https://backend.example/in?token=s%C3%A4cret&v=1#fragment"
 
 
 def hidden(text):
-    """Return what is left of *text*."""
-    return without(secrets_of(HEADERS, URL), text)
+    """Return *text* without secrets."""
+    return hide(secrets_of(HEADERS, URL), text)
 
 
 def test_what_is_hidden():
-    """Keys, tokens, headers of one's own, and the query of the URL."""
+    """Keys, tokens, extra headers and the query of the URL are hidden."""
     for secret in (
         "hunter22",
         "Bearer abc.def",
@@ -36,7 +36,7 @@ def test_what_is_hidden():
 
 
 def test_what_is_shown():
-    """What tells an operator something, and keeps nothing secret, stays."""
+    """Texts that aren't secret are shown."""
     text = "400 Bad Request: application/json 1-1-1 of orange at backend.example/in"
     assert hidden(text) == text
 
@@ -51,27 +51,27 @@ def test_what_is_shown():
     ],
 )
 def test_spellings(spelled):
-    """An answer that spells a secret as its format wants it hides it no less."""
+    """A secret is hidden in every usual encoding."""
     secrets = secrets_of({"X-Api-Key": 'a"b\\c<d>&1'}, URL)
 
-    assert without(secrets, f"you sent {spelled}!") == "you sent (hidden)!"
+    assert hide(secrets, f"you sent {spelled}!") == "you sent (hidden)!"
 
 
 def test_slashes():
-    """JSON of PHP has a backslash before each."""
+    """A secret is hidden in JSON of PHP, which escapes slashes."""
     secrets = secrets_of({"X-Api-Key": "ab/cd"}, URL)
 
-    assert without(secrets, r"you sent ab\/cd!") == "you sent (hidden)!"
+    assert hide(secrets, r"you sent ab\/cd!") == "you sent (hidden)!"
 
 
 def test_basic_authentication():
-    """User and password may come back decoded."""
+    """User and password of basic authentication are hidden when decoded."""
     secrets = secrets_of({"Authorization": "Basic YW5uOmh1bnRlcjI="}, URL)
 
-    assert without(secrets, "no hunter2, no ann:hunter2") == "no (hidden), no (hidden)"
+    assert hide(secrets, "no hunter2, no ann:hunter2") == "no (hidden), no (hidden)"
 
 
 @pytest.mark.parametrize("length", range(4, 8))
 def test_cut_off(length):
-    """What is left of an answer may end in the middle of a secret."""
+    """The beginning of a secret is hidden at the end of a cut answer."""
     assert hidden(f"you sent {'hunter22'[:length]}") == "you sent (hidden)"

@@ -1,4 +1,4 @@
-"""How long the room lasts follows from what came in during the last day."""
+"""The remaining time is computed from the bytes of the last day."""
 
 import math
 
@@ -12,25 +12,25 @@ HOUR = 3600.0
 
 @pytest.fixture
 def clock():
-    """Return a clock that stands still."""
+    """Return a clock that only the test moves."""
     return Clock()
 
 
 @pytest.fixture
 def inflow(clock):
-    """Return one that began just now."""
+    """Return an inflow that started just now."""
     return Inflow(clock)
 
 
 def test_when_nothing_comes(inflow, clock):
-    """Room that nobody takes lasts for ever."""
+    """Without inflow the room lasts for ever."""
     clock.seconds += HOUR
 
     assert inflow.seconds_to_fill(1000) == math.inf
 
 
 def test_since_the_start(inflow, clock):
-    """During the first day the rate is that of all the time since the start."""
+    """During the first day the rate is the average since the start."""
     for _ in range(4):
         clock.seconds += HOUR
         inflow.add(500)
@@ -40,7 +40,7 @@ def test_since_the_start(inflow, clock):
 
 
 def test_the_last_day(inflow, clock):
-    """What came in before the last 24 hours doesn't count any more."""
+    """Bytes from before the last 24 hours don't count."""
     for hour in range(72):
         clock.seconds += HOUR
         inflow.add(9000 if hour < 24 else 500)
@@ -49,7 +49,7 @@ def test_the_last_day(inflow, clock):
 
 
 def test_a_burst_right_after_the_start(inflow, clock):
-    """The first second isn't taken for what every second brings."""
+    """A burst in the first second is averaged over a minute."""
     clock.seconds += 0.001
     inflow.add(600)
 
@@ -57,7 +57,7 @@ def test_a_burst_right_after_the_start(inflow, clock):
 
 
 def test_when_nothing_comes_any_more(inflow, clock):
-    """A day later nothing is left of what came in."""
+    """The rate is zero after a day without inflow."""
     inflow.add(1000)
     clock.seconds += WINDOW_SECONDS
 
@@ -65,7 +65,7 @@ def test_when_nothing_comes_any_more(inflow, clock):
 
 
 def test_it_stays_small(inflow, clock):
-    """However often something comes in, a day is a hundred numbers."""
+    """A day takes a hundred numbers in memory, however often bytes come in."""
     for _ in range(20_000):
         clock.seconds += 60
         inflow.add(1)
@@ -74,7 +74,7 @@ def test_it_stays_small(inflow, clock):
 
 
 def test_a_full_spool(inflow, clock):
-    """Where there is no room no time is left."""
+    """A full spool has no time left."""
     clock.seconds += HOUR
     inflow.add(1)
 

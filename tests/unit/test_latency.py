@@ -1,4 +1,4 @@
-"""Quantiles of a histogram are those that Prometheus would estimate."""
+"""Quantiles of a histogram are estimated as in PromQL."""
 
 import pytest
 from prometheus_client import Histogram
@@ -8,7 +8,7 @@ from exporter.watch.latency import count_of, quantile
 
 @pytest.fixture
 def histogram():
-    """Return a histogram that nothing was counted in."""
+    """Return an empty histogram."""
     bounds = (0.005, 0.1, 1, 3600)
     return Histogram("late_seconds", "How late.", buckets=bounds, registry=None)
 
@@ -22,7 +22,7 @@ def histogram():
     ],
 )
 def test_quantiles(histogram, seconds, median, late):
-    """They are estimated inside a bucket, and beyond the last bound are that bound."""
+    """A quantile is interpolated in its bucket, up to the last finite bound."""
     for each in seconds:
         histogram.observe(each)
 
@@ -33,6 +33,6 @@ def test_quantiles(histogram, seconds, median, late):
 
 
 def test_quantiles_of_nothing(histogram):
-    """Before the first event there is nothing to tell."""
+    """The quantiles of an empty histogram are None."""
     assert quantile(histogram, 0.5) is None
     assert count_of(histogram) == 0

@@ -1,4 +1,4 @@
-"""What can be scraped is there from the start, and names what it counts."""
+"""Every metric is there from the start and has a help text."""
 
 import math
 import time
@@ -9,9 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import __version__
 from exporter.delivery import Cause, Delivery, Plan
-from exporter.watch import view
-from exporter.watch.delivery_observer import DeliveryObserver
-from exporter.watch.metrics import Metrics
+from exporter.watch import snapshot
+from exporter.watch.service import ServiceObserver
+from exporter.watch.snapshot import Snapshots
 from tests.unit.spools import ANY, a_spool, an_event, failing, only
 
 PREFIX = "app_integrations_exporter_"
@@ -61,12 +61,12 @@ GAUGES = {
 
 @pytest.fixture
 def metrics():
-    """Return metrics that nothing was counted in."""
-    return Metrics()
+    """Return metrics at zero."""
+    return ServiceObserver()
 
 
 def families(metrics):
-    """Return what a scrape shows, by name without our prefix."""
+    """Return the families of a scrape, by name without our prefix."""
     text = generate_latest(metrics.registry).decode()
     return {
         family.name.removeprefix(PREFIX): family
@@ -75,12 +75,12 @@ def families(metrics):
 
 
 def value(metrics, name, **labels):
-    """Return the one sample called *name*."""
+    """Return the value of the sample *name*."""
     return metrics.registry.get_sample_value(PREFIX + name, labels)
 
 
 def of_backend(metrics, name, *, backend="default", **labels):
-    """Return the one sample called *name* that is about *backend*."""
+    """Return the value of the sample *name* of *backend*."""
     return value(metrics, name, backend=backend, **labels)
 
 
@@ -91,14 +91,22 @@ async def spool(tmp_path):
         yield spool
 
 
-def watched(metrics, spool):
-    """Return what *metrics* show of *spool*, and of deliveries that don't run."""
-    plan = Plan(slots=2, limits=ANY)
-    deliveries = {
-        name: Delivery(outbox, None, DeliveryObserver(metrics.of[name], name), plan)
-        for name, outbox in spool.outboxes.items()
-    }
-    return metrics.watch(spool, deliveries)
+class Watched:
+    """A spool, deliveries that don't run, and metrics that show both."""
+
+    def __init__(self, metrics, spool):
+        """Watch *spool* with *metrics*."""
+        self.metrics = metrics
+        plan = Plan(slots=2, limits=ANY)
+        self.deliveries = {
+            name: Delivery(outbox, None, metrics.backends[name], plan)
+            for name, outbox in spool.outboxes.items()
+        }
+        self._snapshots = Snapshots(spool, self.deliveries, metrics.inflow)
+
+    async def scrape(self):
+        """Take a snapshot and show it, as every scrape does."""
+        self.metrics.show(await self._snapshots.take())
 
 
 def expected_at_zero(counters, gauges, histograms, **labels):
@@ -113,8 +121,8 @@ def expected_at_zero(counters, gauges, histograms, **labels):
 
 @pytest.mark.parametrize("backends", [["default"], ["teams", "audit"]])
 def test_every_series_is_there_at_zero(backends):
-    """Each counter shows all of its labels at zero: a rate needs something to grow."""
-    metrics = Metrics(backends)
+    """Every series is there at zero, because a rate needs a first sample."""
+    metrics = ServiceObserver(dict.fromkeys(backends, str))
     expected = [*expected_at_zero(COUNTERS, GAUGES, HISTOGRAMS)]
     for backend in backends:
         expected += expected_at_zero(
@@ -137,7 +145,7 @@ def test_every_series_is_there_at_zero(backends):
 
 
 def test_histograms_reach_far_enough(metrics):
-    """Durations are told apart from well below the normal case to beyond a timeout."""
+    """Buckets reach from well below the normal case to beyond a timeout."""
     for name in HISTOGRAMS | HISTOGRAMS_OF_A_BACKEND:
         samples = families(metrics)[name].samples
         bounds = [
@@ -152,7 +160,7 @@ def test_histograms_reach_far_enough(metrics):
 
 
 def test_who_is_it(metrics):
-    """Version and start are shown, as everybody's dashboards expect them."""
+    """Version and start time are shown in the usual form."""
     started = value(metrics, "start_time_seconds")
 
     assert value(metrics, "build_info", version=__version__) == 1
@@ -160,8 +168,9 @@ def test_who_is_it(metrics):
 
 
 async def test_the_spool_is_read_at_every_scrape(metrics, spool):
-    """The gauges show what the spool holds now, and how much it may hold."""
-    watched(metrics, spool)
+    """The gauges show the content of the spool and its limit at each scrape."""
+    watched = Watched(metrics, spool)
+    await watched.scrape()
     shown = {name: value(metrics, name) for name in GAUGES}
     shown |= {name: of_backend(metrics, name) for name in GAUGES_OF_A_BACKEND}
     assert shown == dict.fromkeys(GAUGES | GAUGES_OF_A_BACKEND, 0.0) | {
@@ -170,6 +179,7 @@ async def test_the_spool_is_read_at_every_scrape(metrics, spool):
     }
 
     await spool.append([an_event(1, body=b"12345"), an_event(2, body=b"123")])
+    await watched.scrape()
 
     assert of_backend(metrics, "spool_events") == 2
     assert of_backend(metrics, "spool_event_bytes") == 8
@@ -177,14 +187,15 @@ async def test_the_spool_is_read_at_every_scrape(metrics, spool):
 
 
 async def test_the_age_of_what_waits_first(metrics, spool):
-    """It is the engine's time of the first event until now, and 0 without one."""
+    """The age is the time since the oldest event, and 0 without one."""
     now = round(time.time() * 1000)
-    watching = watched(metrics, spool)
+    watched = Watched(metrics, spool)
     events = [an_event(1, timestamp=now - 90_000), an_event(2, timestamp=now)]
     await spool.append(events)
-    await watching.look()
+    await watched.scrape()
     of_both = of_backend(metrics, "spool_oldest_event_age_seconds")
     await only(spool).settle(await only(spool).take(ANY))
+    await watched.scrape()
     after = of_backend(metrics, "spool_oldest_event_age_seconds")
 
     assert 90 <= of_both < 150
@@ -192,36 +203,39 @@ async def test_the_age_of_what_waits_first(metrics, spool):
 
 
 async def test_the_age_of_what_comes_from_the_future(metrics, spool):
-    """An engine whose clock is ahead makes no age less than nothing."""
-    watching = watched(metrics, spool)
+    """If the engine's clock is ahead, the age is 0."""
+    watched = Watched(metrics, spool)
     await spool.append([an_event(timestamp=round(time.time() * 1000) + 60_000)])
-    await watching.look()
+    await watched.scrape()
 
     assert of_backend(metrics, "spool_oldest_event_age_seconds") == 0
 
 
 async def test_a_disk_that_does_not_tell_what_waits(metrics, spool, monkeypatch):
-    """While the disk hangs or fails, what it said before stands, and grows older."""
+    """While the disk hangs or fails, the last known event is used and grows older."""
     now = round(time.time() * 1000)
-    watching = watched(metrics, spool)
+    watched = Watched(metrics, spool)
     await spool.append([an_event(timestamp=now - 90_000)])
-    await watching.look()
-    monkeypatch.setattr(view, "LOOK_SECONDS", 0)
-    await watching.look()
+    await watched.scrape()
+    monkeypatch.setattr(snapshot, "READ_SECONDS", 0)
+    await watched.scrape()
     monkeypatch.undo()
     async with failing(spool):
         spool._store._written = None
-        await watching.look()
+        await watched.scrape()
 
     assert of_backend(metrics, "spool_oldest_event_age_seconds") >= 90
 
 
 async def test_the_breaker(metrics, spool):
-    """Of its states and causes one at most is 1, and the wait is what is left."""
-    breaker = watched(metrics, spool).backends["default"].delivery.breaker
+    """At most one state and one cause is 1, and the wait is the time that is left."""
+    watched = Watched(metrics, spool)
+    breaker = watched.deliveries["default"].breaker
+    await watched.scrape()
     before = shown_of(metrics)
     breaker.failed(breaker.begin(), cause=Cause.BLOCKED, at_once=True)
-    breaker.silence(100)
+    breaker.hold_off(100)
+    await watched.scrape()
 
     assert before == {"closed"}
     assert shown_of(metrics) == {"open", "blocked"}
@@ -239,22 +253,22 @@ def shown_of(metrics):
 
 
 def test_names_and_help(metrics):
-    """All names begin like our own, and all of them say what they mean."""
+    """All names begin with our prefix, and all help texts are sentences."""
     for family in metrics.registry.collect():
         assert family.name.startswith(PREFIX)
         assert family.documentation.endswith(".")
 
 
 def test_metrics_share_no_counts(metrics):
-    """Two services in one process count on their own."""
-    metrics.of["default"].delivered.inc()
+    """Two services in one process count separately."""
+    metrics.backends["default"].delivered.inc()
 
     assert of_backend(metrics, "delivery_events_total") == 1
-    assert of_backend(Metrics(), "delivery_events_total") == 0
+    assert of_backend(ServiceObserver(), "delivery_events_total") == 0
 
 
 async def test_two_backends(tmp_path):
-    """Each has what waits for it, its age and its breaker; what is shared is a sum."""
+    """Each backend has its own events, age and breaker."""
     now = round(time.time() * 1000)
     async with a_spool(tmp_path, "teams", "audit") as spool:
         await spool.append(
@@ -263,12 +277,13 @@ async def test_two_backends(tmp_path):
                 an_event(2, timestamp=now, backends=("teams", "audit"), body=b"12"),
             ]
         )
-        metrics = Metrics(["teams", "audit"])
-        watching = watched(metrics, spool)
-        await watching.look()
-        breaker = watching.backends["audit"].delivery.breaker
+        metrics = ServiceObserver({"teams": str, "audit": str})
+        watched = Watched(metrics, spool)
+        await watched.scrape()
+        breaker = watched.deliveries["audit"].breaker
         breaker.failed(breaker.begin(), cause=Cause.BLOCKED, at_once=True)
-        breaker.silence(100)
+        breaker.hold_off(100)
+        await watched.scrape()
         shown = {
             backend: (
                 of_backend(metrics, "spool_events", backend=backend),
@@ -286,12 +301,12 @@ async def test_two_backends(tmp_path):
 
 
 async def test_what_is_left_behind(tmp_path):
-    """Events of backends that aren't configured are in a number of their own."""
+    """Events of backends that aren't configured have a metric of their own."""
     async with a_spool(tmp_path, "old") as spool:
         await spool.append([an_event(n, backends=("old",)) for n in (1, 2, 3)])
     async with a_spool(tmp_path) as spool:
-        metrics = Metrics()
-        watched(metrics, spool)
+        metrics = ServiceObserver()
+        await Watched(metrics, spool).scrape()
 
         assert value(metrics, "spool_left_behind_events") == 3
         assert of_backend(metrics, "spool_events") == 0

@@ -1,4 +1,4 @@
-"""Whose fault an answer is decides what becomes of its batch."""
+"""An answer decides the outcome of its batch."""
 
 import pytest
 
@@ -42,7 +42,7 @@ FAILURES = {
 
 @pytest.mark.parametrize("hundred", HUNDREDS)
 def test_every_status(hundred):
-    """Each status is the moment's fault, the batch's, the setup's, or a success."""
+    """Each status has one of four outcomes."""
     statuses = range(100 * hundred, 100 * hundred + 100)
     expected = {status: STATUSES.get(status, HUNDREDS[hundred]) for status in statuses}
 
@@ -50,7 +50,7 @@ def test_every_status(hundred):
 
 
 def test_a_status_that_means_something_else():
-    """A setting decides about a status, and about no other."""
+    """An override changes the outcome of its status only."""
     overrides = outcomes_of("404=postponed, 409 = delivered,")
 
     assert overrides == {404: POSTPONED, 409: DELIVERED}
@@ -61,12 +61,12 @@ def test_a_status_that_means_something_else():
 
 
 def test_statuses_that_mean_nothing_here():
-    """What is no HTTP status is the moment's fault: it is tried again."""
+    """A number that isn't an HTTP status is temporary."""
     assert {outcome_of(Answer(status)) for status in (0, 99, 600, 999)} == {POSTPONED}
 
 
 def test_every_failure():
-    """Without an answer, what the network said decides whose fault it is."""
+    """Without an answer, the kind of failure decides the outcome."""
     outcomes = {failure: outcome_of(Answer(failure=failure)) for failure in Failure}
 
     assert outcomes == FAILURES
@@ -92,7 +92,7 @@ def test_every_failure():
     ids=str,
 )
 def test_remedies(answer, words):
-    """Whatever isn't delivered comes with what to do about it."""
+    """Every failure has a remedy."""
     advice = remedy(answer, variable=str)
 
     assert words in advice

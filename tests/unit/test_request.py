@@ -1,4 +1,4 @@
-"""A POST carries the events of a batch, joined, and their identities beside them."""
+"""A POST has the events of a batch in its body and their identities in a header."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ def test_identities_of_a_cluster():
 
 
 def test_the_name_of_a_batch():
-    """It follows from the identities alone: the same events have the same name."""
+    """The name of a batch depends only on its identities."""
     name, again, fewer, elsewhere = (
         request_of(batch, cluster).headers["Idempotency-Key"]
         for batch, cluster in (
@@ -69,7 +69,7 @@ def test_the_name_of_a_batch():
 
 
 def attempt(keys, answer, *bodies):
-    """Return the key of a request with *bodies* that gets *answer*."""
+    """Return the key of a request with *bodies*, which then gets *answer*."""
     request = request_of(a_batch(*bodies or [b"{}"]), "")
     keys.give(request)
     keys.learn(request, answer)
@@ -78,7 +78,7 @@ def attempt(keys, answer, *bodies):
 
 @pytest.mark.parametrize("status", [302, 401, 409, 422, 429, 503])
 def test_a_key_after_an_answer(status):
-    """What was answered, and not taken, has another key: the answer may be kept."""
+    """After a failed answer the key changes, because the answer may be stored."""
     keys = Keys()
     first, second, third = (attempt(keys, Answer(status)) for _ in range(3))
     other = attempt(keys, Answer(status), b"{}", b"{}")
@@ -87,7 +87,7 @@ def test_a_key_after_an_answer(status):
 
 
 def test_a_key_without_an_answer():
-    """What may have arrived has the same key until there is an answer."""
+    """Without an answer the key stays, because the request may have arrived."""
     keys, lost = Keys(), Answer(failure=Failure.TIMEOUT)
     attempt(keys, Answer(503), b"[]", b"[]")
     first, second = attempt(keys, lost), attempt(keys, lost)
@@ -100,7 +100,7 @@ def test_a_key_without_an_answer():
 
 
 def test_keys_that_are_forgotten(monkeypatch):
-    """Not even a backend that never answers makes us remember without end."""
+    """The number of unanswered keys is limited."""
     monkeypatch.setattr(request_module, "MOST_UNANSWERED", 2)
     keys, lost = Keys(), Answer(failure=Failure.TIMEOUT)
     for size in range(1, 6):
@@ -110,7 +110,7 @@ def test_keys_that_are_forgotten(monkeypatch):
 
 
 def test_a_physical_tenant():
-    """Requests, ids and log lines name it; those of the default one are as ever."""
+    """Requests, ids and log lines name a tenant other than the default one."""
     batch = a_batch(b"{}")
     ((_, event),) = batch.entries
     of_east = Batch([Entry(1, event._replace(tenant="east"))])
@@ -123,20 +123,20 @@ def test_a_physical_tenant():
 
 
 def test_a_body_is_never_encoded_again():
-    """The bytes of an event are sent as the spool keeps them."""
+    """The bytes of an event are sent as they are in the spool."""
     body = '{"assignee":"größte/✅","n":9007199254740993}'.encode()
 
     assert request_of(a_batch(body), "").body == b'{"events":[%b]}' % body
 
 
 def test_a_request_without_events():
-    """Whether a backend takes requests can be asked without an event."""
+    """A request without events can test a backend."""
     assert Request(b'{"events":[]}', {}) == empty()
 
 
 @pytest.mark.parametrize("cluster_id, prefix", [("", 0), ("eu-1", len("eu-1-"))])
 def test_limits(cluster_id, prefix):
-    """A batch may hold what fits into its body and into 4 KiB of whole identities."""
+    """A batch is limited by its body and by 4 KiB of identities."""
     limits = limits_of(
         events=50, body_bytes=1000, cluster_id=cluster_id, linger_seconds=0.5
     )
@@ -150,7 +150,7 @@ def test_limits(cluster_id, prefix):
     st.lists(st.integers(1, 40).map(lambda size: b'"%b"' % (b"x" * size)), min_size=1)
 )
 def test_sizes_are_as_limited(bodies):
-    """A body is as long as its events, their commas, and what the limits allow for."""
+    """The size of a body is that of its events, the commas and the format's frame."""
     request = request_of(a_batch(*bodies), "eu-1")
     size = sum(map(len, bodies)) + len(bodies) - 1
     limits = limits_of(
@@ -164,7 +164,7 @@ def test_sizes_are_as_limited(bodies):
 
 @pytest.mark.parametrize("written", FORMATS.values(), ids=FORMATS)
 def test_formats(written):
-    """The same batch is written as the backend's format says, under the same name."""
+    """A body has the backend's format; the name of the batch doesn't depend on it."""
     batch = a_batch(b'{"n":1}', b'{"n":2}')
 
     request = request_of(batch, "eu-1", written)
@@ -177,9 +177,13 @@ def test_formats(written):
 
 @pytest.mark.parametrize("written", FORMATS.values(), ids=FORMATS)
 def test_events_of_their_own_requests(written):
-    """Where each event has a request of its own no setting makes it share one."""
+    """In a format with one event per request, no setting changes that."""
     limits = limits_of(
-        events=50, body_bytes=1 << 20, cluster_id="", linger_seconds=0, written=written
+        events=50,
+        body_bytes=1 << 20,
+        cluster_id="",
+        linger_seconds=0,
+        body_format=written,
     )
 
     assert (limits.events == 1) is written.alone
@@ -187,7 +191,7 @@ def test_events_of_their_own_requests(written):
 
 @pytest.mark.parametrize("written", FORMATS.values(), ids=FORMATS)
 def test_without_events_in_any_format(written):
-    """A request that only asks is one of the same kind, with a list of none."""
+    """A request without events has an empty list in any format."""
     request = empty(written)
 
     assert request.content_type == written.content_type
@@ -216,13 +220,13 @@ events = st.builds(
     most=st.integers(1, 10_000),
 )
 def test_no_body_is_too_long(written, waiting, cluster_id, tenant, most):
-    """However events are written, only one that is sent alone exceeds the limit."""
+    """In any format, only a single event can exceed the limit."""
     limits = limits_of(
         events=50,
         body_bytes=most,
         cluster_id=cluster_id,
         linger_seconds=0,
-        written=written,
+        body_format=written,
     )
     entries = [
         Entry(number, event._replace(tenant=tenant))

@@ -1,8 +1,8 @@
-"""When a backend wants to be asked again, in either of HTTP's two ways to say it."""
+"""Retry-After is read in both of its forms."""
 
 import pytest
 
-from exporter.delivery.retry_after import retry_after
+from exporter.delivery.answers import retry_after
 
 NOW = 1_795_435_200.0  # 2026-11-23T12:00:00Z
 
@@ -41,12 +41,12 @@ NOW = 1_795_435_200.0  # 2026-11-23T12:00:00Z
     ],
 )
 def test_what_it_says(text, seconds):
-    """Seconds and dates are understood, and what is neither asks for nothing."""
+    """Seconds and dates are read; anything else is 0."""
     assert retry_after({"Retry-After": text}, NOW) == seconds
 
 
 def test_clocks_that_differ():
-    """A date is compared with the answer's own date: our clock may be wrong."""
+    """A date is compared with the answer's own date, because our clock may be wrong."""
     headers = {
         "Date": "Mon, 23 Nov 2026 09:00:00 GMT",
         "Retry-After": "Mon, 23 Nov 2026 09:00:20 GMT",
@@ -56,7 +56,7 @@ def test_clocks_that_differ():
 
 
 def test_an_answer_with_a_strange_date():
-    """A date of the answer that is none counts as absent."""
+    """An invalid date of the answer is ignored."""
     headers = {
         "Date": "Fri, 31 Dec 99999999999 23:59:59 GMT",
         "Retry-After": "Mon, 23 Nov 2026 12:00:20 GMT",
@@ -66,5 +66,5 @@ def test_an_answer_with_a_strange_date():
 
 
 def test_without_it():
-    """Most answers ask for nothing."""
+    """An answer without the header asks for no wait."""
     assert retry_after({}, NOW) == 0

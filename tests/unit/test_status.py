@@ -1,4 +1,4 @@
-"""The status says whether events get through, and what to do when they don't."""
+"""The status says whether events are delivered, and what to do if not."""
 
 import json
 
@@ -9,9 +9,9 @@ from exporter.delivery import Answer, Cause, Delivery, Outcome, Plan, breaker
 from exporter.delivery.pieces import Piece
 from exporter.events.event import ONLY_BACKEND
 from exporter.spool import Batch, SpoolFullError
-from exporter.watch.delivery_metrics import Trouble
-from exporter.watch.delivery_observer import DeliveryObserver
-from exporter.watch.metrics import Metrics
+from exporter.watch.backend import Trouble
+from exporter.watch.service import ServiceObserver
+from exporter.watch.snapshot import Snapshots
 from exporter.watch.status import status_of, status_without_service
 from tests.unit.spools import ANY, NOON, a_spool, an_event, only
 
@@ -20,46 +20,47 @@ TROUBLE = Trouble(Outcome.BLOCKED, "401 Unauthorized", "Correct it", at=NOON - 1
 
 
 class Story:
-    """A spool, deliveries that don't run, and what is known of all."""
+    """A spool, deliveries that don't run, and their observer."""
 
     def __init__(self, spool):
-        """Begin with nothing known."""
+        """Begin without events and attempts."""
         self.spool = spool
-        self.metrics = Metrics(spool.outboxes)
+        self.observer = ServiceObserver(dict.fromkeys(spool.outboxes, str))
         self.deliveries = {
             name: Delivery(
                 outbox,
                 None,
-                DeliveryObserver(self.metrics.of[name], name),
+                self.observer.backends[name],
                 Plan(slots=2, limits=ANY),
             )
             for name, outbox in spool.outboxes.items()
         }
-        self.view = self.metrics.watch(spool, self.deliveries)
+        self.snapshots = Snapshots(spool, self.deliveries, self.observer.inflow)
 
-    def status(self, hindrance=None):
-        """Return the status at noon, as whoever asks gets it."""
-        status = status_of(self.view, self.metrics, hindrance=hindrance, now=NOON)
+    async def status(self, hindrance=None):
+        """Return the status at noon, in JSON and back."""
+        snapshot = await self.snapshots.take()
+        status = status_of(snapshot, self.observer, hindrance=hindrance, now=NOON)
         return json.loads(json.dumps(status, allow_nan=False))
 
     def fail(self, times=1, *, backend=ONLY_BACKEND, **how):
-        """Let *backend* fail so many *times*, without a success between them."""
-        self.metrics.of[backend].trouble = TROUBLE
+        """Let *backend* fail *times* in a row."""
+        self.observer.backends[backend].trouble = TROUBLE
         breaker = self.deliveries[backend].breaker
         for _ in range(times):
-            breaker.hurry()
+            breaker.end_pause()
             breaker.failed(breaker.begin(), **how)
 
 
 def only_backend(status):
-    """Return what *status* says of the only backend."""
+    """Return the only backend in *status*."""
     (backend,) = status["backends"].values()
     return backend
 
 
 @pytest.fixture
 async def story(tmp_path, monkeypatch):
-    """Return a service in which nothing has happened; its waits are long."""
+    """Return a service in which nothing has happened, with long waits."""
     monkeypatch.setattr(breaker, "FIRST_SECONDS", 1000.0)
     monkeypatch.setattr(breaker, "LONGEST_SECONDS", 1000.0)
     monkeypatch.setattr("random.uniform", lambda _, longest: longest)
@@ -68,8 +69,8 @@ async def story(tmp_path, monkeypatch):
 
 
 async def test_idle(story):
-    """Where nothing waits all is well, and what isn't known is nothing."""
-    status = story.status()
+    """Without waiting events the status is fine, and unknown numbers are null."""
+    status = await story.status()
 
     assert status["ok"] is True
     assert status["version"] == __version__
@@ -108,18 +109,18 @@ async def test_idle(story):
 
 
 async def test_old_trouble_of_an_idle_service(story):
-    """What failed once isn't of interest any more when nothing waits."""
-    story.metrics.of[ONLY_BACKEND].trouble = TROUBLE
+    """An old failure isn't shown when no event waits."""
+    story.observer.backends[ONLY_BACKEND].trouble = TROUBLE
 
-    assert only_backend(story.status())["delivery"]["trouble"] is None
+    assert only_backend(await story.status())["delivery"]["trouble"] is None
 
 
 async def test_delivering(story):
-    """While events wait and the backend takes them, they are being delivered."""
+    """While events wait and the backend accepts them, the state is delivering."""
     await story.spool.append([an_event(1), an_event(2)])
-    story.metrics.inflow.add(1000)
+    story.observer.inflow.add(1000)
 
-    status = story.status()
+    status = await story.status()
 
     backend = only_backend(status)
     assert (status["ok"], backend["delivery"]["state"]) == (True, "delivering")
@@ -136,11 +137,11 @@ async def test_delivering(story):
     ],
 )
 async def test_trouble(story, times, how, expected):
-    """After some failures it's open, and blocked at the first one."""
+    """After a dozen failures the state is open, and after a blocked answer blocked."""
     await story.spool.append([an_event()])
     story.fail(times, **how)
 
-    status = story.status()
+    status = await story.status()
 
     delivery = only_backend(status)["delivery"]
     assert (status["ok"], delivery["state"], delivery["cause"]) == expected
@@ -154,28 +155,28 @@ async def test_trouble(story, times, how, expected):
 
 
 async def test_everything_is_refused(story):
-    """That is a setup that is wrong, too."""
+    """A backend that refuses everything is blocked, too."""
     await story.spool.append([an_event()])
     story.deliveries[ONLY_BACKEND].breaker.block()
 
-    status = story.status()
+    status = await story.status()
 
     delivery = only_backend(status)["delivery"]
     assert (status["ok"], delivery["state"]) == (False, "blocked")
     assert delivery["cause"] == "refusing"
 
 
-async def test_all_that_waits_waits_aside(story):
-    """The next attempt is when the first of what waits aside has its turn."""
+async def test_everything_is_parked(story):
+    """The next attempt is when the first parked piece is due."""
     await story.spool.append([an_event()])
     batch = await only(story.spool).take(ANY)
     piece = Piece(Batch(batch.entries), answer=Answer(400))
-    aside = story.deliveries[ONLY_BACKEND].aside
-    aside.suspect(piece)
-    aside.add(piece, due=breaker.time.monotonic() + 100)
-    story.metrics.of[ONLY_BACKEND].trouble = TROUBLE
+    parked = story.deliveries[ONLY_BACKEND].parked
+    parked.suspect(piece)
+    parked.add(piece, due=breaker.time.monotonic() + 100)
+    story.observer.backends[ONLY_BACKEND].trouble = TROUBLE
 
-    delivery = only_backend(story.status())["delivery"]
+    delivery = only_backend(await story.status())["delivery"]
 
     assert delivery["state"] == "retrying"
     assert 90 < delivery["next_attempt_seconds"] <= 100
@@ -183,19 +184,19 @@ async def test_all_that_waits_waits_aside(story):
 
 
 async def test_ingest_is_hindered(story):
-    """A service that delivers and accepts nothing isn't well."""
+    """A service that can't accept events isn't fine."""
     await story.spool.append([an_event(1)])
     with pytest.raises(SpoolFullError):
         await story.spool.append([an_event(2, body=b"x" * (1 << 20))])
 
-    status = story.status(hindrance="the spool is full: 9 bytes")
+    status = await story.status(hindrance="the spool is full: 9 bytes")
 
     assert (status["ok"], status["spool"]["full"]) == (False, True)
     assert status["ingest"]["hindrance"] == "the spool is full: 9 bytes"
 
 
 async def test_without_a_service(story):
-    """The spool alone tells what waits, and nobody delivers it."""
+    """Without a service, the status comes from the spool alone."""
     await story.spool.append([an_event(timestamp=(NOON - 90) * 1000)])
 
     oldest = {ONLY_BACKEND: await story.spool.oldest(ONLY_BACKEND)}
@@ -209,7 +210,7 @@ async def test_without_a_service(story):
 
 
 async def test_the_oldest(story):
-    """It is the first in order that isn't settled, none when all are."""
+    """The oldest event is the first one that isn't settled, or None."""
     before = await story.spool.oldest(ONLY_BACKEND)
     await story.spool.append([an_event(n, timestamp=n, instance=n) for n in (5, 6)])
     await only(story.spool).settle(
@@ -220,14 +221,14 @@ async def test_the_oldest(story):
 
 
 async def test_two_backends(tmp_path):
-    """Each has a state of its own; all is well when both of them are."""
+    """Each backend has its own state; the status is fine if both are."""
     async with a_spool(tmp_path, "teams", "audit") as spool:
         story = Story(spool)
         await spool.append([an_event(1, backends=("teams", "audit"))])
         await spool.append([an_event(2, backends=("audit",))])
-        before = story.status()
+        before = await story.status()
         story.fail(backend="audit", **BLOCKED)
-        after = story.status()
+        after = await story.status()
 
     assert (before["ok"], after["ok"]) == (True, False)
     assert list(before["backends"]) == ["teams", "audit"]
@@ -241,12 +242,12 @@ async def test_two_backends(tmp_path):
 
 
 async def test_left_behind(tmp_path):
-    """What waits for a backend of the past is told of, with a service and without."""
+    """Events of an unconfigured backend are shown with and without a service."""
     async with a_spool(tmp_path, "old", "gone") as spool:
         await spool.append([an_event(1, backends=("old",))])
         await spool.append([an_event(2, backends=("old", ONLY_BACKEND))])
     async with a_spool(tmp_path) as spool:
-        running = Story(spool).status()
+        running = await Story(spool).status()
         oldest = {ONLY_BACKEND: await spool.oldest(ONLY_BACKEND)}
         stopped = status_without_service(spool, oldest, NOON)
 

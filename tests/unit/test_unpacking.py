@@ -1,11 +1,11 @@
-"""Whatever a server packs unasked can be read, and costs no more than is shown."""
+"""Compressed answers are decompressed, up to a limit."""
 
 import gzip
 import zlib
 
 import pytest
 
-from exporter.delivery.unpacking import unpacked
+from exporter.delivery.answers import unpacked
 
 TEXT = b'{"error": "no such user"}'
 RAW = zlib.compressobj(wbits=-15)
@@ -29,10 +29,10 @@ RAW = zlib.compressobj(wbits=-15)
     ],
 )
 def test_what_is_shown(body, encoding, shown):
-    """It is the text, or says that it can't be told."""
+    """The text is decompressed, or replaced if that isn't possible."""
     assert unpacked(body, encoding, 1000) == shown
 
 
 def test_a_bomb():
-    """No more than the limit is unpacked."""
+    """No more than the limit is decompressed."""
     assert len(unpacked(gzip.compress(bytes(10**7)), "gzip", 1000)) == 1000

@@ -1,4 +1,4 @@
-"""A broker's exporter that withholds what is selected is noticed, and no other."""
+"""An exporter in Optimize mode is detected, and no other one."""
 
 import json
 
@@ -18,23 +18,23 @@ USUAL = ["user-task:created"]
 
 
 class Watched:
-    """What is noticed of the records that a mapper gets."""
+    """A detector that sees the records of a mapper."""
 
     def __init__(self, *selections):
         """Watch for one backend with each of *selections*."""
-        self.said = []
+        self.reports = []
         self._withheld = Withheld()
         wanted = {text: Selection(text) for text in selections}
         self._withheld.watch(
             wanted.values(),
-            self.said.append,
+            self.reports.append,
             exporter_id=exporter_id(),
             may_withhold=withholds,
         )
         self._mapper = Mapper(wanted, watch=self._withheld)
 
     def sees(self, *intents, count=ENOUGH, tenant="default", **changes):
-        """See the lives of *count* keys, or of those of earlier calls."""
+        """See *intents* of *count* keys, the same keys in each call."""
         changes = {"brokerVersion": "8.10.0", "valueType": USER_TASK} | changes
         for number in range(1, count + 1):
             for intent in intents:
@@ -42,7 +42,7 @@ class Watched:
         return self
 
     def gets(self, *records, tenant="default"):
-        """See those of *records* that are looked at."""
+        """See those of *records* that the mapper reads."""
         for record in records:
             kind = record["valueType"].lower().replace("_", "-")
             if self._mapper.tenant_of(f"zeebe-record_{kind}_8.10.0_2026".encode()):
@@ -50,24 +50,24 @@ class Watched:
         return self
 
     def skip(self, count):
-        """Tell whether the last of so many process instances would be looked at."""
+        """Return whether the last of *count* process instances would be read."""
         index = b"zeebe-record_process-instance_8.10.0_2026"
         return [self._mapper.tenant_of(index) for _ in range(count)][-1] is not None
 
     @property
     def events(self):
-        """What is withheld now."""
+        """The withheld events."""
         return (self._withheld.report() or {"events": []})["events"]
 
     @property
     def tenants(self):
-        """Whose events are."""
+        """The tenants whose events are withheld."""
         return (self._withheld.report() or {"physical_tenants": []})["physical_tenants"]
 
 
 @pytest.fixture
 def watched():
-    """Return what is noticed where user tasks' CREATED is selected."""
+    """Return a detector for user tasks' CREATED."""
     return Watched("user-task:created, user-task:completed")
 
 
@@ -84,7 +84,7 @@ ACTIVATING, LATER = "ELEMENT_ACTIVATING", "ELEMENT_COMPLETED"
     ],
 )
 def test_noticed(selection, intents):
-    """Some keys that went on suffice; it is said once, with the way out."""
+    """Some keys that went on are enough; the change is reported once, with a remedy."""
     value_type = USER_TASK if intents[0] == "CREATING" else PROCESS_INSTANCE
     watched = Watched("incident", selection)
 
@@ -92,13 +92,13 @@ def test_noticed(selection, intents):
     after = watched.sees(*intents, valueType=value_type, count=ENOUGH + 1).events
 
     assert (before, after) == ([], [selection])
-    (told,) = watched.said
-    assert told["reason"] == (
+    (report,) = watched.reports
+    assert report["reason"] == (
         f"{selection} never arrives: the broker's exporter APPINTSPOOL is in Optimize "
         "mode"
     )
     setting = "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_OPTIMIZEMODEENABLED=false"
-    assert setting in told["remedy"]
+    assert setting in report["remedy"]
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_noticed(selection, intents):
     ["user-task:completed, user-task:canceled", "incident", "variable[a]"],
 )
 def test_nothing_selected_is_missing(selection):
-    """What nobody selects, or what is sent all the same, isn't missed."""
+    """Events that aren't selected, or are sent in Optimize mode, aren't missed."""
     watched = Watched(selection).sees(*FILTERED)
 
     assert watched.sees(ACTIVATING, LATER, valueType=PROCESS_INSTANCE).events == []
 
 
 def test_process_instances_that_nobody_selects():
-    """Optimize mode sends these as well, so it shows when the first elements end."""
+    """Unselected process instances show Optimize mode when the first elements end."""
     watched = Watched("user-task:created, job:created")
 
     watched.sees("CREATING").sees(ACTIVATING, LATER, valueType=PROCESS_INSTANCE)
@@ -122,7 +122,7 @@ def test_process_instances_that_nobody_selects():
 
 
 def test_some_process_instances_that_nobody_selects(watched):
-    """What isn't looked at meanwhile is no reason to accuse a broker that sends all."""
+    """Skipped records are no evidence against a broker that sends everything."""
 
     def instance(number, intent, **changes):
         while not watched.skip(1):
@@ -147,7 +147,7 @@ def test_some_process_instances_that_nobody_selects(watched):
 
 
 def test_process_instances_that_somebody_selects():
-    """All of these are looked at: another partition that is all right hides none."""
+    """All selected process instances are read, so a good partition hides no bad one."""
     watched = Watched("step:activated")
     ours = {"valueType": PROCESS_INSTANCE, "brokerVersion": "8.10.0"}
 
@@ -160,7 +160,7 @@ def test_process_instances_that_somebody_selects():
 
 
 def test_tasks_of_before(watched):
-    """The end of a task whose beginning nobody saw proves nothing."""
+    """The end of a task whose beginning wasn't seen is no evidence."""
     watched.sees("CREATING")
 
     for number in range(100, 200):
@@ -170,18 +170,18 @@ def test_tasks_of_before(watched):
 
 
 def test_no_more_than_some_of_them(watched):
-    """Where nothing ever shows, most of these records aren't read all the same."""
+    """Without any evidence most of these records are skipped, too."""
     assert [watched.skip(1) for _ in range(LOOKED + SKIPPED)].count(True) == LOOKED
     assert watched.skip(1)
 
 
 def test_listeners(watched):
-    """Tasks that wait for a listener's job, or are canceled then, prove nothing."""
+    """Tasks that wait for a listener's job, or are canceled then, are no evidence."""
     assert watched.sees("CREATING", "CANCELING", "CANCELED", count=200).events == []
 
 
 def test_nothing_but_the_first(watched):
-    """Without a proof it takes an hour in which tasks begin and none is created."""
+    """Without keys that went on, an hour without CREATED is enough."""
     watched.sees("CREATING", count=200)
     soon = watched.sees("CREATING", timestamp=NOON + LONG_MS).events
     late = watched.sees("CREATING", timestamp=NOON + LONG_MS + 2).events
@@ -190,37 +190,37 @@ def test_nothing_but_the_first(watched):
 
 
 def test_over(watched):
-    """One CREATED ends it, whatever comes again; and a later upgrade is noticed."""
+    """One CREATED ends the report, and a later upgrade is detected again."""
     assert watched.sees(*FILTERED).events == USUAL
     assert watched.sees("CREATED", count=1).events == []
     assert watched.sees("COMPLETED").events == []
     assert watched.sees(*FILTERED).events == USUAL
-    assert [bool(told) for told in watched.said] == [True, False, True]
+    assert [bool(report) for report in watched.reports] == [True, False, True]
 
 
 def test_repeats(watched):
-    """Records that come again, older than others, change nothing."""
+    """Repeated older records change nothing."""
     watched.sees("CREATING").sees("CREATING", timestamp=NOON + 2 * LONG_MS)
 
     assert watched.sees("CREATING").events == USUAL
-    assert len(watched.said) == 1
+    assert len(watched.reports) == 1
 
 
 def test_each_tenant_and_partition(watched):
-    """A partition or a tenant that is all right doesn't hide another one."""
+    """A good partition or tenant doesn't hide another one."""
     watched.sees(*FILTERED, partitionId=2).sees(*FILTERED, tenant="red")
     watched.sees("CREATING", "CREATED", "COMPLETED", tenant="red", partitionId=2)
 
     assert watched.sees("CREATED").tenants == ["default", "red"]
     assert watched.sees("CREATED", partitionId=2).tenants == ["red"]
-    assert "user-task:created of red never arrives" in watched.said[-1]["reason"]
+    assert "user-task:created of red never arrives" in watched.reports[-1]["reason"]
 
 
 @pytest.mark.parametrize(
     "version, events", [("8.8.21", []), ("8.9.0", USUAL), (None, USUAL)]
 )
 def test_versions(watched, version, events):
-    """A broker that has no Optimize mode isn't accused of it."""
+    """A broker version without Optimize mode is never reported."""
     assert watched.sees(*FILTERED, brokerVersion=version).events == events
 
 
@@ -229,7 +229,7 @@ def test_versions(watched, version, events):
     [{"recordType": "COMMAND"}, {"key": None}, {"timestamp": ""}, {"partitionId": 1.5}],
 )
 def test_other_records(changes):
-    """A record that is no event, or can't be read, is nothing to go by."""
+    """Records that aren't events, or can't be read, are ignored."""
     watched = Watched("user-task:updated")
 
     assert watched.sees(*FILTERED, **changes).events == []
@@ -241,7 +241,7 @@ def test_other_records(changes):
     [("false", set()), ("true", {"step:activated", "user-task:created"})],
 )
 def test_recorded_engines(version, mode, kinds):
-    """Engines as they were recorded are never accused; in Optimize mode, each is."""
+    """Recorded engines are never reported, and all of them are in Optimize mode."""
     watched = Watched("user-task, step")
     types = [USER_TASK, PROCESS_INSTANCE]
     given = broker_environment("8.10.0", "http://a:1", value_types=types)
@@ -252,6 +252,8 @@ def test_recorded_engines(version, mode, kinds):
 
     watched.gets(*filter(ours.exports, records))
 
-    said = [event for told in watched.said if told for event in told["events"]]
-    assert kinds & {*said} == kinds
-    assert bool(said) is (mode == "true")
+    reports = [
+        event for report in watched.reports if report for event in report["events"]
+    ]
+    assert kinds & {*reports} == kinds
+    assert bool(reports) is (mode == "true")

@@ -1,1 +1,1 @@
-"""Who we are, as the backend sees it: keys, tokens, signatures."""
+"""How we authenticate: keys, tokens and signatures."""

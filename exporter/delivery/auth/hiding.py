@@ -1,7 +1,7 @@
 """
-Take our own secrets out of what a backend or a proxy says: some echo the request.
+Hide our own secrets in answers, because some backends and proxies echo the request.
 
-Pure. Whatever isn't known to be harmless counts as a secret.
+Pure. A header that isn't known to be harmless is a secret.
 """
 
 import base64
@@ -18,31 +18,31 @@ HARMLESS = frozenset(
     {"content-type", "user-agent", "x-event-ids", "x-cluster-id", "x-org-id"}
     | {"idempotency-key", "webhook-id", "webhook-timestamp", "x-physical-tenant-id"}
 )
-AS_GO_WRITES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&"}
-WRITTEN: tuple[Callable[[str], str], ...] = (
+GO_ESCAPES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&"}
+ENCODINGS: tuple[Callable[[str], str], ...] = (
     lambda text: json.dumps(text)[1:-1],
     lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
     lambda text: json.dumps(text)[1:-1].replace("/", r"\/"),  # PHP
-    lambda text: json.dumps(text)[1:-1].translate(AS_GO_WRITES),
+    lambda text: json.dumps(text)[1:-1].translate(GO_ESCAPES),
     html.escape,
     quote,
     quote_plus,
 )
-"""The ways in which an answer may spell a secret."""
+"""The forms in which an answer may contain a secret."""
 HIDDEN = "(hidden)"
 SHORTEST = 4
-"""A shorter text occurs anywhere by chance."""
+"""A shorter text may occur anywhere by chance."""
 
 
 def secrets_of(headers: Mapping[str, str], url: str) -> list[str]:
-    """Return what nobody should read of a request's *headers* and its *url*."""
+    """Return the secrets in a request's *headers* and *url*, the longest first."""
     values = [value for name, value in headers.items() if name.lower() not in HARMLESS]
     words = {*chain.from_iterable(value.split() for value in values)}
     target = URL(url)
     found = {*values, *words, target.query_string, target.raw_query_string}
     found.add(url.partition("#")[0].partition("?")[2])
     found |= {*target.query.values(), *_passwords(words), target.fragment}
-    found |= {written(each) for each in found for written in WRITTEN}
+    found |= {encoded(each) for each in found for encoded in ENCODINGS}
     return sorted((each for each in found if len(each) >= SHORTEST), key=len)[::-1]
 
 
@@ -54,11 +54,11 @@ def _passwords(words: set[str]) -> Iterator[str]:
             yield from (text, text.partition(":")[2])
 
 
-def without(secrets: Sequence[str], text: str) -> str:
+def hide(secrets: Sequence[str], text: str) -> str:
     """
-    Return *text* with each of *secrets* hidden, the longest first.
+    Return *text* with each of *secrets* hidden.
 
-    It may be cut off, so what only begins like one is hidden at its end.
+    The text may be cut off, so the beginning of a secret is hidden at its end.
     """
     for secret in secrets:
         text = text.replace(secret, HIDDEN)

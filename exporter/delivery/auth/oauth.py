@@ -1,8 +1,8 @@
 """
-Tokens by OAuth2 client credentials: one at a time, and the next before it is needed.
+Tokens by OAuth2 client credentials.
 
-However many requests wait for a token, one fetch serves them all. While a token can
-still be used, its successor is fetched in the background.
+One fetch serves all requests that wait for a token. The next token is fetched in the
+background while the current one can still be used.
 """
 
 import asyncio
@@ -20,19 +20,18 @@ from yarl import URL
 
 from exporter.base import codec
 from exporter.base.reread import Reread
-from exporter.delivery.auth.hiding import without
-from exporter.delivery.failures import ERRORS, answer_to
+from exporter.delivery.answers import ERRORS, answer_to, read
+from exporter.delivery.auth.hiding import hide
 from exporter.delivery.outcome import Answer, Failure, Outcome, outcome_of
 from exporter.delivery.transport import Transport
-from exporter.delivery.unpacking import unpacked
 
 DEFAULT_SECONDS = 300.0
 UNUSABLE_SECONDS = 30.0
-"""So long before its end a token isn't used any more ..."""
+"""How long before its end a token isn't used any more."""
 REFRESH_SECONDS = 60.0
-"""... and so long before its end another one is fetched."""
+"""How long before its end the next token is fetched."""
 PAUSE_SECONDS = 5.0
-"""After a fetch that failed in the background."""
+"""How long after a failed fetch in the background the next one begins."""
 LARGEST_ANSWER = 1024 * 1024
 HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
@@ -40,7 +39,7 @@ HEADERS = {
     "Accept-Encoding": "identity",
 }
 CLIENT = ("client_id", "client_secret")
-# What RFC 6749 and 8707 let a server say; anything else could repeat what we sent.
+# The error codes of RFC 6749 and 8707. Other texts could repeat what we sent.
 INVALID_CLIENT = "invalid_client"
 REASONS = frozenset(
     {"invalid_request", INVALID_CLIENT, "invalid_grant", "unauthorized_client"}
@@ -50,7 +49,7 @@ REASONS = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Token:
-    """What a request is authorized with; times are those of a monotonic clock."""
+    """The value of the header Authorization; times are of a monotonic clock."""
 
     header: str = field(repr=False)
     refresh_from: float
@@ -58,19 +57,19 @@ class Token:
 
 
 def token_of(body: bytes, asked_at: float) -> Token:
-    """Return the token in *body*, an answer to who asked then; ValueError for none."""
-    said = codec.decode(body)
-    if not isinstance(said, dict):
-        raise ValueError("no object")  # noqa: TRY004 - of what somebody sent
-    token, kind = said.get("access_token"), said.get("token_type") or "Bearer"
+    """Return the token in *body*, an answer to a request of *asked_at*."""
+    answer = codec.decode(body)
+    if not isinstance(answer, dict):
+        raise ValueError("no object")  # noqa: TRY004 - the content is wrong, not a type
+    token, kind = answer.get("access_token"), answer.get("token_type") or "Bearer"
     if not (isinstance(token, str) and re.fullmatch(r"[!-~]+", token)):
         raise ValueError("no access_token")
     if not (isinstance(kind, str) and re.fullmatch(r"[A-Za-z0-9_-]+", kind)):
         raise ValueError("no token_type")
-    if kind.lower() == "bearer":  # servers say it in any case, not all backends read so
+    if kind.lower() == "bearer":  # some backends accept only this spelling
         kind = "Bearer"
-    seconds = _lifetime(said.get("expires_in"))
-    # Of a token that lives shorter than these pauses, half of its life is used.
+    seconds = _lifetime(answer.get("expires_in"))
+    # A token that lives shorter than these limits is used for half of its life.
     return Token(
         f"{kind} {token}",
         asked_at + seconds - min(REFRESH_SECONDS, seconds * 3 / 4),
@@ -78,16 +77,16 @@ def token_of(body: bytes, asked_at: float) -> Token:
     )
 
 
-def _lifetime(said: object) -> float:
+def _lifetime(value: object) -> float:
     with suppress(ValueError, OverflowError):
-        seconds = float(said) if isinstance(said, int | float | str) else 0.0
+        seconds = float(value) if isinstance(value, int | float | str) else 0.0
         if 0 < seconds < float("inf"):
             return seconds
     return DEFAULT_SECONDS
 
 
 class OAuth:
-    """The tokens for one backend."""
+    """The tokens for one backend, from the endpoint *url*; *now* is monotonic."""
 
     def __init__(
         self,
@@ -97,7 +96,6 @@ class OAuth:
         timeout: aiohttp.ClientTimeout,
         now: Callable[[], float],
     ) -> None:
-        """Ask for tokens at *url* with *parameters*; *now* is a monotonic clock."""
         self._transport = transport
         self._url = url
         self._parameters = parameters
@@ -106,36 +104,36 @@ class OAuth:
         self._token: Token | None = None
         self._basic = False
         """Whether id and secret are sent in a header instead of the form."""
-        self._asked_with: dict[str, str] = {}
+        self._token_form: dict[str, str] = {}
         self._paused_until = now()
         self._fetch: asyncio.Task[Token | Answer] | None = None
 
     @property
     def changes(self) -> int:
-        """How often a parameter was another one."""
+        """How often a parameter changed."""
         return sum(each.changes for each in self._parameters.values())
 
     @property
     def secrets(self) -> dict[str, str]:
-        """Secrets that only the token endpoint gets."""
+        """Secrets that are sent only to the token endpoint."""
         return {"client_secret": self._parameters["client_secret"].current()}
 
     async def token(self) -> Token | Answer:
-        """Return a token that can be used, or why there is none."""
+        """Return a token that can be used, or the failure to get one."""
         form, token, now = self._form(), self._token, self._now()
-        if token and form == self._asked_with and now < token.usable_until:
+        if token and form == self._token_form and now < token.usable_until:
             if now >= max(token.refresh_from, self._paused_until):
                 self._fetching(form)
             return token
         return await asyncio.shield(self._fetching(form))
 
     def drop(self, token: Token) -> None:
-        """Never return *token* again: the backend doesn't take it."""
+        """Don't use *token* again, because the backend refused it."""
         if self._token is token:
             self._token = None
 
     async def aclose(self) -> None:
-        """End the fetch that may be under way."""
+        """Cancel a fetch in progress."""
         if self._fetch:
             self._fetch.cancel()
             await asyncio.gather(self._fetch, return_exceptions=True)
@@ -146,28 +144,28 @@ class OAuth:
         return {"grant_type": "client_credentials"} | form
 
     def _fetching(self, form: dict[str, str]) -> asyncio.Task[Token | Answer]:
-        """Return the fetch under way, or begin one."""
+        """Return the fetch in progress, or start one."""
         if self._fetch is None or self._fetch.done():
             self._fetch = asyncio.create_task(self._renew(form), name="token")
         return self._fetch
 
     async def _renew(self, form: dict[str, str]) -> Token | Answer:
-        fetched = await self._ask(form)
+        fetched = await self._request(form)
         if isinstance(fetched, Answer) and INVALID_CLIENT in fetched.detail:
             # A server accepts one of the two ways, and few servers say which.
             self._basic = not self._basic
-            other = await self._ask(form)
+            other = await self._request(form)
             if isinstance(other, Answer):
                 self._basic = not self._basic
             else:
                 fetched = other
         if isinstance(fetched, Token):
-            self._token, self._asked_with = fetched, form
+            self._token, self._token_form = fetched, form
         else:
             self._paused_until = self._now() + PAUSE_SECONDS
         return fetched
 
-    async def _ask(self, form: dict[str, str]) -> Token | Answer:
+    async def _request(self, form: dict[str, str]) -> Token | Answer:
         asked_at = self._now()
         headers, sent = CIMultiDict(HEADERS), form
         if self._basic:
@@ -175,7 +173,7 @@ class OAuth:
             pair = ":".join(quote_plus(form[name]) for name in CLIENT)
             basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
             headers["Authorization"] = basic
-            form = form | {"Authorization": basic}  # it is hidden, too
+            form = form | {"Authorization": basic}  # so that it is hidden, too
         try:
             async with self._transport.post(
                 self._url,
@@ -183,26 +181,25 @@ class OAuth:
                 headers=headers,
                 limits=self._timeout,
             ) as response:
-                body = await _read(response)
+                body = await read(response, LARGEST_ANSWER)
         except ERRORS as error:
-            secrets = self._transport.secrets_of(form, self._url)
-            hide = partial(without, secrets)
-            answer = answer_to(error, self._timeout.total, hide)
-            return self._none(_whose(answer), answer.detail)
-        answer = Answer(response.status, detail=_about(response.status, body))
+            hidden = partial(hide, self._transport.secrets_of(form, self._url))
+            answer = answer_to(error, self._timeout.total, hidden)
+            return self._failed(_failure_of(answer), answer.detail)
+        answer = Answer(response.status, detail=_detail(response.status, body))
         if outcome_of(answer) is not Outcome.DELIVERED:
-            return self._none(_whose(answer), answer.detail)
+            return self._failed(_failure_of(answer), answer.detail)
         try:
             return token_of(body, asked_at)
         except ValueError:
-            return self._none(Failure.TOKEN_REFUSED, "the answer holds none")
+            return self._failed(Failure.TOKEN_REFUSED, "the answer has no token")
 
-    def _none(self, failure: Failure, reason: str) -> Answer:
+    def _failed(self, failure: Failure, reason: str) -> Answer:
         return Answer(None, failure, f"no token from {URL(self._url).host}: {reason}")
 
 
-def _whose(answer: Answer) -> Failure:
-    """Return what kind of failure it is that a server gave *answer* and no token."""
+def _failure_of(answer: Answer) -> Failure:
+    """Return the kind of failure when the token endpoint gave *answer*."""
     if answer.failure in (Failure.CERTIFICATE, Failure.PROXY):
         return answer.failure
     if outcome_of(answer) is Outcome.POSTPONED:
@@ -210,19 +207,11 @@ def _whose(answer: Answer) -> Failure:
     return Failure.TOKEN_REFUSED
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    while len(body) < LARGEST_ANSWER and not response.content.at_eof():
-        body += await response.content.readany()
-    encoding = response.headers.get("Content-Encoding", "")
-    return unpacked(bytes(body), encoding, LARGEST_ANSWER)
-
-
-def _about(status: int, body: bytes) -> str:
-    """Return *status*, and the server's reason where it is one of those known."""
+def _detail(status: int, body: bytes) -> str:
+    """Return *status*, and the error code in *body* if it is a known one."""
     with suppress(ValueError):
-        said = codec.decode(body)
-        reason = said.get("error") if isinstance(said, dict) else None
+        answer = codec.decode(body)
+        reason = answer.get("error") if isinstance(answer, dict) else None
         if isinstance(reason, str) and reason in REASONS:
             return f"{status} {reason}"
     return str(status)
