@@ -1,9 +1,8 @@
 """
 Write what is generated in the chart: `make docs`.
 
-values.yaml is the source of the schema and of the README's table, the settings of the
-exporter that of what `env` may hold, and the broker's environment that of what a broker
-is told.
+values.yaml is the source of the schema and of the README's table. The names in `env`
+come from the exporter's settings, and the brokers' variables from `broker_environment`.
 """
 
 import json
@@ -28,7 +27,7 @@ from exporter.events import CATALOG
 CHART = Path(__file__).parents[1] / "charts" / "app-integrations-exporter"
 MODES = ("embedded", "sidecar", "service")
 
-# What the templates put something in for.
+# The templates replace these places.
 PLACES = {
     "ARGS_URL": "{url}",
     "ARGS_BULK_SIZE": "{bulk_size}",
@@ -55,7 +54,7 @@ class Value(NamedTuple):
 
 
 def values() -> list[Value]:
-    """Return what values.yaml documents, in its order."""
+    """Return every documented value of values.yaml, in its order."""
     text = (CHART / "values.yaml").read_text(encoding="utf-8")
     defaults = yaml.safe_load(text)
     return list(_documented(text.splitlines(), defaults))
@@ -92,7 +91,7 @@ def schema() -> str:
         node["properties"][last] = _schema_of(value)
         if value.default and not isinstance(value.default, dict):
             _require(node, last)
-    # A chart above ours has its own things there.
+    # A parent chart has global values of its own.
     for shared in (root["properties"]["global"], root):
         shared["properties"].setdefault("global", {})
     top = root["properties"]["global"]
@@ -114,7 +113,7 @@ def _strict() -> dict[str, Any]:
 
 
 def _require(node: dict[str, Any], name: str) -> None:
-    """Refuse values where null has taken away what the templates count on."""
+    """Make the property *name* required, because the templates need it."""
     names = node.setdefault("required", [])
     if name not in names:
         names.append(name)
@@ -130,16 +129,16 @@ KINDS = {
 
 
 def _schema_of(value: Value) -> dict[str, Any]:
-    told = dict(value.schema)
+    given = dict(value.schema)
     found: dict[str, Any] = {
         "description": value.meaning,
         "type": KINDS[type(value.default)],
     }
-    if told.pop("settings", False):
+    if given.pop("settings", False):
         return found | _environment()
-    if found["type"] == "object" and not told:
+    if found["type"] == "object" and not given:
         found["additionalProperties"] = {"type": "string"}
-    return found | told
+    return found | given
 
 
 def _environment() -> dict[str, Any]:
@@ -160,20 +159,20 @@ def _environment() -> dict[str, Any]:
 
 
 def brokers() -> str:
-    """Return files/broker.yaml: what a broker of each version is told."""
+    """Return files/broker.yaml: the variables of a broker, by version."""
     versions = ["8.5", "8.6", "8.7", "8.8", "8.9", "8.10"]
-    told = {version: _told(version) for version in versions}
-    return GENERATED + yaml.safe_dump(told, sort_keys=False, width=1000)
+    variables = {version: _variables(version) for version in versions}
+    return GENERATED + yaml.safe_dump(variables, sort_keys=False, width=1000)
 
 
-def _told(version: str) -> dict[str, str]:
+def _variables(version: str) -> dict[str, str]:
     # All value types, so that every variable is there.
     everything = {each.value_type for each in CATALOG}
     variables = broker_environment(
         version,
         "http://exporter:9280",
         username="user",
-        password="password",  # noqa: S106 -- no more than a place for one
+        password="password",  # noqa: S106 -- only a placeholder
         value_types=everything,
     )
     return {name: _place(name, value, version) for name, value in variables.items()}
@@ -181,7 +180,7 @@ def _told(version: str) -> dict[str, str]:
 
 def _place(name: str, value: str, version: str) -> str:
     """
-    Return what the templates put something in for, or the *value* of *name*.
+    Return the place of the variable *name* in the templates, or its fixed *value*.
 
     `{job}` becomes true or false, and `<job>` true or nothing.
     """

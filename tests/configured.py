@@ -6,20 +6,20 @@ from exporter.config.backend import BackendSettings
 from exporter.config.settings import Settings
 from exporter.events import ONLY_BACKEND
 
-OF_BACKEND = {each.name for each in fields(BackendSettings)} - {"files", "prefix"}
+BACKEND = {each.name for each in fields(BackendSettings)} - {"files", "prefix"}
 
 
 def configured(**changes):
-    """Return settings with one backend; each of *changes* goes where it belongs."""
-    own, others = parted(changes)
-    files, other_files = parted(changes.get("files", {}))
+    """Return the settings of a service with one backend, and *changes*."""
+    own, others = split(changes)
+    files, other_files = split(changes.get("files", {}))
     backend = BackendSettings(**own | {"files": files})
     return Settings(backends={ONLY_BACKEND: backend}, **others | {"files": other_files})
 
 
-def parted(named):
-    """Return what of *named* a backend is told, and the rest."""
-    own = {name: value for name, value in named.items() if name in OF_BACKEND}
+def split(named):
+    """Return the settings in *named* of a backend, and those of the service."""
+    own = {name: value for name, value in named.items() if name in BACKEND}
     return own, {name: value for name, value in named.items() if name not in own}
 
 

@@ -36,20 +36,18 @@ class Rule:
 
     def accepts(self, value: object) -> bool:
         """Return whether *value* can be used."""
-        try:
-            self(value)
-        except ValidationError:
-            return False
-        return True
+        return not self._objections(value)
 
     def __call__(self, value: object) -> None:
         """Raise environs' error, with the reason and its place, for a wrong *value*."""
+        if objections := self._objections(value):
+            raise ValidationError(objections)
+
+    def _objections(self, value: object) -> list[str]:
         try:
-            if self.check(value) is not False:
-                return
+            return [""] if self.check(value) is False else []
         except ValueError as error:
-            raise ValidationError([f"{error}", getattr(error, "place", "")]) from error
-        raise ValidationError([""])
+            return [f"{error}", getattr(error, "place", "")]
 
 
 def whole(least: int, most: int = 2**31 - 1) -> Rule:

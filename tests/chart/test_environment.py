@@ -1,4 +1,4 @@
-"""What the chart renders is what the exporter, and the broker, understand."""
+"""The exporter and the broker understand what the chart renders."""
 
 import os
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from exporter.broker.wanted import is_wanted
 from exporter.config import settings
 from exporter.config.settings import DECLARED
 from exporter.events import CATALOG, Selection
+from scripts.chart import MODES
 from tests.chart.rendering import (
     BACKEND,
     ENV,
@@ -25,7 +26,7 @@ from tests.configured import only_backend
 
 KEY = "whsec_" + "QUJD" * 8
 
-# A right value for each setting whose default isn't one, or isn't a text.
+# A value for each setting whose default is empty or can't be used.
 SAMPLES = {
     "URL": "https://backend.example/batch?code=a%20b",
     "API_KEY": "made-up",
@@ -62,7 +63,7 @@ PEM = {"TLS_CA_PATH": "ca", "TLS_CERT_PATH": "cert", "TLS_KEY_PATH": "key"}
 DECIDED = {"ENABLED", "SPOOL_DIR"}
 SEVERAL = {"BACKENDS"}
 
-# What OAuth is refused without.
+# OAuth needs these, too.
 OAUTH = {
     f"APP_INTEGRATIONS_{name}": SAMPLES[name]
     for name in ("OAUTH_AUTHORIZATION_SERVER_URL", "OAUTH_CLIENT_ID")
@@ -70,22 +71,22 @@ OAUTH = {
 
 
 def short(declared):
-    """Return the name that people use, without our prefix."""
+    """Return the variable without the prefix."""
     return declared.variable.removeprefix("APP_INTEGRATIONS_")
 
 
 def sample(declared):
-    """Return a right value: a sample, or the default."""
+    """Return a value that can be used: a sample, or the default."""
     return SAMPLES.get(short(declared), declared.default) or 0
 
 
 def inline(text):
-    """Return what a secret is given as when it stands in the values."""
+    """Return the values of a secret with *text*."""
     return {"secret": {"inlineSecret": text}}
 
 
 def loaded(variables):
-    """Return the settings that the exporter reads of *variables*, by their names."""
+    """Return the exporter's settings from *variables*, by name."""
     with mock.patch.dict(os.environ, variables, clear=True):
         read = settings.load()
     return vars(read) | vars(only_backend(read))
@@ -98,25 +99,23 @@ FREE = [
 ]
 
 
-@pytest.mark.parametrize("mode", ["embedded", "sidecar", "service"])
+@pytest.mark.parametrize("mode", MODES)
 def test_every_setting(mode):
-    """`env` takes each setting by its name, and the exporter reads what was given."""
-    given = {declared.variable: sample(declared) for declared in FREE}
+    """`env` takes each setting by its name, and the exporter reads its value."""
+    given = {each.variable: sample(each) for each in FREE}
     secrets = {"oauth": inline("made-up"), "ingest": inline("made-up")}
+    values = enabled(mode) | secrets | {"env": given}
 
-    variables = Rendered(enabled(mode) | secrets | {"env": given}).read(
-        ENV if mode == "embedded" else OWN
-    )
+    variables = Rendered(values).read(ENV if mode == "embedded" else OWN)
 
     read = loaded(variables)
-    for declared in FREE:
-        assert read[declared.name] == given[declared.variable], declared.variable
+    assert {each.variable: read[each.name] for each in FREE} == given
 
 
-@pytest.mark.parametrize("mode", ["embedded", "sidecar", "service"])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", SECRETS)
 def test_every_secret(name, mode):
-    """A secret stands in a Secret alone, and the exporter reads it."""
+    """A secret is in a Secret only, and the exporter reads it."""
     values = enabled(mode) | {SECRETS[name]: inline(SAMPLES[name])}
     if name == "OAUTH_CLIENT_SECRET":
         values["env"] = OAUTH
@@ -132,7 +131,7 @@ def test_every_secret(name, mode):
 
 
 def test_secrets_out_of_files():
-    """The end of a line, as `--set-file` brings it, is part of a PEM alone."""
+    """A line end from `--set-file` is kept in PEM files, and removed elsewhere."""
     values = enabled("service", tls={"ca": inline("a\r\nb\r\n")})
     values |= {"apiKey": inline("key\n"), "ingest": inline("password\r\n")}
 
@@ -160,7 +159,7 @@ ODD = [
 
 @pytest.mark.parametrize("secret", ODD)
 def test_odd_secrets(secret):
-    """A secret arrives as it is, whatever it means to YAML, Helm or a shell."""
+    """A secret arrives unchanged, whatever it means to YAML, Helm or a shell."""
     values = enabled("service", apiKey=inline(secret), tls={"ca": inline(secret)})
 
     rendered = Rendered(values)
@@ -170,7 +169,7 @@ def test_odd_secrets(secret):
 
 
 def test_the_table_is_whole():
-    """These tests know a way to say each setting there is."""
+    """These tests cover every setting."""
     said = {short(each) for each in FREE} | SECRETS.keys() | PEM.keys()
     said |= DECIDED | SEVERAL
 
@@ -179,7 +178,7 @@ def test_the_table_is_whole():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_name_settings(path):
-    """Whatever the chart renders with our prefix is a setting, or names its file."""
+    """Every rendered variable with the prefix is a setting, or the file of one."""
     rendered = Rendered(example(path))
     known = {each.variable for each in DECLARED}
     known |= {f"{name}_FILE" for name in known}
@@ -190,7 +189,7 @@ def test_examples_name_settings(path):
 
 @pytest.mark.parametrize("number", [1048576, "1048576", 1048576.0])
 def test_numbers(number):
-    """A number reaches the exporter as it was written, however YAML holds it."""
+    """A number reaches the exporter unchanged, in any form of YAML."""
     values = enabled(env={"APP_INTEGRATIONS_BATCH_MAX_BYTES": number})
 
     variables = Rendered(values).read(ENV)
@@ -200,7 +199,7 @@ def test_numbers(number):
 
 @pytest.mark.parametrize("nothing", ["", None, "{{ .Values.image.tag }}"])
 def test_nothing(nothing):
-    """A setting without a value is not set, and leaves to the chart what it decides."""
+    """An empty setting isn't set, so the chart's own value remains."""
     names = ("BATCH_SIZE", "INGEST_HOST", "SPOOL_DIR", "ADMIN_PORT")
     env = {f"APP_INTEGRATIONS_{name}": nothing for name in names}
 
@@ -212,9 +211,9 @@ def test_nothing(nothing):
     assert rendered.objects == without.objects
 
 
-@pytest.mark.parametrize("mode", ["embedded", "sidecar", "service"])
+@pytest.mark.parametrize("mode", MODES)
 def test_more_variables(mode):
-    """A text in extraEnv may be a template of ours, in every mode."""
+    """A text in extraEnv can be a template, in every mode."""
     more = {
         "name": "WHERE",
         "value": "{{ .Values.camunda.release }}: {{ .Chart.Name }}",
@@ -227,7 +226,7 @@ def test_more_variables(mode):
 
 
 def test_templates():
-    """A text in `env` may use what Helm knows of the release."""
+    """A text in `env` can be a template."""
     template = "{{ .Release.Namespace }}-{{ .Values.camunda.release }}"
     values = enabled(env={"APP_INTEGRATIONS_CLUSTER_ID": template})
 
@@ -246,7 +245,7 @@ URLS = {
 @pytest.mark.parametrize("mode", URLS)
 @pytest.mark.parametrize("version", [*VERSIONS, "8.11", "9.0.0"])
 def test_broker(mode, version):
-    """Without our entrypoint a broker is told what the entrypoint would tell it."""
+    """A broker's variables are the same as those from the entrypoint."""
     values = enabled(mode, camunda={"version": version})
     values["ingest"] = inline("made-up")
     values["env"] = {"APP_INTEGRATIONS_BROKER_BULK_SIZE": 50}
@@ -271,7 +270,7 @@ SELECTIONS = [
 @pytest.mark.parametrize("version", ["8.5", "8.7", "8.8", "8.10"])
 @pytest.mark.parametrize("events", [*SELECTIONS, *(each.name for each in CATALOG)])
 def test_broker_sends_what_is_selected(events, version):
-    """A broker is told to send what the selection is about, and nothing else."""
+    """A broker sends what the selection needs, and nothing else."""
     events = events.replace("variable", "variable[a]")
     values = enabled("sidecar", camunda={"version": version})
     values["env"] = {"APP_INTEGRATIONS_EVENTS": events}
@@ -284,9 +283,9 @@ def test_broker_sends_what_is_selected(events, version):
     assert told == broker_environment(version, url, value_types=value_types)
 
 
-@pytest.mark.parametrize("mode", ["embedded", "sidecar", "service"])
+@pytest.mark.parametrize("mode", MODES)
 def test_physical_tenants(mode):
-    """Every tenant's list names us, and every index prefix the tenant."""
+    """Every tenant's list has the exporter, and every index prefix has the tenant."""
     version = "8.10.9" if mode == "embedded" else "8.10"
     camunda = {"version": version, "physicalTenants": ["red"]}
 
@@ -300,7 +299,7 @@ def test_physical_tenants(mode):
 
 
 def test_several_backends():
-    """Each has its settings under its name, and the broker sends what any selects."""
+    """Each backend has its own settings; the broker sends what any of them selects."""
     values = enabled("sidecar", backend={})
     values["env"] = {
         "APP_INTEGRATIONS_BACKENDS": "teams, audit",
@@ -326,7 +325,7 @@ def test_several_backends():
 
 
 def test_what_nobody_selects():
-    """The default is sent to nobody, nor what a backend that isn't listed selects."""
+    """The broker doesn't send the default, or what an unlisted backend selects."""
     values = enabled("service", backend={})
     values["env"] = {
         "APP_INTEGRATIONS_BACKENDS": " audit ",
@@ -343,12 +342,12 @@ def test_what_nobody_selects():
 
 
 def test_newest_version():
-    """A version newer than all we know is told what the newest one is."""
+    """The newest known version is the one that the templates name."""
     assert f"{NEWEST.major}.{NEWEST.minor}" == "8.10"  # as the templates say
 
 
 def test_broker_without_password():
-    """In a pod of its own nobody else reaches the ingest: no password is needed."""
+    """Mode sidecar needs no password, because only the pod reaches the ingest."""
     told = Rendered(enabled("sidecar")).read(ENV)
 
     restore = told.pop("ZEEBE_RESTORE_IGNOREFILESINTARGET")
@@ -357,7 +356,7 @@ def test_broker_without_password():
 
 
 def test_broker_with_an_existing_secret():
-    """The broker puts in the password that its container has as a variable."""
+    """The broker inserts the password from a variable of its container."""
     secret = {"existingSecret": "ingest", "existingSecretKey": "password"}
     rendered = Rendered(enabled("service") | {"ingest": {"secret": secret}})
 
@@ -373,9 +372,9 @@ def test_broker_with_an_existing_secret():
     assert told[f"CAMUNDA_DATA_EXPORTERS_{end}"] == variable
 
 
-@pytest.mark.parametrize("mode", ["embedded", "sidecar", "service"])
+@pytest.mark.parametrize("mode", MODES)
 def test_existing_secrets_are_files(mode):
-    """Keys of any name become files that the settings name, in every mode."""
+    """Secrets with keys of any name become files, in every mode."""
     secret = {"existingSecret": "mine", "existingSecretKey": "a key.txt"}
     tls = {name: {"secret": secret} for name in ("ca", "cert", "key")}
     given = {name: {"secret": secret} for name in ("apiKey", "signing", "headers")}
@@ -392,12 +391,12 @@ def test_existing_secrets_are_files(mode):
     assert files == named
     assert len(files) == 7
     assert all(each["name"] == "mine" for each in sources)
-    # What is missing keeps the exporter's own pod waiting, and no broker.
+    # A missing Secret delays the exporter's own pod, but never a broker.
     assert {each["optional"] for each in sources} == {mode != "service"}
 
 
 class Holder(NamedTuple):
-    """What belongs to the container with the exporter."""
+    """Volumes, mounts and variables of the container with the exporter."""
 
     volumes: list
     mounts: list
@@ -405,7 +404,7 @@ class Holder(NamedTuple):
 
 
 def holder(rendered, mode):
-    """Return what *rendered* gives the exporter, wherever it runs."""
+    """Return the volumes, mounts and variables of the exporter's container."""
     if mode == "service":
         pod = rendered.find("StatefulSet")["spec"]["template"]["spec"]
         (container,) = pod["containers"]
@@ -421,7 +420,7 @@ def holder(rendered, mode):
 
 
 def test_certificates_of_a_volume():
-    """A bundle of authorities that lies in a ConfigMap is found by its path."""
+    """A bundle of CA certificates can come from a ConfigMap."""
     bundle = {"name": "bundle", "configMap": {"name": "authorities"}}
     values = enabled(
         env={"APP_INTEGRATIONS_TLS_CA_PATH": "/etc/bundle/ca.crt"},
@@ -449,16 +448,16 @@ SECRET = {"secretKeyRef": {"name": "client", "key": "id"}}
     ],
 )
 def test_client_in_a_secret(elsewhere):
-    """The id of an OAuth client may be taken from a Secret, too."""
+    """The id of an OAuth client can come from a Secret or a file."""
     server = "APP_INTEGRATIONS_OAUTH_AUTHORIZATION_SERVER_URL"
     env = elsewhere.get("env", {}) | {server: OAUTH[server]}
 
     Rendered(enabled(oauth=inline("made-up")) | elsewhere | {"env": env})
 
 
-@pytest.mark.parametrize("mode", ["embedded", "sidecar", "service"])
+@pytest.mark.parametrize("mode", MODES)
 def test_certificates_in_the_values(mode):
-    """A certificate that stands in the values is a file as well."""
+    """A certificate in the values becomes a file, too."""
     values = enabled(mode, tls={"ca": inline("-----BEGIN\nabc\n")})
     rendered = Rendered(values)
 
@@ -471,7 +470,7 @@ def test_certificates_in_the_values(mode):
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_switched_off(path):
-    """Off, there is nothing to read but, for our entrypoint, that it is off."""
+    """With the flag off, the only variable switches the entrypoint off."""
     values = example(path) | {"enabled": False}
     rendered = Rendered(values)
 
@@ -482,7 +481,7 @@ def test_switched_off(path):
 
 
 def test_an_official_exporter_is_switched_off():
-    """What the entrypoint would take over starts nothing while the flag is off."""
+    """With the flag off, the entrypoint doesn't take over an official exporter."""
     name = "ZEEBE_BROKER_EXPORTERS_APPINT_CLASSNAME"
     official = {name: OFFICIAL}
 
@@ -491,8 +490,8 @@ def test_an_official_exporter_is_switched_off():
     assert is_wanted(official | Rendered(enabled()).read(ENV))
 
 
-def test_backend_is_said_once():
-    """The URL of the exporter is that of the values, templates and all."""
+def test_the_url_is_a_template():
+    """The URL in the values can be a template."""
     values = enabled(backend={"url": "https://{{ .Release.Name }}.example/"})
 
     assert Rendered(values).read(ENV)["APP_INTEGRATIONS_URL"] == (

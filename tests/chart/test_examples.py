@@ -1,4 +1,4 @@
-"""Every example of the chart renders into what Kubernetes accepts."""
+"""Kubernetes accepts the rendered examples of the chart."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.chart.rendering import EXAMPLES, FOREIGN, Rendered, enabled, example
 
 VERSIONS = ["1.28", kubernetes_validate.latest_version()]
 
-# What Kubernetes injects for a Service may look like none of these.
+# A variable that Kubernetes injects for a Service mustn't begin with these.
 TAKEN = (PREFIX, "CAMUNDA_", "ZEEBE_", "SPRING_")
 
 
@@ -32,7 +32,7 @@ def test_valid(rendered, version):
 
 
 def test_names_and_labels(rendered):
-    """No object is there twice, and each says whose it is."""
+    """No object exists twice, and each has the labels of its owner."""
     named = [(each["kind"], each["metadata"]["name"]) for each in rendered.objects]
 
     assert len(set(named)) == len(named)
@@ -48,7 +48,7 @@ def test_names_and_labels(rendered):
 
 @pytest.mark.parametrize("name", ["123", "0x1", "true", "null", "a.b", "a" * 53])
 def test_any_name(name):
-    """Names stay texts where YAML would make something else of them."""
+    """Names stay texts, even if YAML could read them differently."""
     placed = {"serviceAccount": {"name": name}, "priorityClassName": name}
     values = enabled("service", persistence={"storageClassName": name}, **placed)
 
@@ -60,7 +60,7 @@ def test_any_name(name):
 
 @pytest.mark.parametrize("name", ["app-integrations", "camunda", "zeebe", "a"])
 def test_injected_variables(name):
-    """No Service makes Kubernetes inject what looks like a setting of anybody."""
+    """No Service makes Kubernetes inject a variable that looks like a setting."""
     service = Rendered(enabled("service"), name=name).find("Service")
 
     start = service["metadata"]["name"].upper().replace("-", "_")
@@ -82,8 +82,8 @@ def test_everything_labelled():
         assert each["metadata"]["annotations"]["note"] == "b"
 
 
-def test_labels_said_twice():
-    """The nearer label wins, once; what selects pods is nobody's to change."""
+def test_repeated_labels():
+    """The more specific label wins, and labels in selectors can't be changed."""
     name, part = "app.kubernetes.io/name", "app.kubernetes.io/part-of"
     common = {"commonLabels": {part: "ours", "team": "a", "empty": "", name: "x"}}
     near = {"podLabels": {"team": "b"}, "podMonitor": {"labels": {"team": "c"}}}
@@ -103,7 +103,7 @@ def test_labels_said_twice():
 
 
 def test_selectors_stay():
-    """Labels that may change are in no selector: a StatefulSet couldn't be upgraded."""
+    """Selectors have only fixed labels, so that a StatefulSet can be upgraded."""
     rendered = Rendered(enabled("service", commonLabels={"team": "a"}))
 
     selector = rendered.find("StatefulSet")["spec"]["selector"]["matchLabels"]

@@ -1,4 +1,4 @@
-"""What is generated in the chart is what its sources say; `make docs` repairs it."""
+"""The generated files of the chart match their sources; `make docs` updates them."""
 
 import json
 import re
@@ -17,12 +17,12 @@ DEFAULTS = yaml.safe_load((chart.CHART / "values.yaml").read_text(encoding="utf-
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_generated_files(path):
-    """Each generated file is as it would be written."""
+    """Each generated file is up to date."""
     assert path.read_text(encoding="utf-8") == FILES[path]
 
 
 def leaves(node, schema, path=""):
-    """Yield the path of each value that the schema doesn't look into."""
+    """Yield the path of each value without properties in the schema."""
     for name, value in node.items():
         inner = schema["properties"][name]
         if isinstance(value, dict) and "properties" in inner and name != "env":
@@ -39,7 +39,7 @@ def test_every_value_is_documented():
 
 
 def test_every_value_is_tried():
-    """Each value but those of secrets, which are alike, is set by some example."""
+    """An example sets each value, except those of secrets, which are alike."""
     tried = set()
     for path in EXAMPLES:
         tried |= set(leaves(example(path), json.loads(chart.schema())))
@@ -69,7 +69,7 @@ def test_archive(tmp_path):
 
 
 def test_home(tmp_path):
-    """A released chart names its project's own address, and what it belongs to."""
+    """A released chart has its project's address and sources."""
     home = "https://project.example/exporter"
     with tarfile.open(helm.archive(chart.CHART, tmp_path, home)) as packed:
         about = yaml.safe_load(packed.extractfile(f"{chart.CHART.name}/Chart.yaml"))
@@ -81,7 +81,7 @@ def test_home(tmp_path):
 
 
 def test_alerts():
-    """The chart's alerts are those of docs/operations.md."""
+    """The alerts of the chart and of docs/operations.md are the same."""
     rendered = Rendered(enabled(prometheusRule={"enabled": True}))
 
     page = (chart.CHART.parents[1] / "docs" / "operations.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Camunda's App Integrations connector and we share names; neither loses its own."""
+"""The exporter shares variables with Camunda's App Integrations connector."""
 
 import json
 
@@ -41,7 +41,7 @@ def environment(monkeypatch, tmp_path):
 
 
 def test_the_connectors_environment(environment):
-    """What the connector reads keeps nobody from starting; its OAuth isn't ours."""
+    """The connector's variables don't stop a start, and its OAuth client is ignored."""
     environment(CONNECTOR | URL)
 
     loaded = settings.load()
@@ -54,7 +54,7 @@ def test_the_connectors_environment(environment):
 
 
 def test_a_word_about_every_name():
-    """Each name is said once, whose it is, and no value."""
+    """The notice has each variable once, and no values."""
     own, both = notice(CONNECTOR | URL).split("; ")
 
     for name in (*OWN, f"{P}OAUTH_CLIENT_ID", f"{P}OAUTH_CLIENT_SECRET"):
@@ -66,7 +66,7 @@ def test_a_word_about_every_name():
 
 
 def test_oauth_of_our_own(environment):
-    """With the server that only we know the client is ours, and the key is not."""
+    """With the exporter's own server variable, the client is read and the key isn't."""
     environment(CONNECTOR | URL | SERVER)
 
     loaded = only_backend(settings.load())
@@ -77,7 +77,7 @@ def test_oauth_of_our_own(environment):
 
 
 def test_backends_with_names(environment):
-    """Beside named backends the plain credentials can only be the connector's."""
+    """With named backends, credentials without a name belong to the connector."""
     named = {f"{P}BACKENDS": "teams", f"{P}BACKEND_TEAMS_URL": URL[f"{P}URL"]}
     environment(CONNECTOR | named | {f"{P}BACKEND_TEAMS_API_KEY": "of-teams"})
 
@@ -87,7 +87,7 @@ def test_backends_with_names(environment):
 
 
 def test_without_the_connector(environment):
-    """Where nothing is the connector's alone, every name is ours, as ever."""
+    """Without variables of the connector alone, the exporter reads every variable."""
     environment(SHARED | URL)
 
     assert notice(SHARED | URL) == ""
@@ -96,7 +96,7 @@ def test_without_the_connector(environment):
 
 
 def test_secrets_in_files_are_ours(environment, tmp_path):
-    """The connector reads no files: half of OAuth in one is a mistake of ours."""
+    """The connector doesn't read files, so half of OAuth in a file is a mistake."""
     file = tmp_path / "secret"
     file.write_text("hunter3", encoding="utf-8")
     environment(CONNECTOR | URL | {f"{P}OAUTH_CLIENT_SECRET_FILE": str(file)})
@@ -114,7 +114,7 @@ def test_secrets_in_files_are_ours(environment, tmp_path):
     ],
 )
 def test_oauth_without_a_cluster_id(environment, capsys, more, warned):
-    """Camunda's backend refuses it, so `check` warns."""
+    """`check` warns, because Camunda's backend refuses such requests."""
     client = {f"{P}OAUTH_CLIENT_ID": "exporter", f"{P}OAUTH_CLIENT_SECRET": "hunter2"}
     environment(URL | SERVER | client | more)
 

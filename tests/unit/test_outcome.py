@@ -4,6 +4,7 @@ import pytest
 
 from exporter.delivery import Answer, Outcome, outcome_of, outcomes_of, remedy
 from exporter.delivery.outcome import Failure
+from tests.configured import configured
 
 DELIVERED, POSTPONED = Outcome.DELIVERED, Outcome.POSTPONED
 REJECTED, BLOCKED = Outcome.REJECTED, Outcome.BLOCKED
@@ -96,3 +97,14 @@ def test_remedies(answer, words):
 
     assert words in advice
     assert bool(advice) is (outcome_of(answer) is not DELIVERED)
+
+
+def test_remedies_name_variables_that_exist():
+    """Every setting in a remedy has a variable."""
+    variable = configured(url="https://a").backends["default"].variable
+    answers = [Answer(status) for status in range(100, 600)]
+    answers += [Answer(failure=failure) for failure in Failure]
+
+    for answer in answers:
+        assert "{" not in remedy(answer, variable)
+    assert "APP_INTEGRATIONS_URL" in remedy(Answer(404), variable)

@@ -222,7 +222,7 @@ def test_a_malformed_signing_secret():
     assert "hunter2" not in line
 
 
-def test_headers_beside_the_api_key():
+def test_headers_with_the_api_key():
     """The API key's header can't be set a second time, in any spelling."""
     (line,) = mistakes(HEADERS="x-api-KEY: other", API_KEY="k")
 
