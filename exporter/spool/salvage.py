@@ -50,41 +50,37 @@ class Salvaged(NamedTuple):
     """Unreadable events and dead letters; None if the number is unknown."""
 
 
-def repair(path: Path) -> Salvaged | None:
+def repair(path: Path, *, salvage: bool = True) -> Salvaged | None:
     """
     Create the file at *path* if there is none, and salvage it if it's damaged.
 
     The caller holds the lock. Raises `SpoolUnusableError`, for example on a full disk,
-    and `SpoolVersionError`; then the next start tries again.
+    and `SpoolVersionError`; then the next start tries again. Without *salvage*, raises
+    `SpoolUnsoundError` for a damaged file.
     """
     try:
-        if not path.exists():
-            if _with_suffix(path, SALVAGED).exists():  # the last salvage was killed
-                return _replace(path, missing=None)
-            if not _size(_with_suffix(path, "-wal")):
-                _create(path)
-                return None
-            path.touch()
-        reason = _damage(path)
+        reason: str | None = None
+        unfinished = not path.exists() and _with_suffix(path, SALVAGED).exists()
+        if unfinished:
+            reason = "a salvage wasn't finished"
+        elif not path.exists() and not _size(_with_suffix(path, "-wal")):
+            _create(path)
+        else:
+            if not path.exists():
+                path.touch()
+            reason = _damage(path)
         if reason is None:
             return None
+        if not salvage:
+            raise SpoolUnsoundError(path, reason)
+        if unfinished:
+            return _replace(path, missing=None)
         # Salvaging may take a while, and this is the only message until it's done.
         about = {"path": str(path), "reason": reason}
         log.error("the spool is damaged; salvaging what can be read", extra=about)
         return _replace(path, _salvage(path))
     except (OSError, sqlite3.Error) as error:
         raise SpoolUnusableError(path, error) from error
-
-
-def check_sound(path: Path) -> None:
-    """Raise `SpoolUnsoundError` if `repair` would salvage the file at *path*."""
-    try:
-        unfinished = not path.exists() and _with_suffix(path, SALVAGED).exists()
-        reason = "a salvage wasn't finished" if unfinished else _damage(path)
-    except (OSError, sqlite3.Error) as error:
-        raise SpoolUnusableError(path, error) from error
-    if reason is not None:
-        raise SpoolUnsoundError(path, reason)
 
 
 def mark_damaged(path: Path, reason: object) -> None:

@@ -20,7 +20,7 @@ from exporter.spool.errors import (
 )
 from exporter.spool.lock import locked
 from exporter.spool.outbox import Batch, Outbox
-from exporter.spool.salvage import Salvaged, check_sound, repair
+from exporter.spool.salvage import Salvaged, repair
 from exporter.spool.store import Accepted, Moved, Store
 from exporter.spool.totals import DEAD_LETTER, NO_BACKEND, Held
 from exporter.spool.waiting import Entry
@@ -232,9 +232,7 @@ def open_spool(  # noqa: PLR0913
     make_directory(directory)
     file = directory / FILE
     with locked(directory):
-        if not salvage:
-            check_sound(file)
-        salvaged = repair(file)
+        salvaged = repair(file, salvage=salvage)
         with closing(open_database(file)) as connection:
             try:
                 disk = Disk(file, connection)
