@@ -2,13 +2,11 @@
 
 from exporter.events.catalog import CATALOG, DEFAULT, ENDS, EVERYTHING
 from exporter.events.event import DEFAULT_TENANT, ONLY_BACKEND, Event, Lane
-from exporter.events.filters import FORM as FILTER_FORM
 from exporter.events.filters import Filter, Filters, dropped_in
 from exporter.events.formats import FORMATS, Format
 from exporter.events.lists import SelectionError
 from exporter.events.mapping import Mapper
 from exporter.events.record import UnmappableError
-from exporter.events.selection import FORM as SELECTION_FORM
 from exporter.events.selection import Selection
 
 __all__ = [
@@ -17,10 +15,8 @@ __all__ = [
     "DEFAULT_TENANT",
     "ENDS",
     "EVERYTHING",
-    "FILTER_FORM",
     "FORMATS",
     "ONLY_BACKEND",
-    "SELECTION_FORM",
     "Event",
     "Filter",
     "Filters",

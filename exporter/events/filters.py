@@ -18,9 +18,6 @@ EXCLUDE = "!"
 IN_NO_ID = r"""\s"'`!;|^$()\[\]{}"""
 """Characters that the id of a process, an element or a tenant can't contain."""
 STRANGE = re.compile(rf"[{IN_NO_ID}\x00-\x1f]")
-_PATTERN = rf"\s*({EXCLUDE}\s*)?[^,{IN_NO_ID}]+\s*"
-FORM = f"{_PATTERN}(,{_PATTERN})*"
-"""A regular expression for filters, for the chart's schema."""
 
 FIELDS = {
     field.name: field

@@ -18,27 +18,12 @@ from exporter.events.filters import Filters
 from exporter.events.lists import matcher, read_each, suggestion
 from exporter.events.record import Record, Value
 
-# The same characters as \s in RE2, which the Helm chart uses.
 BLANK = " \t\n\f\r"
-BLANKS = r"[ \t\n\f\r]*"
 COMMA = re.compile(r",(?![^\[\]]*\])")
 """A comma that isn't in brackets."""
 PARTS = re.compile(r"([^:\[\]]*)(?::([^:\[\]]*))?(?:\[([^\[\]]*)\])?")
 ALL = ("*",)
 BY_NAME = {each.name: each for each in CATALOG}
-
-
-def _form(each: EventType) -> str:
-    form = f"{each.name}({BLANKS}:{BLANKS}({'|'.join(k.name for k in each.kinds)}))?"
-    if each.brackets:
-        inside = rf"({BLANKS}\[[^\[\]]+\])"
-        form += inside if not each.brackets.usual else f"{inside}?"
-    return form
-
-
-_TERM = f"{BLANKS}({'|'.join(map(_form, CATALOG))}){BLANKS}"
-FORM = f"{_TERM}(,{_TERM})*"
-"""A regular expression for selections, for the chart's schema."""
 
 
 class Term(NamedTuple):

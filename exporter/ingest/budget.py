@@ -9,8 +9,9 @@ waits, so one request always makes progress. Small requests have reserved room.
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
-from exporter.base.errors import ExporterError
+from exporter.ingest.refusals import RefusedError
 
 MIB = 1024 * 1024
 SIZE, RESERVED = 64 * MIB, 16 * MIB
@@ -22,16 +23,11 @@ MOST_WAITING = 64
 """The connection of each waiting request has a buffer that isn't counted."""
 
 
-class BusyError(ExporterError):
-    """There was no room for a request in time."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Too many large requests are in progress",
-            remedy="Nothing is lost: the broker sends this request again. If this "
-            "continues, lower bulk.memoryLimit of its exporter, or find out which "
-            "other clients send requests here",
-        )
+BUSY = (
+    "Too many large requests are in progress. Nothing is lost: the broker sends this "
+    "request again. If this continues, lower bulk.memoryLimit of its exporter, or find "
+    "out which other clients send requests here"
+)
 
 
 class Share:
@@ -63,19 +59,19 @@ class Budget:
             self._freed = asyncio.Event()
 
     async def hold(self, share: Share, size: int) -> None:
-        """Wait until *share* can hold *size* bytes; raises `BusyError`."""
+        """Wait until *share* can hold *size* bytes; raises `RefusedError`."""
         if size > SMALL:
             self._large.setdefault(share)
         if not self._fits(share, size):
             if self._waiting >= MOST_WAITING:
-                raise BusyError
+                raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, BUSY)
             self._waiting += 1
             try:
                 async with asyncio.timeout(WAIT_SECONDS):
                     while not self._fits(share, size):
                         await self._freed.wait()
             except TimeoutError:
-                raise BusyError from None
+                raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, BUSY) from None
             finally:
                 self._waiting -= 1
         self._held += size - share.size

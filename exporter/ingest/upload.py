@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from exporter.events import Mapper
-from exporter.ingest.budget import SMALL, Budget, BusyError, Share
+from exporter.ingest.budget import SMALL, Budget, Share
 from exporter.ingest.intake import Intake
 from exporter.ingest.refusals import RefusedError
 
@@ -56,8 +56,6 @@ class Uploads:
         try:
             async with timeout:
                 return await self._read(request, share)
-        except BusyError as error:
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, error) from None
         except TimeoutError:
             if self._stopping:
                 status, reason = HTTPStatus.SERVICE_UNAVAILABLE, "The exporter stops"

@@ -1,4 +1,4 @@
-"""Whatever a bulk request holds is taken, once and whole, or nothing of it."""
+"""A bulk request is accepted completely and once, or not at all."""
 
 import gzip
 
@@ -16,7 +16,7 @@ KEPT = ("spool_events", "spool_dead_letters", "ingest_records_total accepted")
 
 
 async def nothing_is_kept(exporter, status=400):
-    """Tell whether *exporter* counted one refusal and accepted nothing."""
+    """Return whether *exporter* counted one refusal and accepted nothing."""
     metrics = await exporter.metrics()
     accepted = [value for name, value in metrics.items() if "records_total" in name]
     return (
@@ -41,7 +41,7 @@ BODY = tasks(1, 2, 3)
     ids=["in a line", "behind a line", "before the last chunk", "at once"],
 )
 async def test_a_connection_that_breaks_off(start, backend, head, part):
-    """Of a body that doesn't arrive whole nothing is stored; the repeat is."""
+    """Nothing of an incomplete body is stored; its repeat is."""
     exporter = await start()
 
     async with connected(exporter.ingest) as wire:
@@ -55,7 +55,7 @@ async def test_a_connection_that_breaks_off(start, backend, head, part):
 
 
 async def test_a_chunk_that_is_none(start, backend):
-    """A body whose framing goes wrong isn't stored, and counts as broken off."""
+    """A body with invalid framing isn't stored, and counts as incomplete."""
     exporter = await start()
 
     async with connected(exporter.ingest) as wire:
@@ -73,7 +73,7 @@ async def test_a_chunk_that_is_none(start, backend):
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 async def test_a_compressed_body(start, encoding):
-    """No broker compresses, and what a small body unpacks to could be anything."""
+    """Compressed bodies are refused."""
     exporter = await start()
     compressed = gzip.compress(tasks(*range(1, 200)))
 
@@ -84,7 +84,7 @@ async def test_a_compressed_body(start, encoding):
 
 
 async def test_a_body_compressed_by_its_framing(start, backend):
-    """It makes no difference which header says that a body is compressed."""
+    """Compression in the transfer encoding is refused too."""
     exporter = await start()
     head = b"Transfer-Encoding: gzip, chunked\r\n\r\n"
 
@@ -96,7 +96,7 @@ async def test_a_body_compressed_by_its_framing(start, backend):
 
 
 async def test_a_body_that_is_not_compressed(start):
-    """To say that it isn't, or nothing at all, is fine."""
+    """A body without compression is accepted, with or without the header."""
     exporter = await start()
 
     for encoding in ("identity", ""):
@@ -105,7 +105,7 @@ async def test_a_body_that_is_not_compressed(start):
 
 
 async def test_a_body_of_64_mib(start, backend):
-    """A bulk of 64 MiB is normal, with a record that's wanted at its very end."""
+    """A body of 64 MiB is accepted, and a record at its end is selected."""
     exporter = await start()
     job = b"%b\n%b\n" % (action(a_record(1), "job"), b"x" * (4 * MIB))
     body = job * 16 + tasks(2)
@@ -119,7 +119,7 @@ async def test_a_body_of_64_mib(start, backend):
 
 
 async def test_lines_of_5_mb(start, backend):
-    """A record of 5 MB is an event like any other, and sent alone."""
+    """A record of 5 MB becomes an event, and is sent alone."""
     exporter = await start()
     records = [a_record(position) for position in (1, 2, 3)]
     records[1]["value"]["customHeaders"] = {"large": "x" * (5 * MIB)}
@@ -134,7 +134,7 @@ async def test_lines_of_5_mb(start, backend):
 
 
 async def test_content_is_never_refused(start, backend):
-    """What can't be read is accepted and kept aside; the records around it go on."""
+    """Unreadable records become dead letters; other records are delivered."""
     exporter = await start()
     broken = action(a_record(2)) + b'\n{"partitionId":\n'
     strange = bulk(a_record(3, key="no number"))
@@ -165,7 +165,7 @@ async def test_content_is_never_refused(start, backend):
 
 
 async def test_a_body_without_its_last_line_end(start, backend):
-    """The last record counts, whether its line ends or not; so does a lone action."""
+    """The last record counts without a line end, and so does a lone action."""
     exporter = await start()
 
     reply = await exporter.bulk(tasks(1, 2).rstrip())
@@ -177,7 +177,7 @@ async def test_a_body_without_its_last_line_end(start, backend):
 
 
 async def test_repeats_are_harmless(start, backend):
-    """The broker sends the last minutes again: it's told yes, the backend nothing."""
+    """Repeats are accepted and not delivered."""
     exporter = await start()
 
     for _ in range(3):
@@ -195,7 +195,7 @@ async def test_repeats_are_harmless(start, backend):
 
 
 async def test_an_unnamed_index(start, backend):
-    """Where the index name doesn't tell the type, the record does."""
+    """If the index name has no known type, the record is read."""
     exporter = await start()
     job, task = a_record(1, valueType="JOB"), a_record(2)
     body = b"".join(

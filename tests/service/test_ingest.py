@@ -1,4 +1,4 @@
-"""The ingest port answers after the commit, and says what keeps it from one."""
+"""The ingest port answers after the commit, or explains why it can't."""
 
 import asyncio
 import base64
@@ -13,7 +13,7 @@ MIB = 1024 * 1024
 
 
 async def test_the_answer_comes_after_the_commit(start, backend, disk):
-    """As long as an event isn't on disk, there is no answer and no delivery."""
+    """Before the commit, there is no answer and no delivery."""
     exporter = await start()
     disk.asked.clear()
     disk.quick.clear()
@@ -32,7 +32,7 @@ async def test_the_answer_comes_after_the_commit(start, backend, disk):
 
 
 async def test_unwanted_records_need_no_disk(start, disk):
-    """Where nothing is selected nothing has to be stored: the answer comes at once."""
+    """Without selected records, the answer doesn't wait for the disk."""
     exporter = await start()
     disk.quick.clear()
     job = a_record(1, valueType="JOB")
@@ -47,7 +47,7 @@ async def test_unwanted_records_need_no_disk(start, disk):
 
 
 async def test_many_partitions_at_once(start, backend):
-    """Requests of several partitions are taken side by side, each with its order."""
+    """Requests of several partitions are accepted in parallel and keep their order."""
     exporter = await start()
     partitions = (1, 2, 3, 4)
 
@@ -76,7 +76,7 @@ def basic(credentials):
 
 
 async def test_basic_authentication(start, backend):
-    """With the right credentials everything is as without any."""
+    """Requests with the right credentials are accepted."""
     exporter = await start(ingest_username="broker", ingest_password="pass:word")
 
     for spelling in ("Basic", "basic"):
@@ -89,7 +89,7 @@ async def test_basic_authentication(start, backend):
 
 
 async def test_a_password_with_a_newline(start):
-    """A broker that has it from the same file sends the end of the line, too."""
+    """The newline of a password in a mounted file is ignored."""
     exporter = await start(ingest_username="broker", ingest_password="password")
 
     reply = await exporter.bulk(tasks(1), **basic(b"broker:password\r\n"))
@@ -117,7 +117,7 @@ async def test_a_password_with_a_newline(start):
     ids=str,
 )
 async def test_wrong_credentials(start, headers):
-    """Without the right credentials nothing is taken, on no path."""
+    """Requests with wrong or missing credentials are refused on all paths."""
     exporter = await start(ingest_username="broker", ingest_password="password")
 
     for method, path in [("POST", "/_bulk"), ("GET", "/"), ("GET", "/unknown")]:
@@ -138,7 +138,7 @@ async def test_wrong_credentials(start, headers):
 
 
 async def test_a_full_spool(start, backend):
-    """What finds no room is put off with a remedy, and taken once there is room."""
+    """A full spool answers 429 with a remedy, and accepts the repeat later."""
     backend.answer = 503
     exporter = await start(spool_max_bytes=MIB)
     large = "x" * 400_000
@@ -163,7 +163,7 @@ async def test_a_full_spool(start, backend):
 
 
 async def test_a_failing_disk(start, backend, disk):
-    """While the disk fails the broker is told so, and afterwards all is as before."""
+    """A failing disk answers 503, and requests are accepted again afterwards."""
     exporter = await start()
     await exporter.bulk(tasks(1))
     await eventually(lambda: backend.positions == [1])
@@ -188,7 +188,7 @@ async def test_a_failing_disk(start, backend, disk):
 
 
 async def test_a_disk_that_fails_after_a_delivery(start, backend, disk):
-    """What was delivered is settled once the disk can write, and not sent again."""
+    """After a disk failure, a delivered event is settled and not sent again."""
     gate = backend.hold()
     exporter = await start()
     await exporter.bulk(tasks(1))

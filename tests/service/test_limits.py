@@ -1,4 +1,4 @@
-"""What clients may cost: memory, time, connections; a broker needs less of each."""
+"""Limits on memory, time and connections, all above a broker's needs."""
 
 import asyncio
 import itertools
@@ -24,7 +24,7 @@ def chunk(data):
 
 
 async def pour(wire, data):
-    """Send *data* again and again until the other side closes; return its answer."""
+    """Send *data* until the other side closes the connection; return its answer."""
     sending = asyncio.create_task(wire.send(*itertools.repeat(data, 10_000)))
     try:
         return await wire.reply()
@@ -36,7 +36,7 @@ async def pour(wire, data):
 @pytest.mark.parametrize("port", ["ingest", "admin"])
 @pytest.mark.parametrize("sent", [b"", b"GET / HT"])
 async def test_a_head_that_does_not_end(start, skip, port, sent):
-    """A connection that sends nothing, or stops in a head, is closed after a while."""
+    """A connection that stops before or in a request's head is closed."""
     exporter = await start()
 
     async with connected(getattr(exporter, port)) as wire:
@@ -47,7 +47,7 @@ async def test_a_head_that_does_not_end(start, skip, port, sent):
 
 
 async def test_a_second_head_that_does_not_end(start, skip):
-    """Also after whole requests no head may stop in the middle."""
+    """A later request's head must be complete in time too."""
     exporter = await start()
 
     async with connected(exporter.ingest) as wire:
@@ -59,7 +59,7 @@ async def test_a_second_head_that_does_not_end(start, skip):
 
 
 async def test_a_whole_head_is_time_enough(start, skip):
-    """A connection that sent a whole request may be idle for longer than a head."""
+    """A connection may be idle between requests."""
     exporter = await start()
 
     async with connected(exporter.ingest) as idle, connected(exporter.ingest) as other:
@@ -70,7 +70,7 @@ async def test_a_whole_head_is_time_enough(start, skip):
 
 
 async def test_an_endless_head(start):
-    """A head of many small fields isn't collected for ever."""
+    """A head that never ends is refused."""
     exporter = await start()
 
     async with connected(exporter.ingest) as wire:
@@ -80,7 +80,7 @@ async def test_an_endless_head(start):
 
 
 async def test_strangers_give_way(start, monkeypatch):
-    """Of too many connections without a request the oldest is closed, no broker's."""
+    """Of too many connections without a request, the oldest is closed."""
     monkeypatch.setattr(listening, "MOST_STRANGERS", 2)
     exporter = await start()
 
@@ -98,7 +98,7 @@ async def test_strangers_give_way(start, monkeypatch):
 
 
 async def test_a_body_that_stops(start, monkeypatch):
-    """A body that never ends in time is answered with an error, and not stored."""
+    """A slow body is answered with an error, and not stored."""
     monkeypatch.setattr(upload, "BODY_SECONDS", 0.1)
     monkeypatch.setattr(listening, "UNWANTED_SECONDS", 0.1)
     exporter = await start()
@@ -114,7 +114,7 @@ async def test_a_body_that_stops(start, monkeypatch):
     "framing", [b"Transfer-Encoding: chunked", b"Content-Length: 99999999999"]
 )
 async def test_an_endless_body(start, monkeypatch, framing):
-    """A body larger than any broker's is answered 413, and the connection is closed."""
+    """A too large body is answered 413, and the connection is closed."""
     monkeypatch.setattr(upload, "LARGEST_BODY", 2 * MIB)
     exporter = await start()
 
@@ -127,7 +127,7 @@ async def test_an_endless_body(start, monkeypatch, framing):
 
 
 async def test_a_body_of_tiny_lines(start, monkeypatch):
-    """Lines count, not only their bytes."""
+    """The number of records is limited too."""
     monkeypatch.setattr(upload, "MOST_RECORDS", 10_000)
     exporter = await start()
 
@@ -139,7 +139,7 @@ async def test_a_body_of_tiny_lines(start, monkeypatch):
 
 
 async def test_strangers_bodies_are_not_read(start, monkeypatch):
-    """Without credentials a large body is refused before it comes, on both ports."""
+    """Both ports refuse a large body without credentials before reading it."""
     monkeypatch.setattr(listening, "UNWANTED_SECONDS", 0.2)
     exporter = await start(ingest_username="broker", ingest_password="password")
     read = []
@@ -162,7 +162,7 @@ async def test_strangers_bodies_are_not_read(start, monkeypatch):
 
 
 async def test_a_known_client_keeps_its_connection(start):
-    """A refusal of a small body that nobody reads leaves the connection usable."""
+    """After a refused small body, the connection can be used again."""
     exporter = await start()
     body = tasks(*range(1, 200))
     head = b"Content-Length: %d\r\n" % len(body)
@@ -176,13 +176,13 @@ async def test_a_known_client_keeps_its_connection(start):
 
 @pytest.fixture
 def little(monkeypatch):
-    """Let all requests share little memory."""
+    """Give all requests little memory."""
     monkeypatch.setattr(upload, "Budget", lambda: budget.Budget(MIB, MIB))
 
 
 @pytest.mark.usefixtures("little")
 async def test_small_requests_pass_large_ones(start, backend):
-    """While large bodies fill all room and don't get on, small ones are answered."""
+    """Small requests are answered while large ones wait for memory."""
     exporter = await start()
     large = tasks(2, value={"assignee": "x" * 2 * MIB})
 
@@ -199,13 +199,13 @@ async def test_small_requests_pass_large_ones(start, backend):
 
 
 async def is_answered(wire):
-    """Tell whether something came on *wire* soon."""
+    """Return whether *wire* received data soon."""
     return not await wire.is_open(after=0.1) or bool(wire._reader._buffer)
 
 
 @pytest.mark.usefixtures("little")
 async def test_waiting_for_room_ends(start, monkeypatch):
-    """A large body that finds no room in time is put off, as Elasticsearch would."""
+    """A large body without room in time is answered 429."""
     monkeypatch.setattr(budget, "WAIT_SECONDS", 0.1)
     monkeypatch.setattr(listening, "UNWANTED_SECONDS", 0.1)
     exporter = await start()
@@ -221,7 +221,7 @@ async def test_waiting_for_room_ends(start, monkeypatch):
 
 
 async def test_others_have_their_turn(start, monkeypatch):
-    """However large a body is, others are served after each small part of it."""
+    """Other requests are served between the parts of a large body."""
     monkeypatch.setattr(upload, "TURN_SECONDS", 0)
     exporter = await start()
     turns = itertools.count()
@@ -251,7 +251,7 @@ async def test_others_have_their_turn(start, monkeypatch):
 
 
 async def test_a_stop_ends_an_upload(launch):
-    """A body that is arriving when the stop comes doesn't hold it up."""
+    """A stop doesn't wait for a body that is arriving."""
     process = launch(SHUTDOWN_TIMEOUT_MS=1000)
     await process.run()
 

@@ -1,4 +1,4 @@
-"""Every broker and every client takes our answers for a search engine's."""
+"""All brokers and clients accept our answers as those of a search engine."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ from tests.service.wire import POST, as_sent, connected
 
 
 def expected_answer(request):
-    """Return status and content that the recorded *request* has to be answered with."""
+    """Return the expected status and body for the recorded *request*."""
     path = request["path"]
     if path == "/_bulk":
         return 200, bulk_answer(request["body"])
@@ -36,7 +36,7 @@ def expected_answer(request):
     "name", sorted(path.stem for path in (recorded.RECORDINGS / "wire").iterdir())
 )
 async def test_recorded_requests(start, backend, name):
-    """What exporters and their clients sent is answered as they need, on one socket."""
+    """All recorded requests get the expected answers on one connection."""
     exporter = await start()
     requests = recorded.requests(name)
 
@@ -77,7 +77,7 @@ async def test_recorded_requests(start, backend, name):
     ],
 )
 async def test_every_path(start, method, path, status, answer):
-    """Each request of any broker from 8.5 to 8.10 has its answer."""
+    """Each request of brokers 8.5 to 8.10 gets the expected answer."""
     exporter = await start()
 
     reply = await exporter.ask(method, path)
@@ -87,7 +87,7 @@ async def test_every_path(start, method, path, status, answer):
 
 
 async def test_the_front_door(start):
-    """Whoever looks with a browser is told what this is."""
+    """The root path tells people what this service is."""
     exporter = await start()
 
     reply = await exporter.ask("GET", "/")
@@ -111,7 +111,7 @@ async def test_the_front_door(start):
     ],
 )
 async def test_unknown_writes(start, method, path, status):
-    """What isn't served gets an error that says what this is, in JSON."""
+    """An unknown path gets an error that explains this service, in JSON."""
     exporter = await start()
 
     reply = await exporter.ask(method, path)
@@ -155,7 +155,7 @@ async def test_unknown_writes(start, method, path, status):
     ],
 )
 async def test_unknown_questions(start, method, path):
-    """What isn't known yet and only asks gets an empty success, or it'd be repeated."""
+    """An unknown GET request gets an empty success."""
     exporter = await start()
 
     reply = await exporter.ask(method, path)
@@ -168,7 +168,7 @@ async def test_unknown_questions(start, method, path):
 
 
 async def test_a_question_in_any_type(start):
-    """A request that only asks is answered, whatever type it says its body has."""
+    """A GET request is answered with any content type."""
     exporter = await start()
 
     reply = await exporter.ask("GET", "/any", headers={"Content-Type": "text/plain"})
@@ -189,7 +189,7 @@ async def test_a_question_in_any_type(start):
     ],
 )
 async def test_content_types_do_not_matter(start, backend, kind):
-    """The same body is the same request, however a client labels it."""
+    """A bulk request is accepted with any usual content type."""
     exporter = await start()
 
     reply = await exporter.bulk(tasks(1), **{"Content-Type": kind})
@@ -212,7 +212,7 @@ async def test_content_types_do_not_matter(start, backend, kind):
     ],
 )
 async def test_what_web_pages_may_send(start, kind):
-    """A body that a page in a browser may send to us unasked is refused."""
+    """Content types that web pages can send are refused."""
     exporter = await start()
 
     reply = await exporter.bulk(tasks(1), **{"Content-Type": kind})
@@ -225,7 +225,7 @@ async def test_what_web_pages_may_send(start, kind):
     "origin", ["null", "http://127.0.0.1:9280", "https://a.example"]
 )
 async def test_requests_of_web_pages(start, origin):
-    """Whatever a page in a browser asks is refused, also if its origin is ours."""
+    """All requests with an Origin header are refused."""
     exporter = await start()
     headers = {"Origin": origin, "Content-Type": "application/json"}
 
@@ -250,7 +250,7 @@ CLIENTS = {
 
 @pytest.mark.parametrize("name", CLIENTS)
 async def test_official_clients(start, backend, name):
-    """The official clients' bulk helpers take our answers for the real thing's."""
+    """The bulk helpers of the official clients accept our answers."""
     connect, send = CLIENTS[name]
     exporter = await start()
     index = "zeebe-record_user-task_8.6.0_2026-11-23"
@@ -277,7 +277,7 @@ async def test_official_clients(start, backend, name):
 
 @pytest.mark.parametrize("client", [elasticsearch8, elasticsearch9], ids=["8", "9"])
 async def test_official_clients_at_startup(start, client):
-    """What an exporter sets up at its start can be set up with the official clients."""
+    """The official clients accept the answers to an exporter's setup."""
     exporter = await start()
 
     def talk():
@@ -298,7 +298,7 @@ async def test_official_clients_at_startup(start, client):
 
 @pytest.mark.parametrize("client", [elasticsearch8, elasticsearch9], ids=["8", "9"])
 async def test_official_clients_may_ask(start, client):
-    """What the official clients ask is answered in a way that they accept."""
+    """The official clients accept the answers to their questions."""
     exporter = await start()
 
     def talk():
@@ -324,7 +324,7 @@ async def test_official_clients_may_ask(start, client):
 
 
 async def test_hundreds_of_requests_on_one_socket(start, backend):
-    """A broker keeps one connection for its whole life, and so do we."""
+    """The connection of a broker stays open."""
     exporter = await start()
 
     async with connected(exporter.ingest) as wire:
@@ -340,7 +340,7 @@ async def test_hundreds_of_requests_on_one_socket(start, backend):
 
 
 async def test_what_is_no_http(start, caplog):
-    """Noise on the port is answered and worth no line in the log; the port lives on."""
+    """Invalid data on the port is answered and not logged, and the port still works."""
     exporter = await start()
     caplog.set_level("INFO")
     caplog.clear()

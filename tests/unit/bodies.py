@@ -1,4 +1,4 @@
-"""Actions as brokers spell them, and the items of a body."""
+"""Actions in the spelling of brokers, and the items of a body."""
 
 from exporter.events import DEFAULT_TENANT
 from exporter.ingest.bulk import BulkParser

@@ -9,23 +9,23 @@ PAGE = 4096
 
 
 def large(position, **changes):
-    """Return an event of which few fit on a page."""
+    """Return an event of which only a few fit on a page."""
     body = b'{"position":%d}' % position
     return an_event(position, body=body.ljust(700, b" "), **changes)
 
 
-def kept_aside(number):
+def unreadable_record(number):
     """Return a record that becomes a dead letter."""
     return Unreadable("no JSON", f"1-{number}", b"{garbage %d" % number)
 
 
 def page_of(file, text):
-    """Return the number, from 0, of the last page of *file* that holds *text*."""
+    """Return the number of the last page of *file* with *text*, counted from 0."""
     return file.read_bytes().rindex(text) // PAGE
 
 
 def overwrite(file, *pages):
-    """Put garbage where *pages* are, counted from 0; leave the rest."""
+    """Overwrite *pages*, counted from 0, with garbage."""
     with file.open("r+b") as raw:
         for page in pages:
             raw.seek(page * PAGE)
@@ -33,5 +33,5 @@ def overwrite(file, *pages):
 
 
 def overwrite_event(file, position):
-    """Put garbage where the event at *position* is, and a few others with it."""
+    """Overwrite the page of the event at *position* with garbage."""
     overwrite(file, page_of(file, b'{"position":%d}' % position))

@@ -1,4 +1,4 @@
-"""A spool to test with, and events to put into it."""
+"""A spool for tests, and events for it."""
 
 import sqlite3
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ async def a_spool(directory, *backends, limit=1 << 20, on_discard=None):
 
 
 def for_each(events):
-    """Return what the backends of *events* are to get, each event for one of them."""
+    """Return *events* split by backend, in order."""
     return [e._replace(backends=(name,)) for e in events for name in e.backends]
 
 
@@ -47,7 +47,7 @@ def only(spool):
 
 
 async def taken(spool, limits=ANY, *, backend=ONLY_BACKEND):
-    """Take and settle until nothing is ready; return the positions, batch by batch."""
+    """Take and settle all events, and return the positions of each batch."""
     batches, outbox = [], spool.outboxes[backend]
     while not outbox.empty.is_set():
         batch = await outbox.take(limits)
@@ -68,10 +68,10 @@ async def letters(spool, choice=Choice()):  # noqa: B008 - immutable
 
 @asynccontextmanager
 async def failing(spool):
-    """Let every transaction that writes fail at its very last statement."""
+    """Make every writing transaction of the block fail at its last statement."""
     watch = spool._writer._connection.set_authorizer
-    # In the writer's thread, here and below: SQLite's lock and the interpreter's would
-    # wait for each other if it were at work while another one sets a callback.
+    # Callbacks are set in the writer's thread, here and below. In another thread, the
+    # locks of SQLite and of the interpreter could wait for each other.
     await spool._writer.do(partial(watch, _deny_totals))
     yield
     await spool._writer.do(partial(watch, None))
@@ -79,7 +79,7 @@ async def failing(spool):
 
 @asynccontextmanager
 async def traced(spool):
-    """Yield the statements of the block, as they come."""
+    """Yield the list of SQL statements run in the block."""
     statements = []
     watch = spool._writer._connection.set_trace_callback
     await spool._writer.do(partial(watch, statements.append))

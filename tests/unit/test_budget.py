@@ -1,4 +1,4 @@
-"""Memory for requests: there is a limit, and somebody always gets on."""
+"""The memory of all requests is limited, and one request always makes progress."""
 
 import asyncio
 from contextlib import ExitStack
@@ -6,20 +6,21 @@ from contextlib import ExitStack
 import pytest
 
 from exporter.ingest import budget
-from exporter.ingest.budget import SMALL, Budget, BusyError
+from exporter.ingest.budget import SMALL, Budget
+from exporter.ingest.refusals import RefusedError
 
 LARGE = 4 * SMALL
 
 
 @pytest.fixture
 def shared():
-    """Return room for one large request, and for two small ones besides."""
+    """Return a budget for one large request, with room for two small ones."""
     return Budget(LARGE, 2 * SMALL)
 
 
 @pytest.fixture
 def share(shared):
-    """Return a function that returns a new share, and what gives it back."""
+    """Return a function that returns a new share and a function to free it."""
     with ExitStack() as stack:
 
         def begin():
@@ -30,21 +31,21 @@ def share(shared):
 
 
 async def waiting(hold):
-    """Return the task of *hold*, which must wait."""
+    """Return the task of *hold*, after checking that it waits."""
     task = asyncio.create_task(hold)
     await waits(task)
     return task
 
 
 async def waits(task):
-    """Check that *task* isn't done after some turns of the loop."""
+    """Check that *task* isn't done after some iterations of the event loop."""
     for _ in range(5):
         await asyncio.sleep(0)
     assert not task.done()
 
 
 async def test_the_oldest_large_one_never_waits(shared, share):
-    """One may hold more than there is; the others wait for it, in their order."""
+    """The oldest large request may exceed the budget; others wait in order."""
     (first, release_first), (second, release_second), (third, _) = (
         share(),
         share(),
@@ -64,7 +65,7 @@ async def test_the_oldest_large_one_never_waits(shared, share):
 
 
 async def test_small_ones_have_room_of_their_own(shared, share):
-    """Large ones never fill the room of small ones, who have no more than that."""
+    """Large requests never use the reserved room, and it's limited too."""
     (large, _), (small, release), (other, _), (last, _) = (share() for _ in range(4))
     await shared.hold(large, LARGE)
 
@@ -76,7 +77,7 @@ async def test_small_ones_have_room_of_their_own(shared, share):
 
 
 async def test_small_ones_beside_a_huge_one(shared, share):
-    """The oldest large one, which never waits, takes nothing of their room either."""
+    """The oldest large request doesn't use the reserved room either."""
     (huge, _), (small, _), (other, _), (last, _) = (share() for _ in range(4))
     await shared.hold(huge, 10 * LARGE)
 
@@ -86,12 +87,12 @@ async def test_small_ones_beside_a_huge_one(shared, share):
 
 
 async def test_what_waits_too_long(shared, share, monkeypatch):
-    """Nobody waits for ever, and what waited in vain holds nothing."""
+    """Waiting is limited in time, and a request that gave up holds nothing."""
     monkeypatch.setattr(budget, "WAIT_SECONDS", 0.01)
     (first, _), (second, release) = share(), share()
     await shared.hold(first, LARGE)
 
-    with pytest.raises(BusyError, match=r"bulk\.memoryLimit"):
+    with pytest.raises(RefusedError, match=r"bulk\.memoryLimit"):
         await shared.hold(second, LARGE)
     release()
 
@@ -100,13 +101,13 @@ async def test_what_waits_too_long(shared, share, monkeypatch):
 
 
 async def test_too_many_wait(shared, share, monkeypatch):
-    """No more wait than there is memory for the buffers of their connections."""
+    """The number of waiting requests is limited."""
     monkeypatch.setattr(budget, "MOST_WAITING", 1)
     (first, release), (second, _), (third, _) = share(), share(), share()
     await shared.hold(first, LARGE)
     task = await waiting(shared.hold(second, LARGE))
 
-    with pytest.raises(BusyError):
+    with pytest.raises(RefusedError):
         await shared.hold(third, LARGE)
 
     release()
@@ -114,7 +115,7 @@ async def test_too_many_wait(shared, share, monkeypatch):
 
 
 async def test_who_gives_up_waiting(shared, share):
-    """A client that goes away while its request waits leaves nothing behind."""
+    """A cancelled request holds nothing."""
     (first, release_first), (second, release_second), (third, _) = (
         share(),
         share(),

@@ -1,4 +1,4 @@
-"""The body of a bulk request is split into items, whatever it holds."""
+"""The bulk parser splits any body into items."""
 
 import json
 
@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 
 def test_the_two_spellings_of_brokers():
-    """Both spellings of an action give the same answer, for the same document."""
+    """Both spellings of an action give the same answer and document."""
     assert items_of(OLDER + b"\nA\n" + NEWER + b"\nB\n") == [
         Item(ANSWER, b"A"),
         Item(ANSWER, b"B"),
@@ -22,7 +22,7 @@ def test_the_two_spellings_of_brokers():
 
 
 def test_brokers_without_routing():
-    """The routing, which says nothing to us, may be missing."""
+    """An action may have no routing."""
     older = b'{"index":{"_index":"i","_id":"1-7"}}'
     newer = b'{"index":{"_id":"1-7","_index":"i"}}'
     answer = b'{"index":{"_index":"i","_id":"1-7","status":201}}'
@@ -35,7 +35,7 @@ def test_brokers_without_routing():
 
 @pytest.mark.parametrize("name", ["es-exporter-8.6.0-bulk", "typed-os-client-3.4.0"])
 def test_recorded_bodies(name):
-    """Every document that an exporter sent comes out, under the id it came with."""
+    """Every recorded document becomes an item with its id."""
     for request in recorded.requests(name):
         lines = request["body"].splitlines()
         identifiers = [json.loads(line)["index"]["_id"] for line in lines[::2]]
@@ -48,7 +48,7 @@ def test_recorded_bodies(name):
 
 
 def test_index_name_decides():
-    """The index names are asked about, and what isn't wanted comes without document."""
+    """An item of an index that isn't selected has no document."""
     asked = []
 
     def wanted(index):
@@ -114,13 +114,13 @@ def test_index_name_decides():
     ],
 )
 def test_unusual_actions(spelled, answer):
-    """However an action is spelled, its own names are in the answer."""
+    """The answer has the names of the action, in any spelling."""
     assert items_of(spelled + b"\nA\n") == [Item(answer, b"A")]
 
 
 @pytest.mark.parametrize("name", [b"other", rb"oth\u0065r"])
 def test_unusual_actions_of_other_types(name):
-    """The name of an index decides, however it is spelled."""
+    """An index is recognized in any spelling of the action."""
     body = b'{"create":{"_index":"%b"}}\nA\n' % name
 
     assert [i.document for i in items_of(body, wanted=lambda i: i != b"other")] == [
@@ -129,7 +129,7 @@ def test_unusual_actions_of_other_types(name):
 
 
 def test_delete_has_no_document():
-    """A delete is acknowledged, and what follows it is the next action."""
+    """A delete is acknowledged, and has no document."""
     items = items_of(b'{"delete":{"_index":"i","_id":"7"}}\n' + OLDER + b"\nA\n")
 
     assert items == [
@@ -159,7 +159,7 @@ def test_delete_has_no_document():
     ids=lambda garbage: repr(garbage[:30]),
 )
 def test_garbage_in_the_place_of_an_action(garbage):
-    """What can't be an action is a document without one; the next action counts."""
+    """A line that isn't an action becomes an item without one."""
     assert items_of(garbage + b"\n" + OLDER + b"\nA\n") == [
         Item(NAMELESS, garbage),
         Item(ANSWER, b"A"),
@@ -167,19 +167,19 @@ def test_garbage_in_the_place_of_an_action(garbage):
 
 
 def test_no_last_line_end():
-    """A body may end right behind its last document."""
+    """A body may end without a line end."""
     assert items_of(OLDER + b"\nA") == [Item(ANSWER, b"A")]
 
 
 def test_an_action_without_its_document():
-    """A body that ends behind an action has an item with an empty document."""
+    """A body that ends after an action has an item with an empty document."""
     assert items_of(OLDER + b"\n") == [Item(ANSWER, b"")]
     assert items_of(OLDER) == [Item(ANSWER, b"")]
     assert items_of(OLDER + b"\n", wanted=lambda _: False) == [Item(ANSWER, None)]
 
 
 def test_the_end_comes_once():
-    """What a body ended with is told once, however often its end is asked for."""
+    """A second `end` yields no items."""
     parser = BulkParser(lambda _: "default")
 
     assert list(parser.feed(OLDER)) == []
@@ -188,7 +188,7 @@ def test_the_end_comes_once():
 
 
 def test_windows_line_ends():
-    """A line may end with CR LF; what follows the JSON is white space."""
+    """A line may end with CR LF."""
     items = items_of(OLDER + b"\r\n{}\r\n" + NEWER + b"\r\n{}\r\n")
 
     assert [item.answer for item in items] == [ANSWER, ANSWER]
@@ -196,7 +196,7 @@ def test_windows_line_ends():
 
 
 def test_blank_lines():
-    """Blank lines between items are nothing, and an empty body has no items."""
+    """Blank lines are skipped, and an empty body has no items."""
     assert items_of(b"\n \n" + OLDER + b"\nA\n\r\n\n" + OLDER + b"\nB\n\n") == [
         Item(ANSWER, b"A"),
         Item(ANSWER, b"B"),
@@ -207,7 +207,7 @@ def test_blank_lines():
 
 
 def test_an_empty_line_instead_of_a_document():
-    """A document may be empty; the next line is the next action all the same."""
+    """A document may be empty."""
     assert items_of(OLDER + b"\n\n" + OLDER + b"\nB\n") == [
         Item(ANSWER, b""),
         Item(ANSWER, b"B"),
@@ -215,7 +215,7 @@ def test_an_empty_line_instead_of_a_document():
 
 
 def test_lines_of_5_mb():
-    """A line of 5 MB arrives whole, however small the chunks."""
+    """A line of 5 MB is complete, even in small chunks."""
     document = b'{"value":"%b"}' % (b"0123456789abcdef" * (5 * MIB // 16))
     body = OLDER + b"\n" + document + b"\n" + OLDER + b"\nA\n"
     chunks = [body[start : start + 4096] for start in range(0, len(body), 4096)]
@@ -226,7 +226,7 @@ def test_lines_of_5_mb():
 
 
 def test_a_long_line_is_nothing_yet():
-    """While a line has no end, it is no item; it is one when the body is over."""
+    """A line without an end becomes an item at the end of the body."""
     parser = BulkParser(lambda _: "default")
 
     assert [*parser.feed(OLDER + b"\n"), *parser.feed(b"A" * MIB)] == []

@@ -1,4 +1,4 @@
-"""Any bytes in any chunks are split into items, and no line of them gets lost."""
+"""No line gets lost, whatever the bytes and chunks."""
 
 import json
 
@@ -39,7 +39,7 @@ def cut(body, places):
 
 @given(body=BODIES, places=st.lists(st.integers(0, 500), max_size=8))
 def test_chunks_do_not_matter(body, places):
-    """Anything gives the same items in whatever chunks, and answers in JSON."""
+    """The items don't depend on the chunks, and answers are JSON."""
     items = items_of(*cut(body, places))
 
     assert items == items_of(body)
@@ -51,7 +51,7 @@ def test_chunks_do_not_matter(body, places):
 
 
 def is_action(line):
-    """Tell whether *line* is JSON that names one of the four operations."""
+    """Return whether *line* is JSON with one of the four operations."""
     ((operation, about),) = json.loads(line.decode(errors="surrogatepass")).items()
     return operation in {"index", "create", "update", "delete"} and isinstance(
         about, dict
@@ -60,7 +60,7 @@ def is_action(line):
 
 @given(BODIES)
 def test_nothing_gets_lost(body):
-    """Every line that isn't blank is the document of an item, or else an action."""
+    """Every line that isn't blank becomes a document or an action."""
     documents = [item.document for item in items_of(body)]
     expected = [document for document in documents if document and document.strip()]
 
@@ -80,7 +80,7 @@ def test_nothing_gets_lost(body):
     )
 )
 def test_one_item_per_action(pairs):
-    """A body of actions with their documents gives one item for each, in order."""
+    """Each action with its document becomes one item, in order."""
     body = b"".join(b"%b\n%b\n" % pair for pair in pairs)
 
     items = items_of(body)

@@ -1,4 +1,4 @@
-"""Dead letters: kept with their reason, and sent again or dropped by choice."""
+"""Dead letters: their reasons, retries and drops."""
 
 import asyncio
 from itertools import chain
@@ -19,17 +19,17 @@ from tests.unit.spools import ANY, a_spool, an_event, failing, letters, only, ta
 REFUSED = Rejection("refused: 400 Bad Request", 400, '{"error":"no"}', attempts=13)
 
 
-async def buried(spool, *events, verdict=REFUSED):
-    """Accept *events* and give them up."""
+async def rejected(spool, *events, rejection=REFUSED):
+    """Append *events*, and turn them into dead letters."""
     await spool.append(events)
-    await only(spool).reject(await only(spool).take(ANY), verdict)
+    await only(spool).reject(await only(spool).take(ANY), rejection)
 
 
 async def test_a_dead_letter_tells_all(tmp_path):
-    """It has the event, the time, the reason, the answer and the attempts, on disk."""
+    """A dead letter has the event, time, reason, answer and attempts."""
     event = an_event(7)
     async with a_spool(tmp_path) as spool:
-        await buried(spool, event)
+        await rejected(spool, event)
         assert only(spool).empty.is_set()
 
     async with a_spool(tmp_path) as spool:
@@ -45,7 +45,7 @@ async def test_a_dead_letter_tells_all(tmp_path):
 
 
 async def test_a_dead_letter_lets_its_followers_pass(tmp_path):
-    """What waits for the instance of an event that was given up goes next."""
+    """After a dead letter, the next event of its instance can be taken."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1), an_event(2)])
         batch = await only(spool).take(ANY)
@@ -61,15 +61,15 @@ async def test_a_dead_letter_lets_its_followers_pass(tmp_path):
 
 
 async def taken_after(spool, batch):
-    """Settle *batch*; return the positions of all that can be taken then."""
+    """Settle *batch*, and return the positions that can be taken then."""
     await only(spool).settle(batch)
     return list(chain(*await taken(spool)))
 
 
 async def test_what_is_sent_again_goes_behind_the_rest(tmp_path):
-    """A revived event waits behind what waits for its instance, and comes once."""
+    """A retried event waits after its instance's events, and is taken once."""
     async with a_spool(tmp_path) as spool:
-        await buried(spool, an_event(1), an_event(2))
+        await rejected(spool, an_event(1), an_event(2))
         await spool.append([an_event(3)])
 
         assert (await spool.retry()).count == 2
@@ -80,7 +80,7 @@ async def test_what_is_sent_again_goes_behind_the_rest(tmp_path):
 
 
 async def test_what_never_was_an_event_is_not_sent(tmp_path):
-    """A record kept aside stays a dead letter; it can be looked at and dropped."""
+    """An unreadable record can't be retried, only shown and dropped."""
     async with a_spool(tmp_path) as spool:
         await spool.append([], [Unreadable("it is no JSON", "1-7", b"{garbage")])
 
@@ -106,12 +106,12 @@ async def test_what_never_was_an_event_is_not_sent(tmp_path):
     ],
 )
 async def test_a_choice(tmp_path, monkeypatch, choice, positions):
-    """Dead letters are chosen by id, by status, or all of them."""
+    """Dead letters can be chosen by id, by status, or all."""
     monkeypatch.setattr(module, "PAGE", 2)
     async with a_spool(tmp_path) as spool:
-        await buried(spool, an_event(1))
-        await buried(spool, an_event(2), verdict=Rejection("refused", 422))
-        await buried(spool, an_event(3))
+        await rejected(spool, an_event(1))
+        await rejected(spool, an_event(2), rejection=Rejection("refused", 422))
+        await rejected(spool, an_event(3))
 
         chosen = await letters(spool, choice)
         assert [letter.event.position for letter in chosen] == positions
@@ -122,42 +122,42 @@ async def test_a_choice(tmp_path, monkeypatch, choice, positions):
 
 
 async def test_a_failing_disk_buries_nothing_twice(tmp_path, monkeypatch):
-    """An event that can't be given up now is given up once, as soon as it can be."""
+    """Rejecting is retried until the disk accepts it, and happens once."""
     monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
         batch = await only(spool).take(ANY)
         async with failing(spool):
-            burying = asyncio.create_task(only(spool).reject(batch, REFUSED))
+            rejecting = asyncio.create_task(only(spool).reject(batch, REFUSED))
             with pytest.raises(SpoolFailedError):
                 await spool.check_writable()
-            assert not burying.done()
+            assert not rejecting.done()
 
-        await asyncio.wait_for(burying, 30)
+        await asyncio.wait_for(rejecting, 30)
         assert len(await letters(spool)) == 1
         assert (spool.waiting, spool.dead.rows) == ((0, 0), 1)
 
 
-async def test_ids_that_do_not_exist_are_told(tmp_path):
-    """Whoever chooses by id learns which ones there are none of."""
+async def test_ids_that_do_not_exist(tmp_path):
+    """Unknown ids are in the result."""
     async with a_spool(tmp_path) as spool:
-        await buried(spool, an_event(1), an_event(2))
+        await rejected(spool, an_event(1), an_event(2))
 
-        revived = await spool.retry(Choice(ids=[99, 1]))
+        retried = await spool.retry(Choice(ids=[99, 1]))
         dropped = await spool.drop(Choice(ids=[1, 2]))
 
-        assert (revived.count, revived.unknown) == (1, [99])
+        assert (retried.count, retried.unknown) == (1, [99])
         assert (dropped.count, dropped.unknown) == (1, [1])
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("status", [None, 400])
 async def test_pages(tmp_path, monkeypatch, newest_first, status):
-    """Pages from either end hold everything once, however little each may hold."""
+    """Pages in either order have each dead letter once."""
     monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 2)
     monkeypatch.setattr("exporter.spool.dead_letters.PAGE_BYTES", 50)
     async with a_spool(tmp_path) as spool:
-        await buried(spool, *map(an_event, range(1, 12)))
+        await rejected(spool, *map(an_event, range(1, 12)))
         seen, window = [], Window(newest_first=newest_first)
         while window:
             page = await spool.dead_letter_page(Choice(status=status), window)
@@ -169,10 +169,10 @@ async def test_pages(tmp_path, monkeypatch, newest_first, status):
 
 
 async def test_a_search_looks_at_a_few_rows_at_a_time(tmp_path, monkeypatch):
-    """A status that nothing has doesn't hold up the writer for the whole table."""
+    """A search for a status without dead letters is done in steps."""
     monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 3)
     async with a_spool(tmp_path) as spool:
-        await buried(spool, *map(an_event, range(1, 12)))
+        await rejected(spool, *map(an_event, range(1, 12)))
 
         page = await spool.dead_letter_page(Choice(status=999), Window())
 
@@ -180,16 +180,16 @@ async def test_a_search_looks_at_a_few_rows_at_a_time(tmp_path, monkeypatch):
 
 
 async def test_what_dies_again_meanwhile_is_left(tmp_path, monkeypatch):
-    """One pass ends with the dead letters that were there when it began."""
+    """A retry handles only the dead letters that existed at its start."""
     monkeypatch.setattr(module, "PAGE", 1)
     async with a_spool(tmp_path) as spool:
-        await buried(spool, an_event(1), an_event(2))
+        await rejected(spool, an_event(1), an_event(2))
 
-        async def bury_once_more():
+        async def reject_again():
             await only(spool).reject(await only(spool).take(ANY), REFUSED)
 
-        burying = asyncio.create_task(bury_once_more())
-        revived = await spool.retry()
-        await burying
+        rejecting = asyncio.create_task(reject_again())
+        retried = await spool.retry()
+        await rejecting
 
-        assert revived.count == 2
+        assert retried.count == 2

@@ -1,4 +1,4 @@
-"""Fields that are named are left out of every event, and nothing else changes."""
+"""Dropped fields are left out of all events."""
 
 import json
 
@@ -17,7 +17,7 @@ from tests.records import a_record, line
 
 
 def mapper(dropped=""):
-    """Return what maps everything but what is *dropped*."""
+    """Return a mapper for all events, without the *dropped* fields."""
     return Mapper({"only": Selection(EVERYTHING)}, dropped_in(dropped))
 
 
@@ -36,7 +36,7 @@ def mapper(dropped=""):
     ],
 )
 def test_names(text, names):
-    """Names are separated by commas; a dot leads into an object."""
+    """Names are separated by commas, and a dot is for a name in an object."""
     assert dropped_in(text) == names
 
 
@@ -79,7 +79,7 @@ def test_names(text, names):
     ],
 )
 def test_names_that_are_wrong(text, wrong):
-    """A mistake is an error: what is believed to be dropped would be sent."""
+    """An unknown name is an error."""
     with pytest.raises(SelectionError) as raised:
         dropped_in(text)
 
@@ -87,7 +87,7 @@ def test_names_that_are_wrong(text, wrong):
 
 
 def test_a_field():
-    """It is left out, and the others are as they were."""
+    """A dropped field is left out, and other fields are unchanged."""
     whole = mapper().event(line(RECORD))
 
     event = mapper("assignee,dueDate").event(line(RECORD))
@@ -99,7 +99,7 @@ def test_a_field():
 
 
 def test_something_in_an_object():
-    """It is left out of the object, whatever else is in there."""
+    """A dropped name is left out of an object."""
     headers = {"mail": "ann@x", "app": "teams", "io.x:mail": "ben@x", "mail.to": "a"}
     record = a_record(value={"customHeaders": headers})
 
@@ -110,7 +110,7 @@ def test_something_in_an_object():
 
 
 def test_something_that_is_not_there():
-    """What an event doesn't have can't be left out of it."""
+    """Dropping a missing field changes nothing."""
     dropped = "customHeaders, customHeaders.mail, decisionOutput"
 
     event = json.loads(mapper(dropped).event(line(RECORD)).body)
@@ -120,7 +120,7 @@ def test_something_that_is_not_there():
 
 
 def test_keys_of_an_event_stay():
-    """What the spool sorts events by isn't their body: lanes are as they were."""
+    """Dropped keys don't change the lane of an event."""
     event = mapper("id, processInstanceKey").event(line(RECORD))
 
     assert event.key == RECORD["key"]
@@ -129,7 +129,7 @@ def test_keys_of_an_event_stay():
 
 @pytest.mark.parametrize("version", recorded.VERSIONS)
 def test_every_recorded_event(version):
-    """Of every type, the named fields are gone and all others are the same."""
+    """In all recorded events, only the dropped fields are gone."""
     names = ["tenantId", "errorMessage", "value", "intent", "customHeaders"]
     whole, dropping = mapper(), mapper(",".join(names))
     for document in recorded.everything(version):

@@ -1,4 +1,4 @@
-"""Each field of an event says exactly what the record said."""
+"""The fields of an event have the values of the record."""
 
 import json
 
@@ -11,19 +11,19 @@ MAPPER = Mapper()
 
 
 def mapped(*args, **changes):
-    """Return the decoded event of a record; *changes* as `a_record` takes them."""
+    """Return the decoded event of a record; *changes* are for `a_record`."""
     return json.loads(MAPPER.event(line(a_record(*args, **changes))).body)
 
 
 def test_priority_is_sent_as_it_is():
-    """A priority of zero is no missing one; only the latter becomes the default."""
+    """A missing priority has the default, and zero stays zero."""
     assert mapped(value={"priority": 0})["priority"] == 0
     assert mapped(value={"priority": 99})["priority"] == 99
     assert mapped(without=["priority"])["priority"] == 50
 
 
 def test_tags_of_newer_brokers():
-    """Brokers from 8.9 on have tags, and they are passed on in their order."""
+    """Tags of brokers since 8.9 keep their order."""
     assert mapped(value={"tags": ["b", "a"]})["tags"] == ["b", "a"]
 
 
@@ -42,7 +42,7 @@ def test_tags_of_newer_brokers():
     ],
 )
 def test_created_at(milliseconds, text):
-    """A time is printed as Java prints it: no fraction, or one of three digits."""
+    """A time has no fraction or three digits, as in Java."""
     assert mapped(value={"creationTimestamp": milliseconds})["createdAt"] == text
 
 
@@ -57,14 +57,14 @@ def test_created_at(milliseconds, text):
     ],
 )
 def test_dates_as_they_are(date):
-    """Dates have many spellings; none is touched."""
+    """Due dates are not changed."""
     event = mapped(value={"dueDate": date, "followUpDate": date})
 
     assert (event["dueDate"], event["followUpDate"]) == (date, date)
 
 
 def test_keys_are_exact():
-    """The largest keys keep every digit, in the event and in what identifies it."""
+    """Large keys keep all digits, in the event and its identity."""
     largest, smallest = 2**63 - 1, -(2**63)
     event = MAPPER.event(
         line(
@@ -91,7 +91,7 @@ def test_keys_are_exact():
 
 
 def test_text_of_all_kinds():
-    """Text arrives as UTF-8 and not escaped, slashes and emoji included."""
+    """Texts are UTF-8 without escapes."""
     text = 'größte Gruppe/ключ ✅ 🚀 "\\ \x00\n'
 
     event = MAPPER.event(line(a_record(value={"assignee": text})))
@@ -101,7 +101,7 @@ def test_text_of_all_kinds():
 
 
 def test_a_lone_surrogate():
-    """Half an emoji has no UTF-8 form, so that one event is escaped; it arrives."""
+    """An event with a lone surrogate is escaped."""
     document = line(a_record(value={"elementId": "größe"})).replace(
         b'"demo"', rb'"half \ud83d of/it"'
     )
@@ -116,7 +116,7 @@ def test_a_lone_surrogate():
 
 @pytest.mark.parametrize("milliseconds", [2**63 - 1, -(2**63), 253_402_300_800_000])
 def test_a_moment_of_another_era(milliseconds):
-    """What never expires has no date, and is told of all the same."""
+    """A time outside the years 1 to 9999 is empty."""
     record = a_record(valueType="MESSAGE", intent="PUBLISHED")
     record |= {"value": {"name": "paid", "deadline": milliseconds}}
 

@@ -1,4 +1,4 @@
-"""Whatever a record of any type holds, it's a whole event, or nothing, or a reason."""
+"""Any record becomes an event, or is skipped, or has a reason."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ ENVELOPE = sorted(set(a_record()) - {"value"})
     envelope=st.dictionaries(st.sampled_from(ENVELOPE), JSON, max_size=2),
 )
 def test_any_field(name, value, element_type, envelope):
-    """With anything in any field, it's a whole event, or nothing, or has a reason."""
+    """Any value in any field gives an event, or is skipped, or has a reason."""
     each, kind = TYPE_OF[name]
     record = a_record(valueType=each.value_type, intent=kind.intent) | envelope
     record["value"] = {"bpmnElementType": element_type} | value
@@ -55,12 +55,12 @@ def test_any_field(name, value, element_type, envelope):
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_document(document):
-    """Whatever a document holds, it becomes nothing or is refused with a reason."""
+    """Any document is skipped or has a reason."""
     assert isinstance(outcome_of(document), str | None)
 
 
 def outcome_of(document):
-    """Return the event, None, or the reason why there can't be one."""
+    """Return the event, None, or the reason."""
     try:
         return MAPPER.event(document)
     except UnmappableError as error:
@@ -69,7 +69,7 @@ def outcome_of(document):
 
 @given(st.integers(-(10**14), 10**14))
 def test_any_moment(milliseconds):
-    """A moment tells which millisecond it was, or nothing if we have no such time."""
+    """A time has the precision of milliseconds, or is empty."""
     record = a_record(valueType="TIMER", value={"dueDate": milliseconds})
 
     told = json.loads(outcome_of(line(record)).body)["dueAt"]

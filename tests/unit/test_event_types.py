@@ -1,4 +1,4 @@
-"""Every type of event says exactly what its records said, in a flat manner."""
+"""The fields of all event types have the values of the record."""
 
 import json
 from datetime import UTC, datetime
@@ -31,14 +31,14 @@ NOTHING = DEFAULTS | {Form.DIGITS: "-1", Form.FLAG: False, Form.MOMENT: ""}
 
 
 def events(version):
-    """Yield what every recorded line of *version* becomes, with the record."""
+    """Yield the events of all recorded lines of *version*, with their records."""
     for document in recorded.everything(version):
         if event := MAPPER.event(document):
             yield json.loads(document), event
 
 
 def said_of(field, record):
-    """Return what an event must say for *field*, told a second time and simply."""
+    """Return the expected value of *field*, computed in a simple way."""
     first, *rest = field.source.split(".")
     value = record[first]
     if rest:
@@ -60,7 +60,7 @@ def said_of(field, record):
 
 @pytest.mark.parametrize("version", recorded.VERSIONS)
 def test_fields_say_what_the_record_says(version):
-    """Field by field, in the order of the declaration, of every recorded event."""
+    """All recorded events have the declared fields in order."""
     for record, event in events(version):
         each, kind = TYPE_OF[event.kind]
         body = json.loads(event.body)
@@ -72,7 +72,7 @@ def test_fields_say_what_the_record_says(version):
 
 @pytest.mark.parametrize("version", recorded.VERSIONS)
 def test_first_events(version):
-    """The first recorded event of each kind is, byte for byte, the one in the file."""
+    """The first recorded event of each kind is the one in the file."""
     first = {}
     for _, event in events(version):
         first.setdefault(event.kind, event)
@@ -88,7 +88,7 @@ def test_first_events(version):
 
 @pytest.mark.parametrize("version", recorded.VERSIONS)
 def test_flatness(version):
-    """Lists hold texts, as do objects; nothing goes any deeper."""
+    """Events are flat, except lists and objects of texts."""
     for _, event in events(version):
         body = json.loads(event.body)
         assert list(body)[:3] == ["id", "intent", "type"]
@@ -100,7 +100,7 @@ def test_flatness(version):
 
 @pytest.mark.parametrize("version", recorded.VERSIONS)
 def test_identities(version):
-    """What identifies and sorts an event is the record's, of whatever type."""
+    """The identity and the lane of an event are those of its record."""
     for record, event in events(version):
         assert event[:5] == (
             record["partitionId"],
@@ -115,7 +115,7 @@ def test_identities(version):
 
 @pytest.mark.parametrize("version", recorded.VERSIONS)
 def test_nothing_else_gets_out(version):
-    """Rights, variables, models and whatever newer brokers add are never sent."""
+    """Fields that are not declared are never sent."""
     secret = {"deeply": ["s3cret"]}
     for record, event in events(version):
         value = record["value"] | {"inventedLater": secret}
@@ -133,7 +133,7 @@ def test_nothing_else_gets_out(version):
 
 @pytest.mark.parametrize("name", TYPE_OF)
 def test_fields_an_old_broker_lacks(name):
-    """A record that says nothing becomes an event that says nothing."""
+    """A record with an empty value becomes an event with empty fields."""
     each, kind = TYPE_OF[name]
     needed = {
         "process-instance": {"bpmnElementType": "PROCESS"},
@@ -162,7 +162,7 @@ def test_fields_an_old_broker_lacks(name):
 
 
 def variable(value):
-    """Return what is told of a variable with this *value*."""
+    """Return the event of a variable with this *value*."""
     record = a_record(valueType="VARIABLE", value={"name": "a", "value": value})
     return json.loads(MAPPER.event(line(record)).body)
 
@@ -179,7 +179,7 @@ def variable(value):
     ids=["short", "longest", "longer", "emoji", "none"],
 )
 def test_long_variables(value, told, truncated):
-    """Of a long value only the beginning is told, and that it is one."""
+    """A long value is cut off and marked as truncated."""
     event = variable(value)
 
     assert (event["value"], event["truncated"]) == (told, truncated)
@@ -197,14 +197,14 @@ def test_long_variables(value, told, truncated):
     ],
 )
 def test_moments(milliseconds, text):
-    """A moment is printed as those of user tasks are, and none is nothing."""
+    """A time has the format of user tasks, and -1 is empty."""
     record = a_record(valueType="TIMER", value={"dueDate": milliseconds})
 
     assert json.loads(MAPPER.event(line(record)).body)["dueAt"] == text
 
 
 def test_fields_have_one_meaning():
-    """A name is one thing, in one form, and in no event twice."""
+    """A field name has one form, and is in no event twice."""
     forms = {}
     for each, kind in TYPE_OF.values():
         names = [field.name for field in each.fields_of(kind)]
@@ -215,7 +215,7 @@ def test_fields_have_one_meaning():
 
 
 def test_names_of_types_and_kinds():
-    """They are words that selections can spell, and no name is there twice."""
+    """Names of types and kinds can be selected, and are unique."""
     names = [each.name for each in CATALOG]
     assert len(set(names)) == len(names)
     for each in CATALOG:
@@ -227,7 +227,7 @@ def test_names_of_types_and_kinds():
 
 
 def test_what_a_broker_exports_in_brief():
-    """From 8.8 on the others need `includeEnabledRecords`."""
+    """Since 8.8, some types need `includeEnabledRecords`."""
     assert {each.value_type for each in CATALOG if each.in_brief} <= {
         "DEPLOYMENT",
         "INCIDENT",

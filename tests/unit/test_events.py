@@ -1,4 +1,4 @@
-"""Records of real engines become the events of the official exporter, or nothing."""
+"""Recorded records become the events of the official exporter."""
 
 import json
 
@@ -13,7 +13,7 @@ MAPPER = Mapper()
 
 
 def test_the_example_of_the_contract():
-    """A created user task becomes, byte for byte, what the official exporter sends."""
+    """A created user task becomes exactly the event of the official exporter."""
     event = MAPPER.event(line(RECORD))
 
     assert event == Event(
@@ -32,7 +32,7 @@ def test_the_example_of_the_contract():
 
 @pytest.mark.parametrize("version", recorded.VERSIONS)
 def test_recorded_user_tasks(version):
-    """Whole lives of user tasks map field by field, in the contract's order."""
+    """All events of user tasks have the fields of the contract in order."""
     expected, mapped = [], []
     for document in recorded.user_tasks(version):
         record = json.loads(document)
@@ -59,12 +59,12 @@ def test_recorded_user_tasks(version):
     ],
 )
 def test_the_brokers_version(version, known):
-    """Who wrote the record is known if it says so; nothing depends on it."""
+    """An event has the broker's version, if the record has it."""
     assert MAPPER.event(line(a_record(brokerVersion=version))).broker == known
 
 
 def test_identities_among_clusters():
-    """The id of the cluster is part of an event's identity, where there is one."""
+    """The identity contains the cluster id, if there is one."""
     event = MAPPER.event(line(RECORD))
 
     assert event.identity_in("") == event.identity
@@ -72,7 +72,7 @@ def test_identities_among_clusters():
 
 
 def test_identities_of_a_physical_tenant():
-    """It stands behind the cluster's id, unless it is the default one."""
+    """The identity contains the physical tenant, except the default one."""
     event = MAPPER.event(line(RECORD), "east")
 
     assert event == MAPPER.event(line(RECORD))._replace(tenant="east")
@@ -84,7 +84,7 @@ def test_identities_of_a_physical_tenant():
     "instance, lane", [(7, 7), (1, 1), (0, -3), (-1, -3), (-7, -3)]
 )
 def test_lanes(instance, lane):
-    """Events of one instance share a lane, those without one their partition's."""
+    """Events of one instance share a lane, and others the lane of their partition."""
     event = Event(3, 1, 1, 1, instance, b"")
 
     assert event.lane == ("default", lane)

@@ -1,4 +1,4 @@
-"""Of what is selected, only what the filters let pass becomes an event."""
+"""Filters leave out selected events."""
 
 import pytest
 
@@ -32,7 +32,7 @@ from tests.records import a_record, line
     ],
 )
 def test_patterns(patterns, passing, kept_away):
-    """What fits passes, unless it also fits what is kept away."""
+    """A text passes if a pattern includes it and none excludes it."""
     each = Filter(patterns)
 
     assert [text for text in passing if not each.passes(text)] == []
@@ -61,7 +61,7 @@ def test_patterns(patterns, passing, kept_away):
     ],
 )
 def test_what_is_wrong(patterns, wrong):
-    """What lets all pass, or nothing, without anybody having meant it, is refused."""
+    """A pattern that can never match is an error."""
     with pytest.raises(SelectionError) as raised:
         Filter(patterns)
 
@@ -69,7 +69,7 @@ def test_what_is_wrong(patterns, wrong):
 
 
 def test_lists():
-    """What is listed is separated by commas; blanks around it don't count."""
+    """Patterns are separated by commas, and spaces around them are ignored."""
     each = Filter(" a , c,\n!d* ")
 
     assert [text for text in ("a", "b", "c", "d1") if each.passes(text)] == ["a", "c"]
@@ -77,14 +77,14 @@ def test_lists():
 
 
 def is_mapped(record, **filters):
-    """Return whether *record* becomes an event, through filters with these texts."""
+    """Return whether *record* becomes an event with *filters*."""
     each = Filters(**{name: Filter(text) for name, text in filters.items()})
     mapper = Mapper({"only": Selection(EVERYTHING, each)})
     return mapper.event(line(record)) is not None
 
 
 def of(value_type, intent, **value):
-    """Return a record with nothing but this in its value."""
+    """Return a record with only *value* in its value."""
     return a_record(valueType=value_type, intent=intent) | {"value": value}
 
 
@@ -119,7 +119,7 @@ SIGNAL = of("SIGNAL", "BROADCASTED", signalName="stop", tenantId="acme")
     ],
 )
 def test_what_passes(record, filters):
-    """An event passes all filters, or those that it has something for."""
+    """A filter doesn't apply to events without a value to compare."""
     assert is_mapped(record, **filters)
 
 
@@ -136,12 +136,12 @@ def test_what_passes(record, filters):
     ],
 )
 def test_what_is_kept_away(record, filters):
-    """One filter that doesn't let it pass is enough."""
+    """An event must pass all filters."""
     assert not is_mapped(record, **filters)
 
 
 def test_each_backend_has_its_own():
-    """What one doesn't get, another may."""
+    """Each backend has its own filters."""
     mapper = Mapper(
         {
             "one": Selection(filters=Filters(tenants=Filter("acme"))),

@@ -1,4 +1,4 @@
-"""Events in a request, in each format: exactly these bytes, as receivers read them."""
+"""The bytes of a request in each format."""
 
 import json
 import re
@@ -55,13 +55,13 @@ def batch_of(form, events, cluster_id=""):
 
 
 def received(written):
-    """Return what the official SDK reads of one event."""
+    """Return one event as the official SDK reads it."""
     headers = {"content-type": "application/cloudevents+json"}
     return from_structured_event(HTTPMessage(headers, written))
 
 
 def test_names():
-    """The usual one is the first; each has the name of the setting's value."""
+    """The default format is the first, and names are those of the setting."""
     assert list(FORMATS) == [
         "camunda",
         "camunda-extended",
@@ -72,7 +72,7 @@ def test_names():
 
 
 def test_camunda():
-    """It is what the official exporter sends, byte for byte."""
+    """The default format is what the official exporter sends."""
     assert CAMUNDA.content_type == "application/json"
     assert batch_of(CAMUNDA, [CREATED, BARE], "f3b2") == (
         b'{"events":[' + EVENT + b",{}]}"
@@ -81,7 +81,7 @@ def test_camunda():
 
 
 def test_camunda_extended():
-    """It is the same flat object, with more at its end."""
+    """The extended format adds fields at the end."""
     assert EXTENDED.content_type == "application/json"
     assert batch_of(EXTENDED, [CREATED, BARE], "f3b2") == (
         b'{"events":['
@@ -95,7 +95,7 @@ def test_camunda_extended():
 
 
 def test_cloud_events():
-    """It is an array of CloudEvents, each with the usual object as its data."""
+    """A batch of CloudEvents is an array."""
     assert CLOUD_EVENTS.content_type == "application/cloudevents-batch+json"
     assert batch_of(CLOUD_EVENTS, [CREATED, BARE], "f3b2") == (
         b'[{"specversion":"1.0","id":"f3b2-1-73-1795446847160",'
@@ -113,7 +113,7 @@ def test_cloud_events():
 
 
 def test_a_single_cloud_event():
-    """In structured mode the body is the event, as the official SDK reads it."""
+    """The official SDK reads a single CloudEvent in structured mode."""
     written = batch_of(SINGLE, [CREATED], "f3b2")
 
     assert SINGLE.content_type == "application/cloudevents+json"
@@ -122,7 +122,7 @@ def test_a_single_cloud_event():
 
 
 def test_without_a_cluster_id():
-    """Then nothing names the cluster, in no format."""
+    """Without a cluster id, no format has one."""
     identity = "1-73-1795446847160"
     extended = json.loads(EXTENDED.write(CREATED, ""))
     cloud_event = json.loads(CLOUD_EVENTS.write(CREATED, ""))
@@ -132,7 +132,7 @@ def test_without_a_cluster_id():
 
 
 def test_of_a_physical_tenant():
-    """Two formats name it where they name the cluster, and the usual one nowhere."""
+    """Two formats have the physical tenant, and the default one doesn't."""
     event = CREATED._replace(tenant="east")
     identity = "f3b2-east-1-73-1795446847160"
     cloud_event = json.loads(CLOUD_EVENTS.write(event, "f3b2"))
@@ -145,7 +145,7 @@ def test_of_a_physical_tenant():
 
 
 def test_no_field_is_there_twice():
-    """What the extended format adds has names that no event uses."""
+    """The names of added fields are used by no event."""
     names = {
         field.name
         for each in CATALOG
@@ -158,7 +158,7 @@ def test_no_field_is_there_twice():
 
 @pytest.mark.parametrize("version", recorded.VERSIONS)
 def test_the_official_sdk(version):
-    """It reads every recorded event, and finds in it what was meant."""
+    """The official SDK reads all recorded events."""
     for document in recorded.user_tasks(version):
         if event := Mapper().event(document):
             read = received(CLOUD_EVENTS.write(event, "f3b2"))
@@ -179,7 +179,7 @@ def test_the_official_sdk(version):
 @example(BARE, "f3b2")
 @example(CREATED._replace(timestamp=LARGEST), "x")
 def test_any_event_as_a_cloud_event(event, cluster_id):
-    """Whatever an event holds, it is one by the specification."""
+    """Any event is a valid CloudEvent."""
     written = CLOUD_EVENTS.write(event, cluster_id)
     attributes = json.loads(written)
     data = attributes.pop("data")
@@ -200,7 +200,7 @@ def test_any_event_as_a_cloud_event(event, cluster_id):
 @example(HALF, "")
 @example(BARE, "f3b2")
 def test_any_event_extended(event, cluster_id):
-    """Whatever an event holds, it is as it was, with more behind it."""
+    """In the extended format, any event keeps its fields."""
     written = EXTENDED.write(event, cluster_id)
     fields = json.loads(written)
 
@@ -219,7 +219,7 @@ def test_any_event_extended(event, cluster_id):
 @given(event=odd_events, cluster_id=clusters)
 @example(event=CREATED, cluster_id="x" * 64)
 def test_how_much_a_format_adds(form, event, cluster_id):
-    """No event is longer than its body by more than what the format says."""
+    """`most_added` is an upper bound for all events."""
     added = len(form.write(event, cluster_id)) - len(event.body)
 
     assert added <= form.most_added(cluster_id, event.tenant)
@@ -227,13 +227,13 @@ def test_how_much_a_format_adds(form, event, cluster_id):
 
 
 def test_the_usual_format_adds_nothing():
-    """So that a batch may be as large as it is told to be."""
+    """The default format adds nothing."""
     assert CAMUNDA.most_added("f3b2") == 0
 
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 def test_keys_stay_text(form):
-    """No format makes a number of what JavaScript would round."""
+    """Large keys are texts in all formats."""
     largest = CREATED._replace(key=LARGEST, instance=LARGEST)
 
     event = json.loads(form.write(largest, "f3b2"))

@@ -1,4 +1,4 @@
-"""What counts as a repeat: when in doubt a duplicate, never a loss."""
+"""Which events are repeats: when in doubt, an event is accepted twice."""
 
 from contextlib import closing
 
@@ -14,7 +14,7 @@ HOUR = 60 * 60 * 1000
 
 @pytest.fixture
 def connection(tmp_path):
-    """Give a new file."""
+    """Return a connection to a new file."""
     with closing(open_database(tmp_path / "spool.sqlite")) as connection:
         yield connection
 
@@ -28,17 +28,17 @@ def small_memory(monkeypatch):
 
 
 def positions(events):
-    """Return the positions alone."""
+    """Return the positions of *events*."""
     return [event.position for event in events]
 
 
 def count(connection):
-    """Return how many identities are remembered."""
+    """Return the number of remembered identities."""
     return connection.execute("SELECT count(*) FROM identity").fetchone()[0]
 
 
 def test_all_of_the_identity_counts(connection):
-    """Same position, timestamp and key is a repeat; one that differs is accepted."""
+    """A repeat has the same position, timestamp, key, partition and tenant."""
     memory = Identities(connection)
     memory.fresh([an_event(7)])
 
@@ -61,7 +61,7 @@ def test_a_repeat_within_one_request(connection):
 
 
 def test_positions_start_again(connection):
-    """After a purge every new record is accepted, and its repeats are dropped."""
+    """After a purge, new events are accepted, and their repeats dropped."""
     memory = Identities(connection)
     memory.fresh([an_event(n) for n in range(1, 9)])
     later = [an_event(n, timestamp=NOON + HOUR + n) for n in range(1, 12)]
@@ -71,7 +71,7 @@ def test_positions_start_again(connection):
 
 
 def test_positions_start_again_with_the_clock_behind(connection):
-    """The same with a clock ten minutes behind: timestamps before all that was seen."""
+    """After a purge, the clock may be ten minutes behind."""
     memory = Identities(connection)
     memory.fresh([an_event(n) for n in range(1, 9)])
     earlier = [an_event(n, timestamp=NOON - HOUR // 6 + n) for n in range(1, 9)]
@@ -80,7 +80,7 @@ def test_positions_start_again_with_the_clock_behind(connection):
 
 
 def test_each_epoch_is_counted_once(connection):
-    """However many positions come again, and across restarts, it is one epoch."""
+    """A purge is reported once, even across restarts."""
     first, epochs = Identities(connection), []
     for epoch in range(3):
         for position in (1, 2, 3):
@@ -98,7 +98,7 @@ def test_each_epoch_is_counted_once(connection):
 
 @pytest.mark.usefixtures("small_memory")
 def test_what_was_forgotten_is_accepted_again(connection):
-    """Nothing is taken for a repeat because of its age, also after a restart."""
+    """An old timestamp alone doesn't make an event a repeat."""
     hourly = [an_event(n, timestamp=NOON + n * HOUR) for n in range(1, 101)]
     memory = Identities(connection)
     for event in hourly:
@@ -112,7 +112,7 @@ def test_what_was_forgotten_is_accepted_again(connection):
 
 
 def test_physical_tenants_are_remembered_apart(connection):
-    """Tenants with the same partition and positions start nothing again for another."""
+    """Positions of one tenant don't start an epoch for another."""
     memory = Identities(connection)
     for hours, tenant in enumerate(("default", "east", "default", "east")):
         later = NOON + hours * HOUR
@@ -128,7 +128,7 @@ def test_physical_tenants_are_remembered_apart(connection):
 
 @pytest.mark.usefixtures("small_memory")
 def test_two_clusters_with_one_prefix(connection):
-    """Though positions start again all the time, each event is accepted once."""
+    """Each event is accepted once, even if positions start again all the time."""
     memory = Identities(connection)
     east = [an_event(5000 + n, timestamp=NOON + 9 * HOUR + n) for n in range(100)]
     west = [an_event(n, timestamp=NOON + n) for n in range(100)]
@@ -149,7 +149,7 @@ def test_two_clusters_with_one_prefix(connection):
 )
 @pytest.mark.usefixtures("small_memory")
 def test_an_absurd_identity_poisons_nothing(connection, position, time):
-    """What comes after some with an absurd position or time is accepted and kept."""
+    """Absurd positions and timestamps don't affect later events."""
     rogue = [an_event(position, timestamp=time, key=n) for n in range(50)]
     Identities(connection).fresh(rogue)
     normal = [an_event(n, timestamp=NOON + n * 1000) for n in range(1, 1001)]
@@ -168,7 +168,7 @@ def test_an_absurd_identity_poisons_nothing(connection, position, time):
 
 @pytest.mark.usefixtures("small_memory")
 def test_a_clock_that_stands_still(connection):
-    """With a pinned clock, what has the lowest positions is forgotten first."""
+    """With equal timestamps, the lowest positions are forgotten first."""
     memory = Identities(connection)
     for position in range(1, 101):
         memory.fresh([an_event(position, timestamp=NOON)])
@@ -181,7 +181,7 @@ def test_a_clock_that_stands_still(connection):
 
 @pytest.mark.usefixtures("small_memory")
 def test_a_clock_that_was_set_back(connection):
-    """What was accepted days ahead of the clock is forgotten before what is new."""
+    """Identities far in the future are forgotten before new ones."""
     memory = Identities(connection)
     for position in range(1, 101):
         memory.fresh([an_event(position, timestamp=NOON + 48 * HOUR)])
@@ -195,7 +195,7 @@ def test_a_clock_that_was_set_back(connection):
 
 @pytest.mark.usefixtures("small_memory")
 def test_the_last_hour_is_remembered_up_to_a_limit(connection):
-    """Identities younger than an hour stay, until there are too many of them."""
+    """Identities of the last hour are kept, up to a limit."""
     memory = Identities(connection)
     for position in range(1, 16):
         memory.fresh([an_event(position)])
@@ -208,7 +208,7 @@ def test_the_last_hour_is_remembered_up_to_a_limit(connection):
 
 @pytest.mark.usefixtures("small_memory")
 def test_restarts_do_not_keep_it_from_forgetting(connection, monkeypatch):
-    """The memory keeps to its limit, however often the service is restarted."""
+    """The limit is kept across restarts."""
     monkeypatch.setattr(identities, "LOOK_EVERY", 10)
     for position in range(1, 201):
         Identities(connection).fresh([an_event(position)])
@@ -218,7 +218,7 @@ def test_restarts_do_not_keep_it_from_forgetting(connection, monkeypatch):
 
 @pytest.mark.usefixtures("small_memory")
 def test_large_requests_are_forgotten_as_fast_as_they_come(connection):
-    """However many come at once, the memory keeps to its limit."""
+    """The limit is kept with large requests."""
     memory = Identities(connection)
     for start in range(0, 5000, 500):
         memory.fresh([an_event(n) for n in range(start, start + 500)])
@@ -228,7 +228,7 @@ def test_large_requests_are_forgotten_as_fast_as_they_come(connection):
 
 @pytest.mark.usefixtures("small_memory")
 def test_partitions_are_remembered_apart(connection):
-    """A busy partition doesn't make the memory of a quiet one shorter."""
+    """A busy partition doesn't shorten the memory of a quiet one."""
     memory = Identities(connection)
     memory.fresh([an_event(1, partition=2)])
     for position in range(1, 101):
@@ -239,7 +239,7 @@ def test_partitions_are_remembered_apart(connection):
 
 
 def test_reloaded_after_a_rollback(connection):
-    """What a transaction that failed had learnt is not remembered."""
+    """Identities of a failed transaction are not remembered."""
     memory = Identities(connection)
     connection.execute("BEGIN")
     memory.fresh([an_event(1)])

@@ -1,4 +1,4 @@
-"""The name of an index tells whether its records may be wanted."""
+"""The name of an index tells whether its records may be selected."""
 
 import json
 
@@ -12,7 +12,7 @@ OFFICIAL = Mapper()
 
 
 def index_of(value_type):
-    """Return the name of the index that holds records of *value_type*."""
+    """Return the name of the index for *value_type*."""
     name = value_type.lower().replace("_", "-")
     return f"zeebe-record_{name}_8.6.0_2026-11-23".encode()
 
@@ -39,7 +39,7 @@ def index_of(value_type):
     ],
 )
 def test_index_names(index, wanted):
-    """An index name spares us its record only if it surely holds another type."""
+    """Records are skipped only if the index name has another known type."""
     assert OFFICIAL.tenant_of(index) == ("default" if wanted else None)
 
 
@@ -66,12 +66,12 @@ def test_index_names(index, wanted):
     ],
 )
 def test_physical_tenants(index, tenant):
-    """What follows the default prefix names a tenant, in characters of a header."""
+    """After the default prefix, the index name has the physical tenant."""
     assert OFFICIAL.tenant_of(index) == tenant
 
 
 def test_index_names_of_recorded_types():
-    """Every value type that was recorded is known by name, or is looked at."""
+    """All recorded value types are known."""
     kinds = {
         json.loads(document)["valueType"]
         for version in recorded.VERSIONS
@@ -84,7 +84,7 @@ def test_index_names_of_recorded_types():
 
 
 def test_index_names_of_templates():
-    """Every index that a recorded exporter announced is known by name."""
+    """The value types of all recorded index templates are known."""
     paths = [
         request["path"].rpartition("/")[2]
         for request in recorded.requests("es-exporter-8.6.0-startup")
@@ -101,7 +101,7 @@ def test_index_names_of_templates():
 
 @pytest.mark.parametrize("each", CATALOG, ids=lambda each: each.name)
 def test_index_names_of_what_is_selected(each):
-    """Only records of a selected type are looked at, whoever selects it."""
+    """Records are read if any backend selects their type."""
     term = f"{each.name}[*]" if each.brackets else each.name
     mapper = Mapper({"a": Selection("user-task"), "b": Selection(term)})
 
@@ -116,7 +116,7 @@ def test_index_names_of_what_is_selected(each):
 
 
 def test_index_names_when_everything_is_selected():
-    """What no event is made of isn't looked at even then."""
+    """Types without events are not read even if everything is selected."""
     mapper = Mapper({"all": Selection(EVERYTHING)})
 
     assert not mapper.tenant_of(index_of("JOB_BATCH"))

@@ -1,4 +1,4 @@
-"""Content is never refused, whatever goes wrong with it."""
+"""Content is never refused."""
 
 import logging
 
@@ -12,7 +12,7 @@ BODY = b"""{"index":{"_id":"1-7","_index":"zeebe-record_user-task_8.6.0_2026-11-
 
 
 def test_a_mistake_of_ours_refuses_nothing(monkeypatch, caplog):
-    """A mapping that fails in a way nobody thought of keeps the record aside."""
+    """A bug in the mapping makes the record a dead letter."""
     caplog.set_level(logging.ERROR)
     mapper = Mapper()
     monkeypatch.setattr(mapper, "event", lambda *_: 1 / 0)
@@ -30,7 +30,7 @@ def test_a_mistake_of_ours_refuses_nothing(monkeypatch, caplog):
 
 
 def test_a_flood_of_garbage_becomes_few_dead_letters(monkeypatch):
-    """Beyond a thousand, what can't be read of one request is kept as one."""
+    """After a thousand dead letters, the rest of a request becomes one."""
     monkeypatch.setattr(module, "MOST_LETTERS", 2)
     intake = Intake(Mapper())
 

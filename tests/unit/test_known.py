@@ -1,4 +1,4 @@
-"""The end of a task reaches whoever knows its beginning, wherever it was migrated."""
+"""A backend that got a task's first event gets its last one, despite filters."""
 
 import pytest
 
@@ -16,21 +16,21 @@ def backend(text="user-task", **filters):
 
 
 def a_task(position, intent, *, tenant="default", process="a", **changes):
-    """Return what maps the record of a task, of which *changes* are the point."""
+    """Return a function that maps a task's record with *changes*."""
     value = {"bpmnProcessId": process, "elementId": "approve"} | changes
     record = a_record(position, intent=intent, key=TASK, value=value)
     return lambda mapper: mapper.event(line(record), tenant)
 
 
 class Spool:
-    """A spool behind a mapper, which tells what each backend has to get."""
+    """A spool and a mapper."""
 
     def __init__(self, spool, mapper):
-        """Map with *mapper*."""
+        """Use *mapper*."""
         self.spool, self._mapper = spool, mapper
 
     async def append(self, *tasks):
-        """Take *tasks* in one request; return (backend, position) of what is new."""
+        """Append *tasks* in one request; return (backend, position) of new entries."""
         events = [event for task in tasks if (event := task(self._mapper))]
         accepted = await self.spool.append(events)
         return [(*e.event.backends, e.event.position) for e in accepted.entries]
@@ -62,7 +62,7 @@ END = a_task(3, "COMPLETED", process="b", elementId="check")
 
 @pytest.mark.parametrize("filters", [{"processes": "a"}, {"elements": "!check"}])
 async def test_an_end_after_a_migration(opening, filters):
-    """It arrives, also after a restart; what came between is kept away as ever."""
+    """The last event arrives after a migration; events between stay filtered."""
     async with opening(teams=backend(**filters)) as spool:
         assert await spool.append(a_task(1, "CREATED")) == [("teams", 1)]
     async with opening(teams=backend(**filters)) as spool:
@@ -72,7 +72,7 @@ async def test_an_end_after_a_migration(opening, filters):
 
 
 async def test_an_end_after_a_salvage(opening, tmp_path):
-    """What is readable of a damaged spool tells who knows of what, too."""
+    """Known tasks are salvaged."""
     async with opening(teams=backend(processes="a")) as spool:
         await spool.append(a_task(1, "CREATED"))
     salvage.mark_damaged(tmp_path / "spool.sqlite", "test")
@@ -82,7 +82,7 @@ async def test_an_end_after_a_salvage(opening, tmp_path):
 
 
 async def test_all_in_one_request(opening):
-    """A task may begin and end within one request of the broker."""
+    """A task may begin and end in one request."""
     async with opening(teams=backend(processes="a")) as spool:
         tasks = a_task(1, "CREATED"), MIGRATED, END
         assert await spool.append(*tasks) == [("teams", 1), ("teams", 3)]
@@ -90,7 +90,7 @@ async def test_all_in_one_request(opening):
 
 
 async def test_an_end_of_what_nobody_knows(opening):
-    """It is kept away, also where a task with the same key is another tenant's."""
+    """An unknown task's last event is filtered, even with another tenant's key."""
     async with opening(teams=backend(processes="a")) as spool:
         assert await spool.append(a_task(1, "CREATED", process="b"), END) == []
         assert await spool.append(a_task(1, "CREATED", tenant="east")) == [("teams", 1)]
@@ -98,7 +98,7 @@ async def test_an_end_of_what_nobody_knows(opening):
 
 
 async def test_each_by_its_own_filter(opening):
-    """Of several backends, each gets what it knows, and what it selects."""
+    """Each backend gets the last events of its own tasks."""
     teams, audit = backend(processes="a"), backend(processes="b")
     async with opening(teams=teams, audit=audit, all=backend()) as spool:
         await spool.append(a_task(1, "CREATED"))
@@ -111,7 +111,7 @@ async def test_each_by_its_own_filter(opening):
 
 
 async def test_a_tenant_that_a_filter_keeps_away(opening):
-    """No migration changes the tenant: its filter holds for everything."""
+    """The tenant's filter applies to all events."""
     async with opening(teams=backend(processes="a", tenants="x")) as spool:
         assert await spool.append(a_task(1, "CREATED", tenantId="x")) == [("teams", 1)]
         other = a_task(3, "COMPLETED", process="b", tenantId="y")
@@ -119,13 +119,13 @@ async def test_a_tenant_that_a_filter_keeps_away(opening):
 
 
 async def rows(spool):
-    """Return how many are remembered."""
+    """Return the number of remembered tasks."""
     connection = spool.spool._writer._connection
     return connection.execute("SELECT count(*) FROM known").fetchone()[0]
 
 
 async def test_what_is_remembered(opening, monkeypatch):
-    """Nothing that ended, nothing without need, and no more than a bound."""
+    """Only open tasks of filtered backends are remembered, up to a limit."""
     monkeypatch.setattr(known, "MOST", 10)
     monkeypatch.setattr(known, "LOOK_EVERY", 1)
     async with opening(all=backend()) as spool:

@@ -1,4 +1,4 @@
-"""Whose turn it is, compared with the plainest way to say it."""
+"""The lanes, compared with a simple model."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,38 +19,38 @@ STEPS = st.lists(
 
 
 class PlainLanes:
-    """The same promise, kept by looking at everything every time."""
+    """A model of the lanes that searches all events each time."""
 
     def __init__(self):
-        """Know of nothing."""
+        """Begin without events."""
         self.waiting = []
         self.in_flight = []
 
     def take(self, limit):
-        """Return the oldest *limit* of free lanes of a tenant, and occupy these."""
+        """Take the oldest *limit* ready events of one tenant."""
         free = sorted(p for p in self.waiting if not self.is_held_up(p))
         return self._take(limit, [p for p in free if p.tenant == free[0].tenant])
 
     def take_newest(self, limit):
-        """Return the newest *limit* of those that are first in a free lane."""
+        """Take the first events of the newest *limit* ready lanes."""
         free = sorted(p for p in self.waiting if not self.is_held_up(p))
         firsts = [p for p in free if p == min(o for o in free if o.lane == p.lane)]
         among = [p for p in firsts if p.tenant == firsts[-1].tenant]
         return self._take(limit, among[-limit:])
 
     def take_blocked(self, limit):
-        """Return the oldest *limit* of all others."""
+        """Take the oldest *limit* blocked events."""
         return self._take(limit, [p for p in self.waiting if self.is_held_up(p)])
 
     def is_held_up(self, place):
-        """Whether something of the same lane is in flight."""
+        """Whether an event of the same lane is taken."""
         return any(
             each.lane == place.lane for batch in self.in_flight for each in batch
         )
 
     @property
     def ready(self):
-        """Count what is in free lanes."""
+        """The number of events in ready lanes."""
         return sum(not self.is_held_up(place) for place in self.waiting)
 
     def _take(self, limit, among):
@@ -63,7 +63,7 @@ class PlainLanes:
 @given(STEPS)
 @settings(max_examples=300)
 def test_same_as_the_plain_way(steps):
-    """Whatever happens, `take` returns the oldest whose lane is free, of a tenant."""
+    """The lanes return the same places as the model after any steps."""
     lanes, plain = Lanes(), PlainLanes()
     for sequence, (step, number) in enumerate(steps):
         if step == "add":
@@ -90,7 +90,7 @@ def test_same_as_the_plain_way(steps):
 
 
 def test_a_long_lane_in_flight_costs_nothing():
-    """100,000 events behind one in flight are not looked at to find another lane's."""
+    """`take` doesn't look at 100,000 blocked events."""
     lanes = Lanes()
     for sequence in range(100_000):
         lanes.add(Place(sequence, ("default", 1)))

@@ -1,4 +1,4 @@
-"""What is on its way is bounded in memory; the file holds the rest."""
+"""The outbox keeps a limited number of events in memory."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def few(monkeypatch):
 
 
 async def all_taken(spool):
-    """Let 300 events wait, each in a lane of its own, and take until none may go."""
+    """Append 300 events in separate lanes, and take until none is ready."""
     for first in range(1, 301, 10):
         bulk = range(first, first + 10)
         await spool.append([an_event(n, instance=n) for n in bulk])
@@ -35,7 +35,7 @@ def positions(*batches):
 
 
 async def test_what_is_taken_can_be_read_again(tmp_path):
-    """Whoever forgot an event that it took gets it from the file, in its place."""
+    """A taken event can be loaded from the file again."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1), an_event(2)])
         batch = await only(spool).take(ANY)
@@ -49,7 +49,7 @@ async def test_what_is_taken_can_be_read_again(tmp_path):
 
 @pytest.mark.usefixtures("few")
 async def test_memory_holds_only_so_many_places(tmp_path):
-    """However much can't land, no more is read; what lands makes room for others."""
+    """With many taken events, reading stops; settling makes it continue."""
     async with a_spool(tmp_path) as spool:
         batches = await all_taken(spool)
         assert positions(*batches) == list(range(1, 101))
@@ -63,7 +63,7 @@ async def test_memory_holds_only_so_many_places(tmp_path):
 
 @pytest.mark.usefixtures("few")
 async def test_old_events_are_lost_also_when_memory_is_full(tmp_path):
-    """A full spool that drops its oldest events finds some behind all known ones."""
+    """`discard` finds events that are not in memory."""
     async with a_spool(tmp_path) as spool:
         await all_taken(spool)
 

@@ -147,7 +147,7 @@ def test_the_selections_of_the_page():
     page = PAGE.read_text(encoding="utf-8")
     shown = re.findall(r'_EVENTS="(.*?)"', page)
     shown += re.findall(
-        r"^\| `([^`]+)` \| (?!`)", page.partition("## Filters")[0], re.MULTILINE
+        r"^\| `([^`]+)` \| (?!`)", page.partition("## Filter events")[0], re.MULTILINE
     )
 
     assert len(shown) > 5

@@ -1,4 +1,4 @@
-"""A record is told of as one kind of event, if somebody selects that, or not at all."""
+"""Which records are selected, and as which kind."""
 
 import json
 from collections import Counter
@@ -72,13 +72,13 @@ TABLE = {
 
 
 def kind_of(document, mapper=ALL):
-    """Return what *document* is told of as, nothing when it isn't."""
+    """Return the name of the event for *document*, or an empty text."""
     event = mapper.event(document)
     return event.kind if event else ""
 
 
 def of(value_type, intent, **value):
-    """Return the line of a record with nothing but this in its value."""
+    """Return the line of a record with only *value* in its value."""
     return line(a_record(valueType=value_type, intent=intent) | {"value": value})
 
 
@@ -91,7 +91,7 @@ NEWER = {
 
 @pytest.mark.parametrize("record", UNRECORDED, ids=lambda each: each["intent"])
 def test_suspension(record):
-    """A suspended process instance is one of process instances, and of no step."""
+    """Suspending is an event of process instances, and not of steps."""
     kind = NEWER[f"PROCESS_INSTANCE {record['intent']}"]
     mapper = Mapper({"": Selection(kind.replace(".", ":"))})
 
@@ -103,7 +103,7 @@ def test_suspension(record):
 
 @pytest.mark.parametrize("name", ["instance", "history", "definition"])
 def test_agents(name):
-    """Nobody is told of agents, whatever is selected, and no record of one is read."""
+    """Records of agents are neither read nor selected."""
     for intent in ("CREATED", "UPDATED", "COMPLETED", "ELEMENT_ACTIVATED"):
         record = a_record(valueType=f"AGENT_{name.upper()}", intent=intent)
         assert kind_of(line(record)) == ""
@@ -112,7 +112,7 @@ def test_agents(name):
 
 @pytest.mark.parametrize("version", recorded.VERSIONS)
 def test_recorded_records(version):
-    """Everything that was recorded is told of as the table says."""
+    """All recorded records have the events in the table."""
     place = recorded.VERSIONS.index(version)
     counted = {name: Counter() for name in TABLE}
     for document in recorded.everything(version):
@@ -130,7 +130,7 @@ def test_recorded_records(version):
 
 
 def test_every_kind_is_in_the_table():
-    """No kind of the catalog goes without a record."""
+    """All kinds in the catalog have a record."""
     found = {kind for kinds in TABLE.values() for kind in kinds if kind}
     found |= {*NEWER.values()}
 
@@ -140,7 +140,7 @@ def test_every_kind_is_in_the_table():
 @pytest.mark.parametrize("record_type", ["COMMAND", "COMMAND_REJECTION", "LATER"])
 @pytest.mark.parametrize("name", TABLE)
 def test_only_what_happened(name, record_type):
-    """What was only asked for, or refused, is no event."""
+    """Commands and rejections are not selected."""
     value_type, intent = name.split()
     record = a_record(valueType=value_type, intent=intent, recordType=record_type)
 
@@ -149,12 +149,12 @@ def test_only_what_happened(name, record_type):
 
 @pytest.mark.parametrize("each", CATALOG, ids=lambda each: each.name)
 def test_intents_of_newer_brokers(each):
-    """An intent that nobody knows is nothing, whatever the record holds."""
+    """Records with an unknown intent are not selected."""
     assert kind_of(of(each.value_type, "INVENTED_LATER", jobKind=7, name=7)) == ""
 
 
 def test_value_types_of_newer_brokers():
-    """A value type that nobody knows is nothing, whatever its intent is."""
+    """Records with an unknown value type are not selected."""
     record = a_record(valueType="INVENTED_LATER", intent=7, recordType=None)
 
     assert kind_of(line(record)) == ""
@@ -162,7 +162,7 @@ def test_value_types_of_newer_brokers():
 
 @pytest.mark.parametrize("each", CATALOG, ids=lambda each: each.name)
 def test_one_type_alone(each):
-    """Who selects a type gets all of its kinds, and no other."""
+    """A type selects all of its kinds, and nothing else."""
     mapper = Mapper({"": Selection(f"{each.name}[*]" if each.brackets else each.name)})
 
     kinds = {
@@ -179,7 +179,7 @@ def test_one_type_alone(each):
     "name", [f"{each.name}:{kind.name}" for each in CATALOG for kind in each.kinds]
 )
 def test_one_kind_alone(name):
-    """Who selects a kind gets that, and no other of the same intent."""
+    """A kind selects only this kind, even if others have the same intent."""
     kind = name.replace(":", ".")
     bracketed = f"{name}[*]" if name.startswith(("variable", "step")) else name
     mapper = Mapper({"": Selection(bracketed)})
@@ -216,7 +216,7 @@ def test_one_kind_alone(name):
     ],
 )
 def test_brackets(selection, value_type, intent, value):
-    """Brackets choose by what the record says there, capitals and all."""
+    """Brackets choose by a text in the record, and case matters."""
     mapper = Mapper({"": Selection(selection)})
     ((name, text),) = value.items()
 
@@ -228,7 +228,7 @@ def test_brackets(selection, value_type, intent, value):
 
 
 def test_several_backends():
-    """An event goes to all who select it; who doesn't, isn't named."""
+    """An event has the backends that select it."""
     mapper = Mapper(
         {
             "teams": Selection("user-task"),
@@ -244,7 +244,7 @@ def test_several_backends():
 
 
 def test_one_term_is_enough():
-    """A record that several terms select is one event."""
+    """A record that several terms select becomes one event."""
     mapper = Mapper({"": Selection("step[end-event], step:completed[*], step")})
 
     record = of("PROCESS_INSTANCE", "ELEMENT_COMPLETED", bpmnElementType="END_EVENT")
@@ -281,7 +281,7 @@ def test_one_term_is_enough():
     ],
 )
 def test_what_cannot_be_read(selection, record, reason):
-    """What is selected and can't be read has a reason; unselected, it is nothing."""
+    """A selected record with wrong types is unmappable; otherwise it's skipped."""
     with pytest.raises(UnmappableError) as raised:
         Mapper({"": Selection(selection)}).event(record)
 

@@ -1,4 +1,4 @@
-"""The spool as its callers use it, on a real file."""
+"""The spool with a real file, as its callers use it."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from tests.unit.spools import ANY, a_spool, an_event, only, taken, traced
 
 
 async def test_what_is_appended_is_taken_once(tmp_path):
-    """Events come out in the order they went in, and settled ones never again."""
+    """Events are taken in the order of acceptance, and settled events never again."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1), an_event(2)])
         await spool.append([an_event(3)])
@@ -27,7 +27,7 @@ async def test_what_is_appended_is_taken_once(tmp_path):
 
 
 async def test_what_is_not_settled_comes_again(tmp_path):
-    """After a stop in the middle of a delivery its events are still there."""
+    """Events in flight at a stop are taken again after the restart."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1), an_event(2, instance=7)])
         await only(spool).take(ANY)
@@ -38,7 +38,7 @@ async def test_what_is_not_settled_comes_again(tmp_path):
 
 
 async def test_repeats_are_dropped(tmp_path):
-    """What the broker sends again is dropped, also when it was delivered before."""
+    """A repeat is dropped, even if the event was already delivered."""
     events = [an_event(1), an_event(2)]
     async with a_spool(tmp_path) as spool:
         await spool.append(events)
@@ -52,7 +52,7 @@ async def test_repeats_are_dropped(tmp_path):
 
 
 async def test_an_instance_in_flight_holds_only_itself(tmp_path):
-    """While a batch is under way its instance waits, and all others go on."""
+    """While a batch is in flight, its instance waits and other instances don't."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(n, instance=7) for n in (1, 2, 3)])
         first = await only(spool).take(replace(ANY, events=1))
@@ -68,7 +68,7 @@ async def test_an_instance_in_flight_holds_only_itself(tmp_path):
 
 
 async def test_events_without_an_instance_wait_for_their_partition(tmp_path):
-    """Events that belong to no instance stay in order within their partition."""
+    """Events without an instance stay in order within their partition."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(n, instance=-1) for n in (1, 2)])
         await spool.append([an_event(1, partition=2, instance=-1)])
@@ -91,7 +91,7 @@ async def test_events_without_an_instance_wait_for_their_partition(tmp_path):
     ],
 )
 async def test_a_batch_keeps_its_limits(tmp_path, limits, sizes):
-    """A batch has at most so many events, bytes and identities, and at least one."""
+    """A batch keeps its limits on events, bytes and identities, except one event."""
     async with a_spool(tmp_path) as spool:
         body = b"x" * 16
         events = [
@@ -106,7 +106,7 @@ async def test_a_batch_keeps_its_limits(tmp_path, limits, sizes):
 
 
 async def test_take_waits_for_an_append(tmp_path):
-    """A free slot gets an event as soon as it is accepted."""
+    """A waiting `take` returns as soon as an event is accepted."""
     async with a_spool(tmp_path) as spool:
         waiting = asyncio.create_task(only(spool).take(ANY))
         await spool.append([an_event(1)])
@@ -117,7 +117,7 @@ async def test_take_waits_for_an_append(tmp_path):
 
 
 async def test_a_batch_may_wait_to_be_full(tmp_path):
-    """With a linger, a batch takes what arrives meanwhile and goes when it is full."""
+    """A lingering batch collects new events, and is returned when it's full."""
     patient = replace(ANY, events=2, linger_seconds=60)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
@@ -130,7 +130,7 @@ async def test_a_batch_may_wait_to_be_full(tmp_path):
 
 
 async def test_a_batch_waits_no_longer_than_its_linger(tmp_path):
-    """A batch that doesn't fill goes when its time is over."""
+    """A lingering batch that isn't full is returned after the linger time."""
     hasty = replace(ANY, events=2, linger_seconds=0.01)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
@@ -139,7 +139,7 @@ async def test_a_batch_waits_no_longer_than_its_linger(tmp_path):
 
 
 async def test_a_drain_waits_for_no_full_batch(tmp_path):
-    """In a hurry, a batch that waits to become full goes at once."""
+    """After `hurry`, a lingering batch is returned at once."""
     patient = replace(ANY, events=2, linger_seconds=60)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
@@ -154,7 +154,7 @@ async def test_a_drain_waits_for_no_full_batch(tmp_path):
 
 @pytest.mark.parametrize("reopen", [False, True])
 async def test_a_backlog_far_beyond_memory(tmp_path, monkeypatch, reopen):
-    """More than memory may hold comes out whole and in order, also after a restart."""
+    """A backlog larger than memory is taken in order, also after a restart."""
     monkeypatch.setattr(outbox, "AHEAD", 20)
     monkeypatch.setattr(outbox, "PAGE", 7)
     monkeypatch.setattr(outbox, "CACHE_BYTES", 300)
@@ -171,7 +171,7 @@ async def test_a_backlog_far_beyond_memory(tmp_path, monkeypatch, reopen):
 
 
 async def test_large_events_are_read_a_few_at_a_time(tmp_path, monkeypatch):
-    """A backlog of large events costs memory for some of them, never for all."""
+    """Only some events of a large backlog are in memory."""
     monkeypatch.setattr(outbox, "CACHE_BYTES", 0)
     monkeypatch.setattr(outbox, "PAGE_BYTES", 3000)
     read = []
@@ -199,7 +199,7 @@ async def test_large_events_are_read_a_few_at_a_time(tmp_path, monkeypatch):
 
 
 async def test_what_is_more_than_full_does_not_linger(tmp_path):
-    """A batch waits to become full, but not when more than fits into it waits."""
+    """A batch doesn't linger if more events wait than fit into it."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(n, instance=n) for n in range(1, 8)])
         lingering = replace(ANY, bytes=40, linger_seconds=0.01)
@@ -212,7 +212,7 @@ async def test_what_is_more_than_full_does_not_linger(tmp_path):
 
 
 async def test_order_holds_between_memory_and_file(tmp_path, monkeypatch):
-    """An event that must be read from the file still comes before a later one."""
+    """An event that is read from the file still comes before a cached later one."""
     first, second, third = (an_event(n, body=b"x" * 100) for n in (1, 2, 3))
     monkeypatch.setattr(outbox, "CACHE_BYTES", 100)
     async with a_spool(tmp_path) as spool:
@@ -224,7 +224,7 @@ async def test_order_holds_between_memory_and_file(tmp_path, monkeypatch):
 
 
 async def test_a_huge_instance_neither_slows_nor_starves(tmp_path):
-    """Behind 100,000 events of an instance in flight, another's is found and sent."""
+    """An event is found after 100,000 events of an instance that is in flight."""
     async with a_spool(tmp_path, limit=1 << 30) as spool:
         for start in range(0, 100_000, 5000):
             positions = range(start, start + 5000)
@@ -244,7 +244,7 @@ async def test_a_huge_instance_neither_slows_nor_starves(tmp_path):
 
 
 async def test_what_is_unreadable_is_kept_once(tmp_path):
-    """A record kept aside counts as a dead letter, and its repeat isn't another."""
+    """An unreadable record becomes one dead letter, and its repeat none."""
     garbage = Unreadable("it is no JSON", "1-7", b"{garbage")
     other = Unreadable("it is no JSON", "1-8", b"{garbage")
     async with a_spool(tmp_path) as spool:
@@ -258,7 +258,7 @@ async def test_what_is_unreadable_is_kept_once(tmp_path):
 
 
 async def test_waiters_share_a_commit(tmp_path):
-    """What arrives during a commit is committed together, in few transactions."""
+    """Events that arrive during a commit share the next one."""
     async with a_spool(tmp_path) as spool:
         async with traced(spool) as statements:
             appends = [spool.append([an_event(n)]) for n in range(1, 201)]
@@ -269,7 +269,7 @@ async def test_waiters_share_a_commit(tmp_path):
 
 
 async def test_appends_end_before_a_batch_is_taken(tmp_path):
-    """Whoever appended goes on first: no answer to a broker waits for a delivery."""
+    """The caller of `append` continues first: answers don't wait for delivery."""
     order = []
 
     async def take():

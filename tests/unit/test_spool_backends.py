@@ -1,4 +1,4 @@
-"""One spool for several backends: each gets its own, at its own pace."""
+"""One spool for several backends, each at its own pace."""
 
 import sqlite3
 from contextlib import asynccontextmanager, closing
@@ -25,17 +25,17 @@ REFUSED = Rejection("refused: 400 Bad Request", 400)
 
 
 def shared(position, *backends, **changes):
-    """Return an event that both backends are to get, or those of *backends*."""
+    """Return an event for *backends*, which defaults to both."""
     return an_event(position, backends=backends or BOTH, **changes)
 
 
 async def positions(spool, backend):
-    """Take and settle all that *backend* is to get; return its positions, in order."""
+    """Take and settle all events of *backend*, and return their positions."""
     return list(chain(*await taken(spool, backend=backend)))
 
 
-async def buried(spool, backend, *events):
-    """Accept *events* and give up what *backend* is to get."""
+async def rejected(spool, backend, *events):
+    """Append *events*, and turn those of *backend* into dead letters."""
     await spool.append(events)
     box = spool.outboxes[backend]
     await box.reject(await box.take(ANY), REFUSED)
@@ -43,10 +43,10 @@ async def buried(spool, backend, *events):
 
 @asynccontextmanager
 async def a_past(directory, *positions, dead=()):
-    """Open a spool for teams in which audit, now unknown, has left something."""
+    """Open a spool for teams with events of audit, which isn't configured."""
     async with a_spool(directory, *BOTH) as spool:
         if dead:
-            await buried(spool, "audit", *(shared(n, "audit") for n in dead))
+            await rejected(spool, "audit", *(shared(n, "audit") for n in dead))
         await spool.append([shared(n, "audit") for n in positions])
     async with a_spool(directory, "teams") as spool:
         yield spool
@@ -54,7 +54,7 @@ async def a_past(directory, *positions, dead=()):
 
 @pytest.mark.parametrize("reopen", [False, True])
 async def test_each_backend_gets_its_own(tmp_path, reopen):
-    """An event comes once to each of its backends, whole, and to no others."""
+    """An event is taken once by each of its backends, and by no other backend."""
     about = {"kind": "user-task.created", "broker": "8.8.21"}
     events = [shared(1, **about), shared(2, "teams"), shared(3, "audit"), shared(4)]
     async with a_spool(tmp_path, *BOTH, "idle") as spool:
@@ -69,7 +69,7 @@ async def test_each_backend_gets_its_own(tmp_path, reopen):
 
 
 async def check_each_gets_its_own(spool, events):
-    """Take what each backend is to get of *events*."""
+    """Take the events of each backend, and compare them with *events*."""
     for name in BOTH:
         batch = await spool.outboxes[name].take(ANY)
         assert batch.events == [e for e in for_each(events) if e.backends == (name,)]
@@ -81,7 +81,7 @@ async def check_each_gets_its_own(spool, events):
 
 
 async def test_one_that_is_slow_holds_up_no_other(tmp_path):
-    """The same instance may be in flight to one backend, and go on to another."""
+    """An instance in flight to one backend doesn't wait for another backend."""
     async with a_spool(tmp_path, *BOTH) as spool:
         await spool.append([shared(1), shared(2)])
         in_flight = await spool.outboxes["audit"].take(replace(ANY, events=1))
@@ -94,7 +94,7 @@ async def test_one_that_is_slow_holds_up_no_other(tmp_path):
 
 
 async def test_a_repeat_is_one_for_all(tmp_path):
-    """What comes again is dropped for all backends, also when one hasn't got it yet."""
+    """A repeat is dropped for all backends, even if one hasn't got the event yet."""
     async with a_spool(tmp_path, *BOTH) as spool:
         await spool.append([shared(1), shared(2, "teams")])
         await taken(spool, backend="audit")
@@ -106,7 +106,7 @@ async def test_a_repeat_is_one_for_all(tmp_path):
 
 
 async def test_an_event_for_nobody_is_remembered(tmp_path):
-    """What no backend is to get takes no room, and its repeat is one."""
+    """An event without backends takes no room, and its repeat is recognized."""
     async with a_spool(tmp_path, *BOTH) as spool:
         await spool.append([an_event(1, backends=())])
         assert spool.waiting == (0, 0)
@@ -114,9 +114,9 @@ async def test_an_event_for_nobody_is_remembered(tmp_path):
 
 
 async def test_counted_for_each_backend(tmp_path):
-    """Waiting events and dead letters are counted for each, and in total."""
+    """Waiting events and dead letters are counted for each backend and in total."""
     async with a_spool(tmp_path, *BOTH) as spool:
-        await buried(spool, "audit", shared(1, body=b"12345"))
+        await rejected(spool, "audit", shared(1, body=b"12345"))
         await spool.append([shared(2, "teams", body=b"123")])
         await spool.append([], [Unreadable("no JSON", "1-7", b"{garbage")])
     async with a_spool(tmp_path, *BOTH) as spool:
@@ -130,7 +130,7 @@ async def test_counted_for_each_backend(tmp_path):
 
 
 async def test_a_failed_transaction_counts_for_nobody(tmp_path):
-    """What wasn't committed isn't counted, and comes to each when it's sent again."""
+    """A failed commit isn't counted, and the repeat reaches each backend."""
     async with a_spool(tmp_path, *BOTH) as spool:
         async with failing(spool):
             with pytest.raises(SpoolFailedError):
@@ -143,7 +143,7 @@ async def test_a_failed_transaction_counts_for_nobody(tmp_path):
 
 
 async def steps(spool, *calls):
-    """Return how much SQLite works for *calls* in the writer's thread."""
+    """Return the number of SQLite's steps for *calls* in the writer's thread."""
     count = 0
 
     def step():
@@ -159,7 +159,7 @@ async def steps(spool, *calls):
 
 
 async def test_the_backlog_of_another_costs_nothing(tmp_path):
-    """What waits for a dead backend is neither read nor passed over for a live one."""
+    """The backlog of a dead backend costs the other backend no work."""
     work = {}
     for backlog in (0, 20_000):
         async with a_spool(tmp_path / f"{backlog}", *BOTH, limit=1 << 30) as spool:
@@ -180,7 +180,7 @@ async def test_the_backlog_of_another_costs_nothing(tmp_path):
 
 
 async def test_what_waits_first_for_each(tmp_path):
-    """Each backend has an oldest event of its own."""
+    """Each backend has its own oldest event."""
     async with a_spool(tmp_path, *BOTH, "idle") as spool:
         await spool.append([shared(1, "audit", timestamp=7), shared(2, timestamp=9)])
         found = {name: await spool.oldest(name) for name in spool.outboxes}
@@ -188,7 +188,7 @@ async def test_what_waits_first_for_each(tmp_path):
 
 
 async def test_a_backlog_that_both_have(tmp_path, monkeypatch):
-    """Of more than memory may hold each gets all, in order, while the other waits."""
+    """Each backend takes a large backlog in order while the other one waits."""
     monkeypatch.setattr(outbox, "AHEAD", 20)
     monkeypatch.setattr(outbox, "PAGE", 7)
     monkeypatch.setattr(outbox, "CACHE_BYTES", 300)
@@ -201,7 +201,7 @@ async def test_a_backlog_that_both_have(tmp_path, monkeypatch):
 
 
 async def test_backends_come_and_go(tmp_path):
-    """Whoever else is configured, and in which order, each finds what is its own."""
+    """A backend finds its events whatever other backends are configured."""
     expected = {"a": [], "b": [], "c": []}
     for number, names in enumerate(["ba", "c", "cb", "a", "bca"], start=1):
         async with a_spool(tmp_path, *names) as spool:
@@ -217,7 +217,7 @@ async def test_backends_come_and_go(tmp_path):
 
 
 async def test_what_a_backend_of_the_past_has_left(tmp_path):
-    """It's told, kept and counted, and delivered to nobody else."""
+    """Events of a past backend are counted and kept, and not delivered."""
     async with a_past(tmp_path, 1, 2, dead=[3]) as spool:
         await spool.append([shared(4)])
         assert {*spool.left_behind} == {"audit"}
@@ -230,13 +230,13 @@ async def test_what_a_backend_of_the_past_has_left(tmp_path):
 
 
 async def test_dead_letters_alone_are_left_behind_too(tmp_path):
-    """A backend of the past that has only dead letters isn't forgotten, either."""
+    """A past backend with only dead letters is listed too."""
     async with a_past(tmp_path, dead=[1]) as spool:
         assert spool.left_behind == {"audit": (0, 0)}
 
 
 async def test_a_drop_that_fails(tmp_path, monkeypatch):
-    """What could not be dropped is still there, and can be dropped later."""
+    """After a failed drop, the rest of the events can be dropped later."""
     monkeypatch.setattr(store, "DROPPED", 4)
     async with a_past(tmp_path, *range(1, 11), dead=[20]) as spool:
         async with failing(spool):
@@ -249,10 +249,10 @@ async def test_a_drop_that_fails(tmp_path, monkeypatch):
 
 
 async def test_a_backend_is_dropped(tmp_path, monkeypatch):
-    """All that is left of it is forgotten, and nobody else's."""
+    """Dropping a past backend deletes its events, and no other backend's."""
     monkeypatch.setattr(store, "DROPPED", 3)
     async with a_past(tmp_path, *range(1, 11), dead=[20]) as spool:
-        await buried(spool, "teams", shared(30))
+        await rejected(spool, "teams", shared(30))
         await spool.append([shared(31)])
 
         assert await spool.discard_backend("audit") == 13
@@ -264,7 +264,7 @@ async def test_a_backend_is_dropped(tmp_path, monkeypatch):
 
 
 async def test_only_what_is_past_is_dropped(tmp_path):
-    """What a configured backend is to get is delivered."""
+    """The events of a configured backend can't be dropped."""
     async with a_past(tmp_path, 1) as spool:
         await spool.append([shared(2)])
         with pytest.raises(ValueError, match="configured"):
@@ -274,15 +274,15 @@ async def test_only_what_is_past_is_dropped(tmp_path):
 
 
 async def test_nothing_left_to_drop(tmp_path):
-    """A backend that nobody knows has nothing to drop."""
+    """Dropping an unknown backend drops nothing."""
     async with a_past(tmp_path, 1) as spool:
         assert await spool.discard_backend("unknown") == 0
 
 
 async def test_a_dead_letter_goes_back_to_its_own_backend(tmp_path):
-    """Sent again, an event comes to the backend that refused it, and to no other."""
+    """A retried dead letter goes only to the backend that rejected it."""
     async with a_spool(tmp_path, *BOTH) as spool:
-        await buried(spool, "teams", shared(1))
+        await rejected(spool, "teams", shared(1))
         await positions(spool, "audit")
 
         (letter,) = await letters(spool)
@@ -293,11 +293,11 @@ async def test_a_dead_letter_goes_back_to_its_own_backend(tmp_path):
 
 
 async def test_dead_letters_of_the_past_are_left_alone(tmp_path):
-    """Nobody would get them: they stay, and are told beside what never was an event."""
+    """Dead letters of a past backend stay, and are counted in the result of a retry."""
     garbage = Unreadable("no JSON", "1-7", b"{garbage")
     async with a_past(tmp_path, dead=[1, 2]) as spool:
         await spool.append([], [garbage])
-        await buried(spool, "teams", shared(3, "teams"))
+        await rejected(spool, "teams", shared(3, "teams"))
 
         handled = await spool.retry()
 
@@ -319,21 +319,21 @@ async def test_dead_letters_of_the_past_are_left_alone(tmp_path):
     ],
 )
 async def test_dead_letters_of_one_backend(tmp_path, monkeypatch, choice, found):
-    """They can be chosen by their backend; it's searched a few rows at a time."""
+    """Dead letters can be chosen by backend; a transaction searches a few rows."""
     monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 1)
     async with a_spool(tmp_path, *BOTH) as spool:
         for number, name in enumerate(["audit", "teams", "audit"], start=1):
-            await buried(spool, name, shared(number, name))
+            await rejected(spool, name, shared(number, name))
 
         assert [letter.id for letter in await letters(spool, choice)] == found
         assert (await spool.drop(choice)).count == len(found)
 
 
 async def test_a_search_for_a_backend_looks_at_a_few_rows(tmp_path, monkeypatch):
-    """Of whom nothing is dead doesn't hold up the writer for the whole table."""
+    """A search for a backend without dead letters is done in steps."""
     monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 3)
     async with a_spool(tmp_path, *BOTH) as spool:
-        await buried(spool, "audit", *(shared(n, "audit") for n in range(1, 12)))
+        await rejected(spool, "audit", *(shared(n, "audit") for n in range(1, 12)))
 
         page = await spool.dead_letter_page(Choice(backend="teams"), Window())
 
@@ -346,7 +346,7 @@ def ten_bytes(number, *backends):
 
 
 async def test_what_both_are_to_get_takes_room_twice(tmp_path):
-    """The limit is one for all: the bytes of every event for every backend."""
+    """The limit counts the bytes of each event once for each backend."""
     async with a_spool(tmp_path, *BOTH, limit=100) as spool:
         await spool.append([ten_bytes(n) for n in (1, 2, 3, 4)])
         await spool.append([ten_bytes(5, "teams")])
@@ -358,7 +358,7 @@ async def test_what_both_are_to_get_takes_room_twice(tmp_path):
 
 
 async def test_the_largest_backlog_makes_room(tmp_path):
-    """A full spool loses the oldest of whoever holds most, never of the others."""
+    """A full spool discards the oldest events of the largest backlog only."""
     lost = []
     async with a_spool(tmp_path, *BOTH, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n, "audit") for n in (1, 2, 3)])
@@ -374,7 +374,7 @@ async def test_the_largest_backlog_makes_room(tmp_path):
 
 
 async def test_the_next_largest_makes_room(tmp_path):
-    """Where all of the largest is in flight, the next one's oldest are lost."""
+    """If all of the largest backlog is in flight, the next backlog loses events."""
     lost = []
     async with a_spool(tmp_path, *BOTH, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n, "teams") for n in range(1, 8)])
@@ -387,7 +387,7 @@ async def test_the_next_largest_makes_room(tmp_path):
 
 
 async def test_what_is_left_behind_is_never_lost(tmp_path):
-    """It waits for somebody's word: whoever prefers to lose events loses others."""
+    """Events of a past backend are not discarded to make room."""
     lost = []
     async with a_spool(tmp_path, *BOTH, limit=100) as spool:
         await spool.append([ten_bytes(n, "audit") for n in range(1, 8)])
@@ -404,7 +404,7 @@ async def test_what_is_left_behind_is_never_lost(tmp_path):
 
 
 async def test_what_is_left_behind_bars_no_large_request(tmp_path):
-    """A request above the limit gets in when all that can be delivered is."""
+    """A request above the limit fits when all configured backends are empty."""
     async with a_spool(tmp_path, *BOTH, limit=100) as spool:
         await spool.append([ten_bytes(1, "audit")])
     async with a_spool(tmp_path, "teams", limit=100) as spool:
@@ -413,7 +413,7 @@ async def test_what_is_left_behind_bars_no_large_request(tmp_path):
 
 
 async def test_opening_reads_no_rows(tmp_path):
-    """Whatever waits for however many, a few steps tell how much it is."""
+    """Opening takes a few steps, whatever waits in the file."""
     async with a_spool(tmp_path, *BOTH) as spool:
         await spool.append([shared(n) for n in range(1, 2000)])
     done = []

@@ -1,4 +1,4 @@
-"""The spool on a disk that fails."""
+"""The spool on a disk that fails or is full."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken, trac
 
 
 async def test_a_failing_disk_loses_nothing(tmp_path):
-    """A transaction that fails keeps nothing, says so, and the next one may succeed."""
+    """A failed transaction keeps nothing and raises; the next one may succeed."""
     async with a_spool(tmp_path, limit=1 << 30) as spool:
         await spool.append([an_event(1)])
         connection = spool._writer._connection
@@ -31,7 +31,7 @@ async def test_a_failing_disk_loses_nothing(tmp_path):
 
 
 async def test_a_failed_transaction_leaves_no_trace(tmp_path):
-    """What fails at the very end of a transaction is not counted, nor remembered."""
+    """After a failed commit, its events are neither counted nor remembered."""
     async with a_spool(tmp_path) as spool:
         async with failing(spool):
             with pytest.raises(SpoolFailedError):
@@ -44,7 +44,7 @@ async def test_a_failed_transaction_leaves_no_trace(tmp_path):
 
 
 async def test_a_failed_append_leaves_the_reader_at_rest(tmp_path, monkeypatch):
-    """With a backlog behind it, a spool that couldn't be written reads only once."""
+    """After a failed append, the outbox doesn't read the file in a loop."""
     monkeypatch.setattr(outbox, "AHEAD", 8)
     monkeypatch.setattr(outbox, "PAGE", 3)
     async with a_spool(tmp_path) as spool:
@@ -67,7 +67,7 @@ async def test_a_failed_append_leaves_the_reader_at_rest(tmp_path, monkeypatch):
 
 
 async def test_settling_insists_on_the_disk(tmp_path, monkeypatch):
-    """A batch that was delivered is settled as soon as the disk lets it."""
+    """Settling is retried until the disk accepts it."""
     monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.01)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
@@ -86,7 +86,7 @@ async def test_settling_insists_on_the_disk(tmp_path, monkeypatch):
 
 
 async def test_reading_ahead_goes_on_after_a_failure(tmp_path, monkeypatch):
-    """A page of the backlog that couldn't be read is read again."""
+    """Reading the backlog is retried after a failure."""
     monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.01)
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
@@ -105,7 +105,7 @@ async def test_reading_ahead_goes_on_after_a_failure(tmp_path, monkeypatch):
 
 
 async def test_sequences_never_go_backwards(tmp_path):
-    """After a failed transaction new events still come behind all that were known."""
+    """After a failed transaction, new events have higher sequences than old ones."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1), an_event(2)])
         await taken(spool)
@@ -121,7 +121,7 @@ async def test_sequences_never_go_backwards(tmp_path):
 
 
 async def test_a_disk_almost_full_still_delivers(tmp_path, monkeypatch):
-    """New events are refused while there is room left to settle the old ones."""
+    """On an almost full disk, new events are refused and old ones delivered."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
         monkeypatch.setattr(disk, "RESERVE_BYTES", 1 << 62)
@@ -135,7 +135,7 @@ async def test_a_disk_almost_full_still_delivers(tmp_path, monkeypatch):
 
 
 async def test_a_large_log_is_cut_off(tmp_path, monkeypatch):
-    """What one large transaction made of the log goes back with the next ones."""
+    """The log shrinks again after a large transaction."""
     monkeypatch.setattr(disk, "KEPT_BYTES", 1 << 20)
     log = tmp_path / "spool.sqlite-wal"
     async with a_spool(tmp_path, limit=1 << 30) as spool:
@@ -151,7 +151,7 @@ async def test_a_large_log_is_cut_off(tmp_path, monkeypatch):
 
 
 async def test_the_file_is_cut_off_to_its_end(tmp_path, monkeypatch):
-    """All free pages but a few go back, not only those of the last checkpoint."""
+    """The file shrinks until few free pages are left."""
     monkeypatch.setattr(disk, "KEPT_BYTES", 5 << 20)  # more than the log gets
     file = tmp_path / "spool.sqlite"
     async with a_spool(tmp_path, limit=1 << 30) as spool:
@@ -164,7 +164,7 @@ async def test_the_file_is_cut_off_to_its_end(tmp_path, monkeypatch):
 
 
 async def test_requests_come_between_the_steps(tmp_path, monkeypatch):
-    """However much is to be given back, no request waits for more than one step."""
+    """While the file shrinks, a request waits for one step at most."""
     async with a_spool(tmp_path) as spool:
         connection, inside = spool._writer._connection, []
 
@@ -183,25 +183,25 @@ async def test_requests_come_between_the_steps(tmp_path, monkeypatch):
 
 
 def remove(path):
-    """Take *path* away."""
+    """Rename *path*."""
     path.rename(path.with_name("elsewhere"))
 
 
 def replace(path):
-    """Put another file in the place of *path*."""
+    """Replace *path* by an empty file."""
     remove(path)
     path.touch()
 
 
 def cut_short(path):
-    """Lose the content of *path*."""
+    """Truncate *path*."""
     os.truncate(path, 0)
 
 
 @pytest.mark.parametrize("file", ["spool.sqlite", "spool.sqlite-wal"])
 @pytest.mark.parametrize("change", [remove, replace, cut_short])
 async def test_a_file_that_was_lost(tmp_path, file, change):
-    """Nothing is accepted into a database of which nobody would find all again."""
+    """Nothing is accepted after the file or its log was removed or replaced."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
         await spool.check_writable()
@@ -215,7 +215,7 @@ async def test_a_file_that_was_lost(tmp_path, file, change):
 
 
 async def test_a_mistake_of_ours_is_told_apart(tmp_path, monkeypatch, caplog):
-    """What fails without a fault of the disk leaves a traceback in the log."""
+    """A bug in a transaction is logged with a traceback."""
     async with a_spool(tmp_path) as spool:
         monkeypatch.setattr(spool._store, "touch", lambda: 1 / 0)
         with pytest.raises(SpoolFailedError, match="division"):

@@ -1,4 +1,4 @@
-"""A full spool refuses, or loses the oldest events for those who prefer that."""
+"""A full spool refuses new events, or discards the oldest ones."""
 
 import asyncio
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken
 
 
 async def test_a_full_spool_refuses_and_says_why(tmp_path):
-    """Beyond the limit nothing of an append is kept, and the message has numbers."""
+    """An append above the limit keeps nothing, and its error has the sizes."""
     async with a_spool(tmp_path, limit=100) as spool:
         await spool.append([an_event(1, body=b"x" * 60)])
 
@@ -25,7 +25,7 @@ async def test_a_full_spool_refuses_and_says_why(tmp_path):
 
 
 async def test_a_full_spool_may_lose_the_oldest(tmp_path):
-    """Whoever prefers that gets room for the new ones, and is told of each lost one."""
+    """With `on_discard`, old events make room, and each discarded batch is reported."""
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n) for n in range(1, 11)])
@@ -46,7 +46,7 @@ def ten_bytes(number, **changes):
 
 
 async def test_nothing_to_lose(tmp_path):
-    """Dead letters and what is in flight aren't lost: then a full spool refuses."""
+    """Dead letters and events in flight are not discarded."""
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([], [Unreadable("no JSON", "1-1", b"{" * 50)])
@@ -61,14 +61,14 @@ async def test_nothing_to_lose(tmp_path):
 
 
 async def test_an_empty_spool_takes_what_is_larger_than_its_limit(tmp_path):
-    """A request above the limit gets in alone, or it would come again for ever."""
+    """An empty spool accepts a request above the limit."""
     async with a_spool(tmp_path, limit=100) as spool:
         await spool.append([an_event(1, body=b"x" * 500)])
         assert await taken(spool) == [[1]]
 
 
 async def test_dead_letters_alone_bar_no_large_request(tmp_path):
-    """A few bytes of dead letters don't keep a request above the limit out for ever."""
+    """A spool with only dead letters accepts a request above the limit."""
     async with a_spool(tmp_path, limit=100) as spool:
         await spool.append([], [Unreadable("no JSON", "1-1", b"{" * 10)])
         await spool.append([an_event(1, body=b"x" * 500)])
@@ -80,7 +80,7 @@ async def test_dead_letters_alone_bar_no_large_request(tmp_path):
 
 
 async def test_a_full_spool_loses_what_nobody_takes(tmp_path, monkeypatch):
-    """It goes on for as long as it takes, however little of it is known by heart."""
+    """Events that are not in memory are discarded too."""
     monkeypatch.setattr(outbox, "AHEAD", 8)
     monkeypatch.setattr(outbox, "PAGE", 3)
     lost = []
@@ -93,7 +93,7 @@ async def test_a_full_spool_loses_what_nobody_takes(tmp_path, monkeypatch):
 
 
 async def test_a_request_loses_a_bounded_number(tmp_path, monkeypatch):
-    """After the limit was lowered each request makes some room, until there is."""
+    """One request discards a limited number of events."""
     monkeypatch.setattr(spool_module, "DISCARDS", 2)
     monkeypatch.setattr(outbox, "PAGE", 5)
     async with a_spool(tmp_path, limit=1000) as spool:
@@ -112,7 +112,7 @@ async def test_a_request_loses_a_bounded_number(tmp_path, monkeypatch):
 
 
 async def test_a_full_spool_loses_what_waits_behind_others(tmp_path):
-    """Messages share a lane: all but what is in flight may go, or nothing could."""
+    """Events that wait for an event in flight can be discarded."""
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n, instance=7) for n in range(1, 11)])
@@ -126,7 +126,7 @@ async def test_a_full_spool_loses_what_waits_behind_others(tmp_path):
 
 
 async def test_many_at_once_make_room(tmp_path, monkeypatch):
-    """None is refused because another one is just about to forget what may go."""
+    """Concurrent requests make room one after another, and none is refused."""
     monkeypatch.setattr(outbox, "CACHE_BYTES", 0)  # the file is asked for every event
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
@@ -138,7 +138,7 @@ async def test_many_at_once_make_room(tmp_path, monkeypatch):
 
 
 async def test_nothing_is_lost_in_vain(tmp_path):
-    """What finds no room even without all that waits, costs nothing that waits."""
+    """A request that can never fit discards nothing."""
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(1)])
@@ -151,7 +151,7 @@ async def test_nothing_is_lost_in_vain(tmp_path):
 
 
 async def test_a_failing_disk_loses_nothing_for_room(tmp_path):
-    """What can't be forgotten now keeps its place, and the request is put off."""
+    """If discarding fails, the events keep their places and the request fails."""
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
         await spool.append([ten_bytes(n) for n in range(1, 11)])

@@ -1,8 +1,7 @@
 """
-A spool for two backends under whatever can happen, compared with what was promised.
+A spool for two backends under random operations, compared with a model.
 
-A crash is the state of the files at that instant: they are copied while the spool is
-open, and opened from the copy.
+A crash is simulated with a copy of the files, which is made while the spool is open.
 """
 
 import asyncio
@@ -28,10 +27,10 @@ TENANTS = ("default", "east")
 
 
 class SpoolMachine(RuleBasedStateMachine):
-    """Appends, repeats, resets, deliveries and crashes, in any order."""
+    """Appends, repeats, resets, deliveries and crashes in any order."""
 
     def __init__(self):
-        """Open a new spool, with room for few events in memory."""
+        """Open a new spool that keeps few events in memory."""
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         small = {"AHEAD": 8, "PAGE": 3, "PAGE_BYTES": 40, "CACHE_BYTES": 60}
@@ -44,22 +43,22 @@ class SpoolMachine(RuleBasedStateMachine):
         self.stack = AsyncExitStack()
         self.time = NOON
         self.position = 0
-        self.accepted = []  # every event the spool said yes to, in that order
-        # What each backend is to get of them, in the order it comes.
+        self.accepted = []  # all accepted events, in order
+        # The waiting events of each backend, in order.
         self.waiting = {name: [] for name in NAMES}
-        self.dead = []  # what was given up, each for one backend
-        self.unreadable = set()  # what was kept aside
+        self.dead = []  # rejected events, each for one backend
+        self.unreadable = set()  # unreadable records
         self.in_flight = []
         self.backends = NAMES
         self.open()
 
     def open(self):
-        """Open the spool as it lies there."""
+        """Open the spool."""
         entering = a_spool(self.directory, *self.backends)
         self.spool = self.runner.run(self.stack.enter_async_context(entering))
 
     def close(self):
-        """Close it in peace."""
+        """Close the spool."""
         self.runner.run(self.stack.aclose())
         self.in_flight.clear()
 
@@ -70,7 +69,7 @@ class SpoolMachine(RuleBasedStateMachine):
         data=st.data(),
     )
     def append(self, partition, instances, tenants, data):
-        """Send new records of a partition, of one tenant or the same ones of two."""
+        """Append new events of a partition, for one tenant or for two."""
         events = []
         for instance in instances:
             self.position += 1
@@ -93,7 +92,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(1, 9))
     def garble(self, number):
-        """Send a record that can't be read, perhaps once more."""
+        """Append an unreadable record, which may be a repeat."""
         record = Unreadable("no JSON", f"1-{number}", b"{" * number)
         accepted = self.runner.run(self.spool.append([], [record]))
         assert accepted.dead_letters == (record not in self.unreadable)
@@ -101,7 +100,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def repeat(self, data):
-        """Send what was sent before, from anywhere on."""
+        """Append accepted events again."""
         start = data.draw(st.integers(0, len(self.accepted)))
         events = self.accepted[start:]
         result = self.runner.run(self.spool.append(events))
@@ -109,29 +108,29 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 4))
     def fail(self, count):
-        """Let the disk fail at the last moment of a transaction."""
+        """Let the disk fail at the end of a transaction."""
         positions = range(self.position + 1, self.position + 1 + count)
         refused = [an_event(n, timestamp=self.time + n) for n in positions]
         self.runner.run(self.refuse(refused))
 
     async def refuse(self, events):
-        """Try to append *events* in vain."""
+        """Append *events*, which fails."""
         async with failing(self.spool):
             with pytest.raises(SpoolFailedError):
                 await self.spool.append(events)
 
     @rule(minutes=st.integers(-10, 10))
     def reset(self, minutes):
-        """Purge the engine: positions start again, whatever its clock says."""
+        """Start positions again, with the clock before or after."""
         self.position = 0
-        # Half a millisecond is no engine time: no identity comes again by chance.
+        # Half a millisecond makes sure that no identity is used twice.
         self.time = self.time + minutes * 60_000 + 500
 
     @rule(
         name=st.sampled_from(NAMES), limit=st.integers(1, 5), size=st.integers(1, 100)
     )
     def take(self, name, limit, size):
-        """Take a batch for a free slot."""
+        """Take a batch."""
         if name in self.backends and (ready := self.ready(name)):
             limits = replace(ANY, events=limit, bytes=size)
             taking = self.spool.outboxes[name].take(limits)
@@ -145,25 +144,25 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 9))
     def settle(self, number):
-        """Settle a batch that was delivered."""
+        """Settle a batch."""
         if self.in_flight:
             name, batch = self.in_flight.pop(number % len(self.in_flight))
             self.runner.run(self.spool.outboxes[name].settle(batch))
             self.leave(name, batch)
 
     @rule(number=st.integers(0, 9))
-    def bury(self, number):
-        """Give up a batch."""
+    def reject(self, number):
+        """Turn a batch into dead letters."""
         if self.in_flight:
             name, batch = self.in_flight.pop(number % len(self.in_flight))
-            burying = self.spool.outboxes[name].reject(batch, Rejection("refused"))
-            self.runner.run(burying)
+            rejection = Rejection("refused")
+            self.runner.run(self.spool.outboxes[name].reject(batch, rejection))
             self.leave(name, batch)
             self.dead += batch.events
 
     @rule(number=st.integers(0, 9), kept=st.integers(0, 4))
     def give_back(self, number, kept):
-        """Let all but the first events of a batch wait again."""
+        """Give back all but the first events of a batch."""
         if self.in_flight:
             name, batch = self.in_flight.pop(number % len(self.in_flight))
             self.spool.outboxes[name].give_back(batch.entries[kept:])
@@ -171,8 +170,8 @@ class SpoolMachine(RuleBasedStateMachine):
                 self.in_flight.append((name, Batch(batch.entries[:kept])))
 
     @rule()
-    def revive(self):
-        """Send all dead letters again, as far as there is somebody to get them."""
+    def retry(self):
+        """Retry all dead letters."""
         handled = self.runner.run(self.spool.retry())
         able = [event for event in self.dead if event.backends[0] in self.backends]
         self.dead = [event for event in self.dead if event not in able]
@@ -183,20 +182,20 @@ class SpoolMachine(RuleBasedStateMachine):
             self.waiting[event.backends[0]].append(event)
 
     def leave(self, name, batch):
-        """Let the events of *batch* wait no more."""
+        """Remove *batch* from the model."""
         for event in batch.events:
             self.waiting[name].remove(event)
 
     @rule(backends=SOME)
     def restart(self, backends):
-        """Stop the service and start it, perhaps for others."""
+        """Restart with any of the backends."""
         self.close()
         self.backends = backends
         self.open()
 
     @rule()
     def drop_backend(self):
-        """Forget what is left of a backend of the past."""
+        """Drop a backend that isn't configured."""
         for old in {*NAMES} - {*self.backends}:
             dead = [event for event in self.dead if event.backends == (old,)]
             count = self.runner.run(self.spool.discard_backend(old))
@@ -206,7 +205,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule()
     def crash(self):
-        """Lose power."""
+        """Continue from a copy of the files, as after a loss of power."""
         copy = self.root / next(self.names)
         shutil.copytree(self.directory, copy)
         self.close()
@@ -214,14 +213,14 @@ class SpoolMachine(RuleBasedStateMachine):
         self.open()
 
     def ready(self, name):
-        """Return what could be taken now, by the plainest reckoning."""
+        """Return the events that can be taken now, computed in the simplest way."""
         in_flight = [batch for taker, batch in self.in_flight if taker == name]
         occupied = {event.lane for batch in in_flight for event in batch.events}
         return [event for event in self.waiting[name] if event.lane not in occupied]
 
     @invariant()
     def counts_what_it_holds(self):
-        """Compare the counters with what is held, to the byte."""
+        """Compare the counters with the model."""
         spool, dead = self.spool, defaultdict(list)
         for event in self.dead:
             dead[event.backends[0]].append(event)
@@ -240,7 +239,7 @@ class SpoolMachine(RuleBasedStateMachine):
         }
 
     def teardown(self):
-        """Nothing is lost: what wasn't settled comes, once and in order."""
+        """Check that all events that were not settled are taken once and in order."""
         self.close()
         self.backends = NAMES
         self.open()

@@ -1,4 +1,4 @@
-"""Who may open a spool, and what is found there."""
+"""Opening a spool."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ from tests.unit.spools import a_spool, an_event, taken
 
 
 async def test_a_second_service_is_told_about_the_first(tmp_path):
-    """Whoever opens a spool in use is refused, with the host and pid of the holder."""
+    """A spool in use can't be opened, and the error has the host and pid."""
     async with a_spool(tmp_path):
         with pytest.raises(SpoolInUseError) as refused:
             async with a_spool(tmp_path):
@@ -26,12 +26,12 @@ async def test_a_second_service_is_told_about_the_first(tmp_path):
 
 
 async def test_who_only_looks_keeps_nobody_out(tmp_path, monkeypatch):
-    """A start that meets somebody who looks for a holder waits for a moment."""
+    """Opening waits while another process checks the lock."""
     async with a_spool(tmp_path):
         pass
     looking = os.open(tmp_path / "lock", os.O_RDONLY)
     fcntl.flock(looking, fcntl.LOCK_SH)
-    monkeypatch.setattr("exporter.spool.lock.LOOKS_SECONDS", 60)
+    monkeypatch.setattr("exporter.spool.lock.CHECK_SECONDS", 60)
     monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
 
     async with a_spool(tmp_path) as spool:
@@ -41,7 +41,7 @@ async def test_who_only_looks_keeps_nobody_out(tmp_path, monkeypatch):
 
 
 async def test_the_holder_may_die_in_any_way(tmp_path):
-    """A holder that was killed leaves a spool that opens at once, with all it took."""
+    """After a kill, the spool opens at once with all accepted events."""
     hold = (
         "import asyncio, os, pathlib, sys\n"
         "from tests.unit.spools import a_spool, an_event\n"
@@ -67,7 +67,7 @@ async def test_the_holder_may_die_in_any_way(tmp_path):
     ],
 )
 async def test_an_unusable_spool_says_what_to_do(tmp_path, make, says):
-    """A spool that can't be opened names the path, the reason and the setting."""
+    """The error has the path, the reason and the setting."""
     make(tmp_path)
     with pytest.raises(ExporterError, match=says) as refused:
         async with a_spool(tmp_path):
@@ -77,7 +77,7 @@ async def test_an_unusable_spool_says_what_to_do(tmp_path, make, says):
 
 
 async def test_a_directory_that_is_a_file_says_what_to_do(tmp_path):
-    """A spool directory that can't be made is an error with a remedy."""
+    """A directory that can't be created is an error with a remedy."""
     (tmp_path / "file").touch()
     with pytest.raises(ExporterError, match="can't be opened"):
         async with a_spool(tmp_path / "file" / "spool"):
@@ -85,14 +85,14 @@ async def test_a_directory_that_is_a_file_says_what_to_do(tmp_path):
 
 
 def set_version(directory, version):
-    """Pretend that an exporter of another *version* wrote the file."""
+    """Set the schema version of the file to *version*."""
     with closing(sqlite3.connect(directory / "spool.sqlite")) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
 
 
 @pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
 async def test_another_schema_is_left_alone(tmp_path, version):
-    """A file of an older or newer exporter is refused, not touched."""
+    """A file with another schema version is refused and unchanged."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1)])
     set_version(tmp_path, version)
@@ -107,7 +107,7 @@ async def test_another_schema_is_left_alone(tmp_path, version):
 
 
 async def test_the_promises_of_the_file(tmp_path):
-    """Commits are synced, the log is write-ahead, and nobody else may open the file."""
+    """The file has the modes that the promises depend on."""
     async with a_spool(tmp_path) as spool:
         one = spool._writer._connection.execute
         assert one("PRAGMA journal_mode").fetchone() == ("wal",)

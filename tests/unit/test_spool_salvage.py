@@ -1,4 +1,4 @@
-"""A damaged spool: what can be read comes back, and nothing is thrown away."""
+"""Salvaging a damaged spool."""
 
 import asyncio
 import os
@@ -24,11 +24,11 @@ from exporter.spool.errors import SpoolVersionError
 from exporter.spool.salvage import repair
 from tests.unit.damage import (
     PAGE,
-    kept_aside,
     large,
     overwrite,
     overwrite_event,
     page_of,
+    unreadable_record,
 )
 from tests.unit.spools import ANY, a_spool, an_event, failing, only, taken
 
@@ -41,12 +41,14 @@ LAST_ROOT = 8
 async def file(tmp_path):
     """Return the file of a spool with 200 events and five dead letters."""
     async with a_spool(tmp_path) as spool:
-        await spool.append([large(n) for n in ALL], [kept_aside(n) for n in range(5)])
+        await spool.append(
+            [large(n) for n in ALL], [unreadable_record(n) for n in range(5)]
+        )
     return tmp_path / "spool.sqlite"
 
 
 async def opened(directory):
-    """Return what became of the file, and the positions that wait, in order."""
+    """Open the spool; return the salvage's result and the waiting positions."""
     async with a_spool(directory) as spool:
         held = spool.waiting.rows
         positions = list(chain(*await taken(spool)))
@@ -55,18 +57,18 @@ async def opened(directory):
 
 
 def lost(positions):
-    """Return which of all positions are not among *positions*, which are in order."""
+    """Return all positions that are missing in *positions*."""
     assert positions == sorted(set(positions))
     return sorted(set(ALL) - set(positions))
 
 
 def bytes_read():
-    """Return how many bytes this process has read from files so far."""
+    """Return the bytes that this process has read from files."""
     return int(re.search(r"rchar: (\d+)", Path("/proc/self/io").read_text())[1])
 
 
 async def test_a_healthy_file_is_left_alone(file):
-    """What is sound is neither read through nor changed by looking."""
+    """A sound file isn't changed, and only a small part of it is read."""
     async with a_spool(file.parent, limit=1 << 30) as spool:
         await spool.append([an_event(n, body=b"x" * 50_000) for n in range(201, 401)])
     before = file.read_bytes()
@@ -81,7 +83,7 @@ async def test_a_healthy_file_is_left_alone(file):
 
 
 async def test_damaged_pages_cost_what_is_on_them(file):
-    """Behind a damaged page everything comes, in order; totals are counted anew."""
+    """Events after a damaged page are salvaged, and totals are counted again."""
     overwrite_event(file, 50)
     overwrite_event(file, 1)
     damaged = file.read_bytes()
@@ -100,10 +102,10 @@ async def test_damaged_pages_cost_what_is_on_them(file):
     assert salvaged.aside.name.startswith("spool.sqlite.damaged-20")
 
 
-# The second page is a map of SQLite's, which only tells how to make the file smaller.
+# The second page is SQLite's pointer map, which is needed only to shrink the file.
 @pytest.mark.parametrize("pages", [[0], [0, 1]])
 async def test_garbage_from_the_start(file, pages):
-    """Without header and schema all events are found."""
+    """A damaged header and schema cost no events."""
     overwrite(file, *pages)
 
     salvaged, positions = await opened(file.parent)
@@ -113,7 +115,7 @@ async def test_garbage_from_the_start(file, pages):
 
 
 async def test_garbage_at_the_start_and_further_on(file):
-    """A damaged page costs what is on it, also without header and schema."""
+    """A damaged page costs its events, also with a damaged header."""
     overwrite(file, 0)
     overwrite_event(file, 50)
 
@@ -124,7 +126,7 @@ async def test_garbage_at_the_start_and_further_on(file):
 
 
 async def test_garbage_in_the_root(file):
-    """Without the root of a table its rows are missing, and may come again."""
+    """A damaged root page costs the table; the events are accepted again."""
     overwrite(file, 2)
 
     async with a_spool(file.parent) as spool:
@@ -133,7 +135,7 @@ async def test_garbage_in_the_root(file):
 
 
 async def test_garbage_in_the_map(file):
-    """What only makes the file smaller costs nothing where it is damaged."""
+    """A damaged pointer map costs no events."""
     overwrite(file, 1)
 
     _, positions = await opened(file.parent)
@@ -142,7 +144,7 @@ async def test_garbage_in_the_map(file):
 
 
 async def test_a_truncated_file(file):
-    """What was before the cut comes back."""
+    """The first part of a truncated file is salvaged."""
     os.truncate(file, file.stat().st_size // 2 + 100)
 
     salvaged, positions = await opened(file.parent)
@@ -153,7 +155,7 @@ async def test_a_truncated_file(file):
 
 @pytest.mark.parametrize("content", [b"", b"no database" * 9999, b"\x0d" * 99_999])
 async def test_a_file_of_nothing_but_garbage(file, content):
-    """A spool of which nothing is left starts anew, and says so."""
+    """A file of garbage is replaced by an empty spool, and reported."""
     file.write_bytes(content)
 
     salvaged, positions = await opened(file.parent)
@@ -165,7 +167,7 @@ async def test_a_file_of_nothing_but_garbage(file, content):
 
 
 async def test_bodies_larger_than_a_page(tmp_path):
-    """An event that is spread over many pages comes back byte by byte."""
+    """Large events are salvaged without a change."""
     bodies = [os.urandom(size) for size in (4000, 4096, 50_000, 3_000_000)]
     file = tmp_path / "spool.sqlite"
     async with a_spool(tmp_path, limit=1 << 30) as spool:
@@ -179,7 +181,7 @@ async def test_bodies_larger_than_a_page(tmp_path):
 
 
 async def test_repeats_are_still_known(file):
-    """When no event is missing, what was accepted before is still a repeat."""
+    """If no event is missing, repeats are still recognized."""
     async with a_spool(file.parent) as spool:
         await spool.append([an_event(300, partition=2)])
         await taken(spool)
@@ -189,12 +191,12 @@ async def test_repeats_are_still_known(file):
     async with a_spool(file.parent) as spool:
         assert spool.salvaged[1:] == (1, 5, 0)
         again = [*map(large, ALL), an_event(301), an_event(300, partition=2)]
-        assert (await spool.append(again, [kept_aside(1)])).entries == []
+        assert (await spool.append(again, [unreadable_record(1)])).entries == []
         assert spool.dead.rows == 5
 
 
 async def test_what_is_missing_may_come_again(file):
-    """When events are missing, whatever the broker sends again is accepted."""
+    """If events are missing, they are accepted again."""
     overwrite_event(file, 1)
 
     async with a_spool(file.parent) as spool:
@@ -207,9 +209,9 @@ async def test_what_is_missing_may_come_again(file):
 
 @pytest.mark.parametrize("position", [200, None])
 async def test_no_settled_event_comes_from_a_free_page(file, position):
-    """What was delivered before the damage isn't delivered again for its sake."""
+    """Deleted rows in free pages are not salvaged."""
     async with a_spool(file.parent) as spool:
-        # Some builds of SQLite wipe what they free.
+        # Some builds of SQLite overwrite deleted rows.
         await spool._writer.do(
             partial(spool._writer._connection.execute, "PRAGMA secure_delete = off")
         )
@@ -227,14 +229,14 @@ async def test_no_settled_event_comes_from_a_free_page(file, position):
 
 
 def identities(file):
-    """Return the numbers, from 0, of the pages with many identities."""
+    """Return the numbers of the pages with many identities, counted from 0."""
     content = file.read_bytes()
     pages = [content[n : n + PAGE] for n in range(0, len(content), PAGE)]
     return [n for n, page in enumerate(pages) if page.count(b"default") > 50]
 
 
 async def test_the_rest_of_the_memory(file, monkeypatch):
-    """After identities were lost the others are known, and the oldest forgotten."""
+    """If identities are lost, the rest is kept, and old ones are still forgotten."""
     async with a_spool(file.parent) as spool:
         await spool.append([an_event(n) for n in range(201, 1000)])
         await taken(spool)
@@ -262,7 +264,7 @@ async def test_the_rest_of_the_memory(file, monkeypatch):
 
 
 async def test_a_kill_during_a_salvage(file, tmp_path, monkeypatch):
-    """Whenever a salvage is cut off, the next start has all of it."""
+    """After a kill at any moment of a salvage, the next start completes it."""
     async with a_spool(tmp_path) as spool:
         await spool.append([large(201)])
         damaged = tmp_path / "damaged spool"
@@ -292,7 +294,7 @@ async def test_a_kill_during_a_salvage(file, tmp_path, monkeypatch):
 
 
 async def test_no_room_for_a_salvage(file):
-    """The service doesn't start with less than all; with room, the next start does."""
+    """Without disk space, a salvage fails; the next start can complete it."""
     salvage.mark_damaged(file, "test")
     before = file.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -310,7 +312,7 @@ async def test_no_room_for_a_salvage(file):
 
 
 async def test_dead_letters_that_are_missing(file):
-    """A dead letter that can't be read is told of as well."""
+    """Missing dead letters are counted."""
     overwrite(file, page_of(file, b"{garbage 4"))
 
     salvaged, positions = await opened(file.parent)
@@ -320,7 +322,7 @@ async def test_dead_letters_that_are_missing(file):
 
 
 async def test_a_mark_without_its_file(file):
-    """Where nothing is left, nothing is salvaged."""
+    """A mark without a file leads to an empty spool."""
     salvage.mark_damaged(file, "test")
     file.unlink()
 
@@ -337,7 +339,7 @@ async def test_a_mark_without_its_file(file):
     )
 )
 def test_any_damage(sound, spots):
-    """Whatever is wrong with a file, a salvage ends, and costs only what is near."""
+    """With any damage, a salvage ends, and costs only events near the damage."""
     content = bytearray(sound.bytes)
     most = 12 * len(spots)
     for place, garbage in spots:
@@ -354,28 +356,28 @@ def test_any_damage(sound, spots):
         except SpoolVersionError:
             return  # such a file is left alone
         with closing(sqlite3.connect(file)) as connection:
-            (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
+            (result,) = connection.execute("PRAGMA integrity_check").fetchone()
 
-    assert verdict == "ok"
+    assert result == "ok"
     assert 200 - most <= salvaged.events <= 201 + len(spots)
 
 
 class Sound:
-    """The content of a file without damage; too long to be shown where a test fails."""
+    """The content of a sound file, in a class so that failing tests don't print it."""
 
     def __init__(self, content):
-        """Hold *content*."""
+        """Keep *content*."""
         self.bytes = content
 
 
 @pytest.fixture
 async def sound(file):
-    """Return the content of a file without damage."""
+    """Return the content of a sound file."""
     return Sound(file.read_bytes())
 
 
 async def test_two_salvages_in_one_second(file):
-    """No file that was set aside takes the place of another."""
+    """Damaged files of two salvages in one second get different names."""
     for number in range(3):
         salvage.mark_damaged(file, "test")
         assert repair(file).events == 200
@@ -384,7 +386,7 @@ async def test_two_salvages_in_one_second(file):
 
 
 async def test_a_log_without_its_file(tmp_path):
-    """What was committed to the log alone comes back when only the log is left."""
+    """Events that are only in the log are salvaged without the file."""
     async with a_spool(tmp_path / "first") as spool:
         await spool.append([an_event(1), an_event(2)])
         (tmp_path / "second").mkdir()
@@ -397,7 +399,7 @@ async def test_a_log_without_its_file(tmp_path):
 
 @pytest.mark.parametrize("damage", [lambda f: os.truncate(f, 9000), Path.touch])
 async def test_a_damaged_file_of_a_newer_exporter(file, damage):
-    """What this exporter doesn't know it doesn't salvage either."""
+    """A damaged file with another schema version is refused and unchanged."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA user_version = 99")
     damage(file)
@@ -412,7 +414,7 @@ async def test_a_damaged_file_of_a_newer_exporter(file, damage):
 
 
 async def test_damage_found_while_running(file, monkeypatch):
-    """It's told at once, nothing more is taken, and the next start salvages."""
+    """Damage found while running is reported, and the next start salvages."""
     monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 60)
     monkeypatch.setattr("exporter.spool.outbox.AHEAD", 20)
     overwrite_event(file, 100)
@@ -432,7 +434,7 @@ async def test_damage_found_while_running(file, monkeypatch):
 
 
 async def test_a_disk_in_trouble_is_no_damage(file):
-    """A transaction that failed for another reason leads to no salvage."""
+    """A failed transaction without damage leads to no salvage."""
     async with a_spool(file.parent) as spool:
         async with failing(spool):
             with pytest.raises(ExporterError):
@@ -458,7 +460,7 @@ async def test_a_disk_in_trouble_is_no_damage(file):
     ],
 )
 def test_what_counts_as_damage(code, expected):
-    """Only wrong contents are damage; a disk that fails is not."""
+    """Only SQLite's errors about content mean damage."""
     error = sqlite3.DatabaseError("any")
     if code is not None:
         error.sqlite_errorcode = code
@@ -466,7 +468,7 @@ def test_what_counts_as_damage(code, expected):
 
 
 async def left_behind(directory, before=(1, 2, 3), last=()):
-    """Return the log of a spool that was killed: before, and after *last* came in."""
+    """Return the log before and after *last* was appended."""
     async with a_spool(directory / "killed") as spool:
         await spool.append([an_event(n) for n in before])
         shutil.copytree(directory / "killed", directory / "copy")
@@ -479,7 +481,7 @@ async def left_behind(directory, before=(1, 2, 3), last=()):
 @pytest.mark.parametrize("marked", [False, True])
 @pytest.mark.parametrize("tail", [b"", os.urandom(9000), bytes(9000)])
 async def test_a_log_left_behind(tmp_path, tail, marked):
-    """All that was committed before a kill comes back, whatever follows in the log."""
+    """Committed events are salvaged, whatever follows them in the log."""
     log, content = await left_behind(tmp_path)
     log.write_bytes(content + tail)
     if marked:
@@ -493,7 +495,7 @@ async def test_a_log_left_behind(tmp_path, tail, marked):
 
 @pytest.mark.parametrize("marked", [False, True])
 async def test_a_log_that_began_anew(tmp_path, marked):
-    """What a log still holds of its time before the last checkpoint is history."""
+    """Frames from before the last checkpoint are not read."""
     async with a_spool(tmp_path) as spool:
         for position in range(1, 50):
             await spool.append([an_event(position)])
@@ -510,7 +512,7 @@ async def test_a_log_that_began_anew(tmp_path, marked):
 
 
 async def test_damage_beside_a_log_left_behind(file, tmp_path):
-    """File and log are set aside as they were found, to the byte."""
+    """The file and its log are kept without a change."""
     async with a_spool(tmp_path) as spool:
         await spool.append([large(201)])
         shutil.copytree(tmp_path, tmp_path / "copy")
@@ -531,7 +533,7 @@ async def test_damage_beside_a_log_left_behind(file, tmp_path):
 
 @pytest.mark.parametrize("written", [10, 24, 4000, -1])
 async def test_a_commit_that_was_cut_off(tmp_path, written):
-    """A transaction of which a part is missing in the log costs no other."""
+    """An incomplete transaction in the log costs no other transaction."""
     log, content = await left_behind(tmp_path, last=[4])
     log.write_bytes(
         content[: log.stat().st_size + written] if written > 0 else content[:-1]

@@ -1,4 +1,4 @@
-"""A damaged spool of several backends: each gets what can be read of its own."""
+"""Salvaging a damaged spool of several backends."""
 
 import asyncio
 import sqlite3
@@ -15,11 +15,11 @@ from exporter.spool import Rejection, salvage
 from exporter.spool.errors import SpoolVersionError
 from tests.unit.damage import (
     PAGE,
-    kept_aside,
     large,
     overwrite,
     overwrite_event,
     page_of,
+    unreadable_record,
 )
 from tests.unit.spools import ANY, a_spool, taken
 
@@ -29,7 +29,7 @@ ABOUT = {"kind": "user-task.created", "broker": "8.8.21", "backends": BOTH}
 
 
 def shared(position):
-    """Return an event that both backends are to get."""
+    """Return an event for both backends."""
     return large(position, **ABOUT)
 
 
@@ -37,7 +37,7 @@ def shared(position):
 async def file(tmp_path):
     """Return the file of a spool with 100 events for each of two backends."""
     async with a_spool(tmp_path, *BOTH) as spool:
-        await spool.append([shared(1000)], [kept_aside(1)])
+        await spool.append([shared(1000)], [unreadable_record(1)])
         outbox = spool.outboxes["audit"]
         await outbox.reject(await outbox.take(ANY), Rejection("refused"))
         await taken(spool, backend="teams")
@@ -46,14 +46,14 @@ async def file(tmp_path):
 
 
 async def positions(spool):
-    """Return what comes to each backend, in order."""
+    """Return the positions that each backend takes."""
     return {
         name: list(chain(*await taken(spool, backend=name))) for name in spool.outboxes
     }
 
 
 async def test_damage_costs_whose_page_it_is(file):
-    """What one backend lacks another gets; totals are counted anew for each."""
+    """Damage to one backend's events costs the other backend none."""
     overwrite_event(file, 50)  # of the one whose events are further behind
     salvage.mark_damaged(file, "test")
     async with a_spool(file.parent, *BOTH) as spool:
@@ -71,7 +71,7 @@ async def test_damage_costs_whose_page_it_is(file):
 
 
 async def test_what_one_lacks_is_accepted_again(file):
-    """An event that is missing for one backend isn't held to be known by another."""
+    """An event that one backend lost is accepted again."""
     overwrite_event(file, 50)
     salvage.mark_damaged(file, "test")
     async with a_spool(file.parent, *BOTH) as spool:
@@ -86,7 +86,7 @@ async def test_what_one_lacks_is_accepted_again(file):
 
 @pytest.mark.parametrize("pages", [[0], [1], [0, 1]])
 async def test_garbage_from_the_start(file, pages):
-    """Without header and schema each backend's events are found all the same."""
+    """A damaged header costs no backend's events."""
     assert page_of(file, b'"position":1}') > 3
     overwrite(file, *pages)
     async with a_spool(file.parent, *BOTH) as spool:
@@ -99,7 +99,7 @@ async def test_garbage_from_the_start(file, pages):
 
 
 async def test_damage_where_a_backend_begins(file):
-    """It's found when the spool is opened, which leads to a salvage as any does."""
+    """Damage in a backend's last page is found when the spool is opened."""
     async with a_spool(file.parent, *BOTH) as spool:
         await spool.append([large(n, backends=("third",)) for n in range(200, 300)])
     overwrite_event(file, 1)
@@ -111,7 +111,7 @@ async def test_damage_where_a_backend_begins(file):
 
 
 async def test_what_lies_in_the_range_of_another(file):
-    """A row whose backend is garbage is missing, hides no other, and may come again."""
+    """A row with a damaged backend is dropped, and its event accepted again."""
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(
             "UPDATE event SET backend = 'third' WHERE position % 3 = 1;"
@@ -130,7 +130,7 @@ async def test_what_lies_in_the_range_of_another(file):
 
 
 async def test_totals_that_are_right_only_in_sum(file):
-    """One backend's surplus doesn't make up for what another lacks."""
+    """Missing rows are counted for each backend."""
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(
             "UPDATE held SET rows = 101 WHERE (what, backend) = ('event', 'audit');"
@@ -143,7 +143,7 @@ async def test_totals_that_are_right_only_in_sum(file):
 
 @pytest.mark.parametrize("sequence", [0, 1 << 62])
 async def test_a_place_that_no_event_has(file, sequence):
-    """An event that could never be taken is missing, and may come again."""
+    """A row with an invalid tenant is dropped, and its event accepted again."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(
             "UPDATE event SET sequence = ? WHERE sequence = 5", [sequence]
@@ -156,7 +156,7 @@ async def test_a_place_that_no_event_has(file, sequence):
 
 @pytest.fixture
 async def sound(file):
-    """Return the content of a file without damage."""
+    """Return the content of a sound file."""
     return file.read_bytes()
 
 
@@ -174,7 +174,7 @@ async def sound(file):
     near=st.booleans(),
 )
 def test_any_damage(sound, spots, near):
-    """Whatever is wrong with a file, what is counted behind a salvage is what comes."""
+    """With any damage, the totals after a salvage are the events that are taken."""
     content = bytearray(sound)
     for place, garbage in spots:
         at = place % len(content)
@@ -191,7 +191,7 @@ def test_any_damage(sound, spots, near):
 
 
 async def check_counts(directory, *others):
-    """Take what there is for each backend, also for those that damage has named."""
+    """Take the events of all backends, even of invalid names."""
     async with a_spool(directory, *BOTH, *others) as spool:
         if not (others := spool.left_behind):
             held = {name: spool.waiting_for(name).rows for name in spool.outboxes}

@@ -1,4 +1,4 @@
-"""Of elements and jobs, only those are told of that people mean by a step or a job."""
+"""Which elements are steps, and which jobs are selected."""
 
 import json
 
@@ -13,13 +13,13 @@ ALL = Mapper({"all": Selection(EVERYTHING)})
 
 
 def kind_of(document, mapper=ALL):
-    """Return what *document* is told of as, nothing when it isn't."""
+    """Return the name of the event for *document*, or an empty text."""
     event = mapper.event(document)
     return event.kind if event else ""
 
 
 def of(value_type, intent, **value):
-    """Return the line of a record with nothing but this in its value."""
+    """Return the line of a record with only *value* in its value."""
     return line(a_record(valueType=value_type, intent=intent) | {"value": value})
 
 
@@ -42,7 +42,7 @@ ELEMENTS = {
 
 @pytest.mark.parametrize("element_type, kind", ELEMENTS.items())
 def test_elements(element_type, kind):
-    """Of all elements, some are steps, one is the process, and some are nothing."""
+    """An element is a step, a process instance, or neither."""
     document = of("PROCESS_INSTANCE", "ELEMENT_COMPLETED", bpmnElementType=element_type)
     by_word = element_type.lower().replace("_", "-")
 
@@ -55,7 +55,7 @@ def test_elements(element_type, kind):
 
 
 def test_elements_that_were_recorded():
-    """Every element type that was recorded is among those."""
+    """All recorded element types are in the table."""
     types = {
         json.loads(document)["value"]["bpmnElementType"]
         for version in recorded.VERSIONS
@@ -79,5 +79,5 @@ def test_elements_that_were_recorded():
     ],
 )
 def test_jobs_of_listeners(job_kind, kind):
-    """A listener's job is nobody's step; any other is told of."""
+    """Jobs of listeners are not selected."""
     assert kind_of(of("JOB", "CREATED", jobKind=job_kind)) == kind

@@ -1,4 +1,4 @@
-"""A document that can't become an event is refused with a reason."""
+"""An unmappable record has a reason."""
 
 import pytest
 
@@ -10,7 +10,7 @@ MAPPER = Mapper()
 
 
 def refusal(*args, **changes):
-    """Return why a record can't be mapped; *changes* as `a_record` takes them."""
+    """Return the reason why a record can't be mapped; *changes* are for `a_record`."""
     with pytest.raises(UnmappableError) as raised:
         MAPPER.event(line(a_record(*args, **changes)))
     return str(raised.value)
@@ -70,12 +70,12 @@ def refusal(*args, **changes):
     ids=str,
 )
 def test_what_cannot_be_mapped(changes, reason):
-    """A record with a field of the wrong type is refused with the field's name."""
+    """The reason for a wrong type has the field's name."""
     assert refusal(**changes).startswith(reason)
 
 
 def test_a_value_of_the_wrong_type():
-    """A record whose value is no object is refused."""
+    """A record without an object as its value is unmappable."""
     with pytest.raises(UnmappableError, match="value is missing or not an object"):
         MAPPER.event(line(RECORD | {"value": ["CREATED"]}))
 
@@ -94,7 +94,7 @@ def test_a_value_of_the_wrong_type():
     ],
 )
 def test_what_is_no_record(document, reason):
-    """What is no JSON object is refused as such."""
+    """A document that isn't a JSON object is unmappable."""
     with pytest.raises(UnmappableError) as raised:
         MAPPER.event(document)
 
@@ -102,7 +102,7 @@ def test_what_is_no_record(document, reason):
 
 
 def test_a_number_that_is_none():
-    """NaN, which some writers produce, can't be sent: no backend could read it."""
+    """NaN is unmappable, because it isn't valid JSON."""
     document = line(a_record(value={"customHeaders": {"weight": float("nan")}}))
 
     with pytest.raises(UnmappableError):
