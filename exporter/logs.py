@@ -1,8 +1,8 @@
 """
-Logs on stderr: one JSON object a line for machines, readable text for people.
+Logs on stderr: JSON lines for machines, readable text for people.
 
-The message is a constant, what varies comes in `extra`. No secret is ever
-given to a logger, so nothing here has to hide one.
+The message is a constant; fields come in `extra`. Secrets are never logged, so nothing
+here has to hide them.
 """
 
 import json
@@ -16,12 +16,12 @@ from typing import TextIO
 
 from aiohttp.http_exceptions import HttpProcessingError
 
-# What every record has; the rest came with `extra`.
+# Attributes of every record; the others came in `extra`.
 OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
 # Characters that could deceive a reader of the log: controls (C0, C1), line separators,
-# invisible characters, and those that change the direction of text.
+# invisible characters, and changes of text direction.
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -30,30 +30,29 @@ NO_HTTP_SECONDS = 60.0
 
 
 class NoHttp(logging.Filter):
-    """One line a minute instead of tracebacks that quote the request."""
+    """Logs one line a minute instead of tracebacks that quote the request."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """Start without requests; *now* is a monotonic clock."""
         super().__init__()
         self._now = now
-        self._said = -math.inf
+        self._logged_at = -math.inf
         self._requests = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten or drop a *record* about a request that isn't HTTP."""
         error = record.exc_info and record.exc_info[1]
         if isinstance(error, ConnectionError):
-            return False  # the client has gone: nothing to report
+            return False  # the client has gone
         if not isinstance(error, HttpProcessingError):
             return True
         self._requests += 1
-        if self._now() < self._said + NO_HTTP_SECONDS:
+        if self._now() < self._logged_at + NO_HTTP_SECONDS:
             return False
         record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg, record.args = "request is no HTTP: does the client use TLS?", ()
+        record.msg, record.args = "request isn't HTTP: does the client use TLS?", ()
         record.exc_info = None
         record.requests = self._requests
-        self._said, self._requests = self._now(), 0
+        self._logged_at, self._requests = self._now(), 0
         return True
 
 
@@ -61,14 +60,14 @@ NO_HTTP = NoHttp()
 
 
 class Handler(logging.StreamHandler[TextIO]):
-    """A handler that never flushes, because that could wait for the reader."""
+    """A handler that never flushes, because flushing may wait for the reader."""
 
     def flush(self) -> None:
-        """Leave it to the stream when to write."""
+        """Do nothing: the stream decides when to write."""
 
 
 def configure(level: str, form: str) -> None:
-    """Send every logger's lines from *level* on to stderr, in *form*."""
+    """Log to stderr from *level* on; *form* is "text", "json" or "auto"."""
     logging.getLogger("aiohttp.server").addFilter(NO_HTTP)
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = Handler(sys.stderr)
@@ -82,12 +81,12 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 def _json(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
-    # A lone surrogate has no UTF-8 form, but an escape that JSON knows.
+    # A lone surrogate has no UTF-8 form, but JSON can escape it.
     return _safe(text.encode(errors="backslashreplace").decode())
 
 
 def _safe(text: str) -> str:
-    """Return *text* with escapes, as JSON has them, for what could deceive a reader."""
+    """Replace characters that could deceive a reader by JSON escapes."""
     return UNSAFE.sub(lambda unsafe: json.dumps(unsafe[0])[1:-1], text)
 
 
@@ -95,7 +94,7 @@ class JsonFormatter(logging.Formatter):
     """One object a line: time, level and message first, an exception last."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return *record* as one line; what isn't JSON by nature becomes its `str`."""
+        """Format *record* as one line; `str` converts other types."""
         seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = {
             "time": f"{seconds}.{int(record.msecs):03}Z",
@@ -112,15 +111,14 @@ class TextFormatter(logging.Formatter):
     """`14:05:09 WARNING batch attempted  outcome="postponed" retry_in_ms=4000`."""
 
     def __init__(self) -> None:
-        """Show the time of day alone: someone is watching."""
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return *record*; lines that follow the first one are indented."""
+        """Format *record*; all lines except the first are indented."""
         return "\n  ".join(map(_safe, super().format(record).split("\n")))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name
-        """Put the fields behind the message, and leave an exception behind them."""
+        """Put the fields after the message, before an exception."""
         fields = "".join(
             f" {key}={_json(value)}" for key, value in _fields(record).items()
         )

@@ -14,7 +14,7 @@ from exporter import __version__
 from exporter.admin import backends, dead_letters, guard
 from exporter.admin.admin import ADMIN, Admin
 from exporter.base.errors import ExporterError
-from exporter.base.stopping import asked_to_stop
+from exporter.base.process import asked_to_stop
 from exporter.broker.environment import withholds
 from exporter.broker.takeover import exporter_id
 from exporter.config.backend import BackendSettings

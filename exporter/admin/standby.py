@@ -12,7 +12,7 @@ from aiohttp import web
 from exporter import logs
 from exporter.admin.admin import ADMIN
 from exporter.admin.guard import reply
-from exporter.base.stopping import asked_to_stop
+from exporter.base.process import asked_to_stop
 from exporter.config import settings, variables
 from exporter.net.listening import listening
 

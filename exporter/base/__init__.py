@@ -1,1 +1,1 @@
-"""What every room needs, and what needs none of them."""
+"""Modules that every other package may use."""

@@ -1,22 +1,22 @@
 """
-Everything that can go wrong on purpose, and what the operator should do then.
+Expected errors, which tell the operator what happened and what to do.
 
-A refused or failed delivery is not here: it is expected, so it is a value.
+A failed delivery isn't an error but a value, because it is part of the normal work.
 """
 
 
 class ExporterError(Exception):
-    """Base of all our errors: a problem, a remedy, and an exit status."""
+    """Base class of our errors: a problem, a remedy, and an exit status."""
 
     exit_status = 1
 
     def __init__(self, problem: str, *, remedy: str) -> None:
-        """Join *problem* (what happened) and *remedy* (what to do) in one message."""
+        """Join *problem* (what happened) and *remedy* (what to do) in a message."""
         self.problem, self.remedy = problem.rstrip("."), remedy
         super().__init__(f"{self.problem}. {remedy}")
 
 
 class ConfigError(ExporterError):
-    """The configuration can't be used; trying again won't help."""
+    """The configuration is wrong; trying again won't help."""
 
     exit_status = 2

@@ -1,8 +1,8 @@
 """
-What files hold now: read again when they change, so that no secret needs a restart.
+Values from files that are read again when a file changes, without a restart.
 
-A look costs one `stat` per file. A mounted secret of Kubernetes changes by a link that
-is swapped, which shows in the inode of the file behind it.
+Each use costs one `stat` per file. Kubernetes changes a mounted secret by replacing a
+symbolic link, which changes the inode of the file.
 """
 
 import logging
@@ -19,16 +19,16 @@ Stamp = tuple[tuple[int, ...] | None, ...]
 
 
 class Reread(Generic[T]):
-    """A value made from files; without files it is what it was."""
+    """A value that is made from files."""
 
     def __init__(
         self, value: T, load: Callable[[], T], paths: Sequence[Path], settings: str
     ) -> None:
         """
-        Begin with *value*, which *load* made of the files *paths* just now.
+        Start with *value*, which *load* has just made from the files *paths*.
 
-        *load* may raise OSError (can't be read) and ValueError (makes no sense, with a
-        text that may be logged). *settings* are the variables that name the files.
+        *load* may raise OSError, and ValueError with a text that may be logged.
+        *settings* are the variables that name the files.
         """
         self._value = value
         self._load = load
@@ -40,12 +40,12 @@ class Reread(Generic[T]):
 
     @property
     def changes(self) -> int:
-        """How often there was something new, counting what there is now."""
+        """How often the value has changed, including the current files."""
         self.current()
         return self._changes
 
     def current(self) -> T:
-        """Return what the files hold; while they can't be used, what they held."""
+        """Return the value of the files, or the last one while they can't be used."""
         if not self._paths:
             return self._value
         stamp = tuple(_stamp(path) for path in self._paths)
@@ -54,11 +54,11 @@ class Reread(Generic[T]):
         return self._value
 
     def _read(self, stamp: Stamp) -> None:
-        """Read what was written before *stamp*; a later change has another one."""
+        """Read the files; *stamp* is older, so that no change is missed."""
         try:
             value = self._load()
         except ValueError as error:
-            self._seen = stamp  # reading the same once more wouldn't help
+            self._seen = stamp  # reading the same content again wouldn't help
             self._complain(stamp, str(error))
             return
         except OSError as error:
@@ -82,28 +82,22 @@ class Reread(Generic[T]):
 
 
 def fixed(value: T) -> Reread[T]:
-    """Return *value* as one that never changes."""
+    """Return a value that never changes."""
     return Reread(value, lambda: value, (), "")
 
 
 def text_of(path: Path) -> str:
-    """Return what *path* holds, without the blanks around it."""
+    """Return the text in *path* without surrounding whitespace."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
-        raise ValueError("no UTF-8 text") from None
+        raise ValueError("not UTF-8 text") from None
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
-    """Return what is another after any change of *path*, its permissions included."""
+    """Return a value that any change of *path* changes, including its permissions."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - half the time, at every request
+        x = os.stat(path)  # noqa: PTH116 - twice as fast, at every request
     except (OSError, ValueError):
         return None
-    return (
-        found.st_dev,
-        found.st_ino,
-        found.st_size,
-        found.st_mtime_ns,
-        found.st_ctime_ns,
-    )
+    return x.st_dev, x.st_ino, x.st_size, x.st_mtime_ns, x.st_ctime_ns

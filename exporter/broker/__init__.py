@@ -1,1 +1,1 @@
-"""What a broker is told, and what it says of us."""
+"""The variables of a broker, and its actuator."""

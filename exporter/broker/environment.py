@@ -1,12 +1,12 @@
 """
-Say which environment variables make a broker of a given version export to us.
+The environment variables that make a broker of a given version export to us.
 
-Pure on purpose: it reads nothing and starts nothing. Whoever starts a broker (the demo,
-the tests, an entrypoint, a chart) asks here, so that there is one opinion about it.
+Pure: it reads nothing and starts nothing. The entrypoint, the commands, the chart, the
+demo and the tests all use this module.
 
-The variables have two forms, and a broker gets one of them, never both: from 8.8 on the
-same exporter in both forms loses its arguments. And 8.10 refuses to start on a key it
-doesn't know, so from 8.8 on only those flags are set that exist in every version.
+The variables have two forms. A broker gets only one of them, because from 8.8 on an
+exporter in both forms loses its arguments. 8.10 refuses to start if it doesn't know a
+key, so from 8.8 on only flags that exist in every version are set.
 """
 
 import re
@@ -28,17 +28,16 @@ CLASS_NAME = "io.camunda.zeebe.exporter.ElasticsearchExporter"
 
 PASSWORD = "AUTHENTICATION_PASSWORD"  # noqa: S105 - the name of an argument
 
-# What the official exporter sends is about these.
-USUAL = frozenset({"USER_TASK"})
+DEFAULT_VALUE_TYPES = frozenset({"USER_TASK"})
 
-# The flags that every version knows, and all that 8.8 and later export by themselves:
-# for any other value type they have to be told to export whatever is switched on.
+# The flags that every version knows. 8.8 and later export other value types only with
+# INCLUDEENABLEDRECORDS.
 IN_EVERY_VERSION = (
     *("DEPLOYMENT", "PROCESS", "INCIDENT", "VARIABLE"),
     *("PROCESSINSTANCE", "USERTASK", "JOB"),
 )
 
-# Up to 8.7 the broker exports all these unless it's told otherwise, one by one.
+# Up to 8.7 the broker exports all these value types unless their flags are off.
 ON_BY_DEFAULT_8_5 = tuple(
     f"""
     DECISION DECISIONEVALUATION DECISIONREQUIREMENTS {" ".join(IN_EVERY_VERSION)}
@@ -51,12 +50,12 @@ ON_BY_DEFAULT_8_5 = tuple(
 )
 ON_BY_DEFAULT_8_6 = (*ON_BY_DEFAULT_8_5, "MESSAGECORRELATION", "USER", "AUTHORIZATION")
 
-# Exporters of these names belong to the broker itself.
+# These exporters belong to the broker itself.
 RESERVED_IDS = frozenset({"CAMUNDAEXPORTER", "RDBMS"})
 
 
 class Version(NamedTuple):
-    """As much of a broker's version as decides about its environment."""
+    """The part of a broker's version that its variables depend on."""
 
     major: int
     minor: int
@@ -68,7 +67,7 @@ OPTIMIZING = Version(8, 9)
 WITH_TENANTS = NEWEST = Version(8, 10)
 
 
-def broker_environment(  # noqa: PLR0913 -- each is one argument of the broker's exporter
+def broker_environment(  # noqa: PLR0913 -- each is an argument of the exporter
     version: str,
     url: str,
     *,
@@ -76,14 +75,13 @@ def broker_environment(  # noqa: PLR0913 -- each is one argument of the broker's
     username: str = "",
     password: str = "",
     exporter_id: str = EXPORTER_ID,
-    value_types: Collection[str] = USUAL,
+    value_types: Collection[str] = DEFAULT_VALUE_TYPES,
     physical_tenants: Collection[str] = (),
 ) -> dict[str, str]:
     """
-    Return what a broker of *version* needs to export to *url*, and to it alone.
+    Return the variables that make a broker of *version* export to *url*.
 
-    It sends records of *value_types*, as the engine calls them; with *physical_tenants*
-    those of each of them.
+    *value_types* are the engine's names. With *physical_tenants*, each of them exports.
     """
     broker = parse_version(version)
     name = _checked_id(exporter_id)
@@ -91,9 +89,8 @@ def broker_environment(  # noqa: PLR0913 -- each is one argument of the broker's
     prefix = "CAMUNDA_DATA_EXPORTERS" if unified else "ZEEBE_BROKER_EXPORTERS"
     arguments = {
         "URL": _checked_url(url),
-        # One record at a time is real time; more share the cost of a request.
-        "BULK_SIZE": str(_checked_size(bulk_size)),
-        # Seconds, whole. It's also how soon a refused request is repeated.
+        "BULK_SIZE": str(bulk_size),
+        # In whole seconds. It is also the pause before a refused request is repeated.
         "BULK_DELAY": "1",
         "INDEX_CREATETEMPLATE": "false",
         **dict(_selection(broker, {each.replace("_", "") for each in value_types})),
@@ -107,7 +104,7 @@ def broker_environment(  # noqa: PLR0913 -- each is one argument of the broker's
     if broker < WITH_TENANTS:
         raise ConfigError(
             f"Camunda {version} has no physical tenants",
-            remedy="Leave them out: they exist from 8.10 on.",
+            remedy="Remove them: they exist from 8.10 on",
         )
     ids = tenants.checked(physical_tenants)
     return tenants.assign(variables | tenants.prefixes(ids, name), ids, name)
@@ -122,15 +119,14 @@ def exporting(
     physical_tenants: Collection[str] = (),
 ) -> dict[str, str]:
     """
-    Return what makes a broker of *version* export to the exporter of *loaded*.
+    Return the variables that make a broker of *version* export what *loaded* selects.
 
-    The broker calls it *name*, and reaches it at *url*, or else on its own machine.
-    Raises `ConfigError`.
+    *name* is the exporter's id in the broker. *url* defaults to this machine.
     """
     if not loaded.ingest_port and not url:
         raise ConfigError(
-            f"{PREFIX}INGEST_PORT is 0, which is any free port",
-            remedy="Give it one that the broker can be told.",
+            f"{PREFIX}INGEST_PORT is 0, which means any free port",
+            remedy=f"Set {PREFIX}INGEST_PORT to the port that the broker shall use",
         )
     here = str(address(loaded.ingest_host, loaded.ingest_port)).rstrip("/")
     return broker_environment(
@@ -146,7 +142,7 @@ def exporting(
 
 
 def withholds(version: str) -> bool:
-    """Return whether brokers of *version* have Optimize mode; unknown ones may."""
+    """Return whether a broker of *version* may withhold records in Optimize mode."""
     try:
         return parse_version(version) >= OPTIMIZING
     except ConfigError:
@@ -154,43 +150,43 @@ def withholds(version: str) -> bool:
 
 
 def parse_version(text: str) -> Version:
-    """Return the version that *text* names, at most the newest one we know."""
+    """Return the version in *text*, at most the newest version that we know."""
     if text == "SNAPSHOT":
         return NEWEST
     found = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})(\.[0-9]+)*([-+].+)?", text)
     if found is None:
         raise ConfigError(
             f"{text!r} is not a version of the broker",
-            remedy="Name it like 8.6.0, 8.10.0-alpha5 or SNAPSHOT.",
+            remedy="Use a version like 8.6.0, 8.10.0-alpha5 or SNAPSHOT",
         )
     version = Version(int(found[1]), int(found[2]))
     if version < OLDEST:
         raise ConfigError(
             f"The broker is {text}, which has no user tasks to export",
-            remedy=f"Use {OLDEST.major}.{OLDEST.minor} or later.",
+            remedy=f"Use {OLDEST.major}.{OLDEST.minor} or later",
         )
     return min(version, NEWEST)
 
 
 def flags(broker: Version) -> tuple[str, ...]:
-    """Return the value types to switch on or off, by name, in a broker like this."""
+    """Return the value types that have to be switched on or off one by one."""
     if broker >= UNIFIED:
         return IN_EVERY_VERSION
     return ON_BY_DEFAULT_8_5 if broker == OLDEST else ON_BY_DEFAULT_8_6
 
 
 def _selection(broker: Version, wanted: AbstractSet[str]) -> Iterator[tuple[str, str]]:
-    """Yield what lets the broker send what is *wanted*, and little else."""
+    """Yield the arguments that select the *wanted* value types."""
     known = flags(broker)
     for flag in known:
-        yield f"INDEX_{flag}", _yes_or_no(flag in wanted)
+        yield f"INDEX_{flag}", str(flag in wanted).lower()
     if broker >= UNIFIED and (more := sorted(wanted - set(known))):
         yield "INCLUDEENABLEDRECORDS", "true"
         for flag in more:
             yield f"INDEX_{flag}", "true"
     if broker >= OPTIMIZING:
-        # On by default from 8.10 on. It overrides all flags: user tasks' CREATED and
-        # UPDATED, all jobs and much else would be missing.
+        # On by default from 8.10 on. It overrides all flags, so that all jobs, CREATED
+        # and UPDATED of user tasks, and many other records would be missing.
         yield "INDEX_OPTIMIZEMODEENABLED", "false"
 
 
@@ -200,24 +196,26 @@ def _authentication(username: str, password: str) -> Iterator[tuple[str, str]]:
     if not (username and password):
         raise ConfigError(
             "The broker sends credentials only if it has both user and password",
-            remedy="Set both, or neither.",
+            remedy=f"Set both {PREFIX}INGEST_USERNAME and {PREFIX}INGEST_PASSWORD, or "
+            "neither",
         )
     if not (username + password).isascii():
         raise ConfigError(
-            "The broker replaces what isn't ASCII in user and password by '?'",
-            remedy="Use ASCII characters only.",
+            "The broker replaces characters that aren't ASCII by '?'",
+            remedy=f"Use only ASCII in {PREFIX}INGEST_USERNAME and "
+            f"{PREFIX}INGEST_PASSWORD",
         )
     if "${" in username + password:
         raise ConfigError(
-            "The broker replaces ${...} in user and password by what that names",
-            remedy="Use user and password without ${.",
+            "The broker replaces ${...} in user and password by a variable",
+            remedy=f"Use no ${{ in {PREFIX}INGEST_USERNAME and {PREFIX}INGEST_PASSWORD",
         )
     yield "AUTHENTICATION_USERNAME", username
     yield PASSWORD, password
 
 
 def _checked_url(url: str) -> str:
-    remedy = "Give it like http://127.0.0.1:9280, with nothing after the port."
+    remedy = "Use a URL like http://127.0.0.1:9280, with nothing after the port"
     shown = repr(without_user(url))
     try:
         parts = urlsplit(url)
@@ -227,19 +225,13 @@ def _checked_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(f"{shown} is not an HTTP URL", remedy=remedy)
     if "@" in parts.netloc or url != f"{parts.scheme}://{parts.netloc}":
-        # The broker would start and be healthy, and never export anything.
+        # The broker would start and be healthy, but never export anything.
         raise ConfigError(
             f"{shown} holds more than scheme, host and port", remedy=remedy
         )
     if not HOST.accepts(parts.hostname) or port == 0 or url.endswith(":"):
-        raise ConfigError(f"{shown} has no host and port as such", remedy=remedy)
+        raise ConfigError(f"{shown} has no valid host and port", remedy=remedy)
     return url
-
-
-def _checked_size(bulk_size: int) -> int:
-    if bulk_size < 1:
-        raise ConfigError(f"A bulk size of {bulk_size} is too small", remedy="Use 1.")
-    return bulk_size
 
 
 def _checked_id(exporter_id: str) -> str:
@@ -247,10 +239,6 @@ def _checked_id(exporter_id: str) -> str:
     if not (name.isascii() and name.isalnum()) or name in RESERVED_IDS:
         raise ConfigError(
             f"The broker can't have an exporter named {exporter_id!r}",
-            remedy=f"Use letters and digits only, like {EXPORTER_ID}.",
+            remedy=f"Use only letters and digits, like {EXPORTER_ID}",
         )
     return name
-
-
-def _yes_or_no(wanted: bool) -> str:  # noqa: FBT001 -- it spells the one value it gets
-    return "true" if wanted else "false"

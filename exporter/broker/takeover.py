@@ -1,8 +1,8 @@
 """
-Understand the variables of the official Java exporter as they stand.
+Translate the variables of the official Java exporter into our settings.
 
-Pure on purpose: variables in, variables out. Whoever comes from the official exporter
-changes the image and nothing else. What it was told in YAML files isn't seen here.
+Pure: variables in, variables out. A user of the official exporter changes the image and
+nothing else. Settings in YAML files are not translated.
 """
 
 import os
@@ -18,7 +18,7 @@ from exporter.config.variables import IGNORED
 
 OFFICIAL = "io.camunda.exporter.appint.AppIntegrationsExporter"
 
-# The official chart has the key in this one, whether the exporter is used or not.
+# The official chart sets this variable even if the exporter isn't used.
 CHART_API_KEY = "VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY"
 
 VARIABLE = re.compile(
@@ -26,34 +26,25 @@ VARIABLE = re.compile(
     r"(?P<id>[A-Z0-9]+)_(?P<rest>CLASS_?NAME|JAR_?PATH|ARGS_\w+)",
     re.IGNORECASE,
 )
-"""The first group matches only variables of one physical tenant."""
+"""The first group matches only in variables of one physical tenant."""
 
 SETTINGS = {
-    "URL": "URL",
-    "APIKEY": "API_KEY",
-    "OAUTH_CLIENTID": "OAUTH_CLIENT_ID",
-    "OAUTH_CLIENTSECRET": "OAUTH_CLIENT_SECRET",
-    "OAUTH_AUDIENCE": "OAUTH_AUDIENCE",
-    "OAUTH_SCOPE": "OAUTH_SCOPE",
-    "OAUTH_RESOURCE": "OAUTH_RESOURCE",
-    "OAUTH_AUTHORIZATIONSERVERURL": "OAUTH_AUTHORIZATION_SERVER_URL",
-    "OAUTH_CONNECTTIMEOUTMS": "OAUTH_CONNECT_TIMEOUT_MS",
-    "OAUTH_READTIMEOUTMS": "OAUTH_READ_TIMEOUT_MS",
-    "CLUSTERID": "CLUSTER_ID",
-    "REQUESTTIMEOUTMS": "REQUEST_TIMEOUT_MS",
-    "BATCHSIZE": "BATCH_SIZE",
-    "BATCHINTERVALMS": "BATCH_INTERVAL_MS",
-    "MAXBATCHESINFLIGHT": "MAX_BATCHES_IN_FLIGHT",
-    "CONTINUEONERROR": "CONTINUE_ON_ERROR",
-    "MAXRETRIES": "MAX_RETRIES",
-    "RETRYDELAYMS": "RETRY_DELAY_MS",
+    name.replace("_", "").replace("OAUTH", "OAUTH_"): name
+    for name in (
+        *("URL", "API_KEY", "CLUSTER_ID", "REQUEST_TIMEOUT_MS", "BATCH_SIZE"),
+        *("BATCH_INTERVAL_MS", "MAX_BATCHES_IN_FLIGHT", "CONTINUE_ON_ERROR"),
+        *("MAX_RETRIES", "RETRY_DELAY_MS", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET"),
+        *("OAUTH_AUDIENCE", "OAUTH_SCOPE", "OAUTH_RESOURCE"),
+        *("OAUTH_AUTHORIZATION_SERVER_URL", "OAUTH_CONNECT_TIMEOUT_MS"),
+        "OAUTH_READ_TIMEOUT_MS",
+    )
 }
-"""The official exporter's arguments, as variables spell them, and our settings."""
+"""Our settings by the official exporter's arguments, as variables spell them."""
 
 
 @dataclass(frozen=True)
 class Takeover:
-    """What the official exporter of this environment was told, in our words."""
+    """The configuration of the official exporter, as settings of ours."""
 
     exporter_id: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
@@ -61,7 +52,7 @@ class Takeover:
 
 
 def official_ids(environ: Mapping[str, str]) -> set[str]:
-    """Return the ids, in capitals, of the exporters that are the official one."""
+    """Return the ids, in capitals, of the official exporters in *environ*."""
     return {
         found["id"].upper()
         for name, value in environ.items()
@@ -72,19 +63,19 @@ def official_ids(environ: Mapping[str, str]) -> set[str]:
 
 
 def exporter_id() -> str:
-    """Return our id as the broker lists it: the official one where that is kept."""
+    """Return our id in the broker: that of the official exporter, if there is one."""
     ids = official_ids(os.environ)
     return (ids.pop() if len(ids) == 1 else EXPORTER_ID).lower()
 
 
 def shared_ids(environ: Mapping[str, str]) -> set[str]:
-    """Return the ids, in capitals, of the exporters that aren't one tenant's alone."""
+    """Return the ids, in capitals, of exporters that don't belong to one tenant."""
     found = (VARIABLE.fullmatch(name) for name in environ)
     return {each["id"].upper() for each in found if each and not each[1]}
 
 
 def without(environ: Mapping[str, str], ids: Iterable[str]) -> dict[str, str]:
-    """Return *environ* without what configures the exporters with these *ids*."""
+    """Return *environ* without the variables of the exporters *ids*."""
     gone = {each.upper() for each in ids}
     return {
         name: value
@@ -94,12 +85,12 @@ def without(environ: Mapping[str, str], ids: Iterable[str]) -> dict[str, str]:
 
 
 def take_over(environ: Mapping[str, str]) -> Takeover:
-    """Return what is taken over; a setting of ours wins over the official one."""
+    """Translate the official exporter's variables; settings of ours take precedence."""
     ids = sorted(official_ids(environ))
     if len(ids) > 1:
         raise ConfigError(
             f"{' and '.join(ids)} are both {OFFICIAL}",
-            remedy="Keep one of them: there is one backend",
+            remedy="Keep one of them",
         )
     settings: dict[str, str] = {}
     notices: list[str] = []
@@ -123,7 +114,7 @@ def take_over(environ: Mapping[str, str]) -> Takeover:
 def _arguments(
     environ: Mapping[str, str], ids: list[str]
 ) -> Iterable[tuple[re.Match[str], str]]:
-    """Yield each argument's variable and value; the newer form of 8.8 comes last."""
+    """Yield each argument's variable and value; the form of 8.8 comes last and wins."""
     for variable in sorted(environ, key=lambda name: (name[:1].upper() != "Z", name)):
         found = VARIABLE.fullmatch(variable)
         if not found or found["id"].upper() not in ids:
@@ -136,13 +127,10 @@ def _key_of_the_chart(
     environ: Mapping[str, str], settings: Mapping[str, str]
 ) -> dict[str, str]:
     key = environ.get(CHART_API_KEY, "").strip()
-    oauth = f"{PREFIX}OAUTH_CLIENT_ID"
-    others = (f"{PREFIX}API_KEY", oauth)
-    if not key or any(name in settings for name in others):
-        return {}
-    if _is_set(environ, "API_KEY") or _is_set(environ, "OAUTH_CLIENT_ID"):
-        return {}
-    return {f"{PREFIX}API_KEY": key}
+    for name in ("API_KEY", "OAUTH_CLIENT_ID"):
+        if PREFIX + name in settings or _is_set(environ, name):
+            return {}
+    return {f"{PREFIX}API_KEY": key} if key else {}
 
 
 def _is_set(environ: Mapping[str, str], name: str) -> bool:

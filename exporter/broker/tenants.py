@@ -1,9 +1,9 @@
 """
 The variables that make each physical tenant of a broker (8.10 and later) export to us.
 
-Pure on purpose. A tenant runs the exporters that its list names; once there are tenants
-every one needs a list, `default` too, or the broker doesn't start. Each has a
-partition 1, and no record names its tenant: the prefix of the index tells them apart.
+Pure. A tenant runs the exporters in its list. If there are tenants, each of them needs
+a list, including `default`, or the broker doesn't start. Each tenant has a partition 1,
+and no record names its tenant, so each tenant gets its own index prefix.
 """
 
 import re
@@ -21,21 +21,21 @@ Ids = list[str]
 
 
 def named_in(environ: Mapping[str, str]) -> list[str]:
-    """Return the ids of the tenants in *environ*: none, or `default` and others."""
+    """Return the ids of the tenants in *environ*, with `default` if there are any."""
     found = (VARIABLE.fullmatch(name) for name in environ)
     ids = {each[1].lower() for each in found if each}
     return sorted(ids | {DEFAULT}) if ids else []
 
 
 def checked(ids: Iterable[str]) -> list[str]:
-    """Return *ids* with `default`; raises `ConfigError` unless variables spell them."""
+    """Return *ids* with `default`; raise `ConfigError` if variables can't spell one."""
     for each in ids:
         if not SPELLABLE.fullmatch(each):
             raise ConfigError(
-                f"No variable can name the physical tenant {each!r}: names of "
-                "variables have no dashes, and their case doesn't count",
-                remedy="Configure this tenant in YAML: docs/broker.md has the lines, "
-                "at Physical tenants",
+                f"The physical tenant {each!r} can't be configured by variables: their "
+                "names have no dashes, and ignore case",
+                remedy="Configure this tenant in YAML, as shown in docs/broker.md, "
+                "Physical tenants",
             )
     return sorted({*ids, DEFAULT})
 
@@ -59,7 +59,7 @@ def assign(
     """
     Return *environ* with *exporter_id* in the list of each of *tenants*.
 
-    Without a list, `default` has had all *usual* exporters, and keeps these.
+    Without a list, `default` ran all *usual* exporters, and so its new list has them.
     """
     name = exporter_id.lower()
 
@@ -72,7 +72,7 @@ def assign(
 
 
 def unassign(environ: Mapping[str, str], exporter_ids: Iterable[str]) -> dict[str, str]:
-    """Return *environ* without any of *exporter_ids* in the list of a tenant."""
+    """Return *environ* with *exporter_ids* removed from the list of every tenant."""
     gone = {each.lower() for each in exporter_ids}
 
     def without(_: str, ids: Ids | None) -> Ids | None:
@@ -86,7 +86,7 @@ def _relisted(
     tenants: Iterable[str],
     change: Callable[[str, Ids | None], Ids | None],
 ) -> dict[str, str]:
-    """Return *environ* with the lists as *change* makes them."""
+    """Return *environ* with *change* applied to the list of each tenant."""
     result = dict(environ)
     for tenant in tenants:
         variables = _lists(environ, tenant)

@@ -1,4 +1,4 @@
-"""Whether this environment asks for an exporter beside the broker."""
+"""Whether the environment switches the exporter on."""
 
 import os
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from exporter.config.variables import names_a_backend
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:
-    """Return whether the exporter is to run beside the broker."""
+    """Return whether the exporter must run."""
     return not why_off(environ)
 
 
 def why_off(environ: Mapping[str, str] = os.environ) -> str:
-    """Return why the exporter isn't wanted; nothing when it is."""
+    """Return why the exporter is off, or "" if it is on."""
     switch = environ.get(f"{PREFIX}ENABLED", "").strip()
     if switch == "false":
         return f"{PREFIX}ENABLED is false"
@@ -25,7 +25,7 @@ def why_off(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def is_required(environ: Mapping[str, str]) -> bool:
-    """Return whether no broker may start without the exporter; `True` means it, too."""
+    """Return whether no broker may start without the exporter."""
     return environ.get(f"{PREFIX}REQUIRED", "").strip() not in ("", "false")
 
 

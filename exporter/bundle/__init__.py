@@ -1,1 +1,1 @@
-"""Process 1 of the image: broker and exporter side by side."""
+"""Process 1 of the combined image: it runs the broker and the exporter."""

@@ -1,10 +1,10 @@
 """
-Run broker and exporter side by side, as process 1 of a container.
+Run a broker and the exporter in one container, as its process 1.
 
-One loop waits for whatever comes first, a signal or the time for the next step; there
-are no threads and no handlers, so nothing ever happens in between. The broker decides
-how long all of it runs. The exporter follows: it's started before, restarted whenever
-it dies, and drained behind.
+One loop waits for the next signal or the next restart. There are no threads and no
+signal handlers, so nothing can happen in between. The container runs as long as the
+broker runs. The exporter starts before the broker, is restarted when it dies, and
+drains after the broker has ended.
 """
 
 import logging
@@ -15,25 +15,25 @@ from functools import partial
 from typing import NamedTuple
 
 READY_SECONDS = 15.0
-"""How long the broker waits for the exporter; a large spool may take longer."""
+"""How long the broker's start waits for the exporter to be ready."""
 
 READY_POLL_SECONDS = 0.05
 
 RESTART_SECONDS = (0.1, 0.5, 1.0, 2.0, 4.0)
-"""The pauses before restarts that fail in a row; the last one goes on."""
+"""The pauses before consecutive restarts; the last one repeats."""
 
 STEADY_SECONDS = 10.0
-"""Who ran that long has not failed at once."""
+"""After this time an exit doesn't count as a consecutive failure."""
 
 STOP_SECONDS = 28.0
-"""From the signal to the end of everything: orchestrators kill after 30."""
+"""From the signal to the end of both; orchestrators kill after 30 seconds."""
 
-# What starts the end, and what is the broker's to understand (QUIT: a thread dump).
+# The broker gets all of these; for Java, QUIT requests a thread dump.
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 PASSED_ON = frozenset({signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2})
 AWAITED = ENDING | PASSED_ON | {signal.SIGCHLD, signal.SIGALRM}
 
-# A terminal sends its Ctrl-C to the broker, too: `si_code` of what the kernel sends.
+# The `si_code` of a terminal's Ctrl-C, which the broker gets from the terminal itself.
 FROM_TERMINAL = 0x80
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -42,26 +42,26 @@ log = logging.getLogger(__name__)
 
 
 class Program(NamedTuple):
-    """What is started, and what it's told."""
+    """A command and its environment."""
 
     command: list[str]
     environment: Mapping[str, str]
 
     def start(self, *, own_group: bool) -> int:
-        """Return its process id; in a group of its own, no terminal signals it."""
+        """Start it; in its own group, it gets no signals from a terminal."""
         start = partial(os.posix_spawnp, setpgroup=0) if own_group else os.posix_spawnp
         return start(
             self.command[0],
             self.command,
             self.environment,
             setsigmask=[],
-            # Python ignores these, and what is ignored would stay so.
+            # Python ignores these signals, and child processes would inherit that.
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
         )
 
 
 class Supervisor:
-    """Both processes from start to end; `run` returns the broker's exit status."""
+    """Runs both processes; `run` returns the exit status of the broker."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Supervisor:
         is_ready: Callable[[], bool],
         clock: Callable[[], float],
     ) -> None:
-        """Start the broker once *is_ready* says so of the exporter, or time is over."""
+        """Use *is_ready* to find out whether the exporter is ready."""
         self._broker = broker
         self._exporter = exporter
         self._is_ready = is_ready
@@ -85,8 +85,8 @@ class Supervisor:
         self._stop_by: float | None = None
 
     def run(self) -> int:
-        """Return when both have ended."""
-        # Whoever inherits that it's ignored is never told that a child has ended.
+        """Run until both have ended."""
+        # A parent may have set SIGCHLD to be ignored: then it would never arrive.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
         self._start_exporter()
@@ -98,7 +98,7 @@ class Supervisor:
         return self._status
 
     def _await_exporter(self) -> bool:
-        """Return whether the broker is to start: nobody has asked for the end."""
+        """Wait until the exporter is ready; return False if a signal came to stop."""
         give_up = self._clock() + READY_SECONDS
         while self._status is None and not (self._exporter_pid and self._is_ready()):
             if self._clock() > give_up:
@@ -141,7 +141,7 @@ class Supervisor:
             os.kill(self._broker_pid, number)
 
     def _reap(self) -> None:
-        """Take in all that have ended, orphans of the broker's among them."""
+        """Reap every process that has ended, including orphans of the broker."""
         while True:
             try:
                 pid, raw = os.waitpid(-1, os.WNOHANG)
@@ -191,10 +191,10 @@ class Supervisor:
             self._status = unstartable(self._broker.command, error)
 
     def _end_exporter(self) -> None:
-        """Let it deliver what waits; what it can't is on disk for the next start."""
+        """Stop the exporter, which delivers waiting events until it is killed."""
         self._restart_at = None
         stop_by = self._stop_by
-        if stop_by is None or stop_by < self._clock():  # nobody asked, or insisted
+        if stop_by is None or stop_by < self._clock():  # the broker ended by itself
             stop_by = self._clock() + STOP_SECONDS
         if self._exporter_pid is not None:
             os.kill(self._exporter_pid, signal.SIGTERM)
@@ -208,7 +208,7 @@ class Supervisor:
 
 
 def unstartable(command: Sequence[str], error: OSError) -> int:
-    """Say that *command* can't be started, and return the status shells give it."""
+    """Log that *command* can't be started; return the status that a shell would."""
     log.error(
         "command can't be started",
         extra={"command": command[0], "reason": error.strerror},

@@ -1,9 +1,8 @@
 """
-Decide what broker and exporter of one container are told.
+The environments of the broker and the exporter in one container.
 
-Variables in, variables out: nothing is started here. The exporter gets what the
-environment says in any of the forms that are understood; the broker gets one exporter
-more, and none of our settings.
+Variables in, variables out: nothing is started here. The exporter gets our settings,
+translated if necessary. The broker gets one more exporter, and none of our settings.
 """
 
 import os
@@ -19,33 +18,33 @@ from exporter.broker.environment import (
     exporting,
     parse_version,
 )
-from exporter.bundle.home import SPOOL, Home, find, version_of
+from exporter.bundle.distribution import SPOOL, Distribution, find, version_of
 from exporter.config import settings
 from exporter.config.declaration import PREFIX
 from exporter.config.settings import Settings, SettingsError
 
-# `restore` refuses to fill a directory that isn't empty, but for what this names.
+# `restore` needs an empty directory, except for the names in this variable.
 RESTORE_IGNORES = "ZEEBE_RESTORE_IGNOREFILESINTARGET"
 RESTORE_IGNORED = "lost+found"
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """Who is told what."""
+    """The environments of both, and what has to be logged."""
 
     broker: dict[str, str]
     exporter: dict[str, str]
     settings: Settings
     notices: list[str]
     tenants: list[str]
-    """The physical tenants that export; none where the broker isn't told of any."""
+    """The physical tenants that export; empty if the broker has none."""
 
 
-def alone(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a broker that must do without the exporter."""
+def without_exporter(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a broker without any exporter of ours."""
     official = takeover.official_ids(environ)
     foreign = takeover.without(environ, official)
-    # A broker doesn't start with a tenant that has what isn't configured.
+    # A broker doesn't start if a tenant lists an exporter that isn't configured.
     gone = {*official, EXPORTER_ID} - takeover.shared_ids(foreign)
     foreign = tenants.unassign(takeover.without(foreign, gone), gone)
     return {
@@ -53,75 +52,74 @@ def alone(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def ours(environ: Mapping[str, str], home: Home | None) -> dict[str, str]:
-    """Return *environ* with every setting in our form, and the spool by the data."""
-    return _in_our_form(environ, home, takeover.take_over(environ))
-
-
-def _in_our_form(
-    environ: Mapping[str, str], home: Home | None, told: takeover.Takeover
+def with_our_settings(
+    environ: Mapping[str, str],
+    distribution: Distribution | None,
+    taken: takeover.Takeover | None = None,
 ) -> dict[str, str]:
+    """Return *environ* with our settings, and the spool in the broker's data."""
+    taken = taken or takeover.take_over(environ)
     rest = takeover.without(environ, takeover.official_ids(environ))
-    if home:
-        rest = {f"{PREFIX}SPOOL_DIR": str(home.data / SPOOL)} | rest
-    return rest | told.settings
+    if distribution:
+        rest = {f"{PREFIX}SPOOL_DIR": str(distribution.data / SPOOL)} | rest
+    return rest | taken.settings
 
 
 def wire(environ: Mapping[str, str]) -> Wiring:
     """
-    Return who is told what.
+    Return both environments, or raise `SettingsError` with every mistake.
 
-    Raises `SettingsError` with every mistake there is. The process's own environment
-    becomes the exporter's: that is where settings are read.
+    The exporter's environment becomes that of this process, because the settings are
+    read from there.
     """
-    home = find(environ)
+    distribution = find(environ)
     mistakes: list[str] = []
-    version, told = "", takeover.Takeover()
+    version, taken = "", takeover.Takeover()
     try:
-        version = version_of(home)
+        version = version_of(distribution)
     except ConfigError as error:
         mistakes.append(str(error))
     try:
-        told = takeover.take_over(environ)
+        taken = takeover.take_over(environ)
     except ConfigError as error:
         mistakes.append(str(error))
-    exporter = _in_our_form(environ, home, told)
+    exporter = with_our_settings(environ, distribution, taken)
     os.environ.clear()
     os.environ.update(exporter)
     try:
         loaded = settings.load()
     except SettingsError as error:
         raise SettingsError(mistakes + error.mistakes) from error
-    if mistakes or home is None:  # without a home there is a mistake
+    if mistakes or distribution is None:  # without a distribution there is a mistake
         raise SettingsError(mistakes)
-    name = told.exporter_id or EXPORTER_ID
+    name = taken.exporter_id or EXPORTER_ID
     try:
         added = exporting(version, loaded, name=name)
     except ConfigError as error:
         raise SettingsError([str(error)]) from error
-    others = alone(environ)
+    others = without_exporter(environ)
     kept = takeover.without(others, [name])
     ids = tenants.named_in(environ) if parse_version(version) >= WITH_TENANTS else []
     prefixes = tenants.prefixes(ids, name)
-    # An id with a dash isn't known here; the prefix that somebody set says it.
+    # Variables can't spell a tenant's id with a dash, so a prefix that is set stays.
     added |= prefixes | {each: environ[each] for each in prefixes if each in environ}
-    notices = told.notices + [
-        f"{variable} has no effect: the exporter {name} is ours to configure"
+    notices = taken.notices + [
+        f"{variable} has no effect: we configure the exporter {name}"
         for variable in sorted(others.keys() - kept.keys())
         if added.get(variable) != others[variable]
     ]
     usual = sorted(map(str.lower, takeover.shared_ids(kept)))
     broker = tenants.assign(kept | added, ids, name, usual)
-    ignored = _restore_ignores(environ, home, loaded.spool_dir)
+    ignored = _restore_ignores(environ, distribution, loaded.spool_dir)
     return Wiring(broker | ignored, exporter, loaded, notices, ids)
 
 
 def _restore_ignores(
-    environ: Mapping[str, str], home: Home, spool: Path
+    environ: Mapping[str, str], distribution: Distribution, spool: Path
 ) -> dict[str, str]:
-    """Return what lets a backup be restored beside a spool in the broker's data."""
-    if not spool.absolute().is_relative_to(home.data):
+    """Let a backup be restored although the spool is in the broker's data."""
+    if not spool.absolute().is_relative_to(distribution.data):
         return {}
-    folder = spool.absolute().relative_to(home.data).parts[:1]
+    folder = spool.absolute().relative_to(distribution.data).parts[:1]
     others = environ.get(RESTORE_IGNORES) or RESTORE_IGNORED
     return {RESTORE_IGNORES: ",".join([others, *folder])}

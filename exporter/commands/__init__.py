@@ -1,1 +1,1 @@
-"""Commands that talk to a running service, or to what it left behind."""
+"""The commands, one module each."""

@@ -1,100 +1,37 @@
-"""What can be said after `dead-letters`, and what its help says."""
+"""Parts of the command line that several commands share."""
 
 import argparse
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from exporter.admin.dead_letters import LARGEST_ID
-from exporter.commands import dead_letters
+from exporter.broker.actuator import DEFAULT_URL
+from exporter.config.rules import HTTP_URL, Rule
 
-MEANING = "Look at events that were given up, send them again, drop or export them."
-DESCRIPTION = """\
-Dead letters are events that the backend refused, or that became too old, and records
-that could not be read. They are kept, with the reason, until somebody decides. The
-running service is asked on its admin port; without one the spool itself is opened."""
-EPILOG = """\
-examples:
-  %(prog)s list --status 400
-  %(prog)s show 17
-  %(prog)s retry 17 18
-  %(prog)s retry --all --status 422
-  %(prog)s export dead-letters.jsonl
-  %(prog)s drop 17
+LARGEST = 2**63 - 1
 
-Each command has its --help. What to do when: docs/dead-letters.md."""
-
-Subparsers = Any  # argparse doesn't name it
+Subparsers = Any  # argparse has no public name for this type
+Call = Callable[[argparse.Namespace], int]
 
 
-def add_to(commands: Subparsers) -> None:
-    """Add `dead-letters` to *commands*."""
-    top = commands.add_parser(
-        "dead-letters",
-        help=MEANING,
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    under = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    listing = _command(under, "list", dead_letters.list_)
-    _add_filters(listing)
-    listing.add_argument(
-        "--limit",
-        type=identifier,
-        default=100,
-        metavar="N",
-        help="the newest N (default: %(default)s)",
-    )
-    _command(under, "show", dead_letters.show).add_argument(
-        "id", type=identifier, metavar="ID", help="as `list` shows it"
-    )
-    retrying = _command(under, "retry", _retry)
-    retrying.add_argument(
-        "ids", type=identifier, nargs="*", metavar="ID", help="as `list` shows it"
-    )
-    retrying.add_argument("--all", action="store_true", help="instead of ids")
-    _add_filters(retrying, "with --all: ")
-    retrying.set_defaults(usage_error=retrying.error)
-    _command(under, "drop", dead_letters.drop).add_argument(
-        "ids", type=identifier, nargs="+", metavar="ID", help="as `list` shows it"
-    )
-    exporting = _command(under, "export", dead_letters.export, json=False)
-    exporting.add_argument(
-        "file", metavar="FILE", help="a new file, or - for standard output"
-    )
-    _add_filters(exporting)
-
-
-def identifier(text: str) -> int:
-    """Return the whole number from 1 on in *text*."""
-    digits = text.isascii() and text.isdigit() and len(text) < 20
-    if digits and 1 <= int(text) <= LARGEST_ID:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number from 1 on")
-
-
-def _retry(args: argparse.Namespace) -> int:
-    if args.all == bool(args.ids):
-        args.usage_error("give either ids or --all")
-    for name in ("backend", "status"):
-        if getattr(args, name) and not args.all:
-            args.usage_error(f"--{name} goes with --all")
-    return dead_letters.retry(args)
-
-
-_retry.__doc__ = dead_letters.retry.__doc__
-
-
-def _command(
-    under: Subparsers,
+def add_command(  # noqa: PLR0913 -- each is a part of the help
+    commands: Subparsers,
     name: str,
-    call: Callable[[argparse.Namespace], int],
+    call: Call,
     *,
+    meaning: str = "",
+    description: str = "",
+    epilog: str = "",
     json: bool = True,
 ) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = under.add_parser(
-        name, help=call.__doc__, description=call.__doc__
+    """Add the command *name*; its help defaults to the docstring of *call*."""
+    meaning = meaning or call.__doc__ or ""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=meaning,
+        description=description or meaning,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(call=call)
     if json:
@@ -102,16 +39,31 @@ def _command(
     return command
 
 
-def _add_filters(command: argparse.ArgumentParser, when: str = "") -> None:
+def add_broker(command: argparse.ArgumentParser) -> None:
+    """Add the option `--broker`."""
     command.add_argument(
-        "--backend", type=_name, metavar="NAME", help=f"{when}only this backend's"
-    )
-    command.add_argument(
-        "--status", type=identifier, metavar="N", help=f"{when}only with this status"
+        "--broker",
+        type=value_of(HTTP_URL),
+        metavar="URL",
+        help=f"management port of a broker or gateway (default: {DEFAULT_URL})",
     )
 
 
-def _name(text: str) -> str:
-    if not (text and text.isascii()):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no backend's name")
-    return text
+def whole_number(text: str) -> int:
+    """Return the positive number in *text*."""
+    digits = text.isascii() and text.isdigit() and len(text) < 20
+    if digits and 1 <= int(text) <= LARGEST:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} isn't a whole number from 1 on")
+
+
+def value_of(rule: Rule, convert: Callable[[str], Any] = str) -> Callable[[str], Any]:
+    """Return an argument type for values that *rule* accepts."""
+
+    def read(text: str) -> Any:
+        with suppress(ValueError):
+            if rule.accepts(value := convert(text)):
+                return value
+        raise argparse.ArgumentTypeError(f"must be {rule.description}")
+
+    return read

@@ -1,17 +1,11 @@
-"""
-`backends`: what each backend still has to get, and what becomes of those of the past.
-
-stdout holds only the result.
-"""
+"""`backends`: what each backend still has to get, and events that were left behind."""
 
 import argparse
-import sys
-from typing import Any
 
 from exporter.admin.backends import PATH
-from exporter.commands.client import AdminPort, admin_port, command
-from exporter.commands.printing import as_json, printable, table
-from exporter.config import settings
+from exporter.commands.arguments import Subparsers, add_command
+from exporter.commands.client import AdminPort, command
+from exporter.commands.printing import as_json, say, table
 
 MEANING = "Show what each backend still has to get, and drop what was left behind."
 EPILOG = """\
@@ -19,36 +13,32 @@ examples:
   %(prog)s
   %(prog)s drop old
 
-What waits for a backend that isn't in APP_INTEGRATIONS_BACKENDS any more is kept until
-it is dropped, and delivered if the backend is named there again."""
+Events are left behind when their backend is removed from APP_INTEGRATIONS_BACKENDS.
+They are kept until you drop them, and delivered if you add the backend again."""
 
 HEAD = ("backend", "configured", "waiting", "bytes", "dead letters")
 RIGHT = frozenset({"waiting", "bytes", "dead letters"})
 
-Subparsers = Any  # argparse doesn't name it
 
-
-async def kept() -> list[dict[str, Any]]:
-    """Return what is kept for each backend."""
-    async with admin_port(settings.spool_location()) as port:
-        return await _kept(port)
-
-
-async def _kept(port: AdminPort) -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = (await port.get(PATH))["backends"]
-    return listed
+def add_to(commands: Subparsers) -> None:
+    """Add `backends` to *commands*."""
+    top = add_command(commands, "backends", show, meaning=MEANING, epilog=EPILOG)
+    under = top.add_subparsers(title="commands", metavar="COMMAND")
+    add_command(under, "drop", drop).add_argument(
+        "old", metavar="OLD", help="a backend that isn't configured any more"
+    )
 
 
 @command
 async def show(port: AdminPort, args: argparse.Namespace) -> int:
     """Show what is kept for each backend."""
-    listed = await _kept(port)
+    listed = (await port.get(PATH))["backends"]
     if args.json:
         print(as_json(listed))
         return 0
     rows = [
         (
-            printable(each["backend"]),
+            each["backend"],
             "yes" if each["configured"] else "NO",
             each["events"],
             each["event_bytes"],
@@ -56,34 +46,16 @@ async def show(port: AdminPort, args: argparse.Namespace) -> int:
         )
         for each in listed
     ]
-    for line in table(HEAD, rows, right=RIGHT, width=None, elastic="backend"):
+    for line in table(HEAD, rows, right=RIGHT):
         print(line)
     return 0
 
 
 @command
 async def drop(port: AdminPort, args: argparse.Namespace) -> int:
-    """Forget for good what waits for a backend of the past, and its dead letters."""
+    """Delete events and dead letters of a backend that isn't configured any more."""
     done = await port.post(f"{PATH}/drop", {"backend": args.old})
     count = done["dropped"]
     print(as_json(done) if args.json else count)
-    print(f"{count} events of {args.old} are forgotten", file=sys.stderr)
+    say(f"{count} events of {args.old} were deleted")
     return 0
-
-
-def add_to(commands: Subparsers) -> None:
-    """Add `backends` to *commands*."""
-    top = commands.add_parser(
-        "backends",
-        help=MEANING,
-        description=MEANING,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.set_defaults(call=show)
-    top.add_argument("--json", action="store_true", help="print JSON")
-    under = top.add_subparsers(title="commands", metavar="COMMAND")
-    dropping = under.add_parser("drop", help=drop.__doc__, description=drop.__doc__)
-    dropping.set_defaults(call=drop)
-    dropping.add_argument("--json", action="store_true", help="print JSON")
-    dropping.add_argument("old", metavar="OLD", help="the backend of the past")

@@ -1,19 +1,24 @@
 """
-Find out before the first event what would keep events from being delivered.
+`check`: find what would keep events from being delivered, before the first event.
 
-It changes nothing: the spool stays as it was, and the backend gets a batch
-without events.
+It changes nothing: the spool stays as it was, and the backend gets an empty batch.
 """
 
+import argparse
+import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
 
+from exporter.admin.backends import PATH
 from exporter.base.errors import ExporterError
+from exporter.commands.arguments import Subparsers, add_broker, add_command
+from exporter.commands.client import admin_port
 from exporter.commands.findings import Finding, Level, ok, problem, warning
 from exporter.commands.leftovers import leftover
+from exporter.commands.printing import as_json
 from exporter.commands.reach import reached
 from exporter.config import settings as environment
 from exporter.config import variables
@@ -26,27 +31,35 @@ from exporter.events import ONLY_BACKEND
 from exporter.spool.errors import SpoolUnusableError
 from exporter.spool.lock import is_locked
 
-__all__ = ["Finding", "Level", "findings", "judge"]
+
+def add_to(commands: Subparsers) -> None:
+    """Add `check` to *commands*."""
+    add_broker(add_command(commands, "check", check))
 
 
-Kept = Callable[[], Awaitable[list[dict[str, Any]]]]
-Missed = Callable[[], Awaitable[dict[str, Any] | None]]
+def check(args: argparse.Namespace) -> int:
+    """Try the settings, the spool and the backend, and say what to do."""
+    return asyncio.run(_check(args))
 
 
-async def findings(
-    broker: str | None = None, kept: Kept | None = None, missed: Missed | None = None
-) -> AsyncIterator[Finding]:
-    """
-    Yield everything there is to say about this environment, as it is found out.
+async def _check(args: argparse.Namespace) -> int:
+    found = []
+    async for finding in findings(args.broker):
+        found.append(finding)
+        if not args.json:
+            print(f"{finding.level:8} {finding.text}", flush=True)
+            if finding.remedy:
+                print(f"{'':8} -> {finding.remedy}", flush=True)
+    if args.json:
+        print(as_json([vars(finding) for finding in found]))
+    return int(any(finding.level is Level.PROBLEM for finding in found))
 
-    *broker* is where a broker must answer about what it keeps for us. *kept* tells
-    what the spool holds for each backend. *missed* tells what a running service
-    knows to be withheld by the broker.
-    """
+
+async def findings(broker: str | None = None) -> AsyncIterator[Finding]:
+    """Yield findings about this environment; *broker* is the URL of an actuator."""
     for unknown in variables.unknown():
         yield problem(unknown, "Correct its name, or remove it")
-    configured = variables.names_a_backend()
-    if finding := await leftover(broker, configured=configured):
+    if finding := await leftover(broker, configured=variables.names_a_backend()):
         yield finding
     try:
         settings = environment.load()
@@ -54,32 +67,26 @@ async def findings(
         for mistake in error.mistakes:
             yield problem(mistake, "Correct it: docs/configuration.md has all settings")
         return
-    for finding in (*_usable(settings), *_spool(settings)):
+    for finding in (*_settings(settings), *_spool(settings), *await _kept()):
         yield finding
-    async for finding in _left_behind(kept):
-        yield finding
-    with suppress(ExporterError):  # without a service nobody knows
-        if missed and (told := await missed()):
-            yield problem(told["reason"], told["remedy"])
     for backend in settings.backends.values():
+        prefix = "" if backend.name == ONLY_BACKEND else f"{backend.name}: "
         async for finding in _backend(backend, settings.cluster_id):
-            yield (
-                finding if backend.name == ONLY_BACKEND else finding.about(backend.name)
-            )
+            yield replace(finding, text=f"{prefix}{finding.text}")
 
 
-def _usable(settings: Settings) -> Iterator[Finding]:
+def _settings(settings: Settings) -> Iterator[Finding]:
     yield ok("The settings can be used")
     if shared := variables.shared():
-        yield warning(shared, "Where that is wrong: docs/security.md, Headers")
+        yield warning(shared, "If that is wrong, see docs/security.md, Headers")
     if is_nameless(settings):
         yield warning(NAMELESS, NAMELESS_REMEDY)
 
 
 def _spool(settings: Settings) -> Iterator[Finding]:
-    """Try to write where the spool is or will be, and leave nothing behind."""
+    """Try to write where the spool is or will be, and leave nothing there."""
     directory = settings.spool_dir.absolute()
-    lacking = [path for path in (directory, *directory.parents) if not path.exists()]
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
@@ -89,74 +96,77 @@ def _spool(settings: Settings) -> Iterator[Finding]:
     except (OSError, SpoolUnusableError) as error:
         yield problem(
             f"The spool can't be written: {error}",
-            f"Give {PREFIX}SPOOL_DIR a directory that this user may write",
+            f"Set {PREFIX}SPOOL_DIR to a directory where this user may write",
         )
         return
     finally:
-        for path in lacking:
+        for path in missing:
             with suppress(OSError):
                 path.rmdir()
     state = "is in use by a running service" if in_use else "can be written"
     yield ok(f"The spool {directory} {state}")
     if free < settings.spool_max_bytes:
         yield warning(
-            f"The disk of the spool has {free} bytes left, and the spool may take "
+            f"The disk of the spool has {free} bytes left, but the spool may use "
             f"{settings.spool_max_bytes}",
             f"Free some space, or lower {PREFIX}SPOOL_MAX_BYTES",
         )
 
 
-async def _left_behind(kept: Kept | None) -> AsyncIterator[Finding]:
-    """Tell of events that nobody delivers; silence, when nobody can tell."""
-    held: list[dict[str, Any]] = []
+async def _kept() -> list[Finding]:
+    """Look for events that nobody delivers, and for a broker that withholds some."""
+    found = []
     with suppress(ExporterError):  # no spool yet, or a service that is just starting
-        held = await kept() if kept else []
-    for each in held:
-        if each["configured"]:
-            continue
-        yield problem(
-            f"{each['backend']} is no backend any more, and {each['events']} events "
-            f"and {each['dead_letters']} dead letters are kept for it",
-            f"Put it back into {PREFIX}BACKENDS, or decide: app-integrations-exporter "
-            "backends --help",
-        )
+        async with admin_port(environment.spool_location()) as port:
+            found += [
+                problem(
+                    f"{each['backend']} isn't configured any more, but "
+                    f"{each['events']} events and {each['dead_letters']} dead letters "
+                    "are kept for it",
+                    f"Add it to {PREFIX}BACKENDS again, or drop its events: "
+                    "app-integrations-exporter backends --help",
+                )
+                for each in (await port.get(PATH))["backends"]
+                if not each["configured"]
+            ]
+            status = await port.get("/status")
+            if withheld := status.get("ingest", {}).get("withheld"):
+                found.append(problem(withheld["reason"], withheld["remedy"]))
+    return found
 
 
 async def _backend(
     settings: BackendSettings, cluster_id: str
 ) -> AsyncIterator[Finding]:
-    """Go as far towards the backend as it can be reached."""
+    """Go towards the backend step by step, until a step fails."""
     for each in exposed(settings):
         yield warning(f"{each.credential} crosses the network unencrypted", each.remedy)
-    async for finding in reached(settings, settings.url, settings.variable("url")):
-        yield finding
-        if finding.level is Level.PROBLEM:
-            return
-    if server := settings.oauth_authorization_server_url:
-        setting = settings.variable("oauth_authorization_server_url")
-        async for finding in reached(settings, server, setting):
-            yield finding
-            if finding.level is Level.PROBLEM:
-                return
+    for setting in ("url", "oauth_authorization_server_url"):
+        if url := getattr(settings, setting):
+            async for finding in reached(settings, url, settings.variable(setting)):
+                yield finding
+                if finding.level is Level.PROBLEM:
+                    return
     async with connecting(settings, cluster_id) as backend:
         if answer := await backend.unready():
             advice = remedy(answer, settings.variable)
             yield problem(f"There is {answer.detail}", advice)
             return
-        if server:
-            yield ok("The token endpoint gives a token")
+        if settings.oauth_authorization_server_url:
+            yield ok("The token endpoint issues a token")
         answer = await backend.post(empty(settings.written))
         yield judge(answer, remedy(answer, settings.variable))
 
 
 def judge(answer: Answer, advice: str) -> Finding:
-    """Return what *answer* to a batch without events tells about the setup."""
+    """Return the finding that follows from *answer* to a batch without events."""
     if answer.status in (400, 422):
         return ok(
-            f"The backend answers {answer.detail}: it is reached; whether it takes "
-            "events, a batch without any can't tell"
+            f"The backend answers {answer.detail}: it is reached, but a batch without "
+            "events can't show whether it accepts events"
         )
     if outcome_of(answer) is Outcome.DELIVERED:
-        return ok(f"The backend answers {answer.detail}: it takes our requests")
-    said = "answers" if answer.status else "can be connected to, but:"
-    return problem(f"The backend {said} {answer.detail}", advice)
+        return ok(f"The backend answers {answer.detail}: it accepts our requests")
+    if answer.status:
+        return problem(f"The backend answers {answer.detail}", advice)
+    return problem(f"The backend can be connected to, but: {answer.detail}", advice)

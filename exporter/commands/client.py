@@ -1,8 +1,9 @@
 """
-The way to the running service, or to its spool while there is none.
+The connection of a command to the admin port, with or without a running service.
 
-A spool has one holder. While a service has it, its admin port is asked; else the
-command holds the spool itself, and serves the same on a port of its own meanwhile.
+Only one process can hold a spool. If a service holds it, the command asks the admin
+port of the service. Otherwise the command holds the spool and serves the admin port
+itself, on a free port of this machine, until it ends.
 """
 
 import asyncio
@@ -36,37 +37,31 @@ from exporter.watch.status import status_without_service
 
 OWN_HOST = "127.0.0.1"
 CONNECT_SECONDS = 5.0
-LOOK_SECONDS = 10.0
-"""Longer than a disk may hang before the service says that it does."""
+READ_SECONDS = 10.0
+"""For GET: longer than a disk may hang before the service reports it."""
 ANSWER_SECONDS = 300.0
-"""To handle a million dead letters takes a while."""
+"""For POST: a request may handle a million dead letters."""
+ADDRESS_REMEDY = (
+    f"Set {PREFIX}ADMIN_HOST and {PREFIX}ADMIN_PORT to the values of the service"
+)
 
 
 class NoSpoolError(ExporterError):
-    """There is nothing to look at."""
+    """There is no spool in the directory."""
 
     def __init__(self, directory: Path) -> None:
-        """Name the *directory*, and why nobody may have made it."""
         off = why_off()
         super().__init__(
             f"There is no spool in {directory}",
             remedy=f"The exporter is off here: {off}"
             if off
-            else f"Set {PREFIX}SPOOL_DIR to what the service has, or start the "
-            "service once; `app-integrations-exporter check` says what keeps it from "
-            "starting",
+            else f"Set {PREFIX}SPOOL_DIR to the value of the service, or start the "
+            "service. If it doesn't start, run `app-integrations-exporter check`",
         )
 
 
 class UnreachableError(ExporterError):
-    """Somebody holds the spool, and can't be asked."""
-
-    def __init__(self, directory: Path, reason: str, remedy: str) -> None:
-        """Say why the holder of *directory* can't be asked, and what to do."""
-        super().__init__(
-            f"{directory} is in use, and its service can't be asked: {reason}",
-            remedy=remedy,
-        )
+    """Another process holds the spool and can't be reached."""
 
 
 class ServiceError(ExporterError):
@@ -74,60 +69,56 @@ class ServiceError(ExporterError):
 
 
 class AdminPort:
-    """The admin port for a spool."""
+    """The client of the admin port."""
 
     def __init__(
-        self, found: SpoolLocation, session: aiohttp.ClientSession, token: str
+        self, location: SpoolLocation, session: aiohttp.ClientSession, token: str
     ) -> None:
-        """Ask through *session*; *token* belongs to this command's own port, if any."""
-        self._directory = found.spool_dir.absolute()
-        self._port = found.admin_port
-        self.url = address(found.admin_host, found.admin_port)
+        """Use *token*, or else the token of the service that holds the spool."""
+        self._directory = location.spool_dir.absolute()
+        self._port = location.admin_port
+        self.url = address(location.admin_host, location.admin_port)
         self._session = session
         self._token = token
         self.is_of_service = not token
-        """Whether a service runs."""
+        """Whether a service answers, instead of this command."""
 
     async def get(self, path: str, **query: object) -> Any:
-        """Return what is at *path*; parameters that are None aren't sent."""
+        """Return the answer to GET *path*; a parameter that is None isn't sent."""
         params = {name: str(each) for name, each in query.items() if each is not None}
-        patience = aiohttp.ClientTimeout(
-            sock_connect=CONNECT_SECONDS, sock_read=LOOK_SECONDS
+        timeout = aiohttp.ClientTimeout(
+            sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
         )
-        return await self._ask("GET", path, params=params, timeout=patience)
+        return await self._ask("GET", path, params=params, timeout=timeout)
 
     async def post(self, path: str, body: object) -> Any:
-        """Send *body* to *path*, and return the answer."""
+        """Return the answer to POST *path* with *body*."""
         return await self._ask("POST", path, data=codec.encode(body))
 
     async def _ask(self, method: str, path: str, **more: Any) -> Any:
         if not self._port:
             raise self._unreachable(
-                f"{PREFIX}ADMIN_PORT is 0, so it listens on any port",
-                f'Set {PREFIX}ADMIN_PORT to the one in the line "ready" of its log',
+                f"{PREFIX}ADMIN_PORT is 0, which means any free port",
+                f'Set {PREFIX}ADMIN_PORT to the port in the line "ready" of its log',
             )
         headers = {hdrs.AUTHORIZATION: f"Bearer {self._token or self._issued()}"}
+        url = self.url.join(URL(path))
         try:
             async with self._session.request(
-                method,
-                self.url.join(URL(path)),
-                headers=headers,
-                allow_redirects=False,
-                **more,
+                method, url, headers=headers, allow_redirects=False, **more
             ) as response:
                 status, body = response.status, await response.read()
         except TimeoutError as error:
             raise self._unreachable(
                 f"{self.url} doesn't answer",
-                "Look at its log, and restart it if it hangs; what was asked for may "
-                "be done all the same",
+                "See the log of the service, and restart it if it hangs. The command "
+                "may still take effect",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable(
                 f"{self.url} can't be connected to",
-                f"Set {PREFIX}ADMIN_HOST and {PREFIX}ADMIN_PORT to what the service "
-                "has; if it is just starting or stopping, or if another command "
-                "holds the spool, try again in a moment",
+                f"{ADDRESS_REMEDY}. If the service is starting or stopping, or another "
+                "command holds the spool, try again in a moment",
             ) from error
         return self._read(status, body)
 
@@ -136,49 +127,52 @@ class AdminPort:
         try:
             return path.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "no token"
+            reason = getattr(error, "strerror", None) or "not a token"
             raise self._unreachable(
                 f"its token, {path}, can't be read: {reason}",
-                "Run the command as the user that runs the service; when there is no "
-                "such file restart the service, or wait until another command is done",
+                "Run the command as the user that runs the service. If the file is "
+                "missing, restart the service, or wait until another command has ended",
             ) from error
 
     def _read(self, status: int, body: bytes) -> Any:
         if status == 401:
             raise self._unreachable(
-                f"{self.url} doesn't take the token from {self._directory}",
-                f"Another service listens there: set {PREFIX}ADMIN_PORT and "
-                f"{PREFIX}SPOOL_DIR to what belongs together; or else the service "
-                "could not write its token: its log says why",
+                f"{self.url} rejects the token from {self._directory}",
+                f"Set {PREFIX}ADMIN_PORT and {PREFIX}SPOOL_DIR to the values of one "
+                "service. If they are, see its log: it could not write its token",
             )
         try:
             answer = codec.decode(body)
-            said = printable(str(answer.get("error", "")))
+            message = printable(str(answer.get("error", "")))
         except (ValueError, AttributeError) as error:
             raise self._unreachable(
-                f"{self.url} answers {status}, and not as an exporter does",
-                f"Set {PREFIX}ADMIN_HOST and {PREFIX}ADMIN_PORT to what the service "
-                "has",
+                f"{self.url} answers {status}, but not like an exporter", ADDRESS_REMEDY
             ) from error
         if status != 200:
-            raise ServiceError(f"The admin port answers {status}", remedy=said)
+            raise ServiceError(f"The admin port answers {status}", remedy=message)
         return answer
 
     def _unreachable(self, reason: str, remedy: str) -> UnreachableError:
-        return UnreachableError(self._directory, reason, remedy)
+        problem = f"{self._directory} is in use, but its service can't be reached"
+        return UnreachableError(f"{problem}: {reason}", remedy=remedy)
 
 
 def command(
     action: Callable[[AdminPort, Namespace], Awaitable[int]],
 ) -> Callable[[Namespace], int]:
-    """Return *action* as a command that finds the admin port by itself."""
+    """Turn *action* into a command that opens the admin port itself."""
 
     async def act(args: Namespace) -> int:
         async with admin_port(settings.spool_location()) as port:
-            return await action(port, args)
+            try:
+                return await action(port, args)
+            except BrokenPipeError as error:
+                closed = error
+        # Raised only here: the spool would report any OSError as a failure of the disk.
+        raise closed
 
     def call(args: Namespace) -> int:
-        if isinstance(sys.stdout, io.TextIOWrapper):  # in whatever encoding
+        if isinstance(sys.stdout, io.TextIOWrapper):  # its encoding may lack letters
             sys.stdout.reconfigure(errors="backslashreplace")
         return asyncio.run(act(args))
 
@@ -187,28 +181,28 @@ def command(
 
 
 @asynccontextmanager
-async def admin_port(found: SpoolLocation) -> AsyncIterator[AdminPort]:
-    """Yield the admin port of the service that holds the spool, else one of our own."""
+async def admin_port(location: SpoolLocation) -> AsyncIterator[AdminPort]:
+    """Open the admin port of the service that holds the spool, or else our own."""
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS
     )
     async with AsyncExitStack() as stack:
         token = ""
-        if spool := _own_spool(found, stack):
+        if spool := _own_spool(location, stack):
             token = secrets.token_urlsafe(32)
-            app = _app(spool, found.cluster_id, token)
+            app = _app(spool, location.cluster_id, token)
             port = await stack.enter_async_context(
                 listening(app, OWN_HOST, 0, names=("", ""))
             )
-            found = found._replace(admin_host=OWN_HOST, admin_port=port)
+            location = location._replace(admin_host=OWN_HOST, admin_port=port)
         session = await stack.enter_async_context(
             aiohttp.ClientSession(timeout=timeout)
         )
-        yield AdminPort(found, session, token)
+        yield AdminPort(location, session, token)
 
 
 def _app(spool: Spool, cluster_id: str, token: str) -> web.Application:
-    """Return the routes that a command serves while no service holds *spool*."""
+    """Return the part of the admin port that needs no service."""
 
     async def show_status(_: web.Request) -> web.Response:
         oldest = {name: await spool.oldest(name) for name in spool.outboxes}
@@ -225,21 +219,21 @@ def _app(spool: Spool, cluster_id: str, token: str) -> web.Application:
     return app
 
 
-def _own_spool(settings: SpoolLocation, stack: AsyncExitStack) -> Spool | None:
-    """Return the spool, which *stack* closes, or None while a service holds it."""
-    directory = settings.spool_dir.absolute()
+def _own_spool(location: SpoolLocation, stack: AsyncExitStack) -> Spool | None:
+    """Open the spool until *stack* closes; return None while a service holds it."""
+    directory = location.spool_dir.absolute()
     if is_locked(directory):
         return None
     if not (directory / FILE).exists():
         raise NoSpoolError(directory)
-    # To salvage is the service's: it tells what is missing, and it owns the files.
+    # Only the service salvages: it reports what is missing, and the files are its own.
     opening = open_spool(
         directory,
-        backends=settings.backends,
-        limit=settings.spool_max_bytes,
+        backends=location.backends,
+        limit=location.spool_max_bytes,
         salvage=False,
     )
     try:
         return stack.enter_context(opening)
     except SpoolInUseError:
-        return None  # somebody was faster
+        return None  # a service was faster

@@ -1,72 +1,126 @@
 """
-`dead-letters`: look at what was never delivered, send it again, drop it, export it.
+`dead-letters`: list, show, retry, drop and export events that weren't delivered.
 
-stdout holds only the result, so `n=$(... dead-letters retry --all)` works.
+stdout holds only the result, so that `n=$(... dead-letters retry --all)` works.
 """
 
-import os
+import argparse
+import json
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from exporter.admin.dead_letters import MOST_IDS, MOST_LETTERS, PATH
+from exporter.admin.dead_letters import MOST_IDS, PATH
 from exporter.base import codec
 from exporter.base.errors import ExporterError
+from exporter.commands.arguments import Subparsers, add_command, whole_number
 from exporter.commands.client import AdminPort, command
+from exporter.commands.dead_letter_export import Letter, counted, export, pages
 from exporter.commands.printing import (
     as_json,
     local_time,
-    name_of,
     paragraphs,
     pretty,
     printable,
+    say,
     table,
 )
 from exporter.events import ONLY_BACKEND
+
+MEANING = "List dead letters, send them again, drop or export them."
+DESCRIPTION = """\
+A dead letter is an event that the backend refused or that became too old, or a record
+that could not be read. It is kept, with the reason, until you retry or drop it. The
+command asks the running service on its admin port, or else opens the spool itself."""
+EPILOG = """\
+examples:
+  %(prog)s list --status 400
+  %(prog)s show 17
+  %(prog)s retry 17 18
+  %(prog)s retry --all --status 422
+  %(prog)s export dead-letters.jsonl
+  %(prog)s drop 17
+
+Each command has its --help. What to do when: docs/dead-letters.md."""
 
 HEAD = (
     *("id", "time", "backend", "event or record"),
     *("reason", "status", "attempts", "bytes"),
 )
 RIGHT = frozenset({"id", "status", "attempts", "bytes"})
-MOST_SAID = 20
-"""Ids in one sentence."""
-
-Letter = dict[str, Any]
+MOST_IDS_SHOWN = 20
 
 
 class UnknownError(ExporterError):
     """There is no such dead letter."""
 
     def __init__(self, ids: list[int]) -> None:
-        """Name the *ids*."""
         super().__init__(
             f"There is no dead letter {named(ids)}",
-            remedy="Perhaps it was sent again or dropped: `dead-letters list` shows "
-            "which ones there are",
+            remedy="It may have been retried or dropped: `dead-letters list` shows "
+            "the ones that are left",
         )
 
 
-class ExportError(ExporterError):
-    """The file can't be written."""
+def add_to(commands: Subparsers) -> None:
+    """Add `dead-letters` to *commands*."""
+    top = commands.add_parser(
+        "dead-letters",
+        help=MEANING,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    under = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    listing = add_command(under, "list", list_)
+    listing.add_argument(
+        "--limit",
+        type=whole_number,
+        default=100,
+        metavar="N",
+        help="the newest N (default: %(default)s)",
+    )
+    _add_filters(listing)
+    _add_id(add_command(under, "show", show), "id")
+    retrying = add_command(under, "retry", retry)
+    _add_id(retrying, "ids", nargs="*")
+    retrying.add_argument("--all", action="store_true", help="instead of ids")
+    _add_filters(retrying, "with --all: ")
+    retrying.set_defaults(call=_retry, usage_error=retrying.error)
+    _add_id(add_command(under, "drop", drop), "ids", nargs="+")
+    exporting = add_command(under, "export", export, json=False)
+    exporting.add_argument(
+        "file", metavar="FILE", help="a new file, or - for standard output"
+    )
+    _add_filters(exporting)
 
-    def __init__(self, name: str, error: OSError) -> None:
-        """Name the file, and what the system said."""
-        super().__init__(
-            f"{printable(name)} can't be written: {error.strerror}",
-            remedy="Give the name of a new file, with room, where this user may write: "
-            "nothing is overwritten",
-        )
+
+def _add_id(command: argparse.ArgumentParser, name: str, **how: Any) -> None:
+    command.add_argument(
+        name, type=whole_number, metavar="ID", help="as `list` shows it", **how
+    )
+
+
+def _add_filters(command: argparse.ArgumentParser, when: str = "") -> None:
+    command.add_argument(
+        "--backend", type=_name, metavar="NAME", help=f"{when}only of this backend"
+    )
+    command.add_argument(
+        "--status", type=whole_number, metavar="N", help=f"{when}only with this status"
+    )
+
+
+def _name(text: str) -> str:
+    if not (text and text.isascii()):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} isn't a backend's name")
+    return text
 
 
 @command
 async def list_(port: AdminPort, args: Namespace) -> int:
-    """List them, the newest last."""
-    found = []
+    """List dead letters, the newest last."""
+    found: list[Letter] = []
     async for page in pages(port, args, args.limit + 1, order="newest", body="false"):
         found += page
         if len(found) > args.limit:
@@ -83,18 +137,18 @@ async def list_(port: AdminPort, args: Namespace) -> int:
         about = f" with status {args.status}" if args.status else ""
         say(f"There are no dead letters{whose}{about}")
     elif len(found) > len(shown):
-        say(f"These are the newest {len(shown)}: --limit shows more, export has all")
+        say(f"These are the newest {len(shown)}: use --limit or export to see more")
     return 0
 
 
 def listed(letters: list[Letter], width: int | None) -> list[str]:
-    """Return a line for each of *letters*, and the backends where they have names."""
-    named = any(each["backend"] not in (None, ONLY_BACKEND) for each in letters)
+    """Return a table of *letters*, with their backends if these have names."""
+    has_backends = any(each["backend"] not in (None, ONLY_BACKEND) for each in letters)
     rows = [
         (
             each["id"],
             local_time(each["time"]),
-            *([each["backend"]] if named else []),
+            *([each["backend"]] if has_backends else []),
             name_of(each),
             each["reason"],
             each["status"],
@@ -103,13 +157,26 @@ def listed(letters: list[Letter], width: int | None) -> list[str]:
         )
         for each in letters
     ]
-    head = [name for name in HEAD if named or name != "backend"]
+    head = [name for name in HEAD if has_backends or name != "backend"]
     return table(head, rows, right=RIGHT, width=width, elastic="reason")
+
+
+def name_of(letter: Letter) -> str:
+    """Return the identity of the event, or else the broker's name for the record."""
+    if letter["event"]:
+        return str(letter["event"])
+    record = letter["record"] or ""
+    try:
+        ((_, about),) = json.loads(record).items()
+        parts = (str(about["_index"]), str(about["_id"]))
+        return "/".join(filter(None, parts)) or "(unnamed)"
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return record or "(unnamed)"
 
 
 @command
 async def show(port: AdminPort, args: Namespace) -> int:
-    """Show everything about one, with the backend's answer and the event."""
+    """Show all details of a dead letter, with the backend's answer and the event."""
     page = await port.get(PATH, ids=args.id)
     if not page["dead_letters"]:
         raise UnknownError([args.id])
@@ -119,22 +186,29 @@ async def show(port: AdminPort, args: Namespace) -> int:
         return 0
     apart = ("answer", "body", "body_form")
     facts = {name: value for name, value in letter.items() if name not in apart}
-    facts["time"] = f"{local_time(letter['time'])} here, {letter['time']}"
+    facts["time"] = f"{local_time(letter['time'])} local time, {letter['time']}"
     for name, value in facts.items():
         if value is not None:
             print(f"{name:10} {printable(str(value))}")
     if letter["answer"]:
-        print(f"\nthe backend's answer, as far as it is kept:\n{_answer(letter)}")
+        print(f"\nthe start of the backend's answer:\n{_answer(letter)}")
     form = letter["body_form"]
     kind = "the event" if letter["event"] else "the record, which never was an event"
     body = pretty(letter["body"]) if form == "json" else paragraphs(letter["body"])
-    print(f"\n{kind}{'' if form == 'json' else f' (no JSON: {form})'}:\n{body}")
+    print(f"\n{kind}{'' if form == 'json' else f' (not JSON: {form})'}:\n{body}")
     return 0
+
+
+def _answer(letter: Letter) -> str:
+    try:
+        return pretty(codec.decode(letter["answer"].encode()))
+    except ValueError:
+        return paragraphs(letter["answer"])
 
 
 @command
 async def retry(port: AdminPort, args: Namespace) -> int:
-    """Send them again: each goes out once, behind what waits for its instance."""
+    """Send dead letters again, each once, after the waiting events of its instance."""
     filters = {"backend": args.backend, "status": args.status}
     chosen = {name: value for name, value in filters.items() if value is not None}
     done = await _handle(port, "retry", None if args.all else args.ids, **chosen)
@@ -145,22 +219,32 @@ async def retry(port: AdminPort, args: Namespace) -> int:
     if left:
         more = f" and {left - len(some)} more" if left > len(some) else ""
         say(
-            f"{counted(left)} can't be: {named(some)}{more} never became an event. "
-            "`dead-letters export` writes them to a file"
+            f"{counted(left)} can't be retried: {named(some)}{more} never became an "
+            "event. `dead-letters export` writes them to a file"
         )
     if of_no_backend := done["of_no_backend"]:
         say(
-            f"{counted(of_no_backend)} can't be: their backend isn't configured any "
-            "more. `backends` decides"
+            f"{counted(of_no_backend)} can't be retried, because their backend isn't "
+            "configured any more: see `backends`"
         )
     if done["unknown"]:
         raise UnknownError(done["unknown"])
     return 0 if args.all else int(left + of_no_backend > 0)
 
 
+def _retry(args: Namespace) -> int:
+    """Check what argparse can't, then retry."""
+    if args.all == bool(args.ids):
+        args.usage_error("give either ids or --all")
+    for name in ("backend", "status"):
+        if getattr(args, name) and not args.all:
+            args.usage_error(f"--{name} needs --all")
+    return retry(args)
+
+
 @command
 async def drop(port: AdminPort, args: Namespace) -> int:
-    """Forget them for good; export them first if anybody may ask."""
+    """Delete dead letters for good; export them first if you may need them."""
     done = await _handle(port, "drop", args.ids)
     print(as_json(done) if args.json else done["dropped"])
     say(f"{counted(done['dropped'])} dropped for good")
@@ -169,40 +253,10 @@ async def drop(port: AdminPort, args: Namespace) -> int:
     return 0
 
 
-@command
-async def export(port: AdminPort, args: Namespace) -> int:
-    """Write all of them to a file, with everything, one JSON object a line."""
-    count = 0
-    with target(args.file) as file:
-        async for page in pages(port, args, MOST_LETTERS):
-            for letter in page:
-                file.write(as_json(letter, indent=None) + "\n")
-            count += len(page)
-    if args.file != "-":
-        print(count)
-    say(f"{counted(count)} exported; they are still kept")
-    return 0
-
-
-async def pages(
-    port: AdminPort, args: Namespace, limit: int, **query: object
-) -> AsyncIterator[list[Letter]]:
-    """Yield what *args* choose page by page, each of at most *limit*."""
-    query |= {"backend": args.backend, "status": args.status}
-    query["limit"] = min(limit, MOST_LETTERS)
-    following = "before" if query.get("order") == "newest" else "after"
-    while True:
-        page = await port.get(PATH, **query)
-        yield page["dead_letters"]
-        if page["next"] is None:
-            return
-        query[following] = page["next"]
-
-
 async def _handle(
     port: AdminPort, verb: str, ids: list[int] | None, **filters: object
 ) -> dict[str, Any]:
-    """Return the sum of as many answers as it takes."""
+    """Send *ids* in as many requests as needed, and add up the answers."""
     total: dict[str, Any] = {}
     for start in range(0, max(len(ids or ()), 1), MOST_IDS):
         asked = {"ids": ids and ids[start : start + MOST_IDS], **filters}
@@ -212,51 +266,8 @@ async def _handle(
     return total
 
 
-@contextmanager
-def target(name: str) -> Iterator[TextIO]:
-    """
-    Yield where the lines go: stdout for `-`, else a new file for this user alone.
-
-    It is on disk behind the block, because what it holds may be dropped then; when
-    the block fails there is no file.
-    """
-    if name == "-":
-        yield sys.stdout
-        return
-    try:
-        number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise ExportError(name, error) from error
-    try:
-        with os.fdopen(number, "w", encoding="ascii") as file:
-            yield file
-            file.flush()
-            os.fsync(number)
-    except BaseException as error:
-        Path(name).unlink()
-        if isinstance(error, OSError):
-            raise ExportError(name, error) from error
-        raise
-
-
-def _answer(letter: Letter) -> str:
-    try:
-        return pretty(codec.decode(letter["answer"].encode()))
-    except ValueError:
-        return paragraphs(letter["answer"])
-
-
-def say(text: str) -> None:
-    """Talk to whoever watches; the result alone is on stdout."""
-    print(text, file=sys.stderr)
-
-
-def counted(count: int) -> str:
-    """Return how many dead letters *count* are, in words."""
-    return f"{count} dead letter" + "s" * (count != 1)
-
-
 def named(ids: list[int]) -> str:
-    """Return *ids* for a sentence, very many of them abridged."""
-    more = f" and {len(ids) - MOST_SAID} more" if len(ids) > MOST_SAID else ""
-    return ", ".join(map(str, ids[:MOST_SAID])) + more
+    """Join *ids* for a sentence; a long list is cut."""
+    more = f" and {len(ids) - MOST_IDS_SHOWN} more"
+    shown = ", ".join(map(str, ids[:MOST_IDS_SHOWN]))
+    return shown + (more if len(ids) > MOST_IDS_SHOWN else "")

@@ -1,7 +1,7 @@
-"""What a check found out, and what to do about it."""
+"""What `check` found, and what to do about it."""
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 class Level(enum.StrEnum):
@@ -9,34 +9,30 @@ class Level(enum.StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    """Works, but should be looked at."""
+    """It works, but needs a look."""
     PROBLEM = "problem"
-    """Events won't be delivered like this."""
+    """It keeps events from being delivered."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found, and what to do about it (nothing, when it is right)."""
+    """A fact about the setup; the remedy is empty if nothing is wrong."""
 
     level: Level
     text: str
     remedy: str = ""
 
-    def about(self, backend: str) -> "Finding":
-        """Return the same, with the name of the *backend* it is about."""
-        return replace(self, text=f"{backend}: {self.text}")
-
 
 def ok(text: str) -> Finding:
-    """Return the finding that *text* is as it should be."""
+    """Return a finding that needs no remedy."""
     return Finding(Level.OK, text)
 
 
 def warning(text: str, remedy: str) -> Finding:
-    """Return the finding that *text* works, but shouldn't stay so."""
+    """Return a finding that needs a look."""
     return Finding(Level.WARNING, text, remedy)
 
 
 def problem(text: str, remedy: str) -> Finding:
-    """Return the finding that *text* keeps events from being delivered."""
+    """Return a finding that keeps events from being delivered."""
     return Finding(Level.PROBLEM, text, remedy)

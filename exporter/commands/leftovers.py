@@ -1,9 +1,14 @@
-"""Whether a broker keeps its log for an exporter that is gone, or sends it nothing."""
+"""A step of `check`: whether the broker exports to us, or keeps its log for nobody."""
 
 from collections.abc import Collection
 
-from exporter.broker.actuator import USUAL, ActuatorError, SilentError, open_actuator
-from exporter.broker.changing import named
+from exporter.broker.actuator import (
+    DEFAULT_URL,
+    ActuatorError,
+    SilentError,
+    named,
+    open_actuator,
+)
 from exporter.broker.takeover import exporter_id
 from exporter.commands.findings import Finding, Level, ok, problem, warning
 from exporter.config.declaration import PREFIX
@@ -14,12 +19,12 @@ LOOK_SECONDS = 2.0
 
 async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
     """
-    Return what the actuator of *broker* tells about us, who are *configured* or not.
+    Return a finding about our exporter in *broker*; *configured* is our own side.
 
-    Without *broker* there may be one at the usual place, or elsewhere, or none: silence
-    means nothing, and an answer that isn't an actuator's is a warning.
+    Without *broker* there may be a broker at the default URL or not, so no answer means
+    nothing, and an answer that isn't an actuator's is only a warning.
     """
-    url, name = broker or USUAL, exporter_id()
+    url, name = broker or DEFAULT_URL, exporter_id()
     try:
         async with open_actuator(url, seconds=LOOK_SECONDS) as actuator:
             listed = await actuator.exporters()
@@ -29,39 +34,35 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
         return (problem if broker else warning)(error.problem, error.remedy)
     where = f" --broker {broker}" if broker else ""
     tenants = listed.get(name, {"": set()})
-    findings = [
-        judge(
+    for tenant, statuses in sorted(tenants.items()):
+        finding = _judge(
             named(name, tenant),
             statuses,
             configured=configured,
             where=f"{where} --physical-tenant {tenant}" if tenant else where,
         )
-        for tenant, statuses in sorted(tenants.items())
-    ]
-    wrong = (each for each in findings if each.level is not Level.OK)
-    if found := next(wrong, None):
-        return found
+        if finding.level is not Level.OK:
+            return finding
     statuses = set().union(*tenants.values())
-    return judge(name, statuses, configured=configured, where=where)
+    return _judge(name, statuses, configured=configured, where=where)
 
 
-def judge(
+def _judge(
     name: str, statuses: Collection[str], *, configured: bool, where: str
 ) -> Finding:
-    """Return what *statuses* of *name* mean for someone who is *configured* or not."""
     command = f"app-integrations-exporter uninstall{where}"
-    remedy = f"If the exporter is gone for good, run `{command}`"
+    remedy = f"If you have removed the exporter for good, run `{command}`"
     if "CONFIG_NOT_FOUND" in statuses:
         return problem(
-            f"The broker keeps its log for the exporter {name}, which is gone from its "
-            "configuration: its disk fills",
-            f"{remedy}; else give the broker the exporter's variables back",
+            f"The broker keeps its log for the exporter {name}, although its variables "
+            "are gone: its disk fills",
+            f"{remedy}; otherwise give the broker the variables again",
         )
     if "ENABLED" in statuses and not configured:
         return problem(
-            f"The broker exports to {name}, and nothing is configured here to take it: "
-            "it keeps its log, and its disk fills",
-            f"{remedy}; else set {PREFIX}URL, as it is for the service",
+            f"The broker exports to {name}, but no backend is configured here: it "
+            "keeps its log, and its disk fills",
+            f"{remedy}; otherwise set {PREFIX}URL as for the service",
         )
     if "DISABLED" in statuses and configured:
         return problem(

@@ -1,27 +1,33 @@
 """
-What a terminal is given: never a control character, whoever wrote it.
+Text that is safe to print: no control characters, wherever the text comes from.
 
-Pure, but for the width of the terminal, which is passed in.
+Pure, except for `say`.
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 NARROWEST = 12
 """No column is cut to fewer characters."""
 
 
+def say(text: str) -> None:
+    """Print *text* for people, apart from the result on stdout."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def printable(text: str) -> str:
-    """Return *text* with everything but visible characters and spaces as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+    """Replace everything except visible characters and spaces by escapes."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def paragraphs(text: str) -> str:
-    """Return *text* fit to be printed, line by line."""
+    """Make *text* printable, line by line."""
     return "\n".join(printable(line.removesuffix("\r")) for line in text.split("\n"))
 
 
@@ -36,21 +42,8 @@ def pretty(value: object) -> str:
 
 
 def local_time(text: str) -> str:
-    """Return the ISO time *text* as the clock of this machine shows it."""
+    """Return the ISO time *text* in the time zone of this machine."""
     return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def name_of(letter: dict[str, Any]) -> str:
-    """Return the identity of the event, else what the broker called the record."""
-    if letter["event"]:
-        return str(letter["event"])
-    record = letter["record"] or ""
-    try:
-        ((_, about),) = json.loads(record).items()
-        parts = (str(about["_index"]), str(about["_id"]))
-        return "/".join(filter(None, parts)) or "(unnamed)"
-    except (ValueError, AttributeError, KeyError, TypeError):
-        return record or "(unnamed)"
 
 
 def table(
@@ -62,10 +55,10 @@ def table(
     elastic: str = "",
 ) -> list[str]:
     """
-    Return aligned lines, the columns named in *right* to the right.
+    Return aligned lines; the columns in *right* are aligned to the right.
 
-    On a terminal *width* is known: then the head is underlined, and the column
-    *elastic* cut so that a line fits, if that is possible.
+    If *width* is given, the head is underlined, and the column *elastic* is cut to make
+    the lines fit.
     """
     texts = [["" if cell is None else printable(str(cell)) for cell in r] for r in rows]
     columns = list(zip(head, *texts, strict=True))
@@ -89,7 +82,3 @@ def table(
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()

@@ -1,4 +1,4 @@
-"""How far a server can be reached: its name, its port, its certificate."""
+"""A step of `check`: whether a server's name, port and certificate are right."""
 
 import asyncio
 import socket
@@ -18,12 +18,13 @@ from exporter.net.tls import reason_of
 
 @dataclass(frozen=True)
 class Peer:
-    """Whom we connect to, and the variable that says so."""
+    """A server, or the proxy in front of it."""
 
     url: URL
     setting: str
+    """The variable with the URL."""
     trust: str
-    """And the one for authorities that are trusted besides."""
+    """The variable with additional certificate authorities."""
     context: ssl.SSLContext
     seconds: float
 
@@ -31,7 +32,7 @@ class Peer:
 async def reached(
     settings: BackendSettings, url: str, setting: str
 ) -> AsyncIterator[Finding]:
-    """Yield how far the server of *url*, which *setting* names, can be reached."""
+    """Yield a finding for each step towards *url*, the value of *setting*."""
     proxy = proxy_for(url, settings.proxies)
     peer = Peer(
         proxy.url if proxy else URL(url),
@@ -58,7 +59,7 @@ async def _name(peer: Peer) -> Finding:
     except OSError as error:
         return problem(
             f"The name {peer.url.host} doesn't resolve: {reason_of(error)}",
-            f"Correct the host in {peer.setting}, or the name service of this machine",
+            f"Correct the host in {peer.setting}, or the DNS of this machine",
         )
     addresses = ", ".join(sorted({str(address[0]) for *_, address in found}))
     return ok(f"The name {peer.url.host} resolves to {addresses}")
@@ -71,19 +72,19 @@ async def _connection(peer: Peer) -> Finding:
     except OSError as error:
         return problem(
             f"{where} can't be connected to: {reason_of(error)}",
-            f"Correct host and port in {peer.setting}, start it, or let this "
-            "machine through the firewall or network policy",
+            f"Correct host and port in {peer.setting}, start the server, or allow "
+            "the connection in the firewall or network policy",
         )
     return ok(f"{where} can be connected to")
 
 
 ALERT, HANDSHAKE = b"\x15", b"\x16"
-"""The first byte of a record of TLS."""
+"""The first byte of a TLS record."""
 CERTIFICATE_REMEDIES = {
-    9: "Its time hasn't come: look at the clocks here and there",
+    9: "It isn't valid yet: check the clocks of both machines",
     10: "It has expired: renew it",
-    62: "It belongs to another name: correct it, or the host in {setting}",
-    64: "It belongs to another address: correct it, or the host in {setting}",
+    62: "It is for another name: correct it, or the host in {setting}",
+    64: "It is for another address: correct it, or the host in {setting}",
 }
 
 
@@ -96,16 +97,16 @@ async def _tls(peer: Peer) -> Finding:
             f"The certificate of {host} doesn't verify: {error.verify_message}",
             CERTIFICATE_REMEDIES.get(
                 error.verify_code,
-                f"Nobody trusted here has signed it: let {peer.trust} name a file with "
-                "the certificate of its authority",
+                f"Its authority isn't trusted: set {peer.trust} to a file with the "
+                "certificate of this authority",
             ).format(setting=peer.setting),
         )
     except OSError as error:
         if await _speaks_tls(peer):
             return problem(
                 f"TLS with {host}:{peer.url.port} fails: {reason_of(error)}",
-                f"Correct the port in {peer.setting}, or the TLS of that server; "
-                "version 1.2 or later is needed",
+                f"Correct the port in {peer.setting}, or the TLS setup of the server; "
+                "it needs version 1.2 or later",
             )
         return problem(
             f"{host}:{peer.url.port} doesn't speak TLS: {reason_of(error)}",
@@ -115,7 +116,7 @@ async def _tls(peer: Peer) -> Finding:
 
 
 async def _open(peer: Peer, context: ssl.SSLContext | None = None) -> None:
-    """Open a connection and close it."""
+    """Open a connection, and close it."""
     async with asyncio.timeout(peer.seconds):
         _, writer = await asyncio.open_connection(
             peer.url.raw_host, peer.url.port, ssl=context
@@ -126,16 +127,16 @@ async def _open(peer: Peer, context: ssl.SSLContext | None = None) -> None:
 
 
 async def _speaks_tls(peer: Peer) -> bool:
-    """Whether it answers the start of a TLS handshake in TLS, or not at all."""
+    """Whether *peer* answers a TLS handshake with TLS, or not at all."""
     host, greeting = peer.url.raw_host, ssl.MemoryBIO()
     talk = peer.context.wrap_bio(ssl.MemoryBIO(), greeting, server_hostname=host)
     with suppress(ssl.SSLWantReadError):
         talk.do_handshake()
-    said = b""
+    first = b""
     with suppress(OSError):
         async with asyncio.timeout(peer.seconds):
             reader, writer = await asyncio.open_connection(host, peer.url.port)
             with closing(writer):
                 writer.write(greeting.read())
-                said = await reader.read(1)
-    return said in (b"", ALERT, HANDSHAKE)
+                first = await reader.read(1)
+    return first in (b"", ALERT, HANDSHAKE)

@@ -1,56 +1,52 @@
 """
-`stub-backend`: a backend that shows what it gets, to try the exporter with.
+`stub-backend`: a backend for trying the exporter; it prints the events it gets.
 
-It keeps nothing and asks nobody for a key: what it shows is the exporter's doing.
+It stores nothing and needs no key.
 """
 
 import argparse
 import asyncio
-import os
-import sys
-from collections.abc import Callable
-from typing import Any
 
 from aiohttp import web
 
 from exporter.base import codec
-from exporter.base.stopping import asked_to_stop
+from exporter.base.process import asked_to_stop, discard_stdout
+from exporter.commands.arguments import Subparsers, add_command, value_of
 from exporter.commands.printing import as_json
-from exporter.config.rules import HOST, PORT, Rule, whole
+from exporter.commands.printing import say as say_plainly
+from exporter.config.rules import HOST, PORT, whole
 from exporter.net.listening import address, listening
 
 NAME = "stub-backend"
-MEANING = "Play the backend, to try the exporter: print every event that arrives."
+MEANING = "Run a backend for trying the exporter: it prints every event."
 DESCRIPTION = """\
-A backend to try the exporter with, not one for production: it asks nobody for a key,
-and keeps nothing. POST on any path takes a batch, and each of its events becomes a line
-on stdout: {"id": "<its id in X-Event-Ids>", "event": {...}}. GET / answers 200. It runs
+A backend for trying the exporter, not for production: it needs no key and stores
+nothing. It accepts a batch by POST on any path, and prints each event as a line on
+stdout: {"id": "<its id in X-Event-Ids>", "event": {...}}. GET / answers 200. It runs
 until SIGTERM or SIGINT."""
 EPILOG = """\
 examples:
   %(prog)s
   APP_INTEGRATIONS_URL=http://127.0.0.1:8080/events app-integrations-exporter run
   %(prog)s --status 503  # a backend in trouble
-  %(prog)s | jq .event.intent  # what happened, and no more
+  %(prog)s | jq .event.intent  # only the intents
 
-What a real backend gets and should answer: docs/backend.md."""
+How to write a real backend: docs/backend.md."""
 
 BIGGEST_BATCH = 64 * 1024 * 1024
 STATUS = whole(200, 599)
 
-Subparsers = Any  # argparse doesn't name it
-
 
 class StubBackend:
-    """Prints the events of every batch, and answers all of them alike."""
+    """Prints the events of every batch, and always answers with the same status."""
 
     def __init__(self, status: int, stopping: asyncio.Event) -> None:
-        """Answer *status*; set *stopping* when nobody reads what is printed."""
+        """Answer *status*; set *stopping* when stdout is closed."""
         self._status = status
         self._stopping = stopping
 
     def app(self) -> web.Application:
-        """Return the application."""
+        """Return its routes."""
         app = web.Application(client_max_size=BIGGEST_BATCH)
         app.add_routes(
             [web.get("/", self._healthy), web.post("/{path:.*}", self._take)]
@@ -72,19 +68,19 @@ class StubBackend:
             return web.Response(status=self._status)
         try:
             print(*lines, sep="", end="", flush=True)
-        except BrokenPipeError:  # whoever read had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:
+            discard_stdout()
             self._stopping.set()
             return web.Response(status=503)
         return web.Response(status=self._status)
 
 
 def lines_of(body: bytes, ids: str) -> list[str]:
-    """Return a line for each event of a batch; a `ValueError` says why it is none."""
+    """Return a line for each event of a batch; raise ValueError if it isn't a batch."""
     try:
         batch = codec.decode(body)
     except ValueError:
-        raise ValueError("the body is no JSON") from None
+        raise ValueError("the body isn't JSON") from None
     match batch:
         case {"events": list(events)}:
             pass
@@ -102,7 +98,7 @@ def lines_of(body: bytes, ids: str) -> list[str]:
 
 
 def stub_backend(args: argparse.Namespace) -> int:
-    """Serve until somebody asks to stop, or until nobody reads any more."""
+    """Serve until a signal to stop, or until stdout is closed."""
     asyncio.run(_serve(args.host, args.port, args.status))
     return 0
 
@@ -117,46 +113,29 @@ async def _serve(host: str, port: int, status: int) -> None:
 
 def add_to(commands: Subparsers) -> None:
     """Add `stub-backend` to *commands*."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         NAME,
-        help=MEANING,
+        stub_backend,
+        meaning=MEANING,
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        json=False,
     )
-    command.set_defaults(call=stub_backend)
-    for option, kind, default, metavar, meaning in (
-        ("--host", _host, "127.0.0.1", "HOST", "where to listen; 0.0.0.0 is anywhere"),
-        ("--port", _number(PORT), 8080, "PORT", "the port there"),
-        ("--status", _number(STATUS), 200, "STATUS", "the answer to every batch"),
+    for option, kind, default, meaning in (
+        ("--host", value_of(HOST), "127.0.0.1", "where to listen; 0.0.0.0 for any"),
+        ("--port", value_of(PORT, int), 8080, "where to listen"),
+        ("--status", value_of(STATUS, int), 200, "the answer to every batch"),
     ):
         command.add_argument(
             option,
             type=kind,
             default=default,
-            metavar=metavar,
+            metavar=option[2:].upper(),
             help=f"{meaning} (default: %(default)s)",
         )
 
 
-def _host(text: str) -> str:
-    if HOST.accepts(text):
-        return text
-    raise argparse.ArgumentTypeError(f"must be {HOST.description}")
-
-
-def _number(rule: Rule) -> Callable[[str], int]:
-    """Return what reads a number that *rule* accepts."""
-
-    def read(text: str) -> int:
-        digits = text.isascii() and text.isdigit() and len(text) < 10
-        if digits and rule.accepts(int(text)):
-            return int(text)
-        raise argparse.ArgumentTypeError(f"must be {rule.description}")
-
-    return read
-
-
 def say(text: str) -> None:
-    """Tell people *text*, apart from the events."""
-    print(f"{NAME}: {text}", file=sys.stderr, flush=True)
+    """Print *text* for people, apart from the events."""
+    say_plainly(f"{NAME}: {text}")

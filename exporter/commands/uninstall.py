@@ -1,118 +1,106 @@
 """
-`uninstall`: before the exporter goes, have the broker keep nothing for it.
+`uninstall` and `enable`: stop a broker from exporting to us, and let it start again.
 
-`enable` is the way back. They talk to the broker alone: no setting is read, and no
-service needs to run.
+Both talk only to the broker: they read no settings and need no running service.
 """
 
 import argparse
 import asyncio
-import json
 import math
-import sys
-from collections.abc import Callable
 
-from exporter.broker.actuator import USUAL, ActuatorError, open_actuator
-from exporter.broker.changing import Changed, Step, change, enabling, releasing
+from exporter.broker.actuator import (
+    DEFAULT_URL,
+    ActuatorError,
+    Changed,
+    NextStep,
+    change,
+    enabling,
+    open_actuator,
+    releasing,
+)
 from exporter.broker.takeover import exporter_id
+from exporter.commands.arguments import Subparsers, add_broker, add_command
+from exporter.commands.printing import as_json, say
 from exporter.config.declaration import PREFIX
-from exporter.config.rules import HTTP_URL
 
-SECONDS = 60.0
+DEFAULT_SECONDS = 60.0
+
+
+def add_to(commands: Subparsers) -> None:
+    """Add `uninstall` and `enable` to *commands*."""
+    for call in (uninstall, enable):
+        command = add_command(commands, call.__name__, call)
+        add_broker(command)
+        command.add_argument(
+            "--id",
+            default=exporter_id(),
+            metavar="ID",
+            help="id of the exporter in the broker (default: %(default)s)",
+        )
+        command.add_argument(
+            "--physical-tenant",
+            default="",
+            metavar="ID",
+            help="only the exporter of this physical tenant (default: of every one)",
+        )
+        command.add_argument(
+            "--timeout",
+            type=_seconds,
+            default=DEFAULT_SECONDS,
+            metavar="SECONDS",
+            help="how long to wait for the broker (default: %(default)g)",
+        )
 
 
 def uninstall(args: argparse.Namespace) -> int:
-    """Have the broker stop exporting to us, and keep its log for us no longer."""
-    released = asyncio.run(_changed(args, releasing))
+    """Make the broker stop exporting to us and stop keeping its log for us."""
+    released = asyncio.run(_change(args, releasing))
     name, known = released.exporter, bool(released.statuses)
     if args.json:
         status = "DISABLED" if known else None
-        print(json.dumps({"id": name, "status": status, "forgotten": not known}))
+        print(as_json({"id": name, "status": status, "forgotten": not known}, None))
     else:
         print(f"{name} is {'disabled' if known else 'not known'}")
-    _say(advice(released))
+    say(_advice(released))
     return 0
 
 
 def enable(args: argparse.Namespace) -> int:
-    """Have the broker export to us again, after an uninstall."""
-    enabled = asyncio.run(_changed(args, enabling))
-    name, others = enabled.exporter, ", ".join(enabled.others) or "none at all"
+    """Make the broker export to us again after an uninstall."""
+    enabled = asyncio.run(_change(args, enabling))
+    name, others = enabled.exporter, ", ".join(enabled.others) or "none"
     if "ENABLED" not in enabled.statuses:
         raise ActuatorError(
-            f"The broker has no variables for an exporter {name}; it lists {others}",
+            f"The broker has no variables for an exporter {name}; its exporters: "
+            f"{others}",
             remedy="Give every broker its variables, and restart them: docs/broker.md",
         )
-    print(json.dumps({"id": name}) if args.json else f"{name} is enabled")
-    _say(f"{name} gets what happens from now on")
+    print(as_json({"id": name}, None) if args.json else f"{name} is enabled")
+    say(f"{name} receives new records from now on")
     return 0
 
 
-def advice(released: Changed) -> str:
-    """Return what became of it, and what is left to do."""
+def _advice(released: Changed) -> str:
+    """Say what happened, and what is left to do."""
     name = released.exporter
     if released.statuses:
         return (
-            f"{name} gets nothing more, and no log is kept for it. Now remove its "
-            f"variables from every broker (or set {PREFIX}ENABLED=false where the "
-            "image has us in it, or with Helm the flag), and restart them. The "
-            "brokers' list shows it as DISABLED from now on, which costs nothing; "
-            "should it ever export again, `enable` says so to the broker"
+            f"{name} receives nothing more, and the broker keeps no log for it. Now "
+            f"remove its variables from every broker (with the combined image: set "
+            f"{PREFIX}ENABLED=false; with Helm: the flag), and restart the brokers. "
+            "They go on listing it as DISABLED, which costs nothing. To use it again, "
+            "run `enable`"
         )
     if released.asked:
-        return f"The broker has forgotten {name}, and keeps no log for it any more"
-    others = ", ".join(released.others) or "none at all"
-    return f"Nothing to do: the broker has no exporter {name}. It lists {others}"
+        return f"The broker has forgotten {name} and keeps no log for it any more"
+    others = ", ".join(released.others) or "none"
+    return f"Nothing to do: the broker has no exporter {name}. Its exporters: {others}"
 
 
-def add_to(command: argparse.ArgumentParser) -> None:
-    """Say what may follow the name of the command."""
-    add_broker_to(command)
-    command.add_argument(
-        "--id",
-        default=exporter_id(),
-        metavar="ID",
-        help="of the exporter in the broker (default: %(default)s)",
-    )
-    command.add_argument(
-        "--physical-tenant",
-        default="",
-        metavar="ID",
-        help="only the exporter of this physical tenant (default: of all of them)",
-    )
-    command.add_argument(
-        "--timeout",
-        type=_seconds,
-        default=SECONDS,
-        metavar="SECONDS",
-        help="how long the broker may take for it (default: %(default)g)",
-    )
-
-
-def add_broker_to(command: argparse.ArgumentParser) -> None:
-    """Let the broker be named."""
-    command.add_argument(
-        "--broker",
-        type=_url,
-        metavar="URL",
-        help=f"management port of a broker or gateway (default: {USUAL})",
-    )
-
-
-async def _changed(args: argparse.Namespace, next_step: Callable[..., Step]) -> Changed:
-    broker, tenant = args.broker or USUAL, args.physical_tenant
+async def _change(args: argparse.Namespace, next_step: NextStep) -> Changed:
+    broker, tenant = args.broker or DEFAULT_URL, args.physical_tenant
     async with open_actuator(broker, tenant=tenant) as actuator:
-        return await change(actuator, args.id, next_step, args.timeout, _say)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def _url(text: str) -> str:
-    if HTTP_URL.accepts(text):
-        return text
-    raise argparse.ArgumentTypeError(f"must be {HTTP_URL.description}, like {USUAL}")
+        return await change(actuator, args.id, next_step, args.timeout, say)
 
 
 def _seconds(text: str) -> float:
@@ -122,4 +110,4 @@ def _seconds(text: str) -> float:
         seconds = math.nan
     if 0 <= seconds < math.inf:
         return seconds
-    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds")
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} isn't a number of seconds")

@@ -1,1 +1,1 @@
-"""Connections and ports: what is the same whoever is at the other end."""
+"""Connections and ports: TLS, proxies, name resolution, serving HTTP."""

@@ -1,4 +1,4 @@
-"""What a host's text says about it, without a look at the network."""
+"""Facts about a host that need no look at the network."""
 
 import re
 from contextlib import suppress
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches *host*; a name we can't judge is not."""
+    """Whether *host* is surely this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -14,7 +14,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_half_address(host: str) -> bool:
-    """Whether *host* ends in a number like an address, and isn't a whole one: 127.1."""
+    """Whether *host* is an incomplete IP address, like 127.1."""
     with suppress(ValueError):
         return ip_address(host) is None
     return bool(re.search(r"(^|\.)(\d+|0x[\da-f]*)\.?$", host, re.IGNORECASE))

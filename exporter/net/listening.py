@@ -1,8 +1,8 @@
 """
-Serve HTTP for as long as a block lasts.
+Serve HTTP for the length of a block.
 
-A client that sends nothing, a head without an end or an unwanted body costs almost
-nothing: its connection is closed.
+Connections of clients that send nothing, an endless head or an unwanted body are
+closed, so that they cost almost nothing.
 """
 
 import asyncio
@@ -23,43 +23,44 @@ FINISH_SECONDS = 5.0
 HEAD_SECONDS = 30.0
 LARGEST_HEAD = 64 * 1024
 MOST_STRANGERS = 256
-"""Connections without a complete head, at most; beyond that the oldest is closed."""
+"""Connections without a complete head; if there are more, the oldest is closed."""
 UNWANTED_BYTES = 256 * 1024
-"""Bytes of an unwanted body that are read, so that its connection can be kept."""
+"""Bytes of an unwanted body that are read to keep the connection open."""
 UNWANTED_SECONDS = 1.0
 
 REMEDIES = {
-    errno.EADDRINUSE: "Stop what uses it (perhaps another exporter), or set {port}",
-    errno.EACCES: "Set {port} to one above 1023",
+    errno.EADDRINUSE: "Stop the process that uses it (perhaps another exporter), or "
+    "set {port}",
+    errno.EACCES: "Set {port} to a port above 1023",
 }
-ELSE = "Correct {host}: it must be an address of this machine"
+OTHER_REMEDY = "Correct {host}: it must be an address of this machine"
 
 
 class PortError(ExporterError):
-    """An address can't be listened on."""
+    """It is impossible to listen on an address."""
 
     def __init__(
         self, host: str, port: int, names: tuple[str, str], reason: OSError
     ) -> None:
-        """Give the address, the *names* of where it comes from, and the *reason*."""
-        known = reason.errno in errno.errorcode  # else it comes from the name service
-        said = os.strerror(reason.errno or 0) if known else reason.strerror
-        remedy = REMEDIES.get(reason.errno or 0, ELSE)
+        """Use *names*, the settings of *host* and *port*, in the remedy."""
+        known = reason.errno in errno.errorcode  # otherwise it comes from the DNS
+        text = os.strerror(reason.errno or 0) if known else reason.strerror
+        remedy = REMEDIES.get(reason.errno or 0, OTHER_REMEDY)
         super().__init__(
-            f"Can't listen on {host}:{port}: {said}",
+            f"Can't listen on {host}:{port}: {text}",
             remedy=remedy.format(host=names[0], port=names[1]),
         )
 
 
 class Connection(web.RequestHandler):
-    """A connection that is closed when a head is too slow or too large."""
+    """A connection that is closed if a head is too slow or too large."""
 
     __slots__ = ("_broken", "_head", "_late", "_strangers")
 
     def __init__(
         self, server: web.Server, strangers: dict["Connection", None], **options: Any
     ) -> None:
-        """Stay one of *strangers* until a complete head has arrived."""
+        """Be one of *strangers* until a complete head has arrived."""
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._strangers = strangers
         self._late: asyncio.TimerHandle | None = None
@@ -100,7 +101,7 @@ class Connection(web.RequestHandler):
                 self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Remove it from the strangers."""
+        """Forget the connection."""
         self._forget()
         super().connection_lost(exc)
 
@@ -114,7 +115,7 @@ class Connection(web.RequestHandler):
 
 @web.middleware
 async def _spare(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer, then read at most a small rest of an unwanted body."""
+    """Answer, then read a small rest of an unwanted body."""
     response = await handler(request)
     left = UNWANTED_BYTES - (request.content_length or 0)
     try:
@@ -122,13 +123,13 @@ async def _spare(request: web.Request, handler: Handler) -> web.StreamResponse:
             while left > 0 and not request.content.is_eof() and request.transport:
                 left -= len(await request.content.readany())
     except (ClientError, web.RequestPayloadError, OSError) as error:
-        error.with_traceback(None)  # the request holds it
+        error.with_traceback(None)  # the request keeps the error
     if not request.content.is_eof():
         response.force_close()
         with suppress(ConnectionError):
             await response.prepare(request)
             await response.write_eof()
-            # Closed at once, the answer might never be read.
+            # The client might not read the answer if we closed at once.
             await asyncio.sleep(UNWANTED_SECONDS)
     return response
 
@@ -145,8 +146,8 @@ async def listening(
     """
     Serve *app* and yield the port; after the block, finish requests in progress.
 
-    Port 0 is any free one. Raises `PortError`, which tells what to change by *names*:
-    those of the settings, or options, that *host* and *port* come from.
+    Port 0 means any free port. Raises `PortError`, whose remedy contains *names*: the
+    settings or options that *host* and *port* come from.
     """
     app.middlewares.insert(0, _spare)
     runner = web.AppRunner(app, shutdown_timeout=FINISH_SECONDS)
@@ -173,11 +174,8 @@ async def listening(
 
 
 def address(host: str, port: int) -> URL:
-    """Return where to reach what listens on *host*; any address is this machine."""
-    try:
-        listening = ip_address(host)
-    except ValueError:
-        return URL.build(scheme="http", host=host, port=port)
-    if listening.is_unspecified:
-        host = "127.0.0.1" if listening.version == 4 else "::1"
+    """Return the URL of a server on *host*; 0.0.0.0 and :: become this machine."""
+    with suppress(ValueError):  # a name
+        if (listening_on := ip_address(host)).is_unspecified:
+            host = "127.0.0.1" if listening_on.version == 4 else "::1"
     return URL.build(scheme="http", host=host, port=port)

@@ -1,8 +1,8 @@
 """
-The name service, asked in threads that nobody has to wait for.
+DNS lookups in daemon threads.
 
-The loop's own way waits at its end for every question under way, and a name service
-that is down takes half a minute to say so: the broker would wait for our restart.
+When an event loop ends, it waits for its own lookups. If the DNS is down, that takes
+half a minute, in which the broker would wait for our restart.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ T = TypeVar("T")
 
 
 async def look_up(host: str, port: int, **how: Any) -> list[tuple[Any, ...]]:
-    """Return the addresses of *host*, as `socket.getaddrinfo` does."""
+    """Return the addresses of *host* like `socket.getaddrinfo`."""
     return await _in_a_thread(partial(socket.getaddrinfo, host, port, **how))
 
 
 def resolver() -> ThreadedResolver:
-    """Return what asks for the addresses of a backend."""
-    return ThreadedResolver(loop=cast("asyncio.AbstractEventLoop", _Questions()))
+    """Return a resolver for aiohttp."""
+    return ThreadedResolver(loop=cast("asyncio.AbstractEventLoop", _Lookups()))
 
 
-class _Questions:
+class _Lookups:
     """The part of an event loop that a resolver uses."""
 
     async def getaddrinfo(self, host: str, port: int, **how: Any) -> Any:
@@ -42,24 +42,21 @@ async def _in_a_thread(ask: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
-    def tell(result: T | None, error: OSError | None) -> None:
-        if future.done():
-            return
-        if error:
-            future.set_exception(error)
-        else:
-            future.set_result(cast("T", result))
+    def finish(set_outcome: Callable[[Any], None], outcome: Any) -> None:
+        if not future.done():
+            set_outcome(outcome)
 
     def work() -> None:
-        result, problem = None, None
+        outcome: tuple[Callable[[Any], None], Any]
         try:
-            result = ask()
+            outcome = future.set_result, ask()
         except OSError as error:
-            problem = error
+            outcome = future.set_exception, error
         except UnicodeError:
-            problem = socket.gaierror(socket.EAI_NONAME, "it can't be a host name")
-        with suppress(RuntimeError):  # the loop has ended, so nobody wants to know
-            loop.call_soon_threadsafe(tell, result, problem)
+            wrong = socket.gaierror(socket.EAI_NONAME, "it can't be a host name")
+            outcome = future.set_exception, wrong
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(finish, *outcome)
 
     threading.Thread(target=work, name="name-service", daemon=True).start()
     return await future

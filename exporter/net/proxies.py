@@ -1,7 +1,7 @@
 """
-Which proxy is between us and a URL, as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say.
+The proxy for a URL, from HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 
-Pure: the variables come from the caller. ~/.netrc is nobody's business here.
+Pure: the variables come from the caller. ~/.netrc is not read.
 """
 
 import base64
@@ -21,25 +21,24 @@ NAME = re.compile(r"\.?[\w*-]+(\.[\w*-]+)*\.?")
 
 
 class NoProxyError(ValueError):
-    """NO_PROXY holds something that can't be understood."""
+    """NO_PROXY has an entry that isn't valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Where to connect instead, and as whom."""
+    """The address and the credentials of a proxy."""
 
     url: URL
-    """Holds no user and no password."""
+    """Without user and password."""
     authorization: str = field(default="", repr=False)
 
 
 def proxy_for(url: str, variables: Mapping[str, str]) -> Proxy | None:
     """
-    Return the proxy for *url*, None to connect to it directly.
+    Return the proxy for *url*, or None to connect directly, as always to this machine.
 
-    *variables* are those of `urllib.request.getproxies_environment`. This machine
-    itself is never asked for through a proxy. Raises `NoProxyError`, and ValueError for
-    a proxy that is none, without its text, which may hold a password.
+    *variables* come from `urllib.request.getproxies_environment`. Raises NoProxyError,
+    and for a wrong proxy ValueError without its URL, which may hold a password.
     """
     target = URL(url)
     host = target.host or ""
@@ -47,39 +46,39 @@ def proxy_for(url: str, variables: Mapping[str, str]) -> Proxy | None:
     if not text or is_loopback(host):
         return None
     entries = re.findall(r"[^,\s]+", variables.get("no", "").lower())
-    if True in [_means(entry, target) for entry in entries]:  # all of them are read
+    if True in [_matches(entry, target) for entry in entries]:  # checks all entries
         return None
     try:
         proxy = URL(text if "://" in text else f"http://{text}")
     except ValueError:
-        raise ValueError("no URL") from None
+        raise ValueError("not a URL") from None
     if proxy.scheme not in ("http", "https") or not proxy.host:
-        raise ValueError("no http:// or https:// URL")
+        raise ValueError("not an http:// or https:// URL")
     if is_half_address(proxy.raw_host or ""):
-        raise ValueError("no URL with a name or a whole IP address")
+        raise ValueError("not a URL with a name or a complete IP address")
     return Proxy(proxy.origin(), _authorization(proxy))
 
 
-def _means(entry: str, target: URL) -> bool:
+def _matches(entry: str, target: URL) -> bool:
     """
-    Return whether *entry* of NO_PROXY, in lower case, means the host of *target*.
+    Whether *entry* of NO_PROXY, in lower case, matches the host of *target*.
 
-    That is an address, a network, or a name with all below it; `*` stands for any text,
-    and a port may follow. Raises `NoProxyError`.
+    An entry is an address, a network, or a name, which also matches its subdomains. It
+    may contain `*`, and a port may follow. Raises `NoProxyError`.
     """
-    found = ENTRY.fullmatch(entry)  # no colons but those of an address without port
+    found = ENTRY.fullmatch(entry)  # no match: an IPv6 address without brackets
     name, port = found.groups() if found else (entry, None)
     hosts = [(host or "").rstrip(".") for host in (target.host, target.raw_host)]
     if network := _network(re.sub(r"[][]", "", name)):
         address = _network(hosts[0])
-        means = address is not None and address[0] in network
+        matches = address is not None and address[0] in network
     elif NAME.fullmatch(name) and not is_half_address(name):
         bare = name.strip(".")
         globs = [name] if "*" in name else [bare, f"*.{bare}"]
-        means = any(fnmatchcase(host, glob) for host in hosts for glob in globs)
+        matches = any(fnmatchcase(host, glob) for host in hosts for glob in globs)
     else:
         raise NoProxyError(entry)
-    return means and port in (None, str(target.port))
+    return matches and port in (None, str(target.port))
 
 
 def _network(text: str) -> IPv4Network | IPv6Network | None:

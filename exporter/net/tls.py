@@ -1,4 +1,4 @@
-"""The context of TLS connections, our certificate, and the reasons why TLS fails."""
+"""TLS contexts, and the reasons why a connection fails."""
 
 import hashlib
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 class PemError(ValueError):
-    """A file that can be read isn't what it should be."""
+    """The content of a PEM file is wrong."""
 
     def __init__(self, setting: str, wrong: str, right: str) -> None:
-        """Say what is *wrong* with the file of *setting*, and what would be *right*."""
+        """Name the *setting*, what is *wrong*, and what would be *right*."""
         super().__init__(f"{setting} {wrong}, must be {right}")
         self.setting = setting
         self.wrong = wrong
@@ -22,7 +22,7 @@ class PemError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """A context for new connections; equal to others from files of equal content."""
+    """A context for new connections; equal if the files have equal content."""
 
     fingerprint: bytes
     context: ssl.SSLContext = field(compare=False, repr=False)
@@ -30,10 +30,10 @@ class Tls:
 
 def tls_of(tls_ca_path: str, tls_cert_path: str, tls_key_path: str) -> Tls:
     """
-    Return what the PEM files say; an empty path says nothing.
+    Return the context of these PEM files; an empty path means no file.
 
-    Arguments are named after the settings. The key may be in the certificate's file.
-    Raises OSError for a file that can't be read, and `PemError`.
+    The arguments have the names of the settings. The key may be in the certificate's
+    file. Raises OSError if a file can't be read, and `PemError`.
     """
     read = hashlib.sha256()
     for path in (tls_ca_path, tls_cert_path, tls_key_path):
@@ -41,7 +41,7 @@ def tls_of(tls_ca_path: str, tls_cert_path: str, tls_key_path: str) -> Tls:
         read.update(b"\0")
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # On by default since Python 3.13, it refuses authorities without key identifiers.
+    # On by default since Python 3.13; it refuses authorities without key identifiers.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
     if tls_ca_path:
@@ -52,11 +52,11 @@ def tls_of(tls_ca_path: str, tls_cert_path: str, tls_key_path: str) -> Tls:
                 "tls_ca_path", "names a file without certificates", "a PEM file"
             ) from None
     if tls_cert_path:
-        _show(context, tls_cert_path, tls_key_path)
+        _load_own(context, tls_cert_path, tls_key_path)
     return Tls(read.digest(), context)
 
 
-def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
+def _load_own(context: ssl.SSLContext, certificate: str, key: str) -> None:
     try:
         # Without a password OpenSSL would ask the terminal for one.
         context.load_cert_chain(certificate, key or None, password="")
@@ -69,7 +69,7 @@ def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
             ) from None
         raise PemError(
             "tls_cert_path",
-            "names no certificate with a key we can use",
+            "names a file without a certificate and a usable key",
             "PEM files, the key without password",
         ) from None
 
@@ -91,7 +91,7 @@ OURS = {
 
 
 def tls_reason_of(error: OSError) -> str:
-    """Return why TLS failed; an empty text if *error* isn't about TLS."""
+    """Return why TLS failed, or "" if *error* isn't about TLS."""
     found = re.search(r"\[SSL: (\w+)\]", f"{error.strerror or error}")
     name = found[1] if found else ""
     if alert := ALERT.fullmatch(name):
@@ -105,7 +105,7 @@ def tls_reason_of(error: OSError) -> str:
 
 
 def reason_of(error: OSError) -> str:
-    """Return why connecting to a peer failed, by any error before HTTP begins."""
+    """Return why a connection failed before HTTP began."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if reason := tls_reason_of(error):

@@ -4,6 +4,7 @@ import kubernetes_validate
 import pytest
 
 from exporter import cli
+from exporter.commands import check
 from scripts.chart import MODES
 from tests.chart.rendering import BACKEND, ENV, OWN, Rendered, enabled
 from tests.chart.test_wiring import restricted
@@ -30,7 +31,7 @@ def test_check(mode):
     assert container["image"] == "app-integrations-exporter:1"
     assert container["command"] == ["app-integrations-exporter"]
     args = cli.parser().parse_args(container["args"])
-    assert args.call is cli.check
+    assert args.call is check.check
     assert args.broker == "http://camunda-zeebe-gateway:9600"
     sources = container["envFrom"]
     assert sources[0]["configMapRef"]["name"] == (ENV if mode == "embedded" else OWN)

@@ -1,4 +1,4 @@
-"""`check` goes as far as the backend can be reached, and says what to do then."""
+"""`check` goes towards the backend step by step, and prints a remedy."""
 
 import asyncio
 import datetime as dt
@@ -26,7 +26,7 @@ PAST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
 @pytest.fixture
 def configure(monkeypatch, tmp_path):
-    """Return a function that sets variables; the spool is the test's own."""
+    """Return a function that sets variables; each test has its own spool."""
 
     def set_variables(**variables):
         for name, value in variables.items():
@@ -34,7 +34,7 @@ def configure(monkeypatch, tmp_path):
 
     set_variables(SPOOL_DIR=tmp_path / "new" / "spool")
     # A broker that happens to run on this machine is nobody's business here.
-    monkeypatch.setattr(leftovers, "USUAL", "http://broker.invalid")
+    monkeypatch.setattr(leftovers, "DEFAULT_URL", "http://broker.invalid")
     return set_variables
 
 
@@ -66,7 +66,7 @@ async def certified(configure, monkeypatch, tmp_path):
 
 @pytest.fixture
 async def server(configure):
-    """Return a backend that is configured, and whose answers are the point."""
+    """Return a backend that is configured."""
     async with Stub(204) as server:
         configure(URL=f"{server.url}/events")
         yield server
@@ -106,7 +106,7 @@ async def test_all_is_well(configure, server, tmp_path):
     ],
 )
 async def test_what_the_backend_answers(server, status, level, advice):
-    """Every status has its meaning for the setup, and its advice."""
+    """Every status of the backend has its finding and its remedy."""
     server.answer = status
 
     found_level, text, remedy = await last()
@@ -117,7 +117,7 @@ async def test_what_the_backend_answers(server, status, level, advice):
 
 
 async def test_a_redirect_is_shown_and_not_followed(server):
-    """The new location is told; nobody is asked there."""
+    """The new location is shown, but no request goes there."""
     server.answer = Answer(308, {"Location": f"{server.url}/new"})
 
     level, text, _ = await last()
@@ -128,7 +128,7 @@ async def test_a_redirect_is_shown_and_not_followed(server):
 
 
 async def test_a_name_that_does_not_exist(configure):
-    """A name that doesn't resolve is told before anything is tried."""
+    """A name that doesn't resolve is a problem."""
     configure(URL="http://backend.invalid/events")
 
     level, text, remedy = await last()
@@ -139,7 +139,7 @@ async def test_a_name_that_does_not_exist(configure):
 
 
 async def test_nobody_listens(configure):
-    """A refused connection is told with host and port."""
+    """A refused connection is a problem with host and port."""
     port = free_port()
     configure(URL=f"http://127.0.0.1:{port}/events")
 
@@ -158,7 +158,7 @@ async def test_nobody_listens(configure):
     ],
 )
 async def test_a_silent_peer(configure, scheme, said):
-    """Who accepts and never says a word is given up on."""
+    """A server that accepts and never answers is a problem after a while."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         configure(URL=f"{scheme}://127.0.0.1:{port}/", REQUEST_TIMEOUT_MS=200)
@@ -170,7 +170,7 @@ async def test_a_silent_peer(configure, scheme, said):
 
 
 async def test_https_where_http_is_spoken(configure, server):
-    """A port without TLS is told as that."""
+    """A port without TLS has its own finding."""
     configure(URL=f"https://127.0.0.1:{server.port}/")
 
     level, text, remedy = await last()
@@ -181,7 +181,7 @@ async def test_https_where_http_is_spoken(configure, server):
 
 
 async def test_a_trusted_certificate(certified):
-    """With the authority in SSL_CERT_FILE the service's own client is content."""
+    """An authority in SSL_CERT_FILE is trusted."""
     await certified("localhost")
 
     process = await asyncio.create_subprocess_exec(
@@ -198,13 +198,13 @@ async def test_a_trusted_certificate(certified):
 @pytest.mark.parametrize(
     "identity,until,remedy",
     [
-        ("other.example", None, "It belongs to another name"),
-        ("127.0.0.1", None, "It belongs to another name"),
+        ("other.example", None, "It is for another name"),
+        ("127.0.0.1", None, "It is for another name"),
         ("localhost", PAST, "It has expired"),
     ],
 )
 async def test_a_bad_certificate(certified, identity, until, remedy):
-    """What is wrong with a certificate is said, with what to do about that."""
+    """Each fault of a certificate has its finding and its remedy."""
     await certified(identity, until=until)
 
     level, text, advice = await last()
@@ -215,7 +215,7 @@ async def test_a_bad_certificate(certified, identity, until, remedy):
 
 
 async def test_a_stranger_signed_it(certified):
-    """An authority nobody here trusts can be named in a setting."""
+    """A setting can name an additional authority."""
     await certified("localhost", authority=trustme.CA())
 
     level, _, advice = await last()
@@ -226,7 +226,7 @@ async def test_a_stranger_signed_it(certified):
 
 @pytest.fixture
 async def tokens(configure, server):
-    """Return a token endpoint that is configured, and a backend beside it."""
+    """Return a token endpoint and a backend, both configured."""
     server.answer = lambda request: (
         204 if request.headers["Authorization"] == "Bearer token-1" else 500
     )
@@ -238,17 +238,17 @@ async def tokens(configure, server):
 
 @pytest.mark.usefixtures("tokens")
 async def test_the_token_endpoint():
-    """A token is fetched as the service would, and the backend takes it."""
+    """The token endpoint issues a token, and the backend accepts it."""
     findings = await found()
 
     assert {finding.level for finding in findings} == {checks.Level.OK}
     *_, token, answer = [finding.text for finding in findings]
-    assert token == "The token endpoint gives a token"
+    assert token == "The token endpoint issues a token"
     assert answer.startswith("The backend answers 204")
 
 
 async def test_a_client_nobody_knows(tokens):
-    """A refusal by the token endpoint is told as its own, with no secret in it."""
+    """A refusal by the token endpoint is a problem, without a secret."""
     tokens.status, tokens.fields = 401, {"error": "invalid_client"}
 
     level, text, remedy = await last()
@@ -261,7 +261,7 @@ async def test_a_client_nobody_knows(tokens):
 
 @pytest.mark.usefixtures("tokens")
 async def test_a_token_endpoint_that_does_not_exist(configure):
-    """A token endpoint that can't be reached is named by its own setting."""
+    """A token endpoint that can't be reached has its setting in the remedy."""
     configure(OAUTH_AUTHORIZATION_SERVER_URL="http://login.invalid/token")
 
     level, text, remedy = await last()
@@ -272,7 +272,7 @@ async def test_a_token_endpoint_that_does_not_exist(configure):
 
 
 async def test_through_a_proxy(configure, server, monkeypatch):
-    """It is the proxy that has to be reached, and the backend through it."""
+    """The proxy must be reached, and the backend through the proxy."""
     async with Proxy(server.port, http=True) as proxy:
         address = f"127.0.0.1:{proxy.port}"
         monkeypatch.setenv("HTTP_PROXY", f"http://ann:hunter2@{address}")
@@ -287,7 +287,7 @@ async def test_through_a_proxy(configure, server, monkeypatch):
 
 
 async def test_a_proxy_that_is_down(configure, monkeypatch):
-    """A proxy that can't be reached is named by the variable that has it."""
+    """A proxy that can't be reached has its variable in the remedy."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
     configure(URL="https://backend.example/events")
 
@@ -323,7 +323,7 @@ OAUTH = {
     ],
 )
 async def test_a_key_in_the_open(configure, variables, exposed):
-    """A credential over plain HTTP to another machine is worth a warning."""
+    """A credential over plain HTTP to another machine is a warning."""
     configure(**{"URL": "http://backend.invalid/events"} | variables)
 
     findings = await found()
@@ -337,7 +337,7 @@ async def test_a_key_in_the_open(configure, variables, exposed):
 
 
 async def test_a_spool_that_cannot_be(configure, tmp_path):
-    """A directory that can't be made is a problem with its remedy."""
+    """A directory that can't be created is a problem with its remedy."""
     (tmp_path / "file").touch()
     configure(URL="http://backend.invalid/", SPOOL_DIR=tmp_path / "file" / "spool")
 
@@ -349,7 +349,7 @@ async def test_a_spool_that_cannot_be(configure, tmp_path):
 
 
 async def test_a_disk_that_is_too_small(configure):
-    """A spool that may outgrow its disk is worth a warning."""
+    """A spool that may outgrow its disk is a warning."""
     configure(URL="http://backend.invalid/", SPOOL_MAX_BYTES=2**50)
 
     warning = (await found())[2]
@@ -359,7 +359,7 @@ async def test_a_disk_that_is_too_small(configure):
 
 
 async def test_beside_a_running_service(configure, tmp_path):
-    """The spool of a running service is fine, and stays as it is."""
+    """The spool of a running service is ok, and stays as it is."""
     with open_spool(tmp_path, backends=["default"], limit=2**20):
         configure(URL="http://backend.invalid/", SPOOL_DIR=tmp_path)
         texts = [finding.text for finding in await found()]
@@ -371,7 +371,7 @@ async def test_beside_a_running_service(configure, tmp_path):
 
 
 def test_mistakes_are_findings(configure, capsys):
-    """Wrong settings and unknown variables are problems, each with its line."""
+    """Wrong settings and unknown variables are problems, one line each."""
     configure(BATCH_SIZE=0, ADMIN_PROT=1)
 
     assert cli.main(["check"]) == 1

@@ -1,4 +1,4 @@
-"""Dead letters can be listed, explained, sent again, dropped and exported."""
+"""Dead letters can be listed, shown, retried, dropped and exported."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ NASTY = b'{"error":"\x1b[2J no such user \xc2\x9b"}'
 
 @dataclass
 class Done:
-    """What a command came to."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -30,7 +30,7 @@ class Done:
 
     @property
     def json(self):
-        """What it printed, decoded."""
+        """Its output, decoded."""
         return json.loads(self.out)
 
 
@@ -62,7 +62,7 @@ def ask(settings):
 
 
 def refusing(*bad, status=422, body=b""):
-    """Return the answers of a backend that doesn't like events at *bad* positions."""
+    """Return the answers of a backend that refuses events at *bad* positions."""
     no = Answer(status, body=body)
     return lambda post: no if set(bad) & set(post.positions) else 200
 
@@ -85,7 +85,7 @@ async def given_up(exporter, backend, *positions, bad, answer=NASTY):
 
 
 async def test_a_bad_event_among_good_ones(start, backend, run):
-    """It is listed with its reason, shown with the answer, and sent again once."""
+    """A dead letter is listed with its reason, shown with the answer, and retried."""
     exporter = await start(cluster_id="prod")
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
 
@@ -111,7 +111,7 @@ async def test_a_bad_event_among_good_ones(start, backend, run):
 
 
 async def test_machines_read_the_same(start, backend, run):
-    """--json has the facts that the tables have, and nothing else on stdout."""
+    """--json has the same facts as the tables, and nothing else on stdout."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
 
@@ -150,7 +150,7 @@ async def test_machines_read_the_same(start, backend, run):
 
 
 async def test_behind_what_waits_for_its_instance(start, backend, run):
-    """Sent again, an event doesn't overtake what its instance did meanwhile."""
+    """A retried event doesn't overtake later events of its instance."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
     gate = backend.hold()
@@ -166,7 +166,7 @@ async def test_behind_what_waits_for_its_instance(start, backend, run):
 
 
 async def test_with_the_service_down(start, backend, run):
-    """The same commands say and do the same on the spool that a service left."""
+    """The commands work the same without a service."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, 4, bad=[2, 3])
     online = [await run(exporter, *argv) for argv in LOOKING]
@@ -197,7 +197,7 @@ LOOKING = (
 
 
 async def test_ids_that_do_not_exist(start, backend, run):
-    """What can be done is done; what doesn't exist is told, with status 1."""
+    """Known ids are handled; unknown ids are an error with status 1."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, 4, bad=[2, 3])
 
@@ -213,7 +213,7 @@ async def test_ids_that_do_not_exist(start, backend, run):
 
 
 async def test_what_never_was_an_event(start, run, backend):
-    """A record that could not be read is shown, can't be sent, and can be exported."""
+    """A record that could not be read can be shown and exported, but not retried."""
     exporter = await start()
     for number, garbage in enumerate((b"{garbage", b"\xff\xfe", b"[1]")):
         await exporter.bulk(b"%b\n%b\n" % (action(a_record(number)), garbage))
@@ -225,8 +225,8 @@ async def test_what_never_was_an_event(start, run, backend):
     exported = await run(exporter, "export", "-")
 
     assert "zeebe-record_user-task_8.6.0_2026-11-23/1-0" in listed.out
-    assert "(no JSON: text):\n{garbage\n" in shown[0]
-    assert "(no JSON: base64):\n//4=\n" in shown[1]
+    assert "(not JSON: text):\n{garbage\n" in shown[0]
+    assert "(not JSON: base64):\n//4=\n" in shown[1]
     assert "never was an event:\n[\n  1\n]\n" in shown[2]
     assert (every.status, every.out) == (0, "0\n")
     assert "3 dead letters can't be: 1, 2, 3 never became an event" in every.err
@@ -241,17 +241,17 @@ async def test_what_never_was_an_event(start, run, backend):
 
 
 async def test_an_answer_that_is_no_json(start, backend, run):
-    """What the backend said is shown as it said it, line by line."""
+    """An answer that isn't JSON is shown line by line."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2], answer=b"no\x1b\r\n such user")
 
     shown = await run(exporter, "show", "1")
 
-    assert "kept:\nno\\x1b\n such user\n" in shown.out
+    assert "answer:\nno\\x1b\n such user\n" in shown.out
 
 
 async def test_export(start, backend, run, tmp_path):
-    """All of them go to a new file that is nobody else's, and stay where they are."""
+    """An export writes a private new file, and keeps the dead letters."""
     exporter = await start()
     await given_up(exporter, backend, *range(1, 9), bad=[2, 5])
     file = tmp_path / "letters.jsonl"
@@ -266,13 +266,13 @@ async def test_export(start, backend, run, tmp_path):
     assert sorted(letter["position"] for letter in letters) == [2, 5]
     assert {letter["body"]["assignee"] for letter in letters} == {"demo"}
     assert (again.status, again.out) == (1, "")
-    assert "nothing is overwritten" in again.err
+    assert "never overwritten" in again.err
     assert (some.status, some.out) == (0, "")
     assert len((await run(exporter, "list", "--json")).json) == 2
 
 
 async def test_which_ones_are_listed(start, backend, run):
-    """The newest ones are last; older ones are mentioned, and a status chooses."""
+    """The newest are last; a message mentions older ones; a status filters."""
     exporter = await start()
     await given_up(exporter, backend, *range(1, 9), bad=[2, 5])
     await exporter.bulk(b"%b\n%b\n" % (action(a_record(9)), b"{garbage"))
@@ -289,7 +289,7 @@ async def test_which_ones_are_listed(start, backend, run):
 
 
 async def test_a_status_chooses_what_is_sent(start, backend, run):
-    """Dead letters of one status are sent again, and the others stay."""
+    """Dead letters of one status are retried, and the others stay."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
     backend.answer = refusing(5, status=400)
@@ -308,7 +308,7 @@ async def test_a_status_chooses_what_is_sent(start, backend, run):
 
 
 async def test_twice_at_once(start, backend, ask):
-    """However many ask at the same moment, an event goes out once."""
+    """Retries at the same moment send an event only once."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
     backend.answer = 200
@@ -328,7 +328,7 @@ async def test_twice_at_once(start, backend, ask):
 
 
 async def test_what_is_refused_again_is_a_dead_letter_again(start, backend, run):
-    """A backend that wasn't mended gets it once more, and it has a new number."""
+    """A retried event that is refused again has a new id."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
     backend.requests.clear()
@@ -346,7 +346,7 @@ async def test_what_is_refused_again_is_a_dead_letter_again(start, backend, run)
 
 
 async def test_pages(start, backend, ask):
-    """The admin port shows any number of dead letters in pages, from either end."""
+    """The admin port shows dead letters in pages, from either end."""
     exporter = await start()
     await given_up(exporter, backend, *range(1, 9), bad=[2, 5, 8])
 
@@ -377,7 +377,7 @@ async def test_pages(start, backend, ask):
     ],
 )
 async def test_questions_that_mean_nothing(start, ask, query, why):
-    """The answer is a sentence that says what to ask instead."""
+    """A wrong query is answered with a remedy."""
     exporter = await start()
 
     reply = await ask(exporter, "GET", f"/dead-letters?{query}")
@@ -411,7 +411,7 @@ async def test_questions_that_mean_nothing(start, ask, query, why):
     ],
 )
 async def test_wishes_that_mean_nothing(start, backend, ask, body):
-    """A mistake changes nothing: least of all does it mean every dead letter."""
+    """A wrong body changes nothing: it never means every dead letter."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
 
@@ -424,7 +424,7 @@ async def test_wishes_that_mean_nothing(start, backend, ask, body):
 
 
 async def test_more_ids_than_one_request_takes(start, backend, run):
-    """Any number of ids may be given; the answers are added up."""
+    """Any number of ids is allowed; the answers are added up."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
 
@@ -435,7 +435,7 @@ async def test_more_ids_than_one_request_takes(start, backend, run):
 
 
 async def test_a_disk_that_fails(start, backend, disk, run):
-    """Nothing is half done, and what the service says reaches the operator."""
+    """A failure of the service changes nothing, and its message is printed."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
     disk.failing = True
@@ -449,18 +449,18 @@ async def test_a_disk_that_fails(start, backend, disk, run):
 
 
 async def test_the_token_of_another_service(start, settings, run):
-    """A token the service doesn't know is told, with what may be wrong."""
+    """A token that the service rejects is an error with a remedy."""
     exporter = await start()
     (settings().spool_dir / guard.FILE).write_text("another\n")
 
     listed = await run(exporter, "list")
 
     assert (listed.status, listed.out) == (1, "")
-    assert "doesn't take the token from" in listed.err
+    assert "rejects the token from" in listed.err
 
 
 async def test_what_was_done_is_in_the_log(start, backend, run):
-    """Who looks at the log later finds what was sent again and what was dropped."""
+    """The log has a line for each retry and each drop."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, 4, bad=[2, 3])
 
@@ -473,7 +473,7 @@ async def test_what_was_done_is_in_the_log(start, backend, run):
 
 
 async def test_nobody_reads_on(start, backend, run):
-    """A reader that has seen enough, like `head`, is no reason for a traceback."""
+    """A reader that ends early, like `head`, causes no traceback."""
     exporter = await start()
     await given_up(exporter, backend, 1, 2, 3, bad=[2])
     await run(exporter, "list")

@@ -47,7 +47,7 @@ def container(tmp_path, backend):
     "off", [{"APP_INTEGRATIONS_URL": ""}, {"APP_INTEGRATIONS_ENABLED": "false"}]
 )
 async def test_off(container, off):
-    """Without a backend, or switched off, the broker is alone and knows no secret."""
+    """If the exporter is off, the broker runs alone, without our secrets."""
     secret = {"APP_INTEGRATIONS_API_KEY": "hunter2", "APP_INTEGRATIONS_HEADERS": "a: b"}
     container.begin(**off, **secret)
     broker = await container.broker()
@@ -59,7 +59,7 @@ async def test_off(container, off):
 
 
 async def test_off_by_a_misspelt_name(container):
-    """Who misspells the URL is told so: else nothing would say why nothing arrives."""
+    """A misspelt URL setting is logged, or nobody would know why nothing arrives."""
     container.begin(APP_INTEGRATIONS_URL="", APP_INTEGRATIONS_URI="http://b")
     await container.broker()
 
@@ -68,7 +68,7 @@ async def test_off_by_a_misspelt_name(container):
 
 
 async def test_off_and_official(container):
-    """Switched off, it still keeps a class from the broker that its image lacks."""
+    """Switched off, the official class still doesn't reach the broker."""
     name = "ZEEBE_BROKER_EXPORTERS_OLD_CLASSNAME"
     container.begin(**{"APP_INTEGRATIONS_ENABLED": "false", name: OFFICIAL})
     await container.broker()
@@ -80,7 +80,7 @@ async def test_off_and_official(container):
 
 
 async def test_side_by_side(container, backend, client):
-    """The broker starts behind a ready exporter, which takes what it sends."""
+    """The broker starts after the exporter is ready, and its records arrive."""
     container.begin()
     await container.broker()
 
@@ -96,7 +96,7 @@ async def test_side_by_side(container, backend, client):
     [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 137), ("kill -SEGV $$", 139)],
 )
 async def test_status(container, script, status):
-    """The broker's exit status is ours, in the way shells tell it."""
+    """The exit status is that of the broker, as in a shell."""
     container.begin("/bin/sh", "-c", script)
 
     assert await container.ended() == status
@@ -107,7 +107,7 @@ async def test_status(container, script, status):
 )
 @pytest.mark.parametrize("url", [{}, {"APP_INTEGRATIONS_URL": ""}])
 async def test_no_such_command(container, command, status, url):
-    """A command that can't be started ends the container as it would a shell."""
+    """A command that can't be started ends with the status of a shell."""
     container.begin(command, **url)
 
     assert await container.ended() == status
@@ -115,7 +115,7 @@ async def test_no_such_command(container, command, status, url):
 
 
 async def test_ends_in_order(container, backend, client):
-    """TERM reaches the broker first; what it still sent is delivered behind it."""
+    """TERM reaches the broker first; its last records are still delivered."""
     gate = backend.hold()
     container.begin()
     await container.broker()
@@ -138,7 +138,7 @@ async def test_ends_in_order(container, backend, client):
 
 
 async def test_signals_passed_on(container):
-    """What asks a broker for something, as QUIT for its threads, reaches it alone."""
+    """Signals for the broker, like QUIT, reach only the broker."""
     container.begin()
     await container.broker()
     (exporter,) = container.exporters()
@@ -153,7 +153,7 @@ async def test_signals_passed_on(container):
 
 
 async def test_exporter_killed(container, backend, client):
-    """An exporter that dies is started again at once; the broker isn't touched."""
+    """An exporter that dies is restarted at once; the broker goes on."""
     container.begin()
     broker = await container.broker()
     (before,) = container.exporters()
@@ -169,7 +169,7 @@ async def test_exporter_killed(container, backend, client):
 
 
 async def test_exporter_that_never_starts(container):
-    """When the exporter can't start the broker does, and the log says what follows."""
+    """If the exporter can't start, the broker starts anyway, with a log line."""
     with socket.create_server((LOOPBACK, container.ingest_port)):
         container.begin(bounds={"READY_SECONDS": 2.0})
         await container.broker()
@@ -181,14 +181,14 @@ async def test_exporter_that_never_starts(container):
 
 
 async def test_no_such_admin_host(container):
-    """A name that no resolver takes keeps the exporter from running, not the broker."""
+    """An impossible host name stops the exporter, but not the broker."""
     container.begin(bounds={"READY_SECONDS": 0.5}, APP_INTEGRATIONS_ADMIN_HOST="xn--a")
 
     await container.broker()
 
 
 async def test_stopped_before_the_broker(container):
-    """Who is stopped while it waits for the exporter never starts the broker."""
+    """A signal while waiting for the exporter ends it without a broker."""
     with socket.create_server((LOOPBACK, container.ingest_port)):
         container.begin()
         await eventually(lambda: container.messages)
@@ -199,7 +199,7 @@ async def test_stopped_before_the_broker(container):
 
 
 async def test_drain_too_long(container, backend, client):
-    """What can't be delivered in time stays on disk, and the end comes in time."""
+    """Events that can't be delivered in time stay on disk."""
     gate = backend.hold()
     container.begin(bounds={"STOP_SECONDS": 0.5}, **PATIENT)
     await container.broker()
@@ -234,7 +234,7 @@ async def test_paused_while_it_waits(container, backend, client):
 
 
 async def test_drain_after_a_signal_that_the_broker_survived(container):
-    """What a broker didn't end at takes nothing from the drain behind its real end."""
+    """A signal that the broker survived doesn't shorten a later drain."""
     container.set_clock(0)
     container.begin()
     broker = await container.broker()
@@ -249,7 +249,7 @@ async def test_drain_after_a_signal_that_the_broker_survived(container):
 
 
 async def test_end_within_the_time_of_a_slow_broker(container, backend, client):
-    """The time counts from the signal: what the broker takes, the drain hasn't."""
+    """Broker and drain share the time since the signal."""
     gate = backend.hold()
     container.set_clock(0)
     container.begin("/bin/sh", "-c", SLOW_BROKER, **PATIENT)
@@ -270,7 +270,7 @@ async def test_end_within_the_time_of_a_slow_broker(container, backend, client):
 
 @pytest.mark.parametrize("url", [{}, {"APP_INTEGRATIONS_URL": ""}])
 async def test_signals_are_the_brokers_own(container, url):
-    """A broker begins with no signal blocked or ignored, as it would without us."""
+    """The broker starts with no signal blocked or ignored."""
     container.begin("/bin/sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status", **url)
 
     assert await container.ended() == 0
@@ -285,7 +285,7 @@ async def test_signals_are_the_brokers_own(container, url):
 
 @pytest.mark.parametrize("url", [{}, {"APP_INTEGRATIONS_URL": ""}])
 async def test_no_streams_and_no_news_of_children(container, url):
-    """Whoever starts us with streams closed and SIGCHLD ignored gets a broker."""
+    """The broker starts even if streams are closed and SIGCHLD is ignored."""
     container.begin("/bin/sh", "-c", "exit 3", bare=True, **url)
 
     assert await container.ended() == 3
@@ -295,19 +295,19 @@ WRONG = {"APP_INTEGRATIONS_BATCH_SIZE": "many", "APP_INTEGRATIONS_LOG_LEVEL": "l
 
 
 async def test_wrong_configuration(container):
-    """The broker starts without us, behind an error that names every mistake."""
+    """With mistakes, the broker starts alone, after an error with all of them."""
     container.begin(**WRONG)
     broker = await container.broker()
 
     assert broker == container.pid
     assert [name for name in container.told() if name.startswith("APP_")] == []
-    for part in (*WRONG, "starts without the exporter", "compacts its\nlog no more"):
+    for part in (*WRONG, "starts without the exporter", "its log grows"):
         assert part in container.text
 
 
 @pytest.mark.parametrize("required", ["true", "True"])
 async def test_wrong_configuration_where_it_is_required(container, required):
-    """Who can't do without the exporter gets the error, and no broker."""
+    """If the exporter is required, mistakes are an error, and no broker starts."""
     container.begin(**WRONG, APP_INTEGRATIONS_REQUIRED=required)
 
     assert await container.ended() == 2
@@ -316,7 +316,7 @@ async def test_wrong_configuration_where_it_is_required(container, required):
 
 
 async def test_terminal(container):
-    """Ctrl-C reaches the broker once, and the exporter not at all."""
+    """Ctrl-C reaches the broker once, and the exporter never."""
     keyboard, terminal = pty.openpty()
     container.begin(terminal=terminal)
     await container.broker()

@@ -86,7 +86,7 @@ async def test_an_ingest_that_others_reach(start, host, lines):
 
 
 async def test_noise_on_both_ports(launch):
-    """What is no HTTP makes few lines, whatever and however much is sent."""
+    """Requests that are not HTTP make few lines, however many there are."""
     process = launch()
     await process.run()
 
@@ -99,5 +99,5 @@ async def test_noise_on_both_ports(launch):
     async with aiohttp.ClientSession() as session, session.get(process.admin_url):
         pass
 
-    assert len(process.saying("request is no HTTP: does the client use TLS?")) <= 2
+    assert len(process.saying("request isn't HTTP: does the client use TLS?")) <= 2
     assert len(process.lines) <= 5

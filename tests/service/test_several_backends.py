@@ -59,7 +59,7 @@ def command(settings, teams, audit, monkeypatch, capsys):
     for name, stub in (("TEAMS", teams), ("AUDIT", audit)):
         monkeypatch.setenv(f"APP_INTEGRATIONS_BACKEND_{name}_URL", stub.url)
     monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
-    monkeypatch.setattr(leftovers, "USUAL", "http://broker.invalid")
+    monkeypatch.setattr(leftovers, "DEFAULT_URL", "http://broker.invalid")
 
     async def run(exporter, *argv, backends="teams,audit"):
         port = exporter.admin.rpartition(":")[2] if exporter else "9"
@@ -214,9 +214,7 @@ async def test_a_backend_of_the_past(begin, teams, audit, command):
         ["teams", "yes", "0"],
         ["audit", "NO", "2"],
     ]
-    said = (
-        "audit is no backend any more, and 2 events and 0 dead letters are kept for it"
-    )
+    said = "audit isn't configured any more, but 2 events and 0 dead letters are kept"
     assert f"problem  {said}" in check
     (finding,) = [each for each in json.loads(without) if each["text"] == said]
     assert "app-integrations-exporter backends" in finding["remedy"]
@@ -234,7 +232,7 @@ async def test_dropped(begin, audit, command):
         await exporter.bulk(tasks(3))
         await eventually(lambda: audit.positions == [3])
 
-    assert done == (0, "2\n", "2 events of audit are forgotten\n")
+    assert done == (0, "2\n", "2 events of audit were deleted\n")
     assert metrics["spool_left_behind_events"] == 0
     assert (told.backend, told.events) == ("audit", 2)
 
@@ -326,7 +324,9 @@ async def test_dead_letters_of_a_backend_of_the_past(begin, audit, command):
         )
 
     assert (code, out) == (1, "0\n")
-    assert "1 dead letter can't be: their backend isn't configured any more" in err
+    assert (
+        "1 dead letter can't be retried, because their backend isn't configured" in err
+    )
     assert "never became" not in err
 
 

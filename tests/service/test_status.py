@@ -1,4 +1,4 @@
-"""At night the status says what is wrong and what to do, and machines read it, too."""
+"""`status` shows what is wrong and what to do, for people and machines."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ CLOSED = "the breaker closed: events are sent again"
 
 @pytest.fixture
 def status(settings, backend, monkeypatch, capsys):
-    """Return what asks for the status of who listens on a port, as people do."""
+    """Return a function that runs `status` for the service on a port."""
     monkeypatch.setenv("APP_INTEGRATIONS_URL", backend.url)
     monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
 
@@ -40,7 +40,7 @@ def port_of(exporter):
 
 
 async def test_all_is_well(start, backend, status):
-    """An idle service is well; what was delivered, and how fast, is there to see."""
+    """An idle service is ok, and its latency is shown."""
     exporter = await start()
     await exporter.bulk(tasks(1, 2))
     await exporter.ask("PUT", "/nothing")
@@ -70,7 +70,7 @@ async def test_all_is_well(start, backend, status):
 
 
 async def test_a_backend_that_is_down(start, backend, status):
-    """It isn't delivering, and says why; open and closed are a line each."""
+    """A blocked service isn't ok, and the status shows why."""
     backend.answer = 503
     exporter = await start()
     await exporter.bulk(tasks(1, timestamp=round((time.time() - 60) * 1000)))
@@ -98,14 +98,14 @@ async def test_a_backend_that_is_down(start, backend, status):
 
 
 async def test_wait(start, backend, status, monkeypatch, capsys):
-    """With `--wait` it returns when nothing waits, and says meanwhile what does."""
-    monkeypatch.setattr("exporter.commands.status.LOOK_SECONDS", 0.01)
+    """With `--wait` the command returns when no event is waiting."""
+    monkeypatch.setattr("exporter.commands.status.WAIT_SECONDS", 0.01)
     answered = backend.hold()
     exporter = await start()
     await exporter.bulk(tasks(1, 2))
 
     waiting = asyncio.create_task(status(port_of(exporter), "--wait"))
-    await eventually(lambda: "2 events wait" in capsys.readouterr().err)
+    await eventually(lambda: "2 events are waiting" in capsys.readouterr().err)
     answered.set()
 
     code, out, _ = await waiting
@@ -115,7 +115,7 @@ async def test_wait(start, backend, status, monkeypatch, capsys):
 
 
 async def test_no_service(start, backend, status):
-    """What waits can be seen without one, and it says that there is none."""
+    """Without a service, the waiting events are shown."""
     backend.answer = 503
     exporter = await start()
     await exporter.bulk(tasks(1, 2))
@@ -137,7 +137,7 @@ async def test_no_service(start, backend, status):
 
 
 async def test_other_settings_may_be_wrong(start, status, monkeypatch, tmp_path):
-    """A credential's file that is gone keeps nobody from asking the service."""
+    """A missing file of a credential doesn't prevent the status."""
     exporter = await start()
     monkeypatch.setenv("APP_INTEGRATIONS_API_KEY_FILE", str(tmp_path / "gone"))
     monkeypatch.delenv("APP_INTEGRATIONS_URL", raising=False)
@@ -149,7 +149,7 @@ async def test_other_settings_may_be_wrong(start, status, monkeypatch, tmp_path)
 
 
 async def test_nothing_at_all(settings, status):
-    """Where there is no spool either none is made, and it's said where."""
+    """Without a spool the command fails, and creates none."""
     code, out, err = await status(9281)
 
     assert (code, out) == (1, "")
@@ -159,7 +159,7 @@ async def test_nothing_at_all(settings, status):
 
 @pytest.mark.parametrize("port", ["free", 0, "another"])
 async def test_a_service_that_cannot_be_asked(start, status, port):
-    """It runs, but not where the settings say: that's told, with which ones."""
+    """A service at another address is an error that names the settings."""
     await start()
     async with Stub(Answer(200, body=b"[]")) as another:
         ports = {"free": free_port(), "another": another.port}
@@ -167,12 +167,12 @@ async def test_a_service_that_cannot_be_asked(start, status, port):
         code, out, err = await status(ports.get(port, port))
 
     assert (code, out) == (1, "")
-    assert "is in use, and its service can't be asked: " in err
+    assert "is in use" in err
     assert "Set APP_INTEGRATIONS_ADMIN" in err
 
 
 async def test_the_token(settings, status):
-    """The token beside the spool is shown to the service, and to nobody else."""
+    """The token in the spool's directory is sent only to the service."""
     directory = settings().spool_dir
     directory.mkdir()
     (directory / "admin.token").write_bytes(b"s3cret\n")
@@ -185,12 +185,12 @@ async def test_the_token(settings, status):
     assert [each.headers["Authorization"] for each in service.requests] == [
         "Bearer s3cret"
     ]
-    assert "doesn't take the token" in err
+    assert "rejects the token" in err
     assert "s3cret" not in err
 
 
 async def test_metrics_of_a_hanging_disk(start, disk, monkeypatch):
-    """What the disk doesn't tell in time keeps no scrape waiting."""
+    """A slow disk doesn't delay a scrape."""
     monkeypatch.setattr("exporter.watch.snapshot.READ_SECONDS", 0.01)
     exporter = await start()
 
@@ -202,7 +202,7 @@ async def test_metrics_of_a_hanging_disk(start, disk, monkeypatch):
 
 
 async def test_a_mistake_of_ours_is_an_answer(start, monkeypatch):
-    """The broker got a 500 then, and it counts like any other answer."""
+    """A 500 to the broker counts like any other answer."""
     exporter = await start()
     monkeypatch.setattr("exporter.ingest.upload.Intake", None)
 
@@ -213,7 +213,7 @@ async def test_a_mistake_of_ours_is_an_answer(start, monkeypatch):
 
 
 async def test_somebody_elses_spool(settings, status):
-    """A spool that this user may not look at is a sentence, not a traceback."""
+    """A spool without permission is an error, not a traceback."""
     directory = settings().spool_dir
     directory.mkdir()
     (directory / "lock").symlink_to("lock")  # fails for root, too

@@ -1,4 +1,4 @@
-"""Whoever tries the exporter without a backend has one that shows what it gets."""
+"""`stub-backend` prints the events it gets."""
 
 import json
 import re
@@ -19,7 +19,7 @@ IDS = {"X-Event-Ids": "1-7-100,1-8-101"}
 
 
 class StubBackend:
-    """The command as a process, on a port of its own."""
+    """The command as a process, on a free port."""
 
     def __init__(self, *options):
         """Start it with *options*, and return when it listens."""
@@ -38,14 +38,14 @@ class StubBackend:
         return json.loads(self.process.stdout.readline())
 
     def stop(self, number=signal.SIGTERM):
-        """Ask it to stop; return what it wrote to stdout and stderr since."""
+        """Stop it; return the rest of stdout and stderr."""
         self.process.send_signal(number)
         return self.process.communicate()
 
 
 @pytest.fixture
 def begin():
-    """Return what starts a stub backend; it ends with the test."""
+    """Return a function that starts a stub backend for this test."""
     with ExitStack() as stack:
 
         def start(*options):
@@ -59,7 +59,7 @@ def begin():
 
 @pytest.fixture
 def post(client):
-    """Return what posts a batch, and returns the status and the text of the answer."""
+    """Return a function that posts a batch and returns status and answer."""
 
     async def send(url, body, **headers):
         kind = {"json": body} if isinstance(body, dict) else {"data": body}
@@ -70,7 +70,7 @@ def post(client):
 
 
 async def test_with_the_exporter(begin, launch, client):
-    """What the broker sends is on the stub's stdout a moment later, with its id."""
+    """A record of the broker is on the stub's stdout a moment later, with its id."""
     stub = begin()
     exporter = launch(URL=f"{stub.url}/any/path")
     await exporter.run()
@@ -83,7 +83,7 @@ async def test_with_the_exporter(begin, launch, client):
 
 
 async def test_each_event_is_a_line(begin, post):
-    """An event is one line, flushed at once, with the id that the header has for it."""
+    """An event is one line, flushed at once, with its id in the header."""
     stub = begin()
 
     assert await post(stub.url, BATCH, **IDS) == (200, "")
@@ -94,7 +94,7 @@ async def test_each_event_is_a_line(begin, post):
 
 
 async def test_by_hand(begin, post):
-    """A batch without ids, as `curl` sends it, or without events, is welcome, too."""
+    """A batch may have no ids, as with `curl`, or no events."""
     stub = begin("--status", "204")
 
     assert await post(stub.url, {"events": []}) == (204, "")
@@ -113,7 +113,7 @@ async def test_cloud_events(begin, post):
 
 
 async def test_health(begin, client):
-    """It says that it lives, whatever it answers to batches."""
+    """GET / answers 200, whatever the answer to batches."""
     stub = begin("--status", "500")
 
     async with client.get(stub.url) as answer:
@@ -121,7 +121,7 @@ async def test_health(begin, client):
 
 
 async def test_in_trouble(begin, post):
-    """What isn't taken isn't printed, and it says so."""
+    """Refused events aren't printed, and a line on stderr says so."""
     stub = begin("--status", "503")
 
     assert await post(stub.url, BATCH, **IDS) == (503, "")
@@ -133,8 +133,8 @@ async def test_in_trouble(begin, post):
 
 
 NO_BATCHES = [
-    ("{", "the body is no JSON"),
-    ("\xff".encode("latin-1"), "the body is no JSON"),
+    ("{", "the body isn't JSON"),
+    ("\xff".encode("latin-1"), "the body isn't JSON"),
     ("7", 'the body is neither {"events": [...]} nor a list'),
     ({"events": {}}, 'the body is neither {"events": [...]} nor a list'),
     ({"events": []}, "0 events, but 2 ids in X-Event-Ids"),
@@ -142,7 +142,7 @@ NO_BATCHES = [
 
 
 async def test_no_batch(begin, post):
-    """What is no batch gets 400, and the sender and whoever watches get the reason."""
+    """A body that isn't a batch gets 400; the answer and stderr have the reason."""
     stub = begin()
 
     for body, reason in NO_BATCHES:
@@ -154,7 +154,7 @@ async def test_no_batch(begin, post):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stop(begin, number):
-    """Asked to stop it does, and has nothing to say about it."""
+    """The command stops on a signal, without a message."""
     stub = begin()
 
     assert stub.stop(number) == ("", "")
@@ -162,7 +162,7 @@ def test_stop(begin, number):
 
 
 async def test_nobody_reads(begin, post):
-    """It ends without complaint when whoever read had enough, as behind `| head`."""
+    """The command ends without an error when stdout is closed, as by `| head`."""
     stub = begin()
     stub.process.stdout.close()
 
@@ -174,7 +174,7 @@ async def test_nobody_reads(begin, post):
 
 
 def test_a_taken_port(capsys):
-    """A port that is taken is told in a sentence that names the option."""
+    """A port in use is an error that names the option."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert cli.main(["stub-backend", "--port", port]) == 1
@@ -195,7 +195,7 @@ def test_a_taken_port(capsys):
     ],
 )
 def test_options_that_mean_nothing(capsys, option):
-    """An option that can't be used is refused with what it must be."""
+    """A wrong option is refused, with the rule."""
     with pytest.raises(SystemExit) as left:
         cli.main(["stub-backend", *option])
 

@@ -15,7 +15,7 @@ from tests.records import tasks
 from tests.service.certificates import authority_in, proof, write
 from tests.unit.test_settings import mistakes
 
-NO_KEY = "TLS_CERT_PATH names no certificate with a key"
+NO_KEY = "TLS_CERT_PATH names a file without a certificate and a usable key"
 
 
 async def test_an_authority_of_our_own(start, tmp_path):

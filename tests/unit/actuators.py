@@ -22,20 +22,20 @@ def of_json(status, body):
 
 
 class ActuatorStub(Stub):
-    """Lists `exporters`; a change takes effect after so many `looks`."""
+    """Lists `exporters`; a change takes effect after `looks` requests."""
 
     def __init__(self, exporters, *, looks=0):
-        """Begin with nothing to do."""
+        """Start without pending changes."""
         super().__init__(self._act)
         self.exporters = exporters
         """Statuses by id, or by id and physical tenant."""
         self.looks = looks
         self.answers = {}
-        """Statuses to answer with first, by the method."""
+        """Statuses of the next answers, by method."""
         self.asked = []
         """The changes that were asked for."""
         self.path = ""
-        """The context path that it is below."""
+        """The context path."""
         self._pending = []
 
     def _act(self, request):

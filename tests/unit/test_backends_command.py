@@ -1,4 +1,4 @@
-"""`backends` without a service: what is kept for whom, and who decides about it."""
+"""`backends` without a service shows and drops what is kept."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from tests.unit.spools import ANY, a_spool, an_event, taken
 
 @pytest.fixture
 def directory(tmp_path, monkeypatch):
-    """Return the spool's directory, which the settings of `teams` and `audit` name."""
+    """Configure the backends `teams` and `audit`; return the spool's directory."""
     monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path))
     monkeypatch.setenv("APP_INTEGRATIONS_BACKENDS", "teams, audit")
     monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "9")
@@ -25,7 +25,7 @@ def directory(tmp_path, monkeypatch):
 
 @pytest.fixture
 def past(directory):
-    """Keep two events for `old`, who isn't configured, one dead, and one for teams."""
+    """Keep two events and a dead letter for `old`, and one event for `teams`."""
 
     async def fill():
         async with a_spool(directory, "old", "teams") as spool:
@@ -46,7 +46,7 @@ def run(capsys, *argv):
 
 
 def waiting_for(directory, backend):
-    """Return the positions of what *backend* would get, in their order."""
+    """Return the positions of the events that *backend* would get."""
 
     async def look():
         async with a_spool(directory, "teams", "audit", "old") as spool:
@@ -57,7 +57,7 @@ def waiting_for(directory, backend):
 
 @pytest.mark.usefixtures("past")
 def test_what_is_kept(capsys):
-    """Each backend has its line, those that are no longer configured at the end."""
+    """Each backend has a line; backends that aren't configured come last."""
     status, out, err = run(capsys)
 
     assert (status, err) == (0, "")
@@ -87,12 +87,12 @@ def test_machines_read_the_same(capsys):
 
 @pytest.mark.usefixtures("past")
 def test_drop(directory, capsys):
-    """What waits for nobody is forgotten with its dead letters, and nothing else."""
+    """Only events and dead letters of the old backend are deleted."""
     status, out, err = run(capsys, "drop", "old", "--json")
     _, after, _ = run(capsys, "--json")
 
     assert (status, json.loads(out)) == (0, {"dropped": 3})
-    assert err == "3 events of old are forgotten\n"
+    assert err == "3 events of old were deleted\n"
     assert [each["backend"] for each in json.loads(after)] == ["teams", "audit"]
     assert waiting_for(directory, "teams") == [2]
     assert waiting_for(directory, "old") == []
@@ -107,7 +107,7 @@ def test_drop(directory, capsys):
 )
 @pytest.mark.usefixtures("past")
 def test_what_can_not_be_meant(capsys, argv, why):
-    """A name that is wrong changes nothing, and the right ones are told."""
+    """A wrong name changes nothing, and the error lists the right names."""
     before = run(capsys, "--json")
 
     status, out, err = run(capsys, *argv)
@@ -120,7 +120,7 @@ def test_what_can_not_be_meant(capsys, argv, why):
 
 @pytest.mark.parametrize("argv", [["drop"], ["hand-over", "old", "teams"]])
 def test_what_is_incomplete(argv, capsys):
-    """A command line without its names does nothing: status 2."""
+    """An incomplete command line does nothing: status 2."""
     with pytest.raises(SystemExit) as left:
         cli.main(["backends", *argv])
 
@@ -129,18 +129,18 @@ def test_what_is_incomplete(argv, capsys):
 
 
 def test_help_helps(capsys):
-    """It has examples, and says what is kept until when."""
+    """The help has examples, and explains how long events are kept."""
     with pytest.raises(SystemExit):
         cli.main(["backends", "--help"])
 
     said = capsys.readouterr().out
     assert "drop old" in said
-    assert "is kept until" in said
+    assert "kept until" in said
 
 
 @pytest.mark.usefixtures("directory")
 def test_no_spool(capsys):
-    """Where nothing was ever kept, that is said."""
+    """Without a spool the command fails."""
     status, out, err = run(capsys)
 
     assert (status, out) == (1, "")
@@ -149,7 +149,7 @@ def test_no_spool(capsys):
 
 @pytest.mark.usefixtures("past")
 async def test_a_port_of_its_own():
-    """Without a service nobody but the command can ask the port that it opens."""
+    """Without a service, only the command itself can use the port it opens."""
     async with admin_port(settings.spool_location()) as port:
         async with aiohttp.request("GET", port.url / "backends") as answer:
             refused = answer.status
@@ -162,17 +162,17 @@ async def test_a_port_of_its_own():
 
 
 def test_a_service_that_can_not_be_asked(directory, capsys):
-    """Somebody has the spool and doesn't answer: that's told, and nothing is done."""
+    """If the holder of the spool doesn't answer, the command does nothing."""
     with locked(directory):
         status, out, err = run(capsys, "drop", "old")
 
     assert (status, out) == (1, "")
-    assert "is in use, and its service can't be asked" in err
+    assert "is in use" in err
 
 
 @pytest.mark.usefixtures("past")
 def test_an_endless_name(capsys):
-    """A name that nobody could have given isn't repeated in full."""
+    """A very long name isn't repeated in full."""
     _, _, err = run(capsys, "drop", "x" * 1000)
 
     assert "Nothing is kept" in err

@@ -1,4 +1,4 @@
-"""Whoever starts the broker by hand is told what to tell it."""
+"""`broker-environment` prints the variables for a broker."""
 
 import json
 
@@ -24,7 +24,7 @@ def run(monkeypatch, capsys):
 
 
 def test_lines_for_a_file(run):
-    """Each line is a variable, as shells, systemd and Docker read them."""
+    """Each line is a variable in the format of shells, systemd and Docker."""
     status, out, err = run("8.8.1")
 
     lines = dict(line.split("=") for line in out.splitlines())
@@ -35,7 +35,7 @@ def test_lines_for_a_file(run):
 
 
 def test_what_is_selected(run):
-    """The broker is told to send what any backend here selects."""
+    """The broker exports what any backend selects."""
     _, out, _ = run(
         "8.8.1",
         "--json",
@@ -55,7 +55,7 @@ def test_what_is_selected(run):
 
 
 def test_the_password_is_not_shown(run):
-    """The user is, and standard error says where the password belongs."""
+    """The user is shown, and stderr explains where the password belongs."""
     _, out, err = run(
         "8.6.0",
         "--ingest-url=http://exporter:9280",
@@ -66,21 +66,20 @@ def test_the_password_is_not_shown(run):
     assert "APPINTSPOOL_ARGS_URL=http://exporter:9280\n" in out
     assert "AUTHENTICATION_USERNAME=broker\n" in out
     assert "hunter2" not in out + err
-    assert err == (
-        "Not shown: ZEEBE_BROKER_EXPORTERS_APPINTSPOOL_ARGS_AUTHENTICATION_PASSWORD "
-        "must be APP_INTEGRATIONS_INGEST_PASSWORD, too\n"
-    )
+    assert err.startswith("Not shown: ")
+    assert "ZEEBE_BROKER_EXPORTERS_APPINTSPOOL_ARGS_AUTHENTICATION_PASSWORD" in err
+    assert "APP_INTEGRATIONS_INGEST_PASSWORD" in err
 
 
 def test_another_name(run):
-    """An id kept from before is the broker's word for us."""
+    """The id of the exporter can be chosen."""
     _, out, _ = run("8.6.0", "--id=mine")
 
     assert "ZEEBE_BROKER_EXPORTERS_MINE_ARGS_BULK_SIZE=1\n" in out
 
 
 def test_physical_tenants(run):
-    """Every tenant is told to export to us, and who has other exporters is warned."""
+    """Every tenant exports to us, and stderr mentions other exporters."""
     _, out, err = run("8.10.0", "--physical-tenants", "red, blue")
 
     for name in ("DEFAULT", "RED", "BLUE"):
@@ -91,7 +90,7 @@ def test_physical_tenants(run):
 
 
 def test_a_broker_elsewhere(run):
-    """Who listens for others is told that these need to know where."""
+    """If the service listens for other machines, stderr mentions --ingest-url."""
     others = {"INGEST_USERNAME": "a", "INGEST_PASSWORD": "b", "INGEST_HOST": "10.0.0.1"}
 
     assert "--ingest-url" in run("8.6.0", **others)[2]
@@ -99,7 +98,7 @@ def test_a_broker_elsewhere(run):
 
 
 def test_a_password_in_the_address(run):
-    """It's refused, and not repeated."""
+    """A password in the URL is refused, and not shown."""
     _, _, err = run("8.6.0", "--ingest-url=http://u:hunter2@a:1")
 
     assert "'...@a:1' holds more than scheme, host and port" in err
@@ -114,16 +113,16 @@ def test_a_password_in_the_address(run):
         (["9" * 5000 + ".1"], "is not a version of the broker"),
         (["\u0668.\u0668"], "is not a version of the broker"),
         (["8.8.1", "--ingest-url=http://a:1/b"], "more than scheme, host and port"),
-        (["8.8.1", "--ingest-url=http://a b:1"], "has no host and port as such"),
-        (["8.8.1", "--ingest-url=http://a:0"], "has no host and port as such"),
-        (["8.8.1", "--ingest-url=http://a:"], "has no host and port as such"),
-        (["8.8.1", "--ingest-url=http://${A}:1"], "has no host and port as such"),
+        (["8.8.1", "--ingest-url=http://a b:1"], "has no valid host and port"),
+        (["8.8.1", "--ingest-url=http://a:0"], "has no valid host and port"),
+        (["8.8.1", "--ingest-url=http://a:"], "has no valid host and port"),
+        (["8.8.1", "--ingest-url=http://${A}:1"], "has no valid host and port"),
         (["8.9.0", "--physical-tenants=a"], "8.9.0 has no physical tenants"),
-        (["8.10.0", "--physical-tenants=a-b"], "docs/broker.md has the lines"),
+        (["8.10.0", "--physical-tenants=a-b"], "docs/broker.md"),
     ],
 )
 def test_mistakes(run, argv, why):
-    """What no broker could use is an error, and nothing is printed for a file."""
+    """Arguments that no broker could use are an error, without any output."""
     status, out, err = run(*argv)
 
     assert (status, out) == (2, "")

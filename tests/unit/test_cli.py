@@ -1,5 +1,6 @@
-"""The command line says what it does, and its exit status says how it went."""
+"""The command line has help, and its exit status shows the result."""
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -10,11 +11,14 @@ import pytest
 
 from exporter import __version__, cli
 from exporter.base.errors import ConfigError
+from exporter.commands import run
+from exporter.config import settings
+from tests.unit.spools import a_spool
 
 
 @pytest.fixture
 def url(monkeypatch, tmp_path):
-    """Give every command what it needs: a URL, and a spool of its own."""
+    """Set the URL, and a spool directory for this test."""
     monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://127.0.0.1:9/events")
     monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path / "spool"))
 
@@ -46,7 +50,7 @@ def test_help_helps(capsys):
 
 @pytest.mark.parametrize("argv", [[], ["deploy"], ["run", "--json"]])
 def test_wrong_usage(argv, capsys):
-    """A command line that means nothing ends with status 2 and the usage."""
+    """A wrong command line ends with status 2 and the usage."""
     with pytest.raises(SystemExit) as left:
         cli.main(argv)
 
@@ -68,7 +72,7 @@ def test_version_of_the_module():
 
 @pytest.mark.usefixtures("url")
 def test_config_hides_secrets(monkeypatch, capsys):
-    """What is in effect is printed for people and machines, without secrets."""
+    """The settings are printed for people and machines, without secrets."""
     monkeypatch.setenv("APP_INTEGRATIONS_API_KEY", "hunter2")
 
     assert cli.main(["config"]) == 0
@@ -86,7 +90,7 @@ def test_config_hides_secrets(monkeypatch, capsys):
 
 @pytest.mark.parametrize("command", ["run", "config"])
 def test_mistakes_are_no_traceback(command, capsys):
-    """A configuration that can't be used is told in words, with status 2."""
+    """A wrong configuration is a sentence, with status 2."""
     assert cli.main([command]) == 2
 
     out, err = capsys.readouterr()
@@ -97,7 +101,7 @@ def test_mistakes_are_no_traceback(command, capsys):
 
 @pytest.mark.usefixtures("url")
 def test_run_says_what_is_in_the_way(monkeypatch, capsys):
-    """A port that is taken is a sentence; what is only unwise is a warning."""
+    """A port in use is an error; an unwise setting is a warning."""
     monkeypatch.setenv("APP_INTEGRATIONS_INGEST_PROT", "1")
     monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://backend.invalid/events")
     monkeypatch.setenv("APP_INTEGRATIONS_API_KEY", "hunter2")
@@ -118,7 +122,7 @@ def test_run_says_what_is_in_the_way(monkeypatch, capsys):
 
 @pytest.mark.usefixtures("url")
 def test_run_until_asked_to_stop(monkeypatch):
-    """The service says when it is ready, and ends with status 0 on SIGTERM."""
+    """The service logs when it is ready, and ends with status 0 on SIGTERM."""
     monkeypatch.setenv("APP_INTEGRATIONS_INGEST_PORT", "0")
     monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "0")
 
@@ -137,23 +141,34 @@ def test_run_without_uvloop(monkeypatch):
     """Where uvloop doesn't exist, the loop of the standard library serves."""
     monkeypatch.setitem(sys.modules, "uvloop", None)
 
-    assert cli.loop_factory() is None
+    assert run.loop_factory() is None
 
 
 def test_what_nobody_expected_is_whole(monkeypatch):
-    """A mistake of ours keeps its traceback, also among errors that are expected."""
+    """A bug keeps its traceback, even among expected errors."""
     mixed = ExceptionGroup("both", [ConfigError("a", remedy="b"), KeyError("ours")])
-    monkeypatch.setattr(cli.settings, "load", Mock(side_effect=mixed))
+    monkeypatch.setattr(settings, "load", Mock(side_effect=mixed))
 
     with pytest.raises(ExceptionGroup):
         cli.main(["config"])
 
 
 @pytest.mark.usefixtures("url")
-def test_a_reader_that_has_had_enough():
-    """`config | head -1` ends like other commands: without a word, and by SIGPIPE."""
+@pytest.mark.parametrize(
+    "argv", [["config"], ["status"], ["backends"], ["dead-letters", "list", "--json"]]
+)
+def test_a_reader_that_has_had_enough(tmp_path, argv):
+    """`... | head -1` prints no error, and ends with the status of SIGPIPE."""
+
+    async def create():
+        async with a_spool(tmp_path / "spool"):
+            pass
+
+    (tmp_path / "spool").mkdir()
+    asyncio.run(create())
+    # Without a buffer the first line fails, while the command holds the spool.
     with subprocess.Popen(
-        [sys.executable, "-m", "exporter", "config"],
+        [sys.executable, "-u", "-m", "exporter", *argv],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as command:

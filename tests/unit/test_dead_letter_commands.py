@@ -1,4 +1,4 @@
-"""`dead-letters` understands what is meant, and says why it can't do it."""
+"""`dead-letters` checks its command line, and explains its errors."""
 
 import asyncio
 import stat
@@ -8,7 +8,8 @@ import pytest
 from devkit.backend import HANG, Answer, Stub
 from exporter import cli
 from exporter.admin import guard
-from exporter.commands.dead_letters import ExportError, counted, named, target
+from exporter.commands.dead_letter_export import ExportError, counted, target
+from exporter.commands.dead_letters import named
 from exporter.net.listening import address
 from exporter.spool.lock import locked
 from tests.conftest import careless
@@ -16,7 +17,7 @@ from tests.conftest import careless
 
 @pytest.fixture(autouse=True)
 def spool_dir(monkeypatch, tmp_path):
-    """Give every command what it needs, and return the spool's directory."""
+    """Configure a backend, and return the spool's directory."""
     monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://127.0.0.1:9/events")
     monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path / "spool"))
     return tmp_path / "spool"
@@ -36,18 +37,18 @@ def held(spool_dir):
     [
         ([], "COMMAND"),
         (["show"], "ID"),
-        (["show", "0"], "'0' is no whole number"),
-        (["show", "1e3"], "'1e3' is no whole number"),
-        (["show", "9223372036854775808"], "is no whole number"),
-        (["list", "--limit", "-1"], "is no whole number"),
-        (["list", "--status", "4xx"], "'4xx' is no whole number"),
+        (["show", "0"], "'0' isn't a whole number"),
+        (["show", "1e3"], "'1e3' isn't a whole number"),
+        (["show", "9223372036854775808"], "isn't a whole number"),
+        (["list", "--limit", "-1"], "isn't a whole number"),
+        (["list", "--status", "4xx"], "'4xx' isn't a whole number"),
         (["retry"], "either ids or --all"),
         (["retry", "--json"], "either ids or --all"),
         (["retry", "1", "--all"], "either ids or --all"),
-        (["retry", "1", "--status", "422"], "--status goes with --all"),
-        (["retry", "1", "--backend", "teams"], "--backend goes with --all"),
-        (["retry", "--all", "--backend", "\udcff"], "is no backend's name"),
-        (["list", "--backend", ""], "is no backend's name"),
+        (["retry", "1", "--status", "422"], "--status needs --all"),
+        (["retry", "1", "--backend", "teams"], "--backend needs --all"),
+        (["retry", "--all", "--backend", "\udcff"], "isn't a backend's name"),
+        (["list", "--backend", ""], "isn't a backend's name"),
         (["drop"], "ID"),
         (["drop", "--all"], "ID"),
         (["export"], "FILE"),
@@ -74,7 +75,7 @@ def test_help_helps(argv, capsys):
 
 
 def failing(capsys, *argv):
-    """Run a command that can't do it; return what it says."""
+    """Run a command that fails; return its error."""
     assert cli.main(["dead-letters", *argv]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -83,10 +84,10 @@ def failing(capsys, *argv):
 
 
 def test_no_spool(spool_dir, capsys, monkeypatch):
-    """Where no spool is, none is made: the directory is probably the wrong one."""
+    """A command never creates a spool: the directory is probably wrong."""
     assert f"There is no spool in {spool_dir}" in failing(capsys, "list")
     monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://backend.example")
-    assert "app-integrations-exporter check` says" in failing(capsys, "list")
+    assert "app-integrations-exporter check`" in failing(capsys, "list")
     monkeypatch.delenv("APP_INTEGRATIONS_URL")
     off = "The exporter is off here: no backend is configured"
     assert off in failing(capsys, "list")
@@ -94,7 +95,7 @@ def test_no_spool(spool_dir, capsys, monkeypatch):
 
 
 def test_a_place_that_is_no_directory(spool_dir, capsys):
-    """A directory that can't be looked into is a sentence, not a traceback."""
+    """A file instead of the directory is an error, not a traceback."""
     spool_dir.write_text("")
 
     assert "can't be opened" in failing(capsys, "list")
@@ -102,7 +103,7 @@ def test_a_place_that_is_no_directory(spool_dir, capsys):
 
 @pytest.mark.usefixtures("held")
 def test_nobody_answers(monkeypatch, capsys):
-    """A holder that can't be reached is told with its address and what to do."""
+    """A service that can't be reached is an error with its address."""
     monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "9")
 
     said = failing(capsys, "list")
@@ -112,7 +113,7 @@ def test_nobody_answers(monkeypatch, capsys):
 
 
 def test_somebody_is_faster(held, monkeypatch, capsys):
-    """A service that takes the spool just before the command does is asked instead."""
+    """If a service takes the spool just before the command, it is asked instead."""
     (held / "spool.sqlite").touch()
     monkeypatch.setattr("exporter.commands.client.is_locked", lambda _: False)
     monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "9")
@@ -122,14 +123,14 @@ def test_somebody_is_faster(held, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("held")
 def test_any_port(monkeypatch, capsys):
-    """Port 0 is any port: then only the service's log knows which."""
+    """Port 0 means any port: only the service's log shows which."""
     monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "0")
 
     assert 'the line "ready"' in failing(capsys, "list")
 
 
 def test_no_token(held, capsys):
-    """A token that isn't there or can't be read is told with its path."""
+    """A token that can't be read is an error with its path."""
     token = held / "admin.token"
     token.unlink()
     absent = failing(capsys, "list")
@@ -141,12 +142,12 @@ def test_no_token(held, capsys):
 
     assert f"{token}, can't be read: No such file" in absent
     assert "Is a directory" in unreadable
-    assert "no token" in garbled
+    assert "not a token" in garbled
 
 
 @pytest.fixture
 async def another(held, monkeypatch):  # noqa: ARG001 -- there has to be a service
-    """Return somebody who answers at the admin port instead of the service."""
+    """Return a server that answers at the admin port instead of the service."""
     async with Stub() as stub:
         monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", str(stub.port))
         yield stub
@@ -155,15 +156,15 @@ async def another(held, monkeypatch):  # noqa: ARG001 -- there has to be a servi
 @pytest.mark.parametrize(
     "answer, why",
     [
-        ((200, b"<html>"), "answers 200, and not as an exporter does"),
-        ((404, b"<html>"), "answers 404, and not as an exporter does"),
-        ((500, b"[]"), "answers 500, and not as an exporter does"),
-        ((401, b""), "doesn't take the token"),
+        ((200, b"<html>"), "answers 200, but not like an exporter"),
+        ((404, b"<html>"), "answers 404, but not like an exporter"),
+        ((500, b"[]"), "answers 500, but not like an exporter"),
+        ((401, b""), "rejects the token"),
         ((503, b'{"error":"disk\\u001b"}'), "The admin port answers 503. disk\\x1b"),
     ],
 )
 async def test_somebody_else_answers(another, capsys, answer, why):
-    """Whoever it is that answers, the command says what is wrong."""
+    """An answer of another server is an error that explains the problem."""
     status, body = answer
     another.answer = Answer(status, body=body)
 
@@ -171,14 +172,14 @@ async def test_somebody_else_answers(another, capsys, answer, why):
 
 
 async def test_nobody_comes_back(another, monkeypatch, capsys):
-    """A service that takes too long is given up; it may have done it all the same."""
+    """A service that takes too long is an error; it may still finish."""
     monkeypatch.setattr("exporter.commands.client.ANSWER_SECONDS", 0.05)
     another.answer = HANG
 
     said = await asyncio.to_thread(failing, capsys, "retry", "--all")
 
     assert f"127.0.0.1:{another.port} doesn't answer" in said
-    assert "may be done all the same" in said
+    assert "may still take effect" in said
 
 
 @pytest.mark.parametrize(
@@ -192,12 +193,12 @@ async def test_nobody_comes_back(another, monkeypatch, capsys):
     ],
 )
 def test_where_a_service_is_reached(host, reached):
-    """Who listens on any address is reached on this machine's own."""
+    """A server that listens on any address is reached on the loopback address."""
     assert str(address(host, 9281)) == reached
 
 
 def test_an_export_that_fails_leaves_nothing(tmp_path):
-    """Half a file would look like a whole one, so there is none."""
+    """An export that fails leaves no file, because it would look complete."""
     name = tmp_path / "letters"
 
     for error, raised in ((KeyError(), KeyError), (OSError(28, "full"), ExportError)):
@@ -207,7 +208,7 @@ def test_an_export_that_fails_leaves_nothing(tmp_path):
 
 
 def test_an_export_is_nobody_elses(tmp_path):
-    """The file is for its owner alone, and never one that was there before."""
+    """Only the owner can read the file, and existing files are kept."""
     name = tmp_path / "letters"
     with careless(), target(str(name)) as file:
         file.write("{}")
@@ -221,7 +222,7 @@ def test_an_export_is_nobody_elses(tmp_path):
 
 
 def test_numbers_in_words():
-    """One is no plural, and very many ids don't fill a screen."""
+    """One has no plural, and a long list of ids is cut."""
     assert (counted(1), counted(2)) == ("1 dead letter", "2 dead letters")
     assert named([3, 4]) == "3, 4"
     assert named(list(range(1, 31))).endswith("19, 20 and 10 more")

@@ -1,4 +1,4 @@
-"""`enable` has the broker export to us again, when it was told not to."""
+"""`enable` makes the broker export to us again."""
 
 import asyncio
 import json
@@ -6,14 +6,14 @@ import json
 import pytest
 
 from exporter import cli
-from exporter.broker import changing
+from exporter.broker import actuator
 from tests.unit.actuators import ActuatorStub
 
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
-    """Look again at once."""
-    monkeypatch.setattr(changing, "POLL_SECONDS", 0)
+    """Poll without a pause."""
+    monkeypatch.setattr(actuator, "POLL_SECONDS", 0)
 
 
 @pytest.fixture
@@ -36,27 +36,27 @@ def enable(broker, capsys):
 
 
 async def test_disabled(broker, enable):
-    """It asks once, and returns when it is done."""
+    """The command sends one request, and returns when the change is done."""
     status, out, err = await enable()
 
     assert (status, out) == (0, "appintspool is enabled\n")
-    assert "gets what happens from now on" in err
+    assert "from now on" in err
     assert broker.asked == ["enable"]
     assert broker.exporters["appintspool"] == "ENABLED"
 
 
 async def test_context_path(broker, enable):
-    """A 404 tells that a context path may be missing."""
+    """A 404 suggests a context path."""
     broker.path = "/orchestration"
 
     status, _, err = await enable()
 
     assert status == 1
-    assert f"context path, append it, like --broker {broker.url}/orchestration" in err
+    assert f"--broker {broker.url}/orchestration" in err
 
 
 async def test_enabled_already(broker, enable):
-    """It may be repeated."""
+    """The command may be repeated."""
     broker.exporters["appintspool"] = "ENABLED"
 
     status, out, _ = await enable("--json")
@@ -73,7 +73,7 @@ async def test_enabled_already(broker, enable):
     ],
 )
 async def test_physical_tenants(broker, enable, argv, asked):
-    """Every tenant that has its variables is enabled, or the one that is named."""
+    """Every tenant with variables is enabled, or only the tenant in the option."""
     statuses = {"default": "ENABLED", "red": "DISABLED", "blue": "DISABLED"}
     broker.exporters["appintspool"] = statuses | {"gone": "CONFIG_NOT_FOUND"}
 
@@ -84,7 +84,7 @@ async def test_physical_tenants(broker, enable, argv, asked):
 
 
 async def test_any_case(enable):
-    """The id may be written as variables have it."""
+    """The id may be in capitals, as in variables."""
     status, out, _ = await enable("--id", "APPINTSPOOL")
 
     assert (status, out) == (0, "appintspool is enabled\n")
@@ -92,7 +92,7 @@ async def test_any_case(enable):
 
 @pytest.mark.parametrize("state", [None, "CONFIG_NOT_FOUND"])
 async def test_no_variables(broker, enable, state):
-    """Without its variables there is nothing to enable, and it says what to do."""
+    """Without variables there is nothing to enable, and the error has a remedy."""
     broker.exporters["appintspool"] = state
 
     status, _, err = await enable()
@@ -104,7 +104,7 @@ async def test_no_variables(broker, enable, state):
 
 
 async def test_refused(broker, enable):
-    """What the broker says is told."""
+    """The error contains the broker's message."""
     broker.answers["POST"] = [400]
 
     status, _, err = await enable()
@@ -114,7 +114,7 @@ async def test_refused(broker, enable):
 
 
 async def test_busy(broker, enable):
-    """While another change is in progress it tries again."""
+    """While another change is in progress, the command tries again."""
     broker.answers["POST"] = [409]
 
     status, _, err = await enable()
@@ -124,10 +124,10 @@ async def test_busy(broker, enable):
 
 
 async def test_not_in_time(broker, enable):
-    """A cluster that isn't whole can't do it, and it says so."""
+    """The command fails if the change takes too long."""
     broker.looks = 10**9
 
     status, _, err = await enable("--timeout", "0.01")
 
     assert status == 1
-    assert "appintspool still is DISABLED after 0.01 s" in err
+    assert "DISABLED after 0.01 s" in err

@@ -1,4 +1,4 @@
-"""`check` finds what a broker keeps for an exporter that is gone."""
+"""`check` finds a broker that keeps its log for an exporter that is gone."""
 
 import asyncio
 import json
@@ -22,15 +22,15 @@ def _spool(monkeypatch, tmp_path):
 
 @pytest.fixture
 async def broker(monkeypatch):
-    """Return an actuator where brokers usually have theirs."""
+    """Return an actuator at the default URL."""
     async with ActuatorStub({"other": "ENABLED"}) as broker:
-        monkeypatch.setattr(leftovers, "USUAL", broker.url)
+        monkeypatch.setattr(leftovers, "DEFAULT_URL", broker.url)
         yield broker
 
 
 @pytest.fixture
 def check(capsys):
-    """Return a function that runs the command and returns what is said of a broker."""
+    """Return a function that runs `check` and returns findings about the broker."""
 
     async def run(*argv):
         await asyncio.to_thread(cli.main, ["check", "--json", *argv])
@@ -45,7 +45,7 @@ def check(capsys):
 
 @pytest.mark.parametrize("url", [None, URL])
 async def test_variables_removed_too_early(broker, check, monkeypatch, url):
-    """The log is kept for us, who are gone: whether we are configured or not."""
+    """An exporter without variables is a problem, configured here or not."""
     if url:
         monkeypatch.setenv("APP_INTEGRATIONS_URL", url)
     broker.exporters[NAME] = ["DISABLED", "CONFIG_NOT_FOUND"]
@@ -58,19 +58,19 @@ async def test_variables_removed_too_early(broker, check, monkeypatch, url):
 
 
 async def test_nobody_takes_it(broker, check):
-    """The broker sends, and there is no backend: perhaps we are to go."""
+    """A broker that exports although no backend is configured is a problem."""
     broker.exporters[NAME] = "ENABLED"
 
     ((level, text, remedy),) = await check("--broker", broker.url)
 
     assert level == "problem"
-    assert "nothing is configured here to take it" in text
+    assert "no backend is configured" in text
     assert f"`app-integrations-exporter uninstall --broker {broker.url}`" in remedy
-    assert "else set APP_INTEGRATIONS_URL" in remedy
+    assert "set APP_INTEGRATIONS_URL" in remedy
 
 
 async def test_disabled_and_wanted(broker, check, monkeypatch):
-    """Disabled once, an exporter stays so when its variables are back."""
+    """A disabled exporter is a problem if a backend is configured."""
     monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
     broker.exporters[NAME] = "DISABLED"
 
@@ -84,7 +84,7 @@ async def test_disabled_and_wanted(broker, check, monkeypatch):
 
 
 async def test_disabled_in_one_physical_tenant(broker, check, monkeypatch):
-    """The tenant is named, in the command as well."""
+    """The finding and the command in its remedy name the tenant."""
     monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
     broker.exporters[NAME] = {"default": "ENABLED", "red": "DISABLED"}
 
@@ -97,7 +97,7 @@ async def test_disabled_in_one_physical_tenant(broker, check, monkeypatch):
 
 @pytest.mark.parametrize("suffix", ["", "_FILE"])
 async def test_in_use(broker, check, monkeypatch, tmp_path, suffix):
-    """An exporter that is configured on both sides is as it should be."""
+    """An exporter that is configured on both sides is ok."""
     (tmp_path / "url").write_text(URL)
     value = str(tmp_path / "url") if suffix else URL
     monkeypatch.setenv(f"APP_INTEGRATIONS_URL{suffix}", value)
@@ -107,7 +107,7 @@ async def test_in_use(broker, check, monkeypatch, tmp_path, suffix):
 
 
 async def test_in_use_by_every_physical_tenant(broker, check, monkeypatch):
-    """One finding is about all physical tenants while nothing is wrong in any."""
+    """If no physical tenant has a problem, there is one finding for all."""
     monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
     broker.exporters[NAME] = {"default": "ENABLED", "red": "ENABLED"}
 
@@ -116,7 +116,7 @@ async def test_in_use_by_every_physical_tenant(broker, check, monkeypatch):
 
 @pytest.mark.usefixtures("broker")
 async def test_variables_never_set(check, monkeypatch):
-    """A broker that was never told to export is a warning, with what to do."""
+    """A broker without our exporter is a warning with a remedy."""
     monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
 
     ((level, text, remedy),) = await check()
@@ -128,7 +128,7 @@ async def test_variables_never_set(check, monkeypatch):
 
 @pytest.mark.parametrize("exporters", [{}, {NAME: "DISABLED"}, {"other": "ENABLED"}])
 async def test_nothing_left(broker, check, exporters):
-    """Where we are not, or let go, nothing is wrong with the broker."""
+    """Without a backend, a broker that doesn't export to us is ok."""
     broker.exporters = exporters
 
     ((level, _, _),) = await check("--broker", broker.url)
@@ -137,7 +137,7 @@ async def test_nothing_left(broker, check, exporters):
 
 
 async def test_settings_with_mistakes(broker, check, monkeypatch):
-    """Mistakes in the settings don't hide it."""
+    """Mistakes in the settings don't hide the finding."""
     monkeypatch.setenv("APP_INTEGRATIONS_BATCH_SIZE", "0")
     broker.exporters[NAME] = "CONFIG_NOT_FOUND"
 
@@ -148,7 +148,7 @@ async def test_settings_with_mistakes(broker, check, monkeypatch):
 
 @pytest.mark.parametrize("status", [200, 401, 404, 500])
 async def test_no_actuator(broker, check, status):
-    """An answer at the usual place that no actuator gives is a warning."""
+    """Something else at the default URL is a warning."""
     broker.answer = status
 
     for argv, expected in ([], "warning"), (["--broker", broker.url], "problem"):
@@ -158,7 +158,7 @@ async def test_no_actuator(broker, check, status):
 
 
 async def test_context_path(broker, check):
-    """A broker below a context path is found by `--broker`, as the warning says."""
+    """`--broker` finds a broker with a context path, as the warning suggests."""
     broker.path = "/orchestration"
     broker.exporters = {NAME: "CONFIG_NOT_FOUND"}
 
@@ -172,7 +172,7 @@ async def test_context_path(broker, check):
 
 
 async def test_no_broker_at_all(broker, check, monkeypatch):
-    """That nobody is at the usual place is no news, and takes no time."""
+    """No broker at the default URL is no finding, and takes no time."""
     monkeypatch.setattr("exporter.commands.leftovers.LOOK_SECONDS", 600)
     await broker.down()
 
@@ -184,11 +184,11 @@ async def test_no_broker_at_all(broker, check, monkeypatch):
 
 
 async def test_silence(broker, check, monkeypatch):
-    """A usual place that says nothing costs a moment, and isn't spoken of."""
+    """No answer at the default URL is no finding, and takes a moment."""
     monkeypatch.setattr(leftovers, "LOOK_SECONDS", 0.05)
     broker.answer = HANG
 
     assert await check() == []
     ((level, text, _),) = await check("--broker", broker.url)
     assert level == "problem"
-    assert "doesn't answer in time" in text
+    assert "no answer in time" in text

@@ -1,4 +1,4 @@
-"""A name service that is down costs an attempt, never the end of the program."""
+"""If the DNS is down, an attempt fails, but the program can end."""
 
 import asyncio
 import socket
@@ -7,13 +7,13 @@ import threading
 import pytest
 
 from devkit.waiting import eventually
-from exporter.cli import loop_factory
+from exporter.commands.run import loop_factory
 from exporter.net.names import look_up, resolver
 
 
 @pytest.fixture
 def silent_name_service(monkeypatch):
-    """Let no question be answered before the test is over; yield those under way."""
+    """Answer no lookup before the test is over; yield the running lookups."""
     over, asked = threading.Event(), []
 
     def ask(host, *_, **__):
@@ -29,7 +29,7 @@ def silent_name_service(monkeypatch):
 
 @pytest.mark.parametrize("factory", [None, loop_factory()])
 def test_the_end_does_not_wait(silent_name_service, factory):
-    """A loop ends at once although a question is still under way."""
+    """A loop ends at once although a lookup is still running."""
 
     async def ask():
         question = asyncio.create_task(resolver().resolve("backend.example", 443))
@@ -43,7 +43,7 @@ def test_the_end_does_not_wait(silent_name_service, factory):
 
 
 async def test_addresses_are_found():
-    """A name and an address both lead to where they should."""
+    """Names and addresses both resolve."""
     for host in ("localhost", "127.0.0.1"):
         found = await resolver().resolve(host, 443, family=socket.AF_INET)
         assert {(each["host"], each["port"]) for each in found} == {("127.0.0.1", 443)}
@@ -57,13 +57,13 @@ async def test_a_scoped_address():
 
 
 async def test_a_name_that_does_not_exist():
-    """What the name service says is what is raised."""
+    """The error of the DNS is raised."""
     with pytest.raises(OSError, match=r"[Nn]ame"):
         await look_up("nowhere.invalid", 443)
 
 
 async def test_an_answer_that_nobody_waits_for(monkeypatch):
-    """An answer that comes too late is nobody's business."""
+    """An answer that comes too late is ignored."""
     late = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: late.wait(10))
     question = asyncio.create_task(look_up("backend.example", 443))

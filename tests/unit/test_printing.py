@@ -1,14 +1,14 @@
-"""What the commands print: aligned, readable, and nothing a terminal would obey."""
+"""The commands print aligned text without control characters."""
 
 import json
 import time
 
 import pytest
 
+from exporter.commands.dead_letters import name_of
 from exporter.commands.printing import (
     as_json,
     local_time,
-    name_of,
     paragraphs,
     pretty,
     printable,
@@ -32,7 +32,7 @@ NASTY = "\x1b[2J\x9b2J\x1b]0;pwned\x07\u202eevil\x7f\r\x00\ud800"
     ],
 )
 def test_no_control_character(printing):
-    """Whatever a backend answered, a terminal gets only visible characters."""
+    """A terminal gets only visible characters."""
     shown = printing(NASTY)
 
     assert all(each.isprintable() or each == "\n" for each in shown)
@@ -40,18 +40,18 @@ def test_no_control_character(printing):
 
 
 def test_json_is_whole():
-    """Escapes change nothing of what a program reads."""
+    """Escapes don't change what a program reads."""
     assert json.loads(as_json({"a": NASTY})) == {"a": NASTY}
 
 
 def test_letters_of_all_scripts_stay():
-    """Names and texts of people are shown as they are."""
+    """Letters of all scripts are shown as they are."""
     assert pretty({"name": "Zoë 李"}) == '{\n  "name": "Zoë 李"\n}'
     assert paragraphs("eins\r\nzwei\tdrei") == "eins\nzwei\\tdrei"
 
 
 def test_local_time(monkeypatch):
-    """A time is shown as the clock on the wall of this machine shows it."""
+    """A time is shown in the time zone of this machine."""
     try:
         with monkeypatch.context() as elsewhere:
             elsewhere.setenv("TZ", "XXX-5:30")
@@ -75,12 +75,12 @@ def test_local_time(monkeypatch):
     ],
 )
 def test_the_name_of_what_never_was_an_event(record, name):
-    """It is shown as the broker called it, whatever that was."""
+    """A record that never became an event is shown by the broker's name for it."""
     assert name_of({"event": None, "record": record}) == name
 
 
 def test_a_table():
-    """Columns are aligned, numbers to the right, and nothing stands for None."""
+    """Columns are aligned, numbers to the right, and None is empty."""
     rows = [(7, "refused: 400", None), (1234, "old", 400)]
 
     assert table(
@@ -93,7 +93,7 @@ def test_a_table():
 
 
 def test_a_table_on_a_terminal():
-    """The head is underlined, and the longest text gives way until a line fits."""
+    """The head is underlined, and the elastic column is cut until a line fits."""
     rows = [(1, "a reason that is far too long for it", 2)]
 
     lines = table(
@@ -108,7 +108,7 @@ def test_a_table_on_a_terminal():
 
 
 def test_a_table_on_a_tiny_terminal():
-    """Something of every column is left, however narrow the terminal is."""
+    """A column keeps a minimal width, however narrow the terminal is."""
     lines = table(
         ["reason"], [["x" * 50]], right=frozenset(), width=5, elastic="reason"
     )

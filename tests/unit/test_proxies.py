@@ -1,4 +1,4 @@
-"""Which proxy is asked follows from the URL and the usual variables alone."""
+"""The proxy follows from the URL and the usual variables."""
 
 import pytest
 
@@ -19,7 +19,7 @@ URL = "https://backend.example/events"
     ],
 )
 def test_a_proxy(text, url):
-    """A proxy is an address, with or without scheme, and its password is apart."""
+    """A proxy is an address, with or without scheme; the password is separate."""
     proxy = proxy_for(URL, {"https": text})
 
     assert str(proxy.url) == url
@@ -67,7 +67,7 @@ def test_a_proxy(text, url):
     ],
 )
 def test_who_is_asked_directly(url, no, direct):
-    """NO_PROXY's names, this machine, and a scheme without a proxy need none."""
+    """Hosts in NO_PROXY, this machine, and other schemes use no proxy."""
     proxy = proxy_for(url, {"https": "http://proxy.example", "no": no})
 
     assert (proxy is None) is direct
@@ -77,7 +77,7 @@ def test_who_is_asked_directly(url, no, direct):
     "entry", ["10.0.0.0/33", "10.1", "http://x", "<local>", "[x]", "fd00::/999", "a|b"]
 )
 def test_what_no_proxy_cannot_mean(monkeypatch, entry):
-    """An entry that means nothing here is told at the start."""
+    """A wrong entry is an error at the start."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
     monkeypatch.setenv("NO_PROXY", f"*, {entry}")
 
@@ -90,17 +90,17 @@ def test_what_no_proxy_cannot_mean(monkeypatch, entry):
     "text", ["http://127.1:1", "socks5://ann:hunter2@p:1", "http://", "http://[:1"]
 )
 def test_a_proxy_that_is_none(monkeypatch, text):
-    """What can't be a proxy is told at the start, without its password."""
+    """A wrong proxy is an error at the start, without its password."""
     monkeypatch.setenv("HTTPS_PROXY", text)
 
     (line,) = mistakes(URL=URL)
 
-    assert line.startswith("HTTPS_PROXY is no ")
+    assert line.startswith("HTTPS_PROXY is not ")
     assert "hunter2" not in line
 
 
 def test_a_proxy_nobody_needs(monkeypatch):
-    """A proxy for others is no mistake of ours."""
+    """A wrong proxy for another scheme is ignored."""
     monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.example:1")
 
     with environment(URL="http://backend.example/"):

@@ -1,4 +1,4 @@
-"""What a file holds is read again when it changes, and only then."""
+"""A file is read again when it changes, and only then."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.unit.test_settings import environment
 
 @pytest.fixture
 def lines(caplog):
-    """Return what is logged, as text with its fields."""
+    """Return the log lines as text with their fields."""
     caplog.set_level("INFO", "exporter.base.reread")
 
     def said():
@@ -28,7 +28,7 @@ def lines(caplog):
 
 @pytest.fixture
 def key(tmp_path):
-    """Return a file with an API key, and the setting that is watched for it."""
+    """Return a file with an API key, and its setting."""
     file = tmp_path / "key"
     file.write_text("first\n", encoding="utf-8")
     with environment(API_KEY_FILE=str(file)):
@@ -36,7 +36,7 @@ def key(tmp_path):
 
 
 def test_a_file_that_changes(key, lines):
-    """The next use after a change has the new content, without blanks around it."""
+    """The next use after a change has the new content, stripped."""
     file, watched = key
     assert (watched.current(), watched.changes) == ("first", 0)
 
@@ -47,7 +47,7 @@ def test_a_file_that_changes(key, lines):
 
 
 def test_a_file_that_is_only_touched(key, lines):
-    """What was written again as it was is no change."""
+    """The same content again isn't a change."""
     file, watched = key
     watched.current()
 
@@ -59,7 +59,7 @@ def test_a_file_that_is_only_touched(key, lines):
 
 
 def test_a_file_that_stays_is_not_read(tmp_path):
-    """As long as nothing changes, a use costs no read."""
+    """Without a change, the file isn't read again."""
     file = tmp_path / "key"
     file.touch()
     reads = []
@@ -72,7 +72,7 @@ def test_a_file_that_stays_is_not_read(tmp_path):
 
 
 def test_a_secret_as_kubernetes_swaps_it(tmp_path):
-    """A mounted secret changes by the swap of a link two steps away."""
+    """A mounted secret changes when a link two steps away is replaced."""
     for version, text in (("..1", "first"), ("..2", "other")):
         (tmp_path / version).mkdir()
         (tmp_path / version / "key").write_text(text, encoding="utf-8")
@@ -90,22 +90,22 @@ def test_a_secret_as_kubernetes_swaps_it(tmp_path):
 
 
 def unlinked(file):
-    """Take *file* away."""
+    """Remove *file*."""
     file.unlink()
 
 
 def emptied(file):
-    """Leave nothing in *file*."""
+    """Empty *file*."""
     file.write_bytes(b"")
 
 
 def garbled(file):
-    """Put into *file* what is no text."""
+    """Write bytes into *file* that aren't text."""
     file.write_bytes(b"\xff\xfe")
 
 
 def malformed(file):
-    """Put into *file* what would forge a header."""
+    """Write a text into *file* that would forge a header."""
     file.write_bytes(b"hunter2\nX-Other: 1")
 
 
@@ -114,12 +114,12 @@ def malformed(file):
     [
         (unlinked, "No such file or directory"),
         (emptied, f"it must hold {CREDENTIAL.description}"),
-        (garbled, "no UTF-8 text"),
+        (garbled, "not UTF-8 text"),
         (malformed, f"it must hold {CREDENTIAL.description}"),
     ],
 )
 def test_a_file_that_cannot_be_used(key, lines, spoil, reason):
-    """The old value stays, one line says why, and the next good content counts."""
+    """The old value stays, one line says why, and the next good content is used."""
     file, watched = key
     watched.current()
 
@@ -134,7 +134,7 @@ def test_a_file_that_cannot_be_used(key, lines, spoil, reason):
 
 
 def test_a_failing_disk_is_tried_again(tmp_path, lines):
-    """What couldn't be read is read at the next use, though nothing has changed."""
+    """A file that could not be read is read at the next use, without a change."""
     file = tmp_path / "key"
     file.touch()
     failures = [OSError(5, "Input/output error"), OSError(5, "Input/output error")]
@@ -154,7 +154,7 @@ def test_a_failing_disk_is_tried_again(tmp_path, lines):
 
 
 def test_a_value_without_a_file():
-    """What comes from a variable stays as it is."""
+    """A value from a variable never changes."""
     with environment(API_KEY="s3cret"):
         watched = only_backend(settings.load()).watched("api_key")
 
@@ -163,7 +163,7 @@ def test_a_value_without_a_file():
 
 
 def test_text_is_stripped(tmp_path):
-    """Blanks and line ends around a text aren't part of it."""
+    """Whitespace around a text is removed."""
     file = tmp_path / "text"
     file.write_bytes(b"\r\n two words \r\n")
 

@@ -1,14 +1,14 @@
-"""The status for people is short, in the order of what they need, and clean."""
+"""The status for people is short, ordered by urgency, and clean."""
 
 import pytest
 
-from exporter.commands.status_lines import duration, lines_of
+from exporter.commands.status import duration, lines_of
 
 MIB = 1024 * 1024
 
 
 def a_backend(**changes):
-    """Return the status of a backend that is well; *changes* are the point."""
+    """Return the status of a healthy backend, with *changes*."""
     backend = {
         "delivery": {
             "state": "delivering",
@@ -27,7 +27,7 @@ def a_backend(**changes):
 
 
 def a_status(*, backends=None, spool=None, ingest=None, **changes):
-    """Return the status of a service that is well; the arguments are the point."""
+    """Return the status of a healthy service, with changes."""
     return {
         "ok": True,
         "uptime_seconds": 7200,
@@ -55,7 +55,7 @@ def a_status(*, backends=None, spool=None, ingest=None, **changes):
 
 
 def test_all_is_well():
-    """Every question has its line, and the answers stand below each other."""
+    """Each fact has its line, and the lines are aligned."""
     assert lines_of(a_status()) == [
         "delivering    yes",
         "waiting       1,234 events, 1.5 MiB, the oldest for 250 ms",
@@ -68,7 +68,7 @@ def test_all_is_well():
 
 
 def test_what_somebody_has_to_know():
-    """Lost events, suspects, and a backend that refuses everything have their words."""
+    """Lost events, suspects, and a backend that refuses everything are shown."""
     lines = lines_of(
         a_status(
             delivery={"state": "blocked", "cause": "refusing", "suspect_events": 1},
@@ -77,12 +77,12 @@ def test_what_somebody_has_to_know():
     )
 
     assert lines[0].endswith("NO, the backend refuses every event")
-    assert "1 event refused alone" in lines[1]
+    assert "suspects" in lines[1]
     assert any(line.startswith("LOST") and "2,050 events" in line for line in lines)
 
 
 def test_nothing_has_happened():
-    """Right after a start nothing is made up."""
+    """Right after a start no rates are made up."""
     lines = lines_of(
         a_status(
             delivery={"state": "idle"},
@@ -109,7 +109,7 @@ def test_nothing_has_happened():
     ],
 )
 def test_why_and_what_to_do(state, said):
-    """The first lines are what is wrong, why, since when, and what to do about it."""
+    """The first lines show the problem, its cause, its age and the remedy."""
     trouble = {"reason": "401 No", "remedy": "Correct the key", "ago_seconds": 12}
     delivery = {"state": state, "trouble": trouble, "next_attempt_seconds": 18}
 
@@ -121,7 +121,7 @@ def test_why_and_what_to_do(state, said):
 
 
 def test_a_full_spool():
-    """That nothing can be accepted is said where one looks for it, with what to do."""
+    """A full spool is shown in several places, with the remedy."""
     lines = lines_of(
         a_status(
             spool={"full": True}, ingest={"hindrance": "the spool is full: 9 bytes"}
@@ -134,7 +134,7 @@ def test_a_full_spool():
 
 
 def test_dead_letters():
-    """Whoever reads that there are some reads how to see them."""
+    """The line about dead letters has the command that lists them."""
     lines = lines_of(a_status(spool={"dead_letters": 3, "dead_letter_bytes": 2048}))
 
     assert (
@@ -143,19 +143,19 @@ def test_dead_letters():
 
 
 def test_no_service():
-    """Without one there is what the spool tells, and what to do."""
+    """Without a service, the status shows the spool and what to do."""
     status = without_service(a_status(delivery={"state": "stopped"}))
 
     assert lines_of(status) == [
         "delivering    NO, the service isn't running",
-        "  to do       Start the service; what waits is kept, and delivered then",
+        "  to do       Start the service: it delivers the waiting events",
         "waiting       1,234 events, 1.5 MiB, the oldest for 250 ms",
         "dead letters  0",
     ]
 
 
 def without_service(status):
-    """Return what is left of *status* when no service runs."""
+    """Return the part of *status* that needs no service."""
     backends = {
         name: {part: backend[part] for part in ("delivery", "waiting")}
         for name, backend in status["backends"].items()
@@ -164,7 +164,7 @@ def without_service(status):
 
 
 def test_two_backends():
-    """Each has its own lines below its name; what they share comes behind them."""
+    """Each backend has its own lines below its name; shared lines follow."""
     trouble = {"reason": "401 No", "remedy": "Correct the key", "ago_seconds": 12}
     blocked = {"state": "blocked", "trouble": trouble, "next_attempt_seconds": 18}
     backends = {"teams": a_backend(), "audit": a_backend(delivery=blocked)}
@@ -189,20 +189,19 @@ def test_two_backends():
 
 @pytest.mark.parametrize("running", [True, False])
 def test_left_behind(running):
-    """What nobody delivers is said in capitals, with the command that decides."""
+    """Events without a backend are shown in capitals, with the command to use."""
     status = a_status(spool={"left_behind": {"old": 1, "older": 2000}})
 
     lines = lines_of(status if running else without_service(status))
 
-    decide = "not configured any more: app-integrations-exporter backends decides"
-    assert [line for line in lines if "LEFT" in line] == [
-        f"LEFT BEHIND   1 event of old: {decide}",
-        f"LEFT BEHIND   2,000 events of older: {decide}",
-    ]
+    one, many = [line for line in lines if line.startswith("LEFT BEHIND   ")]
+    assert "1 event of old: " in one
+    assert "2,000 events of older: " in many
+    assert many.endswith("app-integrations-exporter backends")
 
 
 def test_no_control_characters():
-    """What a backend said can't move the cursor, or draw a line of its own."""
+    """An answer of the backend can't move the cursor, or start a new line."""
     trouble = {"reason": "\x1b[2J\r\nyes", "remedy": "\x07", "ago_seconds": 1}
 
     lines = lines_of(a_status(delivery={"state": "open", "trouble": trouble}))
@@ -227,5 +226,5 @@ def test_no_control_characters():
     ],
 )
 def test_durations(seconds, text):
-    """They have the one or two units that matter."""
+    """A duration has one or two units."""
     assert duration(seconds) == text

@@ -1,4 +1,4 @@
-"""Whoever comes from the official exporter changes the image and nothing else."""
+"""The variables of the official exporter work with our image."""
 
 import pytest
 
@@ -53,7 +53,7 @@ OURS = {
 
 @pytest.mark.parametrize("prefix", [OLD, NEW])
 def test_every_argument(prefix):
-    """Each argument of the official exporter becomes the setting of its meaning."""
+    """Each argument of the official exporter becomes a setting of ours."""
     told = take_over(official(prefix, **ARGUMENTS))
 
     assert told.settings == OURS
@@ -62,7 +62,7 @@ def test_every_argument(prefix):
 
 
 def test_spelling_of_names():
-    """The broker reads its variables in capitals or not, and so do we."""
+    """Variables may be in lower case."""
     told = take_over({name.lower(): text for name, text in official(URL="u").items()})
 
     assert told.exporter_id == "APPINTEXPORTER"
@@ -70,7 +70,7 @@ def test_spelling_of_names():
 
 
 def test_spelling_of_the_class():
-    """Spring also reads CLASS_NAME: that class must not reach the broker either."""
+    """Spring also reads CLASS_NAME, which must not reach the broker either."""
     environ = {f"{OLD}_CLASS_NAME": OFFICIAL, f"{OLD}_JAR_PATH": "/x.jar"}
 
     assert official_ids(environ) == {"APPINTEXPORTER"}
@@ -97,7 +97,7 @@ def test_settings_without_meaning():
 
 @pytest.mark.parametrize("name", ["API_KEY", "API_KEY_FILE"])
 def test_our_settings_win(name):
-    """What is said in our own words is not overruled by the official ones."""
+    """Our own settings take precedence."""
     environ = official(URL="u", APIKEY="theirs") | {f"APP_INTEGRATIONS_{name}": "ours"}
 
     told = take_over(environ)
@@ -109,14 +109,14 @@ def test_our_settings_win(name):
 
 
 def test_both_forms():
-    """Of an exporter in both forms the newer one counts, as it does for the broker."""
+    """If an exporter has both forms, the newer form wins, as in the broker."""
     told = take_over(official(NEW, URL="new") | official(OLD, URL="old"))
 
     assert told.settings == {"APP_INTEGRATIONS_URL": "new"}
 
 
 def test_two_official_exporters():
-    """Of two official exporters we can't be both, so we are neither."""
+    """Two official exporters are a mistake."""
     other = official("ZEEBE_BROKER_EXPORTERS_SECOND", URL="u")
 
     with pytest.raises(ConfigError, match="APPINTEXPORTER and SECOND are both"):
@@ -124,7 +124,7 @@ def test_two_official_exporters():
 
 
 def test_arguments_of_one_tenant():
-    """What the official exporter is told for one tenant neither counts nor stays."""
+    """Variables of one tenant are removed without effect."""
     start = "CAMUNDA_PHYSICALTENANTS_RED_DATA_EXPORTERS_APPINTEXPORTER_ARGS"
     environ = official(NEW, URL="u") | {f"{start}_APIKEY": "hunter2"}
 
@@ -152,14 +152,14 @@ CHART = {"VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY": "of the chart\n"}
     ],
 )
 def test_key_of_the_chart(environ, key):
-    """The official chart's API key is used where no other credential is set."""
+    """The API key of the official chart is used without another credential."""
     told = take_over(environ | CHART)
 
     assert told.settings.get("APP_INTEGRATIONS_API_KEY") == key
 
 
 def test_other_exporters():
-    """An exporter of another class is not ours to understand, nor to remove."""
+    """An exporter of another class stays as it is."""
     other = {"ZEEBE_BROKER_EXPORTERS_ELASTICSEARCH_CLASSNAME": "io.camunda.Elastic"}
     environ = official(URL="u") | other
 
@@ -168,7 +168,7 @@ def test_other_exporters():
 
 
 def test_beside_camundas_connector():
-    """A client that can only be the connector's takes nothing from the official one."""
+    """The connector's client doesn't override the official credentials."""
     connector = {
         "APP_INTEGRATIONS_OAUTH_TOKEN_ENDPOINT": "https://login.example/token",
         "APP_INTEGRATIONS_OAUTH_CLIENT_ID": "connector",

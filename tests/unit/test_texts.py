@@ -1,4 +1,4 @@
-"""Settings with more than one value are read as their authors meant them."""
+"""Settings with several values are parsed."""
 
 import base64
 
@@ -18,13 +18,13 @@ from exporter.base.texts import headers_of, keys_of
     ],
 )
 def test_headers(text, headers):
-    """Headers are separated by commas, or by lines, where commas mean nothing."""
+    """Headers are separated by commas or by lines."""
     assert headers_of(text) == headers
 
 
 @pytest.mark.parametrize("text", ["hunter2", "hunter2:", "A: hunter2, a: 1", ": x"])
 def test_headers_that_are_none(text):
-    """What is wrong is said without the text, which may be a secret."""
+    """An error doesn't contain the text, which may be a secret."""
     with pytest.raises(ValueError, match="a header is") as raised:
         headers_of(text)
 
@@ -32,13 +32,13 @@ def test_headers_that_are_none(text):
 
 
 def a_key(size):
-    """Return a key of *size* bytes as its text, and as it is."""
+    """Return a key of *size* bytes as text and as bytes."""
     key = bytes(range(size))
     return "whsec_" + base64.b64encode(key).decode(), key
 
 
 def test_keys():
-    """Several keys are separated by blanks, whatever their size."""
+    """Several keys are separated by blanks."""
     (first, one), (second, two) = a_key(24), a_key(64)
 
     assert keys_of("") == ()
@@ -59,7 +59,7 @@ def test_keys():
     ],
 )
 def test_keys_that_are_none(text):
-    """What isn't a key of Standard Webhooks is refused, and not repeated."""
+    """A key that isn't of Standard Webhooks is refused, and not shown."""
     with pytest.raises(ValueError, match="a key ") as raised:
         keys_of(text)
 

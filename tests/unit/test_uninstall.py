@@ -1,4 +1,4 @@
-"""`uninstall` has the broker let go of us, whatever state it has us in."""
+"""`uninstall` releases the broker's log in every state of our exporter."""
 
 import asyncio
 import json
@@ -7,8 +7,8 @@ import pytest
 
 from devkit.backend import HANG, Answer
 from exporter import cli
-from exporter.broker import actuator, changing
-from exporter.broker.changing import Step, releasing
+from exporter.broker import actuator
+from exporter.broker.actuator import Step, releasing
 from tests.unit.actuators import ActuatorStub
 
 NAME = "appintspool"
@@ -16,8 +16,8 @@ NAME = "appintspool"
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
-    """Look again at once."""
-    monkeypatch.setattr(changing, "POLL_SECONDS", 0)
+    """Poll without a pause."""
+    monkeypatch.setattr(actuator, "POLL_SECONDS", 0)
 
 
 @pytest.fixture
@@ -42,37 +42,36 @@ E, D, C, U = "ENABLED", "DISABLED", "CONFIG_NOT_FOUND", "UNKNOWN"
 
 
 @pytest.mark.parametrize(
-    "statuses, accepted, deletable, step",
+    "statuses, accepted, step",
     [
-        ([], [], True, Step.NOTHING),
-        ([D], [], True, Step.NOTHING),
-        ([D], [Step.DISABLE], True, Step.NOTHING),
-        ([E], [], True, Step.DISABLE),
-        ([E], [Step.DISABLE], True, Step.WAIT),
-        ([E], [Step.DELETE], True, Step.DISABLE),
-        ([E, D], [], True, Step.DISABLE),
-        (["DISABLING"], [], True, Step.WAIT),
-        (["ENABLING"], [], True, Step.WAIT),
-        ([C, "DISABLING"], [], True, Step.WAIT),
-        ([C], [], True, Step.DELETE),
-        ([C], [Step.DELETE], True, Step.WAIT),
-        ([C], [], False, Step.DISABLE),
-        ([C], [Step.DISABLE], False, Step.WAIT),
-        ([C, D], [], True, Step.DELETE),
-        ([C, E], [], True, Step.DELETE),
-        ([U], [], True, Step.DISABLE),
-        ([U], [Step.DELETE], True, Step.WAIT),
-        (["NEWER"], [], True, Step.DISABLE),
+        ([], [], Step.NOTHING),
+        ([D], [], Step.NOTHING),
+        ([D], [Step.DISABLE], Step.NOTHING),
+        ([E], [], Step.DISABLE),
+        ([E], [Step.DISABLE], Step.WAIT),
+        ([E], [Step.DELETE], Step.DISABLE),
+        ([E, D], [], Step.DISABLE),
+        (["DISABLING"], [], Step.WAIT),
+        (["ENABLING"], [], Step.WAIT),
+        ([C, "DISABLING"], [], Step.WAIT),
+        ([C], [], Step.DELETE),
+        ([C], [Step.DELETE], Step.WAIT),
+        ([C], [Step.DELETE, Step.DISABLE], Step.WAIT),
+        ([C, D], [], Step.DELETE),
+        ([C, E], [], Step.DELETE),
+        ([U], [], Step.DISABLE),
+        ([U], [Step.DELETE], Step.WAIT),
+        (["NEWER"], [], Step.DISABLE),
     ],
 )
-def test_releasing(statuses, accepted, deletable, step):
-    """Only what is gone is deleted; all else that isn't disabled is to be that."""
-    assert releasing(statuses, accepted, deletable=deletable) is step
+def test_releasing(statuses, accepted, step):
+    """Only an exporter without variables is deleted; any other one is disabled."""
+    assert releasing(statuses, accepted) is step
 
 
 @pytest.mark.parametrize("looks", [0, 2])
 async def test_disabled(broker, uninstall, looks):
-    """An exporter that runs is disabled, and what is left to do is said."""
+    """A running exporter is disabled, and the command prints the next steps."""
     broker.exporters[NAME] = "ENABLED"
     broker.looks = looks
 
@@ -82,13 +81,13 @@ async def test_disabled(broker, uninstall, looks):
     assert broker.asked == ["disable"]
     assert broker.exporters == {"other": "ENABLED", NAME: "DISABLED"}
     *progress, advice = err.splitlines()
-    assert progress == ["The broker takes the request to disable appintspool"]
+    assert [line for line in progress if "request to disable appintspool" in line]
     assert "Now remove its variables from every broker" in advice
     assert "APP_INTEGRATIONS_ENABLED=false" in advice
 
 
 async def test_again(broker, uninstall):
-    """What is disabled is left alone: the command may be repeated."""
+    """The command may be repeated: a disabled exporter is left alone."""
     broker.exporters[NAME] = "DISABLED"
 
     status, out, err = await uninstall("--json")
@@ -100,7 +99,7 @@ async def test_again(broker, uninstall):
 
 
 async def test_forgotten(broker, uninstall):
-    """An exporter whose variables are gone already is deleted, not disabled."""
+    """An exporter without variables is deleted, not disabled."""
     broker.exporters[NAME] = "CONFIG_NOT_FOUND"
 
     status, out, err = await uninstall("--json")
@@ -112,18 +111,17 @@ async def test_forgotten(broker, uninstall):
 
 
 async def test_never_known(broker, uninstall):
-    """Where there is nothing to do that is said, with what the broker lists."""
+    """If there is nothing to do, the command prints the broker's exporters."""
     status, out, err = await uninstall()
 
     assert (status, out) == (0, "appintspool is not known\n")
     assert broker.asked == []
-    assert err == (
-        "Nothing to do: the broker has no exporter appintspool. It lists other\n"
-    )
+    assert "Nothing to do" in err
+    assert "other" in err
 
 
 async def test_another_id(broker, uninstall):
-    """The id kept from the official exporter is found in any case."""
+    """The case of an id doesn't matter."""
     broker.exporters[NAME] = "ENABLED"
 
     status, out, _ = await uninstall("--id", "AppIntSpool")
@@ -132,7 +130,7 @@ async def test_another_id(broker, uninstall):
 
 
 async def test_several_tenants(broker, uninstall):
-    """Listed once for each tenant, it is done when all of them let go."""
+    """An exporter with several statuses is done when all are DISABLED."""
     broker.exporters[NAME] = ["DISABLED", "ENABLED"]
 
     status, _, _ = await uninstall()
@@ -142,7 +140,7 @@ async def test_several_tenants(broker, uninstall):
 
 
 async def test_every_physical_tenant(broker, uninstall):
-    """One tenant after another lets go, each by its name."""
+    """Each physical tenant is changed, one after another."""
     broker.exporters[NAME] = {"default": E, "red": D, "blue": C}
 
     status, out, err = await uninstall()
@@ -154,7 +152,7 @@ async def test_every_physical_tenant(broker, uninstall):
 
 
 async def test_one_physical_tenant(broker, uninstall):
-    """The others go on exporting."""
+    """The other physical tenants go on exporting."""
     broker.exporters[NAME] = {"default": E, "red": E}
 
     status, _, _ = await uninstall("--physical-tenant", "red")
@@ -165,7 +163,7 @@ async def test_one_physical_tenant(broker, uninstall):
 
 
 async def test_the_only_physical_tenant(broker, uninstall):
-    """A tenant alone isn't named: it is what every cluster has."""
+    """A request doesn't name the tenant if there is only one."""
     broker.exporters = {NAME: {"default": E}}
 
     assert (await uninstall())[0] == 0
@@ -180,7 +178,7 @@ async def test_the_only_physical_tenant(broker, uninstall):
     ],
 )
 async def test_no_such_physical_tenant(broker, uninstall, statuses, why):
-    """A tenant that isn't there changes nothing, whatever the version."""
+    """An unknown tenant changes nothing, in any version."""
     broker.exporters = {NAME: statuses}
 
     status, _, err = await uninstall("--physical-tenant", "blue")
@@ -192,7 +190,7 @@ async def test_no_such_physical_tenant(broker, uninstall, statuses, why):
 
 @pytest.mark.parametrize("refusal", [409, 500, 502, 504])
 async def test_not_now(broker, uninstall, refusal):
-    """What may be done in a moment is asked for again, and told once."""
+    """A busy broker is asked again, and the message is printed once."""
     broker.exporters[NAME] = "ENABLED"
     broker.answers = {"GET": [503, 503], "POST": [refusal, refusal]}
 
@@ -205,7 +203,7 @@ async def test_not_now(broker, uninstall, refusal):
 
 @pytest.mark.parametrize("refusal", [400, 404, 405])
 async def test_not_deletable(broker, uninstall, refusal):
-    """What can't be deleted is disabled: that, too, lets the log go."""
+    """An exporter that can't be deleted is disabled: that releases the log, too."""
     broker.exporters[NAME] = "CONFIG_NOT_FOUND"
     broker.answers = {"DELETE": [refusal]}
 
@@ -218,7 +216,7 @@ async def test_not_deletable(broker, uninstall, refusal):
 
 @pytest.mark.parametrize("refusal", [400, 404])
 async def test_not_to_be_disabled(broker, uninstall, refusal):
-    """A refusal for good ends it, with the reason."""
+    """A permanent refusal ends the command, with the reason."""
     broker.exporters[NAME] = "ENABLED"
     broker.answers = {"POST": [refusal]}
 
@@ -232,14 +230,14 @@ async def test_not_to_be_disabled(broker, uninstall, refusal):
 @pytest.mark.parametrize(
     "exporters, answers, why",
     [
-        ({NAME: "ENABLED"}, {}, "appintspool still is ENABLED after 0.05 s"),
-        ({NAME: "DISABLING"}, {}, "appintspool still is DISABLING after 0.05 s"),
+        ({NAME: "ENABLED"}, {}, "ENABLED after 0.05 s"),
+        ({NAME: "DISABLING"}, {}, "DISABLING after 0.05 s"),
         ({NAME: "ENABLED"}, {"POST": [409] * 10_000}, "answers 409 Expected"),
         ({}, {"GET": [500] * 10_000}, "answers 500 Expected"),
     ],
 )
 async def test_not_in_time(broker, uninstall, exporters, answers, why):
-    """A change that never ends isn't waited for longer than is asked for."""
+    """The command waits no longer than --timeout."""
     broker.exporters, broker.answers, broker.looks = exporters, answers, 10**9
 
     status, out, err = await uninstall("--timeout", "0.05")
@@ -267,51 +265,51 @@ async def test_not_in_time(broker, uninstall, exporters, answers, why):
     ],
 )
 async def test_no_actuator(broker, uninstall, status, body):
-    """Whoever answers in another way is no broker, or an old one."""
+    """Any other answer doesn't come from a broker, or from an old one."""
     broker.answer = Answer(status, {"Location": "/"}, body)
 
     code, out, err = await uninstall()
 
     assert (code, out) == (1, "")
-    assert f"answers {status}, and not as the actuator of a broker" in err
-    assert "by --broker" in err
+    assert f"answers {status}, but not like the actuator" in err
+    assert "--broker" in err
 
 
 async def test_context_path(broker, uninstall):
-    """A 404 tells that a context path may be missing, and with the path it works."""
+    """A 404 suggests a context path, and with the path the command works."""
     broker.path = "/orchestration"
 
     _, _, err = await uninstall()
 
-    assert "If Camunda has a context path, append it" in err
+    assert "context path" in err
     assert f"--broker {broker.url}/orchestration" in err
     for end in ("", "/", "/actuator"):
         assert (await uninstall(url=f"{broker.url}/orchestration{end}"))[0] == 0
 
 
 async def test_credentials_wanted(broker, uninstall):
-    """An actuator that is protected is told as that."""
+    """A protected actuator has its own message."""
     broker.answer = 401
 
     code, _, err = await uninstall()
 
     assert code == 1
-    assert "wants credentials: it answers 401. Ask it yourself" in err
+    assert "credentials: it answers 401" in err
 
 
 async def test_nobody_there(broker, uninstall):
-    """A port where nobody listens is named, with where to run the command."""
+    """A closed port is an error with a remedy."""
     await broker.down()
 
     code, out, err = await uninstall()
 
     assert (code, out) == (1, "")
     assert f"{broker.url} can't be asked: Connection refused. " in err
-    assert "run this where that is reached" in err
+    assert "--broker" in err
 
 
 async def test_no_such_host(uninstall):
-    """A name that doesn't resolve is told as that."""
+    """A name that doesn't resolve is an error."""
     code, _, err = await uninstall(url="http://broker.invalid:9600")
 
     assert code == 1
@@ -319,19 +317,19 @@ async def test_no_such_host(uninstall):
 
 
 async def test_silence(broker, monkeypatch, uninstall):
-    """A port that says nothing is given up."""
+    """A broker that doesn't answer is an error after a while."""
     monkeypatch.setattr(actuator, "ANSWER_SECONDS", 0.05)
     broker.answer = HANG
 
     code, _, err = await uninstall()
 
     assert code == 1
-    assert f"{broker.url} doesn't answer in time" in err
+    assert "no answer in time" in err
 
 
 @pytest.mark.parametrize("behind", ["/", "/actuator", "/actuator/"])
 async def test_where_it_is(broker, uninstall, behind):
-    """However the port is written, the same place is asked."""
+    """The path of --broker may end in /actuator or not."""
     assert (await uninstall(url=broker.url + behind))[0] == 0
 
 
@@ -340,13 +338,13 @@ async def test_where_it_is(broker, uninstall, behind):
     [
         (["--broker", "127.0.0.1:9600"], "must be an absolute http"),
         (["--broker", "http://ann:hunter2@broker:9600"], "without user and password"),
-        (["--timeout", "-1"], "'-1' is no number of seconds"),
-        (["--timeout", "inf"], "'inf' is no number of seconds"),
-        (["--timeout", "soon"], "'soon' is no number of seconds"),
+        (["--timeout", "-1"], "'-1' isn't a number"),
+        (["--timeout", "inf"], "'inf' isn't a number"),
+        (["--timeout", "soon"], "'soon' isn't a number"),
     ],
 )
 def test_what_can_not_be_meant(argv, why, capsys):
-    """A command line that can't be meant does nothing: status 2."""
+    """A wrong command line does nothing: status 2."""
     with pytest.raises(SystemExit) as left:
         cli.main(["uninstall", *argv])
 

@@ -1,4 +1,4 @@
-"""Broker and exporter of one container are told what each must know, and no more."""
+"""Broker and exporter of one container get only their own variables."""
 
 import os
 from unittest import mock
@@ -10,7 +10,7 @@ from exporter.broker import takeover
 from exporter.broker.takeover import OFFICIAL
 from exporter.broker.wanted import is_wanted, why_off
 from exporter.bundle import entrypoint, wiring
-from exporter.bundle.home import find
+from exporter.bundle.distribution import find
 from exporter.bundle.wiring import wire
 from exporter.config.settings import SettingsError
 
@@ -30,7 +30,7 @@ def environ(tmp_path):
 
 
 def distribution(path, version):
-    """Lay out as much of a distribution in *path* as tells its version."""
+    """Create the files in *path* that show the version of a distribution."""
     (path / "lib").mkdir()
     for name in ("zeebe-broker", "zeebe-broker-client"):
         (path / "lib" / f"{name}-{version}.jar").touch()
@@ -57,7 +57,7 @@ def distribution(path, version):
     ],
 )
 def test_wanted(environ, wanted):
-    """A backend switches it on, unless somebody says so or otherwise."""
+    """A backend switches the exporter on, unless ENABLED is set."""
     assert is_wanted(environ) is wanted
     assert bool(why_off(environ)) is not wanted
 
@@ -77,7 +77,7 @@ def test_each_is_told_its_part(environ):
 
 
 def test_spool_beside_the_data(environ):
-    """The spool lives on the broker's volume, and `restore` leaves it alone."""
+    """The spool is on the broker's volume, and `restore` ignores it."""
     home = environ["ZB_HOME"]
     wired = wire(environ | URL)
 
@@ -88,14 +88,14 @@ def test_spool_beside_the_data(environ):
 
 
 def test_data_elsewhere(environ):
-    """A broker that keeps its data elsewhere has the spool there, too."""
+    """If the broker's data is elsewhere, the spool is there, too."""
     wired = wire(environ | URL | {"ZEEBE_BROKER_DATA_DIRECTORY": "/mnt/zeebe"})
 
     assert str(wired.settings.spool_dir) == "/mnt/zeebe/app-integrations"
 
 
 def test_what_restore_ignores_already(environ):
-    """What `restore` was told to ignore stays so; a spool elsewhere adds nothing."""
+    """`restore` goes on ignoring other names; a spool elsewhere adds no name."""
     told = {"ZEEBE_RESTORE_IGNOREFILESINTARGET": "mine"}
     beside = wire(environ | URL | told)
     elsewhere = wire(environ | URL | told | {"APP_INTEGRATIONS_SPOOL_DIR": "/spool"})
@@ -110,7 +110,7 @@ def test_what_restore_ignores_already(environ):
     [("8.7.26", "ZEEBE_BROKER_EXPORTERS_"), ("8.8.1", "CAMUNDA_DATA_EXPORTERS_")],
 )
 def test_form_of_the_version(tmp_path, environ, version, form):
-    """The distribution's own files say which form of variables its broker reads."""
+    """The form of the variables follows from the distribution's files."""
     (tmp_path / "other").mkdir()
     home = {"CAMUNDA_HOME": str(distribution(tmp_path / "other", version))}
     wired = wire(environ | URL | home)
@@ -121,7 +121,7 @@ def test_form_of_the_version(tmp_path, environ, version, form):
 
 
 def test_settings_reach_the_broker(environ):
-    """Where we listen, with which password and for how much is told to the broker."""
+    """The broker gets our address, our password and its bulk size."""
     wired = wire(
         environ
         | URL
@@ -155,7 +155,7 @@ ELASTIC = {
 
 @pytest.fixture
 def newest(tmp_path, environ):
-    """Return the environment of an image with a distribution of 8.10.0, and ours."""
+    """Return the environment of an image with a distribution of 8.10.0."""
     (tmp_path / "new").mkdir()
     home = {"CAMUNDA_HOME": str(distribution(tmp_path / "new", "8.10.0"))}
     return environ | URL | home
@@ -188,7 +188,7 @@ def newest(tmp_path, environ):
     ],
 )
 def test_physical_tenants(newest, told, default, red):
-    """Each tenant that variables name exports to us, and to whom it did before."""
+    """Each tenant exports to us, and to its exporters from before."""
     wired = wire(newest | told)
 
     found = {
@@ -207,7 +207,7 @@ def test_physical_tenants(newest, told, default, red):
 
 
 def test_prefix_of_a_tenant_with_a_dash(newest):
-    """A variable can't spell such an id: the prefix that somebody set says it."""
+    """A variable can't spell a dash in an id, so a prefix that is set stays."""
     wired = wire(newest | {PREFIX: "zeebe-record-r-ed"})
 
     assert wired.broker[PREFIX] == "zeebe-record-r-ed"
@@ -215,7 +215,7 @@ def test_prefix_of_a_tenant_with_a_dash(newest):
 
 
 def test_physical_tenants_of_an_older_broker(environ):
-    """Before 8.10 these variables mean nothing, and stay as they are."""
+    """Before 8.10 the variables of tenants stay as they are."""
     wired = wire(environ | URL | {f"{RED}_NAME": "Red"})
 
     assert [name for name in wired.broker if RED in name] == [f"{RED}_NAME"]
@@ -223,7 +223,7 @@ def test_physical_tenants_of_an_older_broker(environ):
 
 
 def test_official_exporter_of_tenants(newest):
-    """Taken over, it stays in the lists, with our arguments in every tenant."""
+    """An id that is kept stays in the lists, with our arguments in every tenant."""
     start = "CAMUNDA_DATA_EXPORTERS_MINE"
     own = f"{RED}_DATA_EXPORTERS_MINE_ARGS_URL"
     official = {f"{start}_CLASSNAME": OFFICIAL, f"{start}_ARGS_URL": "https://b/x"}
@@ -248,14 +248,14 @@ def test_official_exporter_of_tenants(newest):
     ],
 )
 def test_lists_of_tenants_without_us(environ, told, listed):
-    """A list names nothing that isn't configured: such a broker doesn't start."""
-    alone = wiring.alone(environ | told)
+    """A list names only exporters that are configured, or no broker would start."""
+    alone = wiring.without_exporter(environ | told)
 
     assert {name: alone[name] for name in alone if LIST in name} == {LIST: listed}
 
 
 def test_official_exporter_taken_over(environ):
-    """Its id is kept, its class and arguments are replaced, each with a word."""
+    """The official id is kept; class and arguments are replaced, with notices."""
     wired = wire(environ | OFFICIAL_ONE)
 
     prefix = "ZEEBE_BROKER_EXPORTERS_MINE"
@@ -269,18 +269,17 @@ def test_official_exporter_taken_over(environ):
 
 
 def test_our_exporter_by_hand(environ):
-    """What somebody sets for our exporter in the broker is replaced, and told of."""
+    """Variables of our exporter in the broker are replaced, with a notice."""
     name = "ZEEBE_BROKER_EXPORTERS_APPINTSPOOL_ARGS_RETENTION_ENABLED"
     wired = wire(environ | URL | {name: "true"})
 
     assert name not in wired.broker
-    assert wired.notices == [
-        f"{name} has no effect: the exporter APPINTSPOOL is ours to configure"
-    ]
+    (notice,) = wired.notices
+    assert notice.startswith(f"{name} has no effect")
 
 
 def test_every_mistake_at_once(environ):
-    """One error names what is wrong with the image, the takeover and the settings."""
+    """One error lists the mistakes in the image, the takeover and the settings."""
     second = {"CAMUNDA_DATA_EXPORTERS_OTHER_CLASSNAME": OFFICIAL}
     wrong = {
         "ZB_HOME": "/nowhere",
@@ -308,7 +307,7 @@ def test_every_mistake_at_once(environ):
     ],
 )
 def test_what_no_broker_can_be_told(tmp_path, environ, wrong, said):
-    """A port that nobody knows and a broker that we don't know are mistakes."""
+    """An unknown port and an unknown version of the broker are mistakes."""
     (tmp_path / "empty" / "lib").mkdir(parents=True)
     (tmp_path / "old").mkdir()
     distribution(tmp_path / "old", "8.4.3")
@@ -322,15 +321,17 @@ def test_what_no_broker_can_be_told(tmp_path, environ, wrong, said):
 
 
 def test_broker_without_us(environ):
-    """A broker that starts without the exporter gets nothing of it."""
-    alone = wiring.alone(environ | URL | OFFICIAL_ONE | {"JAVA_OPTS": "-Xmx1g"})
+    """A broker that starts without the exporter gets none of its variables."""
+    alone = wiring.without_exporter(
+        environ | URL | OFFICIAL_ONE | {"JAVA_OPTS": "-Xmx1g"}
+    )
 
     assert alone == environ | {"JAVA_OPTS": "-Xmx1g"}
 
 
 def test_commands_understand_the_same(environ):
-    """`status` and the other commands look where the service of this image is."""
-    ours = wiring.ours(environ | OFFICIAL_ONE, find(environ))
+    """`status` and the other commands find the service of this image."""
+    ours = wiring.with_our_settings(environ | OFFICIAL_ONE, find(environ))
 
     assert ours["APP_INTEGRATIONS_URL"] == "https://backend.example/old"
     assert ours["APP_INTEGRATIONS_SPOOL_DIR"] == (
@@ -340,7 +341,7 @@ def test_commands_understand_the_same(environ):
 
 @pytest.mark.usefixtures("environ")
 def test_id_in_the_broker():
-    """`uninstall` and `check` ask about the id that was kept, or else about ours."""
+    """`uninstall` and `check` use the official id if it is kept, or else ours."""
     ours = takeover.exporter_id()
     os.environ.update(OFFICIAL_ONE)
 
@@ -348,7 +349,7 @@ def test_id_in_the_broker():
 
 
 def test_a_defect_of_ours(environ, monkeypatch, capfd):
-    """What nobody foresaw may cost the exporter, but not the broker."""
+    """A bug may stop the exporter, but not the broker."""
     monkeypatch.setattr(wiring.settings, "load", lambda: 1 / 0)
     monkeypatch.setattr(entrypoint, "_become", lambda command, _: command)
     os.environ.update(environ | URL)

@@ -1,15 +1,11 @@
-"""
-A standard error that never blocks its writers.
+"""What this process has from the system: signals, standard streams, descriptors."""
 
-A full pipe that nobody reads would block the next line of the log, and with it ingest,
-delivery, probes and the end of the process. So a thread writes. Lines that it can't
-write in time are dropped and counted.
-"""
-
+import asyncio
 import atexit
 import io
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -17,6 +13,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TextIO
 
+STDOUT, STDERR = 1, 2
 MOST_TEXTS = 1000
 """How many lines wait for a slow reader, at most."""
 FLUSH_SECONDS = 1.0
@@ -24,8 +21,51 @@ FLUSH_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
+def asked_to_stop() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def open_more_files() -> None:
+    """Raise the limit of open files as far as the system allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def open_streams() -> None:
+    """Open closed standard streams, or a socket would get their descriptors."""
+    while (file := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        pass
+    os.close(file)
+    sys.stdout = sys.stdout or os.fdopen(STDOUT, "w")
+    sys.stderr = sys.stderr or os.fdopen(STDERR, "w")
+
+
+def discard_stdout() -> None:
+    """Send the rest of the output nowhere, because its reader is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+
+
+def unblock_stderr() -> None:
+    """Make sure that this process never waits for the reader of its stderr."""
+    with suppress(OSError):  # in a test, stderr may not be a file
+        sys.stderr = Outlet(sys.stderr)
+        atexit.register(sys.stderr.flush)
+
+
 class Outlet(io.TextIOBase):
-    """A text stream that never blocks: a thread writes to the file."""
+    """
+    A text stream that never blocks: a thread writes to the file.
+
+    A full pipe would block the next line of the log, and with it ingest, delivery,
+    probes and the end of the process. Lines that don't fit into the queue are counted
+    and dropped.
+    """
 
     def __init__(self, file: TextIO) -> None:
         """Write to the descriptor of *file*, past the lock of its buffer."""
@@ -35,7 +75,7 @@ class Outlet(io.TextIOBase):
         self._lost = 0
         """Lines dropped since the last warning about them."""
         self._thread = threading.Thread(target=self._run, name="stderr", daemon=True)
-        # The main thread waits for signals: this one must not get them.
+        # The main thread waits for signals, so this thread must not get them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         self._thread.start()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -75,10 +115,3 @@ class Outlet(io.TextIOBase):
                     "lines of this log are lost: its reader didn't keep up",
                     extra={"lines": lost},
                 )
-
-
-def unblock() -> None:
-    """Never let this process wait for the reader of its standard error."""
-    with suppress(OSError):  # no file: a test reads it in this process
-        sys.stderr = Outlet(sys.stderr)
-        atexit.register(sys.stderr.flush)
