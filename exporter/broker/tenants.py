@@ -7,7 +7,7 @@ and no record names its tenant, so each tenant gets its own index prefix.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from exporter.base.errors import ConfigError
 from exporter.events import DEFAULT_TENANT as DEFAULT
@@ -16,8 +16,6 @@ from exporter.events.index import PREFIX
 VARIABLE = re.compile(r"CAMUNDA_PHYSICALTENANTS_([A-Z0-9]+)_(\w+)", re.IGNORECASE)
 LIST = re.compile(r"DATA_EXPORTERSASSIGNED(_[0-9]+)?", re.IGNORECASE)
 SPELLABLE = re.compile("[a-z0-9]+")
-
-Ids = list[str]
 
 
 def named_in(environ: Mapping[str, str]) -> list[str]:
@@ -61,44 +59,41 @@ def assign(
 
     Without a list, `default` ran all *usual* exporters, and so its new list has them.
     """
-    name = exporter_id.lower()
-
-    def added(tenant: str, ids: Ids | None) -> Ids:
-        if ids is None:
-            ids = [*usual] if tenant == DEFAULT else []
-        return ids if name in map(str.lower, ids) else [*ids, name]
-
-    return _relisted(environ, tenants, added)
+    result, name = dict(environ), exporter_id.lower()
+    for tenant in tenants:
+        before = _listed(result, tenant)
+        first = usual if tenant == DEFAULT else ()
+        ids = [*(first if before is None else before)]
+        if name not in map(str.lower, ids):
+            ids.append(name)
+        if ids != before:
+            _relist(result, tenant, ids)
+    return result
 
 
 def unassign(environ: Mapping[str, str], exporter_ids: Iterable[str]) -> dict[str, str]:
     """Return *environ* with *exporter_ids* removed from the list of every tenant."""
-    gone = {each.lower() for each in exporter_ids}
-
-    def without(_: str, ids: Ids | None) -> Ids | None:
-        return ids and [each for each in ids if each.lower() not in gone]
-
-    return _relisted(environ, named_in(environ), without)
-
-
-def _relisted(
-    environ: Mapping[str, str],
-    tenants: Iterable[str],
-    change: Callable[[str, Ids | None], Ids | None],
-) -> dict[str, str]:
-    """Return *environ* with *change* applied to the list of each tenant."""
-    result = dict(environ)
-    for tenant in tenants:
-        variables = _lists(environ, tenant)
-        ids = [x.strip() for each in variables for x in environ[each].split(",")]
-        before = [each for each in ids if each] if variables else None
-        after = change(tenant, before)
-        if after is not None and after != before:
-            for each in variables:
-                del result[each]
-            name = f"CAMUNDA_PHYSICALTENANTS_{tenant.upper()}_DATA_EXPORTERSASSIGNED"
-            result[name] = ",".join(after)
+    result, gone = dict(environ), {each.lower() for each in exporter_ids}
+    for tenant in named_in(environ):
+        before = _listed(result, tenant) or []
+        ids = [each for each in before if each.lower() not in gone]
+        if ids != before:
+            _relist(result, tenant, ids)
     return result
+
+
+def _listed(environ: Mapping[str, str], tenant: str) -> list[str] | None:
+    """Return the exporters of *tenant*, or None if it has no list."""
+    variables = _lists(environ, tenant)
+    ids = [x.strip() for each in variables for x in environ[each].split(",")]
+    return [each for each in ids if each] if variables else None
+
+
+def _relist(environ: dict[str, str], tenant: str, ids: list[str]) -> None:
+    for each in _lists(environ, tenant):
+        del environ[each]
+    name = f"CAMUNDA_PHYSICALTENANTS_{tenant.upper()}_DATA_EXPORTERSASSIGNED"
+    environ[name] = ",".join(ids)
 
 
 def _lists(environ: Mapping[str, str], tenant: str) -> list[str]:

@@ -42,7 +42,7 @@ examples:
   %(prog)s export dead-letters.jsonl
   %(prog)s drop 17
 
-Each command has its --help. What to do when: docs/dead-letters.md."""
+Each command has --help. See also docs/dead-letters.md."""
 
 HEAD = (
     *("id", "time", "backend", "event or record"),

@@ -123,8 +123,13 @@ def add_to(commands: Subparsers) -> None:
         json=False,
     )
     for option, kind, default, meaning in (
-        ("--host", value_of(HOST), "127.0.0.1", "where to listen; 0.0.0.0 for any"),
-        ("--port", value_of(PORT, int), 8080, "where to listen"),
+        (
+            "--host",
+            value_of(HOST),
+            "127.0.0.1",
+            "address to listen on; 0.0.0.0 for all",
+        ),
+        ("--port", value_of(PORT, int), 8080, "port to listen on"),
         ("--status", value_of(STATUS, int), 200, "the answer to every batch"),
     ):
         command.add_argument(

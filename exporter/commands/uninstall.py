@@ -41,7 +41,7 @@ def add_to(commands: Subparsers) -> None:
             "--physical-tenant",
             default="",
             metavar="ID",
-            help="only the exporter of this physical tenant (default: of every one)",
+            help="only the exporter of this physical tenant (default: all of them)",
         )
         command.add_argument(
             "--timeout",
@@ -53,7 +53,7 @@ def add_to(commands: Subparsers) -> None:
 
 
 def uninstall(args: argparse.Namespace) -> int:
-    """Make the broker stop exporting to us and stop keeping its log for us."""
+    """Make the broker stop exporting here, and stop keeping its log for that."""
     released = asyncio.run(_change(args, releasing))
     name, known = released.exporter, bool(released.statuses)
     if args.json:
@@ -66,7 +66,7 @@ def uninstall(args: argparse.Namespace) -> int:
 
 
 def enable(args: argparse.Namespace) -> int:
-    """Make the broker export to us again after an uninstall."""
+    """Make the broker export here again after an uninstall."""
     enabled = asyncio.run(_change(args, enabling))
     name, others = enabled.exporter, ", ".join(enabled.others) or "none"
     if "ENABLED" not in enabled.statuses:
