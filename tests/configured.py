@@ -1,4 +1,4 @@
-"""Settings without an environment."""
+"""Settings made without environment variables."""
 
 from dataclasses import fields
 
@@ -10,7 +10,7 @@ OF_BACKEND = {each.name for each in fields(BackendSettings)} - {"files", "prefix
 
 
 def configured(**changes):
-    """Return settings with one backend; each of *changes* goes where it belongs."""
+    """Return settings with one backend; *changes* may be of either kind."""
     own, others = parted(changes)
     files, other_files = parted(changes.get("files", {}))
     backend = BackendSettings(**own | {"files": files})
@@ -18,12 +18,12 @@ def configured(**changes):
 
 
 def parted(named):
-    """Return what of *named* a backend is told, and the rest."""
+    """Split *named* into settings of a backend and other settings."""
     own = {name: value for name, value in named.items() if name in OF_BACKEND}
     return own, {name: value for name, value in named.items() if name not in own}
 
 
 def only_backend(settings):
-    """Return the settings of the one backend."""
+    """Return the settings of the only backend."""
     (backend,) = settings.backends.values()
     return backend

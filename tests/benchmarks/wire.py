@@ -1,7 +1,7 @@
 """
-A connection like that of an 8.6 broker: kept alive, one request at a time.
+A kept-alive connection with one request at a time, like an 8.6 broker's.
 
-A plain socket, because the client's own time counts in what is measured.
+It is a plain socket, because the client's own time counts in the measurement.
 """
 
 import socket
@@ -19,7 +19,7 @@ EMPTY = Client(ARGUMENTS).bulk(())
 
 
 def request(body: bytes) -> bytes:
-    """Return the bulk request with *body* as the bytes that go over the wire."""
+    """Return the bulk request with *body* in its wire form."""
     return EMPTY._replace(body=body).encoded()
 
 

@@ -118,9 +118,9 @@ def test_the_life_of_a_task(played):
 def test_variables(played):
     """Variables have the values of the command, wherever they appear."""
     played.commands.create("fx-invoice", {"variables": {"assignee": "zoë"}})
-    (told,) = [x for x in played.events("VARIABLE") if x["value"]["name"] == "assignee"]
+    (last,) = [x for x in played.events("VARIABLE") if x["value"]["name"] == "assignee"]
 
-    assert told["value"]["value"] == '"zoë"'
+    assert last["value"]["value"] == '"zoë"'
     assert played.events()[0]["value"]["assignee"] == "zoë"
 
 
@@ -213,8 +213,8 @@ def test_jobs():
     played.commands.command("complete job", job["key"], {})
 
     assert again["key"] == job["key"]
-    told = ["CREATED", "TIMED_OUT", "COMPLETED"]
-    assert [each["intent"] for each in played.events("JOB")] == told
+    intents = ["CREATED", "TIMED_OUT", "COMPLETED"]
+    assert [each["intent"] for each in played.events("JOB")] == intents
 
 
 def test_messages_and_signals():
