@@ -25,7 +25,7 @@ from rich.text import Text
 from devkit.backend import Answer, Arrival, Backend, Request
 from devkit.broker import Broker
 from devkit.client import Client, CommandError
-from devkit.image import HOST, LICENCE, engine_in_docker, version_of
+from devkit.image import HOST, LICENCE, engine_in_docker, image_version
 from devkit.processes import LOOPBACK, ROOT, Exporter, StartError, free_port
 from devkit.stories import RECORDINGS, VERSIONS, recording
 from exporter.base.errors import ExporterError
@@ -144,7 +144,7 @@ class Demo:
             INGEST_PASSWORD=password,
             LOG_FORMAT="text",
         )
-        version = version_of(image) if image else NEWEST
+        version = image_version(image) if image else NEWEST
         url = f"http://{HOST if image else LOOPBACK}:{self.exporter.ingest_port}"
         variables = broker_environment(version, url, username="demo", password=password)
         rest, management = self._port(8080), self._port(9600)

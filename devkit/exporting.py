@@ -19,7 +19,7 @@ from typing import Any
 
 from devkit.arguments import Arguments, version_of
 from devkit.engine import Partition
-from devkit.requests import Answer, Client, Request
+from devkit.requests import Answer, Request, RequestBuilder
 from devkit.stories import Record
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Connection:
         return Answer(int(status.split(" ")[1]), headers, body)
 
 
-class Exporter:
+class SearchExporter:
     """One exporter of a broker; `kept` is its state in a snapshot."""
 
     def __init__(self, arguments: Arguments, kept: Mapping[str, Any]) -> None:
@@ -93,7 +93,7 @@ class Exporter:
         self.flush_at = 0.0
         seconds = arguments.requesttimeoutms / 1000
         self.connection = Connection(*(arguments.address or ("", 0)), seconds)
-        self._client = Client(arguments)
+        self._builder = RequestBuilder(arguments)
         self._counters: dict[str, int] = dict(self.kept["counters"])
         self._prepared: set[str] = set()
         self._bulk: list[tuple[str, str]] = []
@@ -105,12 +105,12 @@ class Exporter:
         if self.arguments.exports(record):
             version = record["brokerVersion"]
             if version not in self._prepared:
-                for request in self._client.startup(version):
+                for request in self._builder.startup(version):
                     await self._ask(request)
                 self._prepared.add(version)
             if self._seen != position:
                 self._counters[kind] = self._counters.get(kind, 0) + 1
-                self._bulk.append(self._client.lines(record, self._counters[kind]))
+                self._bulk.append(self._builder.lines(record, self._counters[kind]))
                 self._seen = position
             if self._bulk and len(self._bulk) >= self.arguments.bulk_size:
                 await self.flush()
@@ -120,14 +120,14 @@ class Exporter:
         """Send the bulk, if there is one, and acknowledge its records."""
         if self._bulk:
             lines = [line for both in self._bulk for line in both]
-            await self._ask(self._client.bulk(lines))
+            await self._ask(self._builder.bulk(lines))
             self._bulk.clear()
         self.kept = {"position": self._seen, "counters": dict(self._counters)}
 
     async def _ask(self, request: Request) -> None:
         try:
             answer = await self.connection.ask(request.encoded())
-            problem = self._client.problem(request, answer)
+            problem = self._builder.problem(request, answer)
         except BROKEN as error:
             raise ExportError(repr(error)) from error
         if problem:
@@ -156,8 +156,8 @@ class Exporting:
         self.states = dict.fromkeys(before, gone) | dict.fromkeys(exporters, "ENABLED")
         """ENABLED, DISABLED, ENABLING, DISABLING or CONFIG_NOT_FOUND, by exporter."""
         self.states |= {x: "DISABLED" for x in before if before[x] == "DISABLED"}
-        self._running: dict[str, Exporter] = {}
-        self._all: list[Exporter] = []
+        self._running: dict[str, SearchExporter] = {}
+        self._all: list[SearchExporter] = []
         for name in sorted(exporters):
             if self.states[name] == "ENABLED":
                 self._start(name, self._kept.get(name, {}))
@@ -240,7 +240,7 @@ class Exporting:
         self.states.pop(name, None)
 
     def _start(self, name: str, kept: Mapping[str, Any]) -> None:
-        new = Exporter(self._arguments[name], kept)
+        new = SearchExporter(self._arguments[name], kept)
         new.flush_at = self._seconds() + new.arguments.bulk_delay
         self._all.append(new)
         self.states[name] = "ENABLED"

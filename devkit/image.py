@@ -26,7 +26,7 @@ HOST = "host.docker.internal"
 SILENT_SECONDS, PULL_SECONDS, START_SECONDS = 20.0, 1800.0, 180.0
 
 
-def version_of(image: str) -> str:
+def image_version(image: str) -> str:
     """Return the engine's version in *image*, which is the tag."""
     name = image.partition("@")[0].rpartition("/")[2]
     return name.partition(":")[2] or "latest"
@@ -62,7 +62,7 @@ async def engine_in_docker(
         if failure:
             raise StartError(f"{image} can't be pulled: {failure}")
     name = f"app-integrations-{os.getpid()}-{rest_port}"
-    variables = alone(version_of(image)) | dict(variables)
+    variables = alone(image_version(image)) | dict(variables)
     options = [
         *("--rm", "--name", name, "--add-host", f"{HOST}:host-gateway"),
         *("--publish", f"{LOOPBACK}:{rest_port}:8080"),

@@ -65,8 +65,8 @@ def recorded(name: str) -> list[Request]:
     ]
 
 
-class Client:
-    """The HTTP client of one exporter."""
+class RequestBuilder:
+    """Builds the requests of one exporter."""
 
     def __init__(self, arguments: Arguments) -> None:
         """Choose the headers for an exporter with these *arguments*."""

@@ -10,14 +10,14 @@ from pathlib import Path
 import aiohttp
 
 from devkit.client import Client
-from devkit.image import HOST, LICENCE, engine_in_docker, version_of
+from devkit.image import HOST, LICENCE, engine_in_docker, image_version
 from devkit.processes import LOOPBACK, Process, free_port
 from devkit.stories import RECORDINGS, VERSIONS, recording
 from exporter.broker.environment import broker_environment
 from tests.benchmarks.processes import Exporter
 
 IMAGE = os.environ.get("ENGINE", "")
-VERSION = version_of(IMAGE) if IMAGE else VERSIONS[-1]
+VERSION = image_version(IMAGE) if IMAGE else VERSIONS[-1]
 KIND = IMAGE or f"Recorded engine {VERSION}"
 NAME = LICENCE.format(IMAGE) if IMAGE else f"recorded {VERSION}, not a real one"
 

@@ -8,14 +8,14 @@ import socket
 
 from devkit.arguments import exporters
 from devkit.processes import LOOPBACK
-from devkit.requests import Client
+from devkit.requests import RequestBuilder
 from exporter.broker.environment import broker_environment
 
 READ = 256 * 1024
 
 VARIABLES = broker_environment("8.6.0", f"http://{LOOPBACK}:9280")
 (ARGUMENTS,) = exporters(VARIABLES, "8.6.0").values()
-EMPTY = Client(ARGUMENTS).bulk(())
+EMPTY = RequestBuilder(ARGUMENTS).bulk(())
 
 
 def request(body: bytes) -> bytes:

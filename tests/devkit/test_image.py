@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from devkit.image import engine_in_docker, version_of
+from devkit.image import engine_in_docker, image_version
 from devkit.processes import ROOT, free_port
 from devkit.waiting import eventually
 
@@ -31,7 +31,7 @@ while :; do wait; done
 )
 def test_version(image, version):
     """The version of an image is its tag, in every form of name."""
-    assert version_of(image) == version
+    assert image_version(image) == version
 
 
 async def test_nobody_waits_for_its_end(tmp_path, monkeypatch):

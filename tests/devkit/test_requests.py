@@ -5,7 +5,7 @@ import json
 import pytest
 
 from devkit import requests
-from devkit.requests import WIRE, Answer, Client, recorded
+from devkit.requests import WIRE, Answer, RequestBuilder, recorded
 from tests.devkit.exporters import ELASTICSEARCH, OPENSEARCH, one
 from tests.records import a_record
 
@@ -19,7 +19,7 @@ GOOD = json.dumps(WHOLE).encode()
 def client(version, *, kind=ELASTICSEARCH, port=29206, **arguments):
     """Return the client of an exporter that sends to a port."""
     url = f"http://127.0.0.1:{port}"
-    return Client(one(version, kind=kind, URL=url, **arguments))
+    return RequestBuilder(one(version, kind=kind, URL=url, **arguments))
 
 
 def test_startup_of_elasticsearch():

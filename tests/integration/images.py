@@ -22,7 +22,7 @@ from werkzeug import Response
 import docker
 from devkit.backend import Backend, Request
 from devkit.cluster import SHARED
-from devkit.image import HOST, alone, version_of
+from devkit.image import HOST, alone, image_version
 from devkit.processes import LOOPBACK, free_port
 from devkit.recorder import Recorder
 from devkit.waiting import eventually
@@ -244,7 +244,7 @@ class Containers:
         """Build the images on CAMUNDA_IMAGE, or on a stand-in for it."""
         self.images = built()
         base = base_of(self.images.distribution)
-        own, others = version_of(base), set(VERSIONS) - {version_of(base)}
+        own, others = image_version(base), set(VERSIONS) - {image_version(base)}
         self.is_real = not base.startswith(STANDIN)
         self.name = base if self.is_real else f"{base} (the recorded engine)"
         self.versions = (own,) if self.is_real else (*sorted(others), own)

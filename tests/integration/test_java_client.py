@@ -10,7 +10,7 @@ import pytest
 
 from devkit.arguments import exporters
 from devkit.backend import Backend
-from devkit.requests import Client
+from devkit.requests import RequestBuilder
 from devkit.waiting import eventually
 from exporter.broker.environment import broker_environment
 from tests import recorded
@@ -67,7 +67,7 @@ def user_tasks():
     records = [*map(json.loads, recorded.user_tasks(VERSION))]
     given = broker_environment(VERSION, "http://127.0.0.1:9280")
     (arguments,) = exporters(given, VERSION).values()
-    pairs = [Client(arguments).lines(record, 1) for record in records]
+    pairs = [RequestBuilder(arguments).lines(record, 1) for record in records]
     return records, [
         "\t".join([about["_id"], about["_index"], document])
         for about, document in ((json.loads(x)["index"], y) for x, y in pairs)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from devkit.image import version_of
+from devkit.image import image_version
 from tests.image.docker import BASE_NAME, built, inspected
 from tests.kube.cluster import missing, namespace, run
 from tests.kube.installation import Installation
@@ -25,7 +25,7 @@ class Images(NamedTuple):
     @property
     def version(self):
         """The version of the engine in the first two."""
-        return version_of(self.stock)
+        return image_version(self.stock)
 
 
 def pytest_configure():
