@@ -161,11 +161,11 @@ def _environment() -> dict[str, Any]:
 def brokers() -> str:
     """Return files/broker.yaml: the broker's variables by version."""
     versions = ["8.5", "8.6", "8.7", "8.8", "8.9", "8.10"]
-    told = {version: _told(version) for version in versions}
-    return GENERATED + yaml.safe_dump(told, sort_keys=False, width=1000)
+    variables = {version: _variables(version) for version in versions}
+    return GENERATED + yaml.safe_dump(variables, sort_keys=False, width=1000)
 
 
-def _told(version: str) -> dict[str, str]:
+def _variables(version: str) -> dict[str, str]:
     # All value types, so that every variable is present.
     everything = {each.value_type for each in CATALOG}
     variables = broker_environment(

@@ -19,17 +19,17 @@ WARM_UP = 50
 async def measure(*, quick: bool) -> list[Figure]:
     """Send single events to one backend, then also to one that hangs."""
     number = QUICK_EVENTS if quick else EVENTS
-    alone, beside = [], []
+    alone, with_hanging = [], []
     # Alternate, because the load of a machine varies.
     for _ in range(QUICK_ROUNDS if quick else ROUNDS):
         alone += await _milliseconds(number, hanging=False)
-        beside += await _milliseconds(number, hanging=True)
-    p50, p50_beside = statistics.median(alone), statistics.median(beside)
+        with_hanging += await _milliseconds(number, hanging=True)
+    p50, p50_hanging = statistics.median(alone), statistics.median(with_hanging)
     return [
         Figure("alone, p50", p50, "ms"),
-        Figure("next to one that hangs, p50", p50_beside, "ms"),
+        Figure("next to one that hangs, p50", p50_hanging, "ms"),
         Figure(
-            "next to one that hangs, to alone", p50_beside / p50, "times", at_most=1.2
+            "next to one that hangs, to alone", p50_hanging / p50, "times", at_most=1.2
         ),
     ]
 

@@ -158,14 +158,14 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("who", CLIENTS)
+@pytest.mark.parametrize("name", CLIENTS)
 @pytest.mark.parametrize("what", ANSWERS)
-def test_answers(who, what):
+def test_answers(name, what):
     """Only a 2xx with JSON is a success; newer clients also require its fields."""
-    version, kind = CLIENTS[who]
+    version, kind = CLIENTS[name]
     sender = client(version, kind=kind)
     answer, taken = ANSWERS[what]
 
     problem = sender.problem(sender.bulk(["{}"]), Answer(*answer))
 
-    assert (problem is None) == (taken[list(CLIENTS).index(who)] == "y")
+    assert (problem is None) == (taken[list(CLIENTS).index(name)] == "y")

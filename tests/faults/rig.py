@@ -1,7 +1,7 @@
 """
 Broker, exporter and backend, with a proxy on each side of the exporter.
 
-    StubBroker ── Proxy ── Exporter (a process) ── Proxy ── StubBackend
+    StubBroker ── front proxy ── Exporter (a process) ── back proxy ── StubBackend
 """
 
 import asyncio
@@ -32,7 +32,7 @@ OTHERS = 20
 PROBE_SECONDS = 45.0
 """The longest time until a recovered backend gets the next request."""
 
-BEFORE_BYTES, BEHIND_BYTES = 200_000, 100_000
+FRONT_BYTES, BACK_BYTES = 200_000, 100_000
 """Mean bytes until a cut, for connections to the exporter and to the backend."""
 
 SLOTS = 4
@@ -75,21 +75,21 @@ class Rig:
         self.plan = setup.plan
         self.backend = StubBackend(self.history, setup.plan, setup.tls)
         self._cuts = (
-            Cuts(f"{seed}/before", BEFORE_BYTES * setup.cuts),
-            Cuts(f"{seed}/behind", BEHIND_BYTES * setup.cuts),
+            Cuts(f"{seed}/before", FRONT_BYTES * setup.cuts),
+            Cuts(f"{seed}/behind", BACK_BYTES * setup.cuts),
         )
-        self.before, self.behind = (Proxy(next_cut=each.next) for each in self._cuts)
-        self.behind.target = self.backend.port
+        self.front, self.back = (Proxy(next_cut=each.next) for each in self._cuts)
+        self.back.target = self.backend.port
         scheme = "https" if setup.tls else "http"
         self.exporter = Exporter(
             setup.directory,
-            f"{scheme}://{LOOPBACK}:{self.behind.port}{PATH}",
+            f"{scheme}://{LOOPBACK}:{self.back.port}{PATH}",
             self.history,
             setup.source,
             **SETTINGS | setup.settings,
         )
-        self.before.target = self.exporter.ingest_port
-        bulk = f"http://{LOOPBACK}:{self.before.port}/_bulk"
+        self.front.target = self.exporter.ingest_port
+        bulk = f"http://{LOOPBACK}:{self.front.port}/_bulk"
         self.broker = StubBroker(self.history, bulk, seed, setup.load)
         self._stack = AsyncExitStack()
         self.exporting: asyncio.Task[None] | None = None
@@ -97,7 +97,7 @@ class Rig:
 
     async def __aenter__(self) -> Self:
         """Start everything except the exporter."""
-        for part in (self.exporter, self.backend, self.behind, self.before):
+        for part in (self.exporter, self.backend, self.back, self.front):
             await self._stack.enter_async_context(part)
         self.exporting = asyncio.create_task(self.broker.run(), name="broker")
         self._stack.push_async_callback(self._end_broker, self.exporting)
@@ -131,9 +131,9 @@ class Rig:
     async def away(self, seconds: float) -> None:
         """Refuse connections to the backend for *seconds*."""
         assert self.exporting
-        await self.behind.down()
+        await self.back.down()
         await asyncio.wait([self.exporting], timeout=seconds)
-        await self.behind.up()
+        await self.back.up()
 
     async def fails(self, outcome: str) -> None:
         """Wait until one more attempt has *outcome*."""
@@ -185,14 +185,14 @@ class Rig:
         self.history.peace = True
         self.plan.healed = True
         self.backend.answer = 200
-        for proxy, cuts in zip((self.before, self.behind), self._cuts, strict=True):
+        for proxy, cuts in zip((self.front, self.back), self._cuts, strict=True):
             cuts.healed = True
             proxy.answer = None
             # This also drops connections with a planned cut.
             await proxy.drop()
 
     def _count_cuts(self) -> None:
-        self.history.cuts = self.before.cuts + self.behind.cuts
+        self.history.cuts = self.front.cuts + self.back.cuts
 
     async def _perhaps(self, condition: Callable[[], bool], within: float) -> None:
         """Wait for *condition*; if it stays false, the oracle finds the reason."""

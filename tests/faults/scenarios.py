@@ -156,21 +156,21 @@ async def outages(
             rig.backend.answer = 200
             await rig.recovers()
 
-        rig.behind.target = impostor.port
-        await rig.behind.drop()
+        rig.back.target = impostor.port
+        await rig.back.drop()
         await rig.fails("blocked")
-        rig.behind.target = rig.backend.port
+        rig.back.target = rig.backend.port
         await rig.recovers()
 
-        rig.behind.answer = NONSENSE
-        await rig.behind.drop()
+        rig.back.answer = NONSENSE
+        await rig.back.drop()
         await rig.fails("postponed")
-        rig.behind.answer = None
+        rig.back.answer = None
         await rig.recovers()
 
-        await rig.behind.down()
+        await rig.back.down()
         await rig.fails("postponed")
-        await rig.behind.up()
+        await rig.back.up()
         await rig.recovers()
 
         await rig.settle(SETTLE_SECONDS)
