@@ -1,1 +1,1 @@
-"""The test rig: a recorded engine, stubs of everything around the exporter, a demo."""
+"""The test rig: a recorded engine, stubs of the exporter's neighbours, and a demo."""

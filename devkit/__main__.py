@@ -1,4 +1,4 @@
-"""`python -m devkit`: a broker that plays recordings, configured as a real one is."""
+"""`python -m devkit`: run a broker that plays recordings."""
 
 import argparse
 import asyncio
@@ -11,9 +11,9 @@ from devkit.broker import Broker
 from devkit.stories import CannotStartError
 
 DESCRIPTION = """\
-Play what real engines recorded, and export it as the bundled exporter of that version
-does. It reads the variables that a broker reads, such as SERVER_PORT,
-MANAGEMENT_SERVER_PORT, ZEEBE_BROKER_EXPORTERS_* and CAMUNDA_DATA_EXPORTERS_*."""
+Play records of real engines, and export them as the broker of that version does. The
+variables are those of a real broker, such as SERVER_PORT, MANAGEMENT_SERVER_PORT,
+ZEEBE_BROKER_EXPORTERS_* and CAMUNDA_DATA_EXPORTERS_*."""
 PORTS = {"SERVER_PORT": "8080", "MANAGEMENT_SERVER_PORT": "9600"}
 
 
@@ -25,7 +25,7 @@ async def run(version: str, data: Path | None, recordings: Path | None) -> None:
     environ = PORTS | dict(os.environ)
     async with Broker(version, environ, data=data, recordings=recordings) as broker:
         print(
-            "A recorded engine, not a real one: it plays records of "
+            "This is a recorded engine, not a real one. It plays records of "
             f"{broker.engine.recording.version} as {version} exports them. "
             f"REST API {broker.rest_url}/v2, management {broker.management_url}",
             flush=True,
@@ -35,12 +35,12 @@ async def run(version: str, data: Path | None, recordings: Path | None) -> None:
 
 
 def main() -> int:
-    """Run it; 1 when it can't start."""
+    """Run the broker; return 1 if it can't start."""
     parser = argparse.ArgumentParser(prog="python -m devkit", description=DESCRIPTION)
     for name, kind, meaning in (
-        ("version", str, "of the engine: 8.6, 8.8, 8.9 (the default), or 8.10"),
-        ("data", Path, "the directory that remembers what happened (default: none)"),
-        ("recordings", Path, "a directory to play instead of our recordings"),
+        ("version", str, "version of the engine: 8.6, 8.8, 8.9 (default) or 8.10"),
+        ("data", Path, "directory that keeps the state (default: none)"),
+        ("recordings", Path, "directory with recordings to play instead of ours"),
     ):
         default = "8.9.0" if name == "version" else None
         parser.add_argument(f"--{name}", type=kind, default=default, help=meaning)

@@ -1,4 +1,4 @@
-"""The REST API (version 2) of the recorded engine, as far as recordings go."""
+"""The REST API (version 2) of the recorded engine, limited to recorded commands."""
 
 import json
 import re
@@ -18,7 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MOST_BYTES = 64 * 1024 * 1024
 LONGEST_KEY = 19
 
-# The commands that are about something with a key, and the fields that they need.
+# Commands with a key in their path, and the fields that they require.
 COMMANDS = {
     "POST process-instances/{key}/cancellation": ("cancel",),
     "POST process-instances/{key}/migration": ("migrate",),
@@ -33,7 +33,7 @@ COMMANDS = {
     "PATCH jobs/{key}": ("update job", "changeset"),
     "POST incidents/{key}/resolution": ("resolve",),
 }
-# What the API calls the fields of a user task, and the records.
+# Names of a user task's fields: in the API, and in records.
 CHANGES = {
     "candidateGroups": "candidateGroupsList",
     "candidateUsers": "candidateUsersList",
@@ -51,7 +51,7 @@ DEPLOYED = {
 
 @web.middleware
 async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer what can't be done as the engine does: a problem, with its reason."""
+    """Answer a refused command with a problem document, as the engine does."""
     try:
         return await handler(request)
     except RefusedError as error:
@@ -63,7 +63,7 @@ class Api:
     """The commands of one engine, over HTTP."""
 
     def __init__(self, engine: Engine) -> None:
-        """Give every command to *engine*."""
+        """Send every command to *engine*."""
         self._commands = Commands(engine)
         self._numbers = version_of(engine.version) < (8, 8)
 
@@ -107,7 +107,7 @@ class Api:
         try:
             form = await request.post()
         except ValueError as error:
-            raise RefusedError(400, f"That isn't a form: {error}") from error
+            raise RefusedError(400, f"The body isn't a form: {error}") from error
         fields = [each for each in form.values() if isinstance(each, web.FileField)]
         records = self._commands.deploy({x.filename: x.file.read() for x in fields})
         deployed = [self._deployed(x) for x in records if x["valueType"] in DEPLOYED]
@@ -158,22 +158,22 @@ class Api:
         return web.json_response({})
 
     def _key(self, key: int) -> int | str:
-        """Spell a key as this version does."""
+        """Return *key* as a number up to 8.7, and as a string from 8.8 on."""
         return key if self._numbers else str(key)
 
 
 def _key(text: object) -> int:
     if not re.fullmatch(f"[0-9]{{1,{LONGEST_KEY}}}", str(text)):
-        raise RefusedError(400, f"{str(text)[:LONGEST_KEY]!r} is not a key")
+        raise RefusedError(400, f"{str(text)[:LONGEST_KEY]!r} isn't a key")
     return int(str(text))
 
 
 async def _content(request: web.Request, *required: str) -> dict[str, Any]:
-    """Return the body without what is null: an object with all *required* fields."""
+    """Return the fields of the body that aren't null; all *required* ones are set."""
     text = await request.read() or b"{}"
     try:
         body = json.loads(text)
-        # What a client of the exporter couldn't write as JSON is no JSON for us.
+        # Refuse values that the exporters couldn't write as JSON, such as NaN.
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise RefusedError(400, f"The body isn't JSON: {error}") from error

@@ -1,9 +1,9 @@
 """
-The search exporters that a broker's variables configure, version by version.
+The search exporters that a broker's variables configure, by version.
 
-Pure. `CannotStartError` says that this version of the broker doesn't start, or
-that a setting isn't imitated. Two things aren't known and decided here: exporters run
-in the order of their ids, and new flags of 8.10 have the names of their value types.
+Pure. `CannotStartError` means that a broker of this version doesn't start, or that
+a setting isn't imitated. Two assumptions aren't confirmed: exporters run in the order
+of their ids, and the new flags of 8.10 have the names of their value types.
 """
 
 import json
@@ -27,7 +27,7 @@ LEGACY, UNIFIED = "ZEEBE_BROKER_EXPORTERS_", "CAMUNDA_DATA_EXPORTERS_"
 EXPORTER = re.compile(r"([A-Z0-9]+)_(CLASSNAME|ARGS_(\w+))")
 TENANTS = "CAMUNDA_PHYSICALTENANTS_"
 
-# The flags that each version adds: on or off by default, or without effect.
+# The flags that each version adds: on or off by default, or without effect (-).
 FLAGS = """
 8.5 on  EVENT DECISION DECISION_EVALUATION DECISION_REQUIREMENTS DEPLOYMENT ERROR TIMER
 8.5 on  INCIDENT JOB MESSAGE MESSAGE_SUBSCRIPTION PROCESS PROCESS_INSTANCE VARIABLE FORM
@@ -50,9 +50,9 @@ FLAGS = """
 8.10 on  MESSAGE_START_CORRELATION_KEY_LOCK_RELEASE
 8.10 off JOB
 """
-# What 8.8 and later export unless `includeEnabledRecords` is set.
+# Value types that 8.8 and later export unless `includeEnabledRecords` is set.
 USUAL = re.compile("DEPLOYMENT|PROCESS(_INSTANCE)?|INCIDENT|VARIABLE|USER_TASK|JOB")
-# What passes in Optimize mode.
+# Records that are exported in Optimize mode.
 OPTIMIZE = re.compile(
     "USER_TASK (CREATING|ASSIGNED|COMPLETED|CANCELED)|VARIABLE (CREATED|UPDATED)"
     "|PROCESS_INSTANCE ELEMENT_(ACTIVATING|COMPLETED|TERMINATED)|INCIDENT .*"
@@ -63,7 +63,7 @@ NOT_IMITATED = re.compile(
     "(proxy|interceptorplugins|aws|security|retention)_.*|.*(in|ex)clusion.*"
     "|bulk_memorylimit|index_(numberof.*|templatepriority|indexsuffixdatepattern)"
 )
-# The values that are imitated, where those aren't all values of a type.
+# Settings of which only some values are imitated.
 VALUES = {
     "url": r"http://[^:/,\s]+:\d+(/\S*)?",
     "bulk_delay": "[1-9].*",
@@ -73,12 +73,12 @@ VALUES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """One exporter; the fields after `flags` have the names of variables."""
+    """Arguments of one exporter; fields after `flags` have the names of variables."""
 
     version: Version
     opensearch: bool
     flags: frozenset[str]
-    """The flags that are on: value types, and EVENT, COMMAND, REJECTION."""
+    """The enabled value types, and EVENT, COMMAND or REJECTION."""
     url: str = "http://localhost:9200"
     requesttimeoutms: int = 30_000
     bulk_size: int = 1000
@@ -92,12 +92,12 @@ class Arguments:
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """Host and port; None if there is more, which no exporter can open."""
+        """Host and port; None if the URL has a path, which exporters can't open."""
         host, _, port = self.url.removeprefix("http://").rpartition(":")
         return (host, int(port)) if port.isdigit() else None
 
     def exports(self, record: Record) -> bool:
-        """Return whether *record* is sent."""
+        """Return whether the exporter sends *record*."""
         kind, written = record["valueType"], version_of(record["brokerVersion"])
         if record["recordType"].removeprefix("COMMAND_") not in self.flags:
             return False
@@ -112,25 +112,25 @@ TYPES = {each.name: each.type for each in fields(Arguments)[3:]}
 
 
 def number_of(environ: Mapping[str, str], names: Sequence[str], allowed: range) -> int:
-    """Return the *allowed* number that a variable sets, by default the first one."""
+    """Return the number in the first set variable; it defaults to `allowed[0]`."""
     name = next((x for x in names if environ.get(x)), names[0])
     text = environ.get(name) or str(allowed[0])
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) not in allowed:
         limits = f"{allowed[0]} to {allowed[-1]}"
-        raise CannotStartError(f"{name} is {text!r}, not from {limits}")
+        raise CannotStartError(f"{name} is {text!r}, but must be {limits}")
     return int(text)
 
 
 @cache
 def version_of(text: str) -> Version:
-    """Return the numbers of a version such as 8.10.0-alpha5."""
+    """Return a version such as 8.10.0-alpha5 as three numbers."""
     if not (found := re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text)):
         raise CannotStartError(f"{text!r} isn't a version")
     return int(found[1]), int(found[2]), int(found[3] or 0)
 
 
 def tenants(environ: Mapping[str, str], version: str) -> list[str]:
-    """Return the ids of the physical tenants, the one that always exists first."""
+    """Return the ids of the physical tenants; `default` always exists, and is first."""
     return [DEFAULT, *sorted(_named(environ, version) - {DEFAULT})]
 
 
@@ -143,23 +143,23 @@ def exporters(
     if broker >= (8, 8):
         if root and unified:
             raise CannotStartError(
-                f"{LEGACY}* and {UNIFIED}* are both set: {version} takes one form"
+                f"{LEGACY}* and {UNIFIED}* are both set: {version} accepts one form"
             )
         root = root or unified
     wanted, own = set(root), dict[str, dict[str, str]]()
     if named := _named(environ, version):
         assigned = {each: _assigned(environ, each) for each in {DEFAULT, *named}}
         if root and (missing := [x for x in assigned if assigned[x] is None]):
-            raise CannotStartError(f"{missing} have no exporters-assigned")
+            raise CannotStartError(f"{missing} must set DATA_EXPORTERSASSIGNED")
         wanted = assigned[tenant] or set()
         own = _exporters(environ, f"{TENANTS}{tenant.upper()}_DATA_EXPORTERS_")
     if wanted - root.keys():
-        raise CannotStartError(f"{tenant} lists {wanted - root.keys()}")
+        raise CannotStartError(f"{tenant} lists unknown {wanted - root.keys()}")
     return {x: _arguments(x, broker, root[x] | own.get(x, {})) for x in sorted(wanted)}
 
 
 def _exporters(environ: Mapping[str, str], start: str) -> dict[str, dict[str, str]]:
-    """Return class and arguments of each exporter below *start*, in lower case."""
+    """Return class and arguments of each exporter that variables with *start* set."""
     found: dict[str, dict[str, str]] = {}
     for name, value in environ.items():
         if name.upper().startswith(start):
@@ -171,13 +171,13 @@ def _exporters(environ: Mapping[str, str], start: str) -> dict[str, dict[str, st
 
 
 def _named(environ: Mapping[str, str], version: str) -> set[str]:
-    """Return the physical tenants that variables name, which 8.10 introduced."""
+    """Return the physical tenants that variables name (from 8.10 on)."""
     names = re.findall(f"(?m)^{TENANTS}([A-Z0-9]+)_", "\n".join(environ).upper())
     return set(map(str.lower, names)) if version_of(version) >= (8, 10) else set()
 
 
 def _assigned(environ: Mapping[str, str], tenant: str) -> set[str] | None:
-    """Return the ids of the exporters that a tenant lists; None if no list is set."""
+    """Return the exporter ids in a tenant's list; None if no list is set."""
     start = f"{TENANTS}{tenant.upper()}_DATA_EXPORTERSASSIGNED"
     lists = [environ[x] for x in environ if x.upper().startswith(start)]
     ids = ",".join(lists).lower().replace(" ", "").split(",")
@@ -187,7 +187,7 @@ def _assigned(environ: Mapping[str, str], tenant: str) -> set[str] | None:
 def _arguments(name: str, version: Version, given: Mapping[str, str]) -> Arguments:
     class_name, flags = given.get("classname"), _flags(version)
     if class_name not in CLASSES:
-        raise CannotStartError(f"{name} has no class that a broker has")
+        raise CannotStartError(f"{name} needs the class name of a search exporter")
     values: dict[str, Any] = {"index_optimizemodeenabled": version >= (8, 10)}
     for key in given.keys() - {"classname"}:
         if key in TYPES and version >= SINCE.get(key, (8, 5)):
@@ -197,7 +197,7 @@ def _arguments(name: str, version: Version, given: Mapping[str, str]) -> Argumen
             is_on = _value(key, given[key], bool) and state != "-"
             flags[key] = kind, "on" if is_on else "off"
         elif NOT_IMITATED.fullmatch(key) or version >= (8, 10):
-            raise CannotStartError(f"{name}: {key} is unknown or not imitated")
+            raise CannotStartError(f"{name}: {key} is unknown, or isn't imitated")
     return Arguments(
         version=version,
         opensearch=CLASSES[class_name],
@@ -221,4 +221,4 @@ def _value(key: str, text: str, kind: Any) -> Any:
         value = text if kind is str else json.loads(text.lower())
         if type(value) is kind and re.fullmatch(VALUES.get(key, ".*"), text):
             return value
-    raise CannotStartError(f"{key} can't be {text!r}, or that isn't imitated")
+    raise CannotStartError(f"{key} is {text!r}, which is invalid or isn't imitated")

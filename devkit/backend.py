@@ -1,8 +1,8 @@
 """
-HTTP servers that a test plans: any stub, and the stub of a backend of the exporter.
+HTTP stubs whose answers a test plans: `Stub`, and `Backend` for the exporter.
 
-They run in the caller's event loop, so a rule may await anything of the test. Handlers
-of another server, in its threads, get the same answers through `Stub.from_threads`.
+They run in the caller's event loop, so a rule may await anything of the test. A
+server that runs in threads gets the planned answers through `Stub.from_threads`.
 """
 
 import asyncio
@@ -26,24 +26,24 @@ LARGEST_BODY = 1 << 30
 NO_LINGER = struct.pack("ii", 1, 0)
 FOREVER = 3600.0
 TURNS = 5
-"""Of the loop, until tasks that were cancelled have ended, or begun."""
+"""Turns of the loop in which new tasks start and cancelled tasks end."""
 
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request as it arrived."""
+    """One received request."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
     connection: object = None
-    """Equal for two requests that came over the same connection."""
+    """The transport; requests over one connection share it."""
     at: float = field(default_factory=time.time)
     status: int | None = None
-    """The status of the answer; None while there is none."""
+    """The status of the answer; None until it is known."""
     query: str = ""
-    """What follows the `?`."""
+    """The part of the URL after `?`."""
 
     @property
     def json(self) -> Any:
@@ -62,7 +62,7 @@ class Request:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events of a batch, or of CloudEvents in a list or alone, in order."""
+        """The events of a batch, in any format, in order."""
         batch = self.json
         events = batch if isinstance(batch, list) else batch.get("events", [batch])
         return list(events)
@@ -71,10 +71,10 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    An answer: a whole one, or *raw* parts of one with a *pause* after each.
+    A complete answer, or *raw* parts with a *pause* after each.
 
-    After the raw parts, the connection hangs until the client closes it, is *closed*,
-    or is reset. A *status* below 300 means that the events are accepted, sent or not.
+    *end* says what happens to the connection after the raw parts. A *status* below 300
+    means that the events are accepted, even if the status is never sent.
     """
 
     status: int = 200
@@ -89,18 +89,18 @@ HANG = Answer(503, raw=())
 HANG_UP = Answer(503, raw=(), end="close")
 RESET = Answer(503, raw=(), end="reset")
 LOST = Answer(200, raw=(), end="reset")
-"""The events are accepted, and the client never learns that."""
+"""The events are accepted, but the client gets no answer."""
 
 Rule = Callable[[Request], int | Answer | Awaitable[int | Answer]]
 
 
 def begun(status: int = 200, *parts: bytes) -> list[bytes]:
-    """Return the raw beginning of an answer whose body of 1 MiB isn't complete."""
+    """Return the raw start of an answer that announces a body of 1 MiB."""
     return [b"HTTP/1.1 %d Begun\r\nContent-Length: 1048576\r\n\r\n" % status, *parts]
 
 
 class Stub:
-    """A server that notes each request and answers by plan; `async with` runs it."""
+    """A server that records requests and gives planned answers, for `async with`."""
 
     def __init__(
         self,
@@ -109,12 +109,12 @@ class Stub:
         port: int = 0,
         tls: SSLContext | None = None,
     ) -> None:
-        """Answer with a status, an `Answer`, or the result of a rule for a request."""
+        """Answer with a status, an `Answer`, or the result of a rule."""
         self.answer = answer
-        """The plan. It may change at any time."""
+        """The planned answer. A test may change it at any time."""
         self.requests: list[Request] = []
         self.host = LOOPBACK
-        """The address to listen at from the next `up` on."""
+        """The address that `up` listens on."""
         self.port = port or free_port()
         self.url = f"{'https' if tls else 'http'}://{LOOPBACK}:{self.port}"
         self._tls = tls
@@ -131,10 +131,10 @@ class Stub:
         await self.down()
 
     async def up(self) -> None:
-        """Listen, also again after `down` and on the same port."""
+        """Listen; after `down`, listen on the same port again."""
         app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        # A request whose client has gone is cancelled, with the rule that it waits for.
+        # When a client disconnects, its request and the rule are cancelled.
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=0
         )
@@ -146,7 +146,7 @@ class Stub:
         )
 
     async def down(self) -> None:
-        """Close all connections, and refuse new ones."""
+        """Close all connections and refuse new ones."""
         if self._runner and self._server:
             await close(self._server)
             await self._runner.cleanup()
@@ -155,7 +155,7 @@ class Stub:
             await asyncio.sleep(0)
 
     def hold(self, answer: int | Answer = 200) -> asyncio.Event:
-        """Let requests wait for the returned event, and get *answer* after it."""
+        """Hold requests until the returned event is set; then give *answer*."""
         gate = asyncio.Event()
 
         async def wait(_: Request) -> int | Answer:
@@ -166,7 +166,7 @@ class Stub:
         return gate
 
     async def respond(self, request: Request) -> Answer:
-        """Note *request* and return the planned answer."""
+        """Record *request* and return the planned answer."""
         self.requests.append(request)
         answer = self.answer(request) if callable(self.answer) else self.answer
         if inspect.isawaitable(answer):
@@ -176,7 +176,7 @@ class Stub:
         return answer
 
     def from_threads(self) -> Callable[[Request], Answer]:
-        """Return `respond` for threads of other servers; this loop keeps the state."""
+        """Return a `respond` that other threads may call."""
         loop = asyncio.get_running_loop()
 
         def respond(request: Request) -> Answer:
@@ -199,13 +199,13 @@ class Stub:
             reset(http.transport)
         elif answer.end == "close" and http.transport:
             http.transport.close()
-        await asyncio.sleep(FOREVER)  # is cancelled when the connection ends
+        await asyncio.sleep(FOREVER)  # cancelled when the connection ends
         raise TimeoutError
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One event at the moment it reached the backend."""
+    """One event, and the time when the backend received it."""
 
     at: float
     identity: str
@@ -213,12 +213,12 @@ class Arrival:
 
     @property
     def position(self) -> int:
-        """The position of its record in the log of the partition."""
+        """The position of the record in the partition's log."""
         return int(self.identity.split("-")[-2])
 
     @property
     def written(self) -> float:
-        """When the engine wrote the record, in seconds like `at`."""
+        """The time when the engine wrote the record, in seconds since 1970."""
         return int(self.identity.split("-")[-1]) / 1000
 
     @property
@@ -233,31 +233,31 @@ class Arrival:
 
     @property
     def intent(self) -> str:
-        """What happened to the task."""
+        """The intent of the event, such as CREATED."""
         return str(self.event["intent"])
 
 
 class Backend(Stub):
-    """A stub backend, which also remembers the events that it accepted."""
+    """A stub that also records the events that it accepted."""
 
     def __init__(self, answer: int | Answer | Rule = 200, **options: Any) -> None:
-        """Answer requests for `/events` by plan, and all others with 404."""
+        """Give planned answers to `POST /events`, and 404 to all other requests."""
         super().__init__(answer, **options)
         self.url += PATH
         self.accepted: list[Request] = []
-        """Requests in the order in which their events were accepted."""
+        """Accepted requests, in order of acceptance."""
         self.arrivals: list[Arrival] = []
         self.news: asyncio.Queue[Arrival] = asyncio.Queue()
         self.strays: list[Request] = []
-        """Requests that no exporter should send to this backend."""
+        """Requests that were answered with 404."""
 
     @property
     def positions(self) -> list[int]:
-        """The positions of all accepted events, in the order of their acceptance."""
+        """The positions of all accepted events, in order of acceptance."""
         return [arrival.position for arrival in self.arrivals]
 
     async def respond(self, request: Request) -> Answer:
-        """Accept the events before the first byte of a success is sent."""
+        """Accept the events before any byte of a 2xx answer is sent."""
         if (request.method, request.path) != ("POST", PATH):
             self.strays.append(request)
             return Answer(404)
@@ -267,7 +267,7 @@ class Backend(Stub):
         return answer
 
     def accept(self, request: Request) -> None:
-        """Remember the events of *request* as accepted."""
+        """Record the events of *request* as accepted."""
         both = [*zip(request.ids, request.events, strict=True)]
         self.accepted.append(request)
         for each in both:
@@ -276,8 +276,8 @@ class Backend(Stub):
 
 
 async def close(server: asyncio.Server) -> None:
-    """Refuse connections; those that were just accepted are there to be closed."""
-    # Closed at once, asyncio would forget them.
+    """Refuse new connections, once the server knows all accepted ones."""
+    # asyncio forgets connections that it accepted just before `server.close()`.
     for listening in server.sockets:
         asyncio.get_running_loop().remove_reader(listening.fileno())
     for _ in range(TURNS):
@@ -286,7 +286,7 @@ async def close(server: asyncio.Server) -> None:
 
 
 def reset(transport: asyncio.BaseTransport | None) -> None:
-    """Reset a connection, discarding what isn't sent yet. Harmless when closed."""
+    """Reset a connection and discard unsent bytes; do nothing if it is closed."""
     if transport is None or transport.is_closing():
         return
     connection = transport.get_extra_info("socket")

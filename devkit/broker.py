@@ -1,4 +1,4 @@
-"""One broker of the recorded engine: its partitions, its exporters and its ports."""
+"""One broker of the recorded engine: its partitions, exporters and ports."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from devkit.processes import LOOPBACK
 from devkit.stories import MOST_PARTITIONS
 from devkit.waiting import ended
 
-# So many records are exported between two snapshots that nobody asked for.
+# Exported records between two automatic snapshots.
 SNAPSHOT_RECORDS = 1000
 TICK_SECONDS = 0.05
 
@@ -31,7 +31,7 @@ LARGEST_PORT = 65535
 
 
 class Broker:
-    """A broker in this process; it runs within `async with`."""
+    """A broker in this process; `async with` runs it."""
 
     def __init__(
         self,
@@ -42,10 +42,9 @@ class Broker:
         recordings: Path | None = None,
     ) -> None:
         """
-        Export as *version* does, configured by *environ*; keep state in *data*.
+        Export as *version* does, with the variables in *environ*; keep state in *data*.
 
-        `CannotStartError` says what keeps it from starting. Ports are free ones unless
-        *environ* has others.
+        Raise `CannotStartError` if a broker wouldn't start. Default ports are free.
         """
         self.version = version
         environ = with_values(environ or {})
@@ -69,21 +68,21 @@ class Broker:
             now_ms=self.now_ms,
         )
         self.snapshot: dict[str, Any] = {}
-        """How far every exporter was, by physical tenant and partition."""
+        """The latest snapshot of each partition, by `<physical tenant>/<number>`."""
         self.exporting: dict[tuple[str, int], Exporting] = {}
         self.cluster = Cluster(self, environ, data)
         directory = self.cluster.directory
         self._file = directory / "snapshot.json" if directory else None
         self.rest_url = self.management_url = ""
         self.working: asyncio.Task[None]
-        """Ends when something fails that the broker can't go on without."""
+        """The broker's main task; it ends only if it fails."""
 
     def now_ms(self) -> int:
         """Return the engine's time, in milliseconds since 1970."""
         return int(time.time() * 1000) + self.clock_offset_ms
 
     async def __aenter__(self) -> Self:
-        """Take commands and export."""
+        """Start accepting commands and exporting."""
         async with AsyncExitStack() as stack:
             self._stack = stack
             stack.callback(self.engine.close)
@@ -104,11 +103,11 @@ class Broker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop; nothing is kept that a snapshot doesn't hold."""
+        """Stop without taking a snapshot."""
         await self._stack.aclose()
 
     def lead(self) -> None:
-        """Prepare to export what the latest snapshot doesn't cover."""
+        """Load the latest snapshot and prepare to export from there."""
         if self._file and self._file.exists():
             self.snapshot = json.loads(self._file.read_text("utf-8"))
         for (tenant, number), partition in self.engine.partitions.items():
@@ -120,14 +119,14 @@ class Broker:
             )
 
     async def work(self) -> None:
-        """Export, and play what is due, for ever."""
+        """Export and play due timers until cancelled."""
         async with asyncio.TaskGroup() as group:
             for each in self.exporting.values():
                 group.create_task(each.run())
             group.create_task(self._tick())
 
     def take_snapshot(self) -> None:
-        """Remember how far every exporter is."""
+        """Store the state of every exporter."""
         exporting = self.exporting.items()
         snapshot = {f"{x}/{n}": each.snapshot() for (x, n), each in exporting}
         if self._file:
@@ -141,7 +140,7 @@ class Broker:
         return self.engine.partitions[tenant, number]
 
     async def _tick(self) -> None:
-        """Play what is due, and take a snapshot now and then."""
+        """Play due timers, and take a snapshot every SNAPSHOT_RECORDS records."""
         taken = 0
         while True:
             self.engine.tick()
@@ -164,7 +163,7 @@ class Broker:
 
 
 def with_values(environ: Mapping[str, str]) -> dict[str, str]:
-    """Replace each `${NAME}` in variables by a variable, as Spring does in a broker."""
+    """Replace each `${NAME}` in a value with that variable, as Spring does."""
 
     def value(found: re.Match[str]) -> str:
         return environ.get(found[1], found[0] if found[2] is None else found[2])

@@ -1,7 +1,7 @@
 """
-A client of an engine's REST API (version 2).
+A client for an engine's REST API (version 2).
 
-Keys come back as the engine sends them: numbers up to 8.7, strings from 8.8 on.
+Keys are returned as the engine sends them: numbers up to 8.7, strings from 8.8 on.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import aiohttp
 
 Key = int | str
 
-# An engine that has too much to do answers one of these, and is asked again.
+# An overloaded engine answers with one of these; the command is sent again.
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 ATTEMPTS = 200
 PAUSE_SECONDS = 0.05
@@ -24,21 +24,21 @@ class CommandError(Exception):
     """The engine refused a command."""
 
     def __init__(self, status: int, command: str, answer: str) -> None:
-        """Keep the *status*: 404 may only mean that somebody else was faster."""
+        """Keep *status*: 404 may mean that another client completed the task first."""
         super().__init__(f"The engine answered {status} to {command}: {answer}")
         self.status = status
 
 
 class Client:
-    """The commands that we need of an engine; `async with` opens connections."""
+    """The engine's commands that we use; `async with` opens connections."""
 
     def __init__(self, rest_url: str) -> None:
-        """Talk to the engine whose REST API is at *rest_url*."""
+        """Send commands to the engine at *rest_url*."""
         self._url = f"{rest_url}/v2"
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        """Connect as soon as there is a command."""
+        """Open a session; the first command connects."""
         self._session = aiohttp.ClientSession()
         return self
 
@@ -47,11 +47,11 @@ class Client:
         await self._session.close()
 
     async def topology(self) -> dict[str, Any]:
-        """Return the brokers of the cluster, and what each of them leads."""
+        """Return the brokers of the cluster with their partitions and roles."""
         return await self.ask("GET", "topology")
 
     async def has_leader(self) -> bool:
-        """Return whether some partition takes commands; False while nobody answers."""
+        """Return whether a partition has a leader; False while the engine is down."""
         try:
             brokers = (await self.topology())["brokers"]
         except (aiohttp.ClientError, CommandError, ValueError, LookupError, OSError):
@@ -60,7 +60,7 @@ class Client:
         return ("leader", "healthy") in states
 
     async def deploy(self, resources: Mapping[str, bytes]) -> dict[str, Any]:
-        """Deploy *resources*, by file name; return the keys and versions they got."""
+        """Deploy *resources*, by file name; return their new keys and versions."""
         form = aiohttp.FormData(default_to_multipart=True)
         for name, content in resources.items():
             form.add_field("resources", content, filename=name)
@@ -69,12 +69,12 @@ class Client:
     async def create_instance(
         self, process: str, variables: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Start an instance of the latest version of the process with this id."""
+        """Start an instance of the latest version of a process."""
         body = {"processDefinitionId": process, "variables": variables or {}}
         return await self.ask("POST", "process-instances", json=body)
 
     async def assign(self, task: Key, assignee: str, *, override: bool = True) -> None:
-        """Give a user task to *assignee*; without *override* the task is claimed."""
+        """Assign a user task; without *override*, claim it."""
         body = {"assignee": assignee, "allowOverride": override}
         await self.ask("POST", f"user-tasks/{task}/assignment", json=body)
 

@@ -1,16 +1,16 @@
-"""A clock that a test moves by hand."""
+"""A clock that a test sets."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Clock:
-    """Shows `seconds`; each look at it takes *step* more of them."""
+    """Returns `seconds`, which grow by *step* at each call."""
 
     seconds: float = 1000.0
     step: float = 0.0
 
     def __call__(self) -> float:
-        """Return the time, as `time.monotonic` and `time.time` do."""
+        """Return the time in place of `time.monotonic` or `time.time`."""
         self.seconds += self.step
         return self.seconds

@@ -1,10 +1,10 @@
 """
-Several brokers with one leader, which another one replaces when it is gone.
+Several brokers, of which one leads; if the leader ends, another broker takes over.
 
-Much simpler than the real thing on purpose: the brokers share a directory, and the one
-that has locked the journal there leads. The lock of a process that was killed is free,
-so that another broker goes on with the same journal and the same snapshot. There is no
-majority, and a leader that only hangs isn't replaced.
+This is simpler than a real cluster: the brokers share a directory, and the broker that
+holds the lock of its journal leads. The system releases the lock of a killed process,
+and another broker continues with the same journal and snapshot. There is no majority,
+and a leader that hangs isn't replaced.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ SHARED = "RECORDED_ENGINE_SHARED"
 
 
 class Cluster:
-    """What one broker knows of the others; alone, it leads."""
+    """One broker's view of its cluster; a single broker always leads."""
 
     def __init__(
         self, broker: "Broker", environ: Mapping[str, str], data: Path | None
     ) -> None:
-        """Read from *environ* who the others are; *data* is for a broker alone."""
+        """Read the members from *environ*; *data* is for a single broker."""
         self._broker = broker
         name = "INITIALCONTACTPOINTS"
         contacts = environ.get(f"ZEEBE_BROKER_CLUSTER_{name}")
@@ -47,7 +47,7 @@ class Cluster:
         names = "ZEEBE_BROKER_CLUSTER_NODEID", "CAMUNDA_CLUSTER_NODEID"
         self.number = number_of(environ, names, range(self.size))
         if self.size > 1 and not environ.get(SHARED):
-            raise CannotStartError(f"Several brokers need a directory in {SHARED}")
+            raise CannotStartError(f"A cluster needs a shared directory: set {SHARED}")
         self.directory = Path(environ[SHARED]) if self.size > 1 else data
         if self.directory:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class Cluster:
 
     @asynccontextmanager
     async def joined(self) -> AsyncIterator[None]:
-        """Lead at once when alone; else as soon as nobody else does."""
+        """Join the cluster; a single broker leads at once."""
         if self.size == 1:
             if not self._lead():
                 raise CannotStartError(f"Another broker uses {self.directory}")
@@ -63,13 +63,13 @@ class Cluster:
             return
         timeout = aiohttp.ClientTimeout(total=COMMAND_SECONDS)
         with self._path(f"broker-{self.number}").open("a") as file:
-            # It is locked as long as this broker lives.
+            # This lock shows the other brokers that this one is alive.
             fcntl.flock(file, fcntl.LOCK_EX)
             async with aiohttp.ClientSession(timeout=timeout) as self._session:
                 yield
 
     async def work(self) -> None:
-        """Wait until this broker leads, and do then what a leader does, for ever."""
+        """Wait until this broker leads, then work as the leader until cancelled."""
         while True:
             if self.leads or self._lead():
                 await self._broker.work()
@@ -79,7 +79,7 @@ class Cluster:
         return Path(self.directory or "") / name
 
     def _lead(self) -> bool:
-        """Lead if nobody else does; tell whether that is so."""
+        """Become the leader if there is none; return whether that succeeded."""
         if self.directory:
             try:
                 self._broker.engine.open(self._path("journal.jsonl"))
@@ -93,13 +93,13 @@ class Cluster:
         return True
 
     def _leader(self) -> dict[str, Any]:
-        """Return what the broker that led last said of itself, if there was one."""
+        """Return number and URLs of the latest leader, or {} if there was none."""
         path = self._path("leader.json")
         found: dict[str, Any] = json.loads((path.exists() and path.read_text()) or "{}")
         return found
 
     def _alive(self) -> Iterator[int]:
-        """Yield the numbers of the brokers that have locked their files."""
+        """Yield the numbers of the live brokers, whose files are locked."""
         for number in range(self.size):
             with self._path(f"broker-{number}").open("a") as file:
                 try:
@@ -113,7 +113,7 @@ class Cluster:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Carry out a command here if this broker leads, else where the leader is."""
+        """Handle a request if this broker leads, else forward it to the leader."""
         if self.leads or "/health" in request.path or request.path == "/v2/topology":
             return await handler(request)
         leader = self._leader()
@@ -132,12 +132,12 @@ class Cluster:
                 body, kind = await found.read(), found.content_type
                 return web.Response(status=found.status, body=body, content_type=kind)
         except aiohttp.ClientConnectorError:
-            return _problem(503, "There is no leader any more")
+            return _problem(503, "There is no leader: it has ended")
         except (aiohttp.ClientError, OSError):
-            return _problem(504, "The leader is gone, or has too much to do")
+            return _problem(504, "The leader ended, or is overloaded")
 
     def topology(self) -> dict[str, Any]:
-        """Return who is there and who leads, as the REST API has it."""
+        """Return the live brokers and their roles in the REST API's form."""
         count, version = self._broker.partitions_count, self._broker.version
         leader = self.number if self.leads else self._leader().get("number")
         return {

@@ -1,4 +1,4 @@
-"""The commands of the recorded engine: each plays a part, or is refused."""
+"""The commands of the recorded engine: each plays a recorded part, or is refused."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -12,17 +12,17 @@ OF_INSTANCES = {"cancel", "migrate", "set variables"}
 
 
 class Commands:
-    """What people and workers ask of an engine."""
+    """The commands that people and workers send to an engine."""
 
     def __init__(self, engine: Engine, tenant: str = DEFAULT) -> None:
-        """Give every command to the partitions of the physical *tenant*."""
+        """Send every command to the partitions of the physical *tenant*."""
         self.engine, self.tenant = engine, tenant
         every = engine.partitions.values()
         self._partitions = [each for each in every if each.tenant == tenant]
         self._turns = cycle(self._partitions)
 
     def deploy(self, files: Mapping[str, bytes]) -> list[Record]:
-        """Deploy files that were recorded, by name; return the events of it."""
+        """Deploy recorded *files*, by name; return the records of the deployment."""
         recording, known = self.engine.recording, self.engine.definitions[self.tenant]
         parts = [part for part in recording.parts if part.verb == "deploy"]
         names = [_by_name(recording.files(part)) for part in parts]
@@ -30,7 +30,7 @@ class Commands:
         if not given or given not in names:
             there = "; ".join(", ".join(each) for each in names if each)
             raise RefusedError(
-                400, f"The recording deploys these together, as they were: {there}"
+                400, f"Deploy the recorded files unchanged, and together: {there}"
             )
         part = parts[names.index(given)]
         if part.event["key"] not in known:
@@ -39,7 +39,7 @@ class Commands:
         return [record | {"key": known[record["key"]]} for record in ours]
 
     def create(self, model: str, body: Body) -> Instance:
-        """Start an instance of *model*, in the partition whose turn it is."""
+        """Start an instance of *model* in the next partition."""
         models = self.engine.recording.models
         if model not in map(models.get, self.engine.definitions[self.tenant]):
             raise RefusedError(404, f"No process {model} is deployed")
@@ -47,23 +47,23 @@ class Commands:
         return self.engine.play(next(self._turns), part, None, body)
 
     def find(self, key: int) -> tuple[Partition, Instance, Role]:
-        """Return where *key* is something open, and what it is."""
+        """Return partition, instance and role of *key*, which must be open."""
         partition = self.engine.partitions.get((self.tenant, key >> PARTITION_BITS))
         instance = partition.instances.get(key) if partition else None
         role = instance.role(key) if instance else None
         if not (partition and instance and role in instance.opened):
-            raise RefusedError(404, f"Nothing with the key {key} is open")
+            raise RefusedError(404, f"The key {key} is unknown, or has ended")
         return partition, instance, role
 
     def command(self, verb: str, key: int, body: Body) -> Instance:
-        """Do *verb* to what has this *key*, by a part that suits the *body*."""
+        """Apply *verb* to *key* by playing a recorded part that fits *body*."""
         partition, instance, role = self.find(key)
         subject = None if verb in OF_INSTANCES else role
         part = self._choose(verb, instance, subject, body)
         return self.engine.play(partition, part, instance, body)
 
     def publish(self, verb: str, name: str, body: Body) -> list[Instance]:
-        """Play a message for one instance that waits for it, or a signal for all."""
+        """Play a message for one waiting instance, or a signal for all of them."""
         found: list[Instance] = []
         for partition in self._partitions:
             for instance in partition.running():
@@ -79,7 +79,7 @@ class Commands:
         return found
 
     def activate(self, job_type: str, most: int, timeout_ms: int) -> list[Record]:
-        """Give a worker *most* jobs of a type; return the records that made them."""
+        """Activate at most *most* jobs of a type; return the latest record of each."""
         engine, jobs = self.engine, list[Record]()
         for partition in self._partitions:
             for instance in partition.running():
@@ -97,7 +97,7 @@ class Commands:
     def _choose(
         self, verb: str, instance: Instance, subject: Role | None, body: Body
     ) -> Part:
-        """Return the first part that suits, or refuse and name what there is."""
+        """Return the first part that fits; if none does, refuse and list what fits."""
         given = set(body.get("variables") or ())
         for part in self.engine.parts(instance, verb, subject):
             if _suits(part, body) and given <= part.variables:
@@ -109,8 +109,8 @@ class Commands:
         )
         raise RefusedError(
             400,
-            f"The recording has no such '{verb}' in this state of {instance.model}, "
-            f"but {'; '.join(dict.fromkeys(there)) or 'nothing'}",
+            f"The recording has no such '{verb}' in this state of {instance.model}. "
+            f"It has: {'; '.join(dict.fromkeys(there)) or 'nothing'}",
         )
 
 
@@ -119,7 +119,7 @@ def _by_name(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _suits(part: Part, body: Body) -> bool:
-    """Tell whether *part* is about the fields that *body* has."""
+    """Return whether *part* was recorded with the same fields as *body*."""
     value = part.event["value"]
     if part.verb == "update" and "changes" in body:
         return set(value["changedAttributes"]) == set(body["changes"])

@@ -1,4 +1,4 @@
-"""`make demo`: people complete tasks, and each event is shown as it arrives."""
+"""`make demo`: complete user tasks, and show each event when it arrives."""
 
 import argparse
 import asyncio
@@ -25,7 +25,7 @@ from rich.text import Text
 from devkit.backend import Answer, Arrival, Backend, Request
 from devkit.broker import Broker
 from devkit.client import Client, CommandError
-from devkit.image import HOST, LICENCE, engine_in_docker, version_of
+from devkit.image import HOST, LICENCE, engine_in_docker, image_version
 from devkit.processes import LOOPBACK, ROOT, Exporter, StartError, free_port
 from devkit.stories import RECORDINGS, VERSIONS, recording
 from exporter.base.errors import ExporterError
@@ -36,37 +36,37 @@ MODEL, INSTANCES, PAUSE_SECONDS = "fx-ext", 12, 0.1
 LIFE = {"CREATED": "cyan", "ASSIGNED": "yellow", "COMPLETED": "green"}
 PEOPLE = ("ann", "ben", "cleo", "dana")
 PATIENCE_SECONDS = 20.0
-"""After so long without an event, the rest is missing."""
+"""After this time without an event, the remaining ones count as missing."""
 PERFECT = "Every event arrived, exactly once and in order."
 FAILURES = (ExporterError, StartError, CommandError, aiohttp.ClientError, OSError)
 
 DESCRIPTION = """\
 Run an engine, the exporter and a backend on this machine, and show every event. Exit
-status: 0 all events arrived once and in order, 1 not so or failed, 130 stopped."""
+status: 0 if all events arrived once and in order, 1 if not, 130 if stopped."""
 RECORDED = """
-The engine is recorded: it plays what a real Camunda engine (8.9.0-rc2) wrote, and sends
-that the way the broker's own exporter does. The exporter, its files and its requests
-are real; the backend is a stub."""
+The engine is recorded: it plays records of a real Camunda engine (8.9.0-rc2), and sends
+them as the broker's own exporter does. The exporter, its files and its requests are
+real; the backend is a stub."""
 REAL = """
-The engine is the one in the image, and nothing of it is recorded. The exporter, its
-files and all requests are real; the backend is a stub."""
+The engine is real and runs from the image. The exporter, its files and all requests are
+real; the backend is a stub."""
 FLOW = """
   engine    {demo.rest}/v2
   exporter  {demo.exporter.ingest_url}, metrics and health: {demo.exporter.admin_url}
   backend   {demo.backend.url}
 
-Four people in turn take and complete the tasks that the backend hears of. A line is an
-event at its arrival, with the time since the engine wrote it.
+Four people take turns to claim and complete user tasks. Each line is an event that the
+backend received, with the time since the engine wrote it.
 """
 YOUR_TURN = """
-Everything runs until Ctrl-C. In another terminal, let the backend fail:
+Everything runs until Ctrl-C. In another terminal, make the backend fail:
   curl -X PUT http://{loopback}:{demo.backend.port}/answer/503
-Complete the open task; its event waits, and the answer to this line is empty:
+Complete the open task (no output means success); its event waits in the exporter:
   curl {demo.rest}/v2/user-tasks/{task}/completion \\
     -H 'Content-Type: application/json' -d '{{}}'
-Heal the backend, and the event arrives here, and then the next task's:
+Make the backend accept events again; the waiting event arrives, then the next task's:
   curl -X PUT http://{loopback}:{demo.backend.port}/answer/200
-Ask the exporter at any time whether it delivers:
+Show the exporter's status at any time:
   cd {root} && APP_INTEGRATIONS_SPOOL_DIR={demo.work}/spool \\
     APP_INTEGRATIONS_ADMIN_PORT={demo.exporter.admin_port} {python} -m exporter status
 """
@@ -75,7 +75,7 @@ Ask the exporter at any time whether it delivers:
 def summarize(
     engine: str, instances: Iterable[str], arrivals: Sequence[Arrival]
 ) -> dict[str, Any]:
-    """Compare *arrivals* with the life of the one task in each of *instances*."""
+    """Compare *arrivals* with the events owed for one task in each of *instances*."""
     due = Counter((each, intent) for each in instances for intent in LIFE)
     came = Counter((each.instance, each.intent) for each in arrivals)
     took = sorted((each.at - each.written) * 1000 for each in arrivals)
@@ -99,23 +99,23 @@ def summarize(
 
 
 def faults(summary: dict[str, Any]) -> str:
-    """Return what is wrong in a *summary*, "" if nothing is."""
+    """Return the faults that a *summary* shows, or "" if there are none."""
     names = ("missing", "duplicates", "order_violations")
     wrong = [f"{summary[each]} {each}" for each in names if summary[each]]
     return ", ".join(wrong).replace("_", " ")
 
 
 def percentile(ascending: Sequence[float], share: float) -> float | None:
-    """Return the value that *share* of all values don't exceed."""
+    """Return the smallest value that at least *share* of all values don't exceed."""
     index = math.ceil(share * len(ascending)) - 1
     return round(ascending[index], 1) if ascending else None
 
 
 class DemoBackend(Backend):
-    """A backend whose answer is changed by `PUT /answer/<status>`."""
+    """A backend whose answers change with `PUT /answer/<status>`."""
 
     async def respond(self, request: Request) -> Answer:
-        """Change the answer, or give it."""
+        """Change the planned answer, or give it."""
         found = re.fullmatch(
             "PUT /answer/([2-5][0-9]{2})", f"{request.method} {request.path}"
         )
@@ -126,10 +126,10 @@ class DemoBackend(Backend):
 
 
 class Demo:
-    """Engine, exporter and backend, on the ports that users know if they are free."""
+    """Engine, exporter and backend, on their default ports if these are free."""
 
     def __init__(self, image: str, console: Console, work: Path) -> None:
-        """Keep files in *work*; without an *image*, the engine is the recorded one."""
+        """Keep files in *work*; without an *image*, use the recorded engine."""
         self._image, self._console, self.work = image, console, work
         self.backend = DemoBackend(port=self._port(9290))
         password = secrets.token_hex()
@@ -138,13 +138,13 @@ class Demo:
             self.backend.url,
             ingest_port=self._port(9280),
             admin_port=self._port(9281),
-            # A container doesn't reach the loopback of its host.
+            # A container can't reach the loopback of its host.
             INGEST_HOST="0.0.0.0" if image else LOOPBACK,  # noqa: S104
             INGEST_USERNAME="demo",
             INGEST_PASSWORD=password,
             LOG_FORMAT="text",
         )
-        version = version_of(image) if image else NEWEST
+        version = image_version(image) if image else NEWEST
         url = f"http://{HOST if image else LOOPBACK}:{self.exporter.ingest_port}"
         variables = broker_environment(version, url, username="demo", password=password)
         rest, management = self._port(8080), self._port(9600)
@@ -161,17 +161,17 @@ class Demo:
     def _port(self, usual: int) -> int:
         port = free_port(usual)
         if port != usual:
-            self._console.print(f"Port {usual} is taken, so {port} is used instead.")
+            self._console.print(f"Port {usual} is in use, so the demo uses {port}.")
         return port
 
     async def run(self, *, keep: bool) -> dict[str, Any]:
-        """Let people work, and return the summary; with *keep*, after a signal."""
+        """Run the demo and return its summary; with *keep*, wait for a signal first."""
         me = cast("asyncio.Task[Any]", asyncio.current_task())
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, me.cancel)
         if self._image:
             self._console.print(LICENCE.format(self._image))
-            self._console.print("Starting it; a download takes minutes.")
+            self._console.print("Starting the engine; a download takes minutes.")
         async with self.backend, self.exporter:
             async with self._engine, self._client:
                 await self.exporter.run()
@@ -180,10 +180,10 @@ class Demo:
                 instances = await self._walk()
                 if keep:
                     summary = self._summary(instances)
-                    with suppress(asyncio.CancelledError):  # there is no other end
+                    with suppress(asyncio.CancelledError):  # only a signal ends it
                         await self._stay()
                     return summary
-            # It delivers what it holds, so nothing can come after it has ended.
+            # The exporter delivers waiting events before it ends.
             await self.exporter.stop()
             return self._summary(instances)
 
@@ -223,7 +223,7 @@ class Demo:
         return new
 
     async def _stay(self) -> None:
-        """Keep a task open that the reader may complete; never return."""
+        """Keep one task open for the user to complete; never return."""
         await self._client.create_instance(MODEL)
         task = (await self._next()).task
         more = {"loopback": LOOPBACK, "root": ROOT, "python": sys.executable}
@@ -243,16 +243,16 @@ class Demo:
         if wrong := faults(summary):
             log = self.exporter.text[-2000:]
             self._console.print(f"The exporter's log ends:\n{log}")
-            verdict, color = f"Not as promised: {wrong}.", "red"
+            verdict, color = f"Events are wrong: {wrong}.", "red"
         self._console.print(verdict, style=color)
         return summary
 
 
 def main() -> int:
-    """Run the demo; the exit status tells whether every event arrived as promised."""
+    """Run the demo; return 0 if every event arrived once and in order."""
     parser = argparse.ArgumentParser(prog="make demo", description=DESCRIPTION)
-    parser.add_argument("--engine", default="", metavar="IMAGE", help="use this image")
-    parser.add_argument("--keep", action="store_true", help="run on until Ctrl-C")
+    parser.add_argument("--engine", default="", metavar="IMAGE", help="run this image")
+    parser.add_argument("--keep", action="store_true", help="keep running until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     options = parser.parse_args()
     console = Console(
@@ -268,7 +268,7 @@ def main() -> int:
     except asyncio.CancelledError:
         with suppress(OSError):  # the terminal may be gone
             console.print("Stopped.")
-    except (BrokenPipeError, SystemExit):  # rich exits where nobody reads any more
+    except (BrokenPipeError, SystemExit):  # rich exits when its output pipe is closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except FAILURES as error:
         print(f"demo: {error}", file=sys.stderr)

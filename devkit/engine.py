@@ -1,8 +1,8 @@
 """
-The partitions of the recorded engine, which grow as recorded parts are played.
+The partitions of the recorded engine, which grow when recorded parts are played.
 
-Every play is an entry of the journal, and the same journal makes the same logs again:
-so an engine that was killed goes on where it was.
+Every play is an entry in the journal. The same journal always gives the same logs, so a
+killed engine continues where it stopped.
 """
 
 import asyncio
@@ -29,38 +29,38 @@ from devkit.stories import (
 
 DEFAULT = "default"
 Entry = Mapping[str, Any]
-"""One play, as the journal keeps it."""
+"""One play, as it is stored in the journal."""
 
-# A command may be about these, by their keys.
+# Kinds of keys that commands accept.
 NAMED = frozenset({"PROCESS_INSTANCE", "USER_TASK", "JOB", "INCIDENT"})
 
 
 class RefusedError(Exception):
-    """A command that can't be carried out, with the status of its answer."""
+    """A refused command, with the status of its answer."""
 
     def __init__(self, status: int, reason: str) -> None:
-        """Answer *status*, and give the *reason*."""
+        """Keep the *status* of the answer and the *reason*."""
         super().__init__(reason)
         self.status = status
 
 
 def recorded_version(version: str) -> str:
-    """Return the version whose recording plays *version*: for 8.10 the one of 8.9."""
+    """Return the version of the recording to play; 8.10 uses the recording of 8.9."""
     minor = ".".join(version.split(".")[:2])
     for each in VERSIONS:
         if each.startswith(f"{'8.9' if minor == '8.10' else minor}."):
             return each
     raise CannotStartError(
-        f"There is no recording of {version}: name 8.6, 8.8, 8.9 or 8.10 (played by "
-        "the records of 8.9), or name a directory with --recordings"
+        f"There is no recording of {version}: use 8.6, 8.8, 8.9 or 8.10 (which plays "
+        "the records of 8.9), or set a directory with --recordings"
     )
 
 
 class Journal:
-    """A file that only one engine may write, an entry a line."""
+    """A locked file with one entry per line."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file at *path*, or make it; `BlockingIOError` if another one has."""
+        """Open or create *path*; raise `BlockingIOError` if another engine has it."""
         self._file = path.open("a+b", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,18 +69,18 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Let others use the file."""
+        """Close the file and release its lock."""
         self._file.close()
 
     def entries(self) -> Iterator[Entry]:
-        """Yield all entries; half a line, which a kill leaves, is removed."""
+        """Yield all entries; remove an incomplete last line, which a kill can leave."""
         self._file.seek(0)
         whole, newline, _ = self._file.read().rpartition(b"\n")
         self._file.truncate(len(whole + newline))
         yield from map(json.loads, whole.splitlines())
 
     def append(self, entry: Entry) -> None:
-        """Keep *entry*, also when this process is killed."""
+        """Write *entry* so that it survives a kill of this process."""
         self._file.write(json.dumps(entry).encode() + b"\n")
 
 
@@ -88,10 +88,10 @@ class Log:
     """The records of one partition, oldest first."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Create an empty log."""
         self.records: list[Record] = []
         self.news = asyncio.Event()
-        """Set when it grows, and when its exporters have something else to do."""
+        """Wakes the exporters: the log has grown, or their state has changed."""
 
     def append(self, records: Iterable[Record]) -> None:
         """Add *records*."""
@@ -101,22 +101,22 @@ class Log:
 
 @dataclass
 class Partition:
-    """One partition of a (physical) tenant: its log, and the instances in it."""
+    """One partition of a physical tenant: its log and its instances."""
 
     number: int
     tenant: str = DEFAULT
     log: Log = field(default_factory=Log)
     instances: dict[int, Instance] = field(default_factory=dict)
-    """By every key in them that a command may name."""
+    """The running instances by each of their keys that commands accept."""
     position: int = 0
     counter: int = 0
     timers: list[tuple[int, int, Instance, Role, str]] = field(default_factory=list)
-    """When it is due, the entry that set it, and what is to be played then."""
+    """A due time, a unique number, and what to play then."""
     workers: dict[int, int] = field(default_factory=dict)
-    """Until when a worker has a job, by the job's key."""
+    """The time when a worker's job times out, by the job's key."""
 
     def new_key(self) -> int:
-        """Return a key that nothing has yet."""
+        """Return an unused key."""
         self.counter += 1
         return (self.number << PARTITION_BITS) + self.counter
 
@@ -137,7 +137,7 @@ class Engine:
         recordings: Path | None = None,
         now_ms: Callable[[], int],
     ) -> None:
-        """Play *version*, by *recordings* of the caller if there are any."""
+        """Play *version* from *recordings*, which default to ours."""
         self.version, self.now_ms = version, now_ms
         directory = recordings or RECORDINGS / recorded_version(version)
         self.recording = recording(directory)
@@ -147,7 +147,7 @@ class Engine:
         self._file: Journal | None = None
         self.journal: list[Entry] = []
         self.definitions: dict[str, dict[int, int]] = {}
-        """The key of every definition by its recorded one, by physical tenant."""
+        """The new key of each recorded definition, by physical tenant."""
         self.partitions: dict[tuple[str, int], Partition] = {}
         for tenant in tenants:
             self.definitions[tenant] = {}
@@ -156,23 +156,23 @@ class Engine:
 
     def open(self, path: Path) -> None:
         """
-        Play what the journal at *path* holds of an earlier life, and go on with it.
+        Replay the journal at *path*, and append to it from now on.
 
-        Another engine that has it is a `BlockingIOError`.
+        Raise `BlockingIOError` if another engine has it open.
         """
         self._file = Journal(path)
         for entry in self._file.entries():
             self._replay(entry)
 
     def close(self) -> None:
-        """Let others use the file of the journal."""
+        """Release the journal's file."""
         if self._file:
             self._file.close()
 
     def play(
         self, partition: Partition, part: Part, instance: Instance | None, body: Body
     ) -> Instance:
-        """Play *part* in *instance*, or in a new one, and return that."""
+        """Play *part* in *instance* or in a new one; return the instance."""
         entry = {
             "at": [partition.tenant, partition.number],
             "part": part.number,
@@ -190,8 +190,8 @@ class Engine:
         known, (tenant, number) = entry["of"], entry["at"]
         if known != self.recording.version or (tenant, number) not in self.partitions:
             raise CannotStartError(
-                f"The journal is of recordings of {known} in partition {number} of "
-                f"{tenant}, which isn't what is played here"
+                f"The journal holds recordings of {known} in partition {number} of "
+                f"{tenant}, which this engine doesn't play"
             )
         partition = self.partitions[tenant, number]
         part = self.recording.parts[entry["part"]]
@@ -219,7 +219,7 @@ class Engine:
         return instance
 
     def _name(self, partition: Partition, instance: Instance, part: Part) -> None:
-        """Let commands find *instance* by what *part* opened in it, while it runs."""
+        """Register the keys that *part* created; forget an ended instance."""
         root = Role("PROCESS_INSTANCE", instance.model, 0)
         instance.key = instance.keys.get(root, 0)
         for role in part.born:
@@ -232,12 +232,12 @@ class Engine:
     def later(
         self, partition: Partition, due: int, instance: Instance, role: Role, verb: str
     ) -> None:
-        """Play *verb* about *role* when the clock says *due*."""
+        """Play *verb* for *role* at the time *due*."""
         timer = due, next(self._numbers), instance, role, verb
         heapq.heappush(partition.timers, timer)
 
     def tick(self) -> None:
-        """Play what is due."""
+        """Play all due timers."""
         for partition in self.partitions.values():
             while partition.timers and partition.timers[0][0] <= self.now_ms():
                 due, _, instance, role, verb = heapq.heappop(partition.timers)
@@ -252,7 +252,7 @@ class Engine:
     def parts(
         self, instance: Instance, verb: str, subject: Role | None = None
     ) -> list[Part]:
-        """Return the parts that *verb* may play in *instance*, the next one first."""
+        """Return the parts for *verb* that fit *instance*, the next one first."""
         parts = [each for each in self.recording.parts if each.verb == verb]
         found = [x for x in parts if instance.fits(x) and subject in (None, x.subject)]
         return sorted(found, key=lambda each: each.number <= instance.last)

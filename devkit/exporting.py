@@ -1,12 +1,12 @@
 """
-The exporters of one partition: one after another, each record until it is accepted.
+The exporters of one partition: each record goes to one exporter after another.
 
-Everything happens in one task, as it does in one actor of the broker: while a request
-hangs, nothing else of the partition moves. A failed export is repeated for ever after
-2, 4, 8, 10, 10 ... s; meanwhile each exporter also sends its bulk every `bulk.delay`.
+One task does all the work, like the one actor of a broker: a hanging request stops the
+whole partition. A failed export is repeated after 2, 4, 8, 10, 10 ... s, without end.
+Meanwhile each exporter also sends its bulk every `bulk.delay`.
 
-A restart begins with a snapshot: what was acknowledged after it is exported again. Not
-imitated: the last flush of an exporter that is disabled, or whose broker stops.
+After a restart, records that were acknowledged after the latest snapshot are exported
+again. The last flush of a disabled exporter or a stopping broker isn't imitated.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from typing import Any
 
 from devkit.arguments import Arguments, version_of
 from devkit.engine import Partition
-from devkit.requests import Answer, Client, Request
+from devkit.requests import Answer, Request, RequestBuilder
 from devkit.stories import Record
 
 log = logging.getLogger(__name__)
@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 2.0, 10.0
 UNFLUSHED = "Unexpected exception occurred on periodically flushing bulk"
 REMEMBERS = (8, 7, 12)
-"""Since this version an enabled exporter without variables holds up the log."""
+"""From this version on, an enabled exporter without variables blocks the log."""
 
 NOTHING = -1
-"""The position before all others."""
+"""A position before the first record."""
 
 
-# Whatever a server answers, a broker tries again.
+# Any failure of a request, also an unreadable answer: the broker tries again.
 BROKEN = (
     *(OSError, EOFError, ValueError, LookupError, ArithmeticError, RecursionError),
     asyncio.LimitOverrunError,
@@ -41,19 +41,19 @@ BROKEN = (
 
 
 class ExportError(Exception):
-    """A request failed; it will be repeated."""
+    """A request failed and must be repeated."""
 
 
 class Connection:
-    """A connection that is kept alive; its time-out is of a whole exchange."""
+    """A kept-alive connection; its timeout covers a whole exchange."""
 
     def __init__(self, host: str, port: int, seconds: float) -> None:
-        """Wait *seconds* for the answer to a request."""
+        """Wait at most *seconds* for each exchange."""
         self._host, self._port, self._seconds = host, port, seconds
         self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes) -> Answer:
-        """Return the answer; raise if there is none."""
+        """Return the answer to *request*; raise if there is none."""
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._exchange(request)
@@ -81,53 +81,53 @@ class Connection:
         return Answer(int(status.split(" ")[1]), headers, body)
 
 
-class Exporter:
-    """One exporter, whose `kept` is what a snapshot keeps of it."""
+class SearchExporter:
+    """One exporter of a broker; `kept` is its state in a snapshot."""
 
     def __init__(self, arguments: Arguments, kept: Mapping[str, Any]) -> None:
-        """Begin after the position that a snapshot *kept*."""
+        """Continue from the state that a snapshot *kept*."""
         self.arguments = arguments
         self.kept = {"position": NOTHING, "counters": {}, **kept}
         self.position: int = self.kept["position"]
-        """Of the last record that needs no other attempt."""
+        """The position of the last record that this exporter has taken."""
         self.flush_at = 0.0
         seconds = arguments.requesttimeoutms / 1000
         self.connection = Connection(*(arguments.address or ("", 0)), seconds)
-        self._client = Client(arguments)
+        self._builder = RequestBuilder(arguments)
         self._counters: dict[str, int] = dict(self.kept["counters"])
         self._prepared: set[str] = set()
         self._bulk: list[tuple[str, str]] = []
         self._seen = self.position
 
     async def export(self, record: Record) -> None:
-        """Take *record*; an attempt that failed may have taken it already."""
+        """Take *record*; a failed attempt may have added it to the bulk already."""
         position, kind = record["position"], record["valueType"]
         if self.arguments.exports(record):
             version = record["brokerVersion"]
             if version not in self._prepared:
-                for request in self._client.startup(version):
+                for request in self._builder.startup(version):
                     await self._ask(request)
                 self._prepared.add(version)
             if self._seen != position:
                 self._counters[kind] = self._counters.get(kind, 0) + 1
-                self._bulk.append(self._client.lines(record, self._counters[kind]))
+                self._bulk.append(self._builder.lines(record, self._counters[kind]))
                 self._seen = position
             if self._bulk and len(self._bulk) >= self.arguments.bulk_size:
                 await self.flush()
         self._seen = self.position = position
 
     async def flush(self) -> None:
-        """Send the bulk, if there is one, and acknowledge it."""
+        """Send the bulk, if there is one, and acknowledge its records."""
         if self._bulk:
             lines = [line for both in self._bulk for line in both]
-            await self._ask(self._client.bulk(lines))
+            await self._ask(self._builder.bulk(lines))
             self._bulk.clear()
         self.kept = {"position": self._seen, "counters": dict(self._counters)}
 
     async def _ask(self, request: Request) -> None:
         try:
             answer = await self.connection.ask(request.encoded())
-            problem = self._client.problem(request, answer)
+            problem = self._builder.problem(request, answer)
         except BROKEN as error:
             raise ExportError(repr(error)) from error
         if problem:
@@ -135,7 +135,7 @@ class Exporter:
 
 
 class Exporting:
-    """The exporters of one partition, and the one task in which they work."""
+    """The exporters of one partition; `run` does all their work in one task."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class Exporting:
         snapshot: dict[str, Any] | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin after *snapshot*; without one, at the beginning of the log."""
+        """Continue from *snapshot*; without one, start with the log."""
         broker, begin = version_of(version), snapshot or {}
         self.partition, self._log = partition, partition.log
         self._arguments, self._seconds = exporters, seconds
@@ -154,10 +154,10 @@ class Exporting:
         before = begin.get("states", {})
         gone = "CONFIG_NOT_FOUND" if broker >= REMEMBERS else "DISABLED"
         self.states = dict.fromkeys(before, gone) | dict.fromkeys(exporters, "ENABLED")
-        """ENABLED, DISABLED, CONFIG_NOT_FOUND, or what is changing, by exporter."""
+        """ENABLED, DISABLED, ENABLING, DISABLING or CONFIG_NOT_FOUND, by exporter."""
         self.states |= {x: "DISABLED" for x in before if before[x] == "DISABLED"}
-        self._running: dict[str, Exporter] = {}
-        self._all: list[Exporter] = []
+        self._running: dict[str, SearchExporter] = {}
+        self._all: list[SearchExporter] = []
         for name in sorted(exporters):
             if self.states[name] == "ENABLED":
                 self._start(name, self._kept.get(name, {}))
@@ -167,7 +167,7 @@ class Exporting:
         self._next = bisect_right(self._log.records, first, key=lambda x: x["position"])
 
     async def run(self) -> None:
-        """Export until this is cancelled."""
+        """Export until cancelled."""
         try:
             while True:
                 self._log.news.clear()
@@ -179,7 +179,7 @@ class Exporting:
             self.close()
 
     async def work(self) -> float | None:
-        """Do all that is due; return the seconds until more is, or None."""
+        """Do all due work; return the seconds until more is due, or None."""
         if any(each.arguments.address is None for each in self._running.values()):
             return None
         await self._flush_due()
@@ -197,16 +197,16 @@ class Exporting:
 
     @property
     def positions(self) -> dict[str, int]:
-        """The acknowledged position of each exporter that runs."""
+        """The acknowledged position of each running exporter."""
         return {name: each.kept["position"] for name, each in self._running.items()}
 
     @property
     def exported(self) -> dict[str, int]:
-        """The position of the last record that each exporter has taken."""
+        """The position of the last record that each running exporter has taken."""
         return {name: each.position for name, each in self._running.items()}
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what a restart begins with; JSON can hold it."""
+        """Return the state for a restart, fit for JSON."""
         kept = {name: self._kept[name] for name in self._gone() if name in self._kept}
         kept |= {name: each.kept for name, each in self._running.items()}
         return {
@@ -223,37 +223,37 @@ class Exporting:
         return name in (self.states if verb == "disable" else self._arguments)
 
     def disable(self, name: str) -> None:
-        """Stop an exporter; its position is forgotten."""
+        """Stop an exporter and forget its position."""
         self.states[name] = "DISABLED"
         self._running.pop(name, None)
         self.wake()
 
     def enable(self, name: str) -> None:
-        """Start a disabled exporter: it gets what is written from now on."""
+        """Start a disabled exporter with the next new record."""
         if name not in self._running:
             last = max((x["position"] for x in self._log.records[-1:]), default=NOTHING)
             self._start(name, {"position": last})
         self.wake()
 
     def delete(self, name: str) -> None:
-        """Forget an exporter that has no configuration any more."""
+        """Forget an exporter without configuration."""
         self.states.pop(name, None)
 
     def _start(self, name: str, kept: Mapping[str, Any]) -> None:
-        new = Exporter(self._arguments[name], kept)
+        new = SearchExporter(self._arguments[name], kept)
         new.flush_at = self._seconds() + new.arguments.bulk_delay
         self._all.append(new)
         self.states[name] = "ENABLED"
         self._running = dict(sorted((self._running | {name: new}).items()))
         if new.arguments.address is None:
-            # The broker is healthy, and only this line says what is wrong.
+            # The broker stays healthy; only this line shows the fault.
             log.error("Invalid HTTP host: %s", new.arguments.url)
 
     def _gone(self) -> list[str]:
         return [x for x, state in self.states.items() if state == "CONFIG_NOT_FOUND"]
 
     def wake(self) -> None:
-        """Look at the clock, the states and `paused` again."""
+        """Make `run` check the clock, the states and `paused` again."""
         self._log.news.set()
 
     async def _flush_due(self) -> None:
@@ -266,7 +266,7 @@ class Exporting:
                 each.flush_at = self._seconds() + each.arguments.bulk_delay
 
     async def _export_next(self) -> bool:
-        """Export one record to all; return whether that succeeded."""
+        """Export one record to all exporters; return whether that succeeded."""
         waits = self.paused or not self._running or self._retry_at > self._seconds()
         if waits or self._next >= len(self._log.records):
             return False

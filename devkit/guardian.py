@@ -1,9 +1,9 @@
 """
-End the processes of somebody who can't do that any more.
+Kill the processes of a starter that has ended.
 
-As a script it reads `+PID` and `-PID` from its standard input: a process was started,
-or was ended. Nobody can write any more when the starter has ended, in any way: then
-all processes left are killed, with everything in their sessions.
+This script reads `+PID` (started) and `-PID` (ended) from standard input. The input
+ends when the starter ends, for whatever reason. Then the script kills the remaining
+processes with everything in their sessions.
 """
 
 import contextlib
@@ -15,22 +15,22 @@ from pathlib import Path
 
 def kill_sessions(leaders: set[int]) -> None:
     """
-    Kill all processes in the sessions that *leaders* began; they may have ended.
+    Kill all processes in the sessions of *leaders*, even if a leader has ended.
 
-    A process group isn't enough: the entrypoint starts its children in own groups.
+    Process groups aren't enough: the entrypoint starts its children in new groups.
     """
     killed: set[int] = set()
     while new := _members(leaders) - killed:
         for pid in new:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        # Others may have been started before that.
+        # A process may have started another one before it was killed.
         killed |= new
 
 
 def _members(leaders: set[int]) -> set[int]:
     """Return the processes in the sessions of *leaders*."""
-    # Where there is no /proc, only the leaders themselves can be found.
+    # Without /proc, only the leaders can be found.
     found = {int(path.name) for path in Path("/proc").glob("[0-9]*")}
     members: set[int] = set()
     for pid in found or leaders:

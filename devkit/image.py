@@ -1,8 +1,8 @@
 """
-A real engine in Docker, from an image that the user names.
+A real engine in Docker, from an image that the user chooses.
 
-Camunda's images are under Camunda's licence: nothing here names one, and `LICENCE` says
-so before one is pulled.
+Camunda's images are under Camunda's licence. So there is no default image, and callers
+print `LICENCE` before a pull.
 """
 
 import os
@@ -17,23 +17,23 @@ from devkit.waiting import eventually
 from exporter.broker.environment import parse_version
 
 LICENCE = (
-    "{} is Camunda's image, under Camunda's licence and not open source: running it is "
-    "your choice."
+    "{} is Camunda's image. It is under Camunda's licence, which isn't open source: "
+    "you choose to run it."
 )
 HOST = "host.docker.internal"
-"""This machine, as a container sees it."""
-# A registry that is silent for so long doesn't answer; a download may take longer.
+"""The name of this machine inside a container."""
+# A registry must send something within SILENT_SECONDS; a download may take longer.
 SILENT_SECONDS, PULL_SECONDS, START_SECONDS = 20.0, 1800.0, 180.0
 
 
-def version_of(image: str) -> str:
-    """Return the version of the engine in *image*, which is its tag."""
+def image_version(image: str) -> str:
+    """Return the engine's version in *image*, which is the tag."""
     name = image.partition("@")[0].rpartition("/")[2]
     return name.partition(":")[2] or "latest"
 
 
 def alone(version: str) -> dict[str, str]:
-    """Return the variables of an engine without a database and without users."""
+    """Return the variables that run an engine without a database and users."""
     parsed = parse_version(version)
     if parsed < (8, 8):
         return {}
@@ -54,20 +54,22 @@ async def engine_in_docker(
     rest_port: int,
     management_port: int,
 ) -> AsyncIterator[None]:
-    """Run *image* with its ports on the loopback; *work* is for logs."""
+    """Run *image* with its ports on the loopback, and logs in *work*."""
     if not shutil.which("docker"):
-        raise StartError(f"{image} runs in Docker, which isn't installed here.")
+        raise StartError(f"{image} needs Docker: install it.")
     if await _failure(work, "image", "inspect", image):
         failure = await _failure(work, "pull", image)
         if failure:
             raise StartError(f"{image} can't be pulled: {failure}")
     name = f"app-integrations-{os.getpid()}-{rest_port}"
-    variables = alone(version_of(image)) | dict(variables)
+    variables = alone(image_version(image)) | dict(variables)
     options = [
         *("--rm", "--name", name, "--add-host", f"{HOST}:host-gateway"),
         *("--publish", f"{LOOPBACK}:{rest_port}:8080"),
         *("--publish", f"{LOOPBACK}:{management_port}:9600"),
-        *(f"--env={each}" for each in variables),  # not their values, which are secret
+        *(
+            f"--env={each}" for each in variables
+        ),  # without the values, which may be secret
     ]
     run = Process(
         ["docker", "run", *options, image],
@@ -78,22 +80,22 @@ async def engine_in_docker(
         ready = f"http://{LOOPBACK}:{management_port}/actuator/health/readiness"
         await run.start(ready, within=START_SECONDS)
         async with Client(f"http://{LOOPBACK}:{rest_port}") as client:
-            # Ready means that it listens; only a leader takes commands.
+            # A ready engine listens, but takes commands only once it has a leader.
             await eventually(client.has_leader, within=START_SECONDS)
     except AssertionError:
-        raise StartError(f"The engine in {image} takes no commands.") from None
+        raise StartError(f"The engine in {image} doesn't take commands.") from None
     else:
         yield
     finally:
         try:
             await run.stop()
         finally:
-            # If it didn't end in time, or nobody waited for that.
+            # In case it didn't end in time, or the wait was cancelled.
             await _failure(work, "rm", "--force", name)
 
 
 async def _failure(work: Path, *command: str) -> str:
-    """Return why a command of Docker failed, "" when it didn't."""
+    """Return the reason why a Docker command failed, or "" if it succeeded."""
     async with Process(["docker", *command], log=work / "docker.log") as docker:
         docker.spawn()
         try:
@@ -102,6 +104,6 @@ async def _failure(work: Path, *command: str) -> str:
             )
             await docker.ended(within=PULL_SECONDS)
         except AssertionError:
-            return "there is no answer."
-        said = docker.text.strip().splitlines()
-        return (said or ["it failed."])[-1] if docker.status else ""
+            return "the registry doesn't answer."
+        lines = docker.text.strip().splitlines() or ["the command failed."]
+        return lines[-1] if docker.status else ""

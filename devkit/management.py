@@ -1,9 +1,9 @@
 """
 The management port of a broker: health, exporters, clock, partitions, metrics.
 
-A change of an exporter is answered with 202 and done a moment later; meanwhile another
-change is answered with 409. Without `physicalTenant` it is for every physical tenant.
-Simpler than in a broker: what is changed is kept by a snapshot.
+A change of an exporter is answered with 202 and applied after MOMENT_SECONDS; until
+then other changes get 409. Without `physicalTenant`, a change applies to every physical
+tenant. Unlike in a broker, a snapshot stores the change.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ CHANGING = {"disable": "DISABLING", "enable": "ENABLING"}
 
 
 def app(broker: "Broker") -> web.Application:
-    """Return what answers on the management port of *broker*."""
+    """Return the application on the management port of *broker*."""
     application, actuator = web.Application(), Actuator(broker)
     for method, path, handler in (
         ("GET", "/health{group:.*}", actuator.health),
@@ -42,7 +42,7 @@ def app(broker: "Broker") -> web.Application:
 
 
 class Actuator:
-    """The handlers."""
+    """The handlers of the management port."""
 
     def __init__(self, broker: "Broker") -> None:
         """Answer for *broker*."""
@@ -51,11 +51,11 @@ class Actuator:
         self._remembers, self._has_tenants = version >= REMEMBERS, version >= (8, 10)
 
     async def health(self, _: web.Request) -> web.Response:
-        """Say that the broker is well, which says nothing about its exporters."""
+        """Report the broker as healthy, whatever its exporters do."""
         return web.json_response({"status": "UP"})
 
     async def exporters(self, request: web.Request) -> web.Response:
-        """List the exporters, from 8.10 on of every physical tenant."""
+        """List the exporters; from 8.10 on, those of every physical tenant."""
         listed: dict[tuple[str, str], dict[str, str]] = {}
         for each in self._chosen(request):
             tenant = each.partition.tenant
@@ -66,7 +66,7 @@ class Actuator:
         return web.json_response([*listed.values()])
 
     async def change(self, request: web.Request) -> web.Response:
-        """Disable, enable or delete an exporter in a moment."""
+        """Disable, enable or delete an exporter after MOMENT_SECONDS."""
         name = request.match_info["id"].lower()
         verb = request.match_info.get("verb", "delete")
         if verb == "delete" and not self._remembers:
@@ -101,12 +101,14 @@ class Actuator:
         try:
             offset = int((await request.json())["offsetMilli"])
         except (ValueError, TypeError, LookupError, OverflowError) as error:
-            raise web.HTTPBadRequest(text="There is no offsetMilli") from error
+            raise web.HTTPBadRequest(
+                text="The number offsetMilli is missing"
+            ) from error
         self._broker.clock_offset_ms += offset
         return web.json_response({"epochMilli": self._broker.now_ms()})
 
     async def partitions(self, request: web.Request) -> web.Response:
-        """Show the partitions of one physical tenant; take a snapshot after a POST."""
+        """Show the partitions of one physical tenant; a POST first takes a snapshot."""
         if request.method == "POST":
             self._broker.take_snapshot()
         snapshots, listed = self._broker.snapshot, {}
@@ -114,7 +116,7 @@ class Actuator:
             partition = each.partition
             kept = snapshots.get(f"{partition.tenant}/{partition.number}")
             listed[partition.number] = {
-                # <index>-<term>-<processed>-<exported>-<broker>, as far as it's known
+                # <index>-<term>-<processed>-<exported>-<broker>; most aren't known
                 "snapshotId": f"0-1-0-{kept['position']}-0" if kept else None,
                 "exporterPhase": "PAUSED" if each.paused else "EXPORTING",
                 "exportedPosition": each.snapshot()["position"],
@@ -122,7 +124,7 @@ class Actuator:
         return web.json_response(listed)
 
     async def prometheus(self, request: web.Request) -> web.Response:
-        """Show the positions of the exporters of one physical tenant as metrics."""
+        """Show the positions of one physical tenant's exporters as metrics."""
         lines = [
             f'zeebe_exporter_{metric}{{exporter="{name}",'
             f'partition="{each.partition.number}"}} {position}\n'
@@ -136,7 +138,7 @@ class Actuator:
         return web.Response(text="".join(lines))
 
     def _chosen(self, request: web.Request, tenant: str = "") -> list[Exporting]:
-        """Return the exporters of the physical tenant that *request* names, or all."""
+        """Return the exporters of the physical tenant in *request*, or all of them."""
         wanted = request.query.get("physicalTenant", tenant)
         every = self._broker.exporting.values()
         found = [x for x in every if wanted in ("", x.partition.tenant)]

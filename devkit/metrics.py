@@ -1,15 +1,15 @@
-"""One scrape of the metrics of an exporter."""
+"""Scrape the metrics of an exporter."""
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 PREFIX = "app_integrations_exporter_"
 UNNAMED = ("backend", "default")
-"""The label of the only backend, which has no name."""
+"""The label of a single backend without a name."""
 
 
 def read(text: str) -> dict[str, float]:
-    """Return value by name without our prefix, followed by the values of its labels."""
+    """Return metric values by name without our prefix, followed by label values."""
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -1,8 +1,8 @@
 """
-One process instance of the recorded engine, and how a part of a story is played in it.
+One process instance of the recorded engine, and one recorded part played in it.
 
-Nothing in a record is invented. Keys, positions and times are new. The tenant, the
-variables and the fields of a user task follow the commands so far.
+Keys, positions and times are new. The tenant, the variables and the fields of a user
+task follow the commands. Everything else is as recorded.
 """
 
 import json
@@ -15,11 +15,11 @@ from devkit.stories import Part, Record, Role, follow, is_key
 Body = Mapping[str, Any]
 """The body of a command: `variables`, `action`, `changes`, `tenantId` and so on."""
 
-# These move with the time; the second group stays as it was at first.
+# Times that move with the clock; KEPT_TIMES keep their first value.
 TIMES = frozenset({"deadline", "recurringTime"})
 KEPT_TIMES = frozenset({"creationTimestamp", "dueDate"})
 
-# What commands change in a user task, and later records repeat.
+# Fields of a user task that commands change, and later records repeat.
 TASK_FIELDS = (
     "assignee",
     "candidateGroupsList",
@@ -28,16 +28,16 @@ TASK_FIELDS = (
     "followUpDate",
     "priority",
 )
-# What the command that creates an instance says of all its records.
+# Fields that the creating command sets in all records of its instance.
 INSTANCE_FIELDS = ("tenantId", "tags", "businessId")
 
-# Names that come from variables: where these change, so do the names.
+# Fields whose value comes from a variable, and changes with it.
 WORDS = frozenset({"assignee", "correlationKey"})
 
 
 @dataclass(slots=True)
 class Instance:
-    """A process instance: what its keys stand for, and what is open in it."""
+    """A process instance: the roles of its keys, and the open ones."""
 
     key: int
     model: str
@@ -54,11 +54,11 @@ class Instance:
     """The number of the part that was played last."""
 
     def fits(self, part: Part) -> bool:
-        """Tell whether *part* was recorded in the state of now."""
+        """Return whether *part* was recorded in the current state of the instance."""
         return part.model == self.model and part.before == self.opened
 
     def role(self, key: int) -> Role | None:
-        """Return what *key* stands for."""
+        """Return the role of *key*."""
         return next((role for role, each in self.keys.items() if each == key), None)
 
 
@@ -73,17 +73,17 @@ class Play:
     """Milliseconds since 1970."""
     partition: int
     moved: int
-    """The distance from the recorded positions to those in the log."""
+    """The difference between positions in the log and recorded positions."""
     definitions: Mapping[int, int]
-    """The keys of what was deployed, by their recorded ones."""
+    """The new key of each recorded definition."""
     keys: dict[int, int] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
-    """Values of variables, as JSON, by their recorded ones."""
+    """The new value of a variable, as JSON, by its recorded value."""
     tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """The user tasks as they were before."""
+    """The user tasks before this play."""
 
     def records(self, new_key: Callable[[], int]) -> Iterator[Record]:
-        """Yield the records, and change the instance as they say."""
+        """Yield the records, and update the instance from them."""
         for role in self.part.born:
             self.instance.keys[role] = new_key()
         self.tasks = dict(self.instance.tasks)
@@ -98,7 +98,7 @@ class Play:
         self.instance.last = self.part.number
 
     def _replace_variables(self) -> None:
-        """Find out what else changes where the command changes a variable."""
+        """Find the values that change with the command's variables."""
         variables = self.body.get("variables") or {}
         for record in self.part.records:
             name = record["value"].get("name")
@@ -133,7 +133,7 @@ class Play:
         return record
 
     def _field(self, name: str, value: Any) -> Any:
-        """Return a field of a record as it is in this play."""
+        """Return a recorded field with the values of this play."""
         if isinstance(value, dict):
             return {each: self._field(each, within) for each, within in value.items()}
         if isinstance(value, list):
@@ -148,7 +148,7 @@ class Play:
         return value + self.now - self.part.event["timestamp"] if is_time else value
 
     def _as_commanded(self, recorded: Record, value: dict[str, Any]) -> None:
-        """Change a record's *value* as this command and earlier ones say."""
+        """Apply this command and earlier ones to a record's *value*."""
         for name in INSTANCE_FIELDS:
             if self.instance.body.get(name) is not None and name in value:
                 value[name] = self.instance.body[name]
@@ -161,7 +161,7 @@ class Play:
             self._as_the_task(recorded, value)
 
     def _as_the_task(self, recorded: Record, value: dict[str, Any]) -> None:
-        """Keep a user task as it was, except for what the part changes."""
+        """Keep the fields of a user task that the part doesn't change."""
         before = self.part.tasks.get(recorded["key"], {})
         now = self.tasks.get(self.keys[recorded["key"]], {})
         changes = self.body.get("changes") or {}
@@ -179,5 +179,5 @@ class Play:
 
 
 def compact(value: object) -> str:
-    """Return *value* as JSON as the engine and its exporters write it."""
+    """Return *value* as JSON in the engine's compact form."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,9 +1,8 @@
 """
-Run processes in the background, the exporter among them, each with a log file.
+Run processes in the background, such as the exporter, each with a log file.
 
-Each has a session of its own, so that Ctrl-C reaches only the process that started it.
-None outlives that one, however it ends: a guardian waits for the end, and a process
-reports to the guardian before it does anything else.
+Each process has its own session, so Ctrl-C reaches only the starter. Every process
+first reports to a guardian, which kills it when the starter ends, even if by a kill.
 """
 
 import atexit
@@ -32,23 +31,23 @@ START_SECONDS = STOP_SECONDS = 30.0
 TAIL_LINES = 15
 PREFIX = "APP_INTEGRATIONS_"
 
-# Below the ports that systems take for outgoing connections: while a server is away,
-# its port must not become the far end of another connection.
+# Below the ports of outgoing connections: while a server is down, no client socket may
+# take its port.
 PORTS = itertools.cycle(random.sample(range(20_000, 32_000), 12_000))
 MOST_HELD = 100
 HELD: deque[int] = deque()
-"""Sockets of the newest ports: other runs can't get a port until its server listens."""
+"""Sockets that reserve the newest ports until a server listens there."""
 
-# Standard output is the guardian until the command begins, and the log from then on.
+# Standard output is the guardian's pipe until the command starts, then the log.
 REPORTING = ["/bin/sh", "-c", 'echo "+$$" && exec "$@" >&2', "sh"]
 
 
 class StartError(Exception):
-    """A process ended, or wasn't ready in time."""
+    """A process ended early, or wasn't ready in time."""
 
 
 class Process:
-    """A command that can be started again after it ended; `async with` kills it."""
+    """A command that can be started repeatedly; `async with` kills it at the end."""
 
     def __init__(
         self,
@@ -66,11 +65,11 @@ class Process:
         self._running = False
 
     async def __aenter__(self) -> Self:
-        """Return this process, which isn't started."""
+        """Return this process without starting it."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Leave nothing behind."""
+        """Kill the process."""
         self.kill()
 
     @property
@@ -102,7 +101,7 @@ class Process:
     def spawn(
         self, *, stdin: int = subprocess.DEVNULL, stderr: int | None = None
     ) -> None:
-        """Start without waiting for anything; *stderr* gets the output of this run."""
+        """Start without waiting; *stderr* replaces the log for this run."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._begins = log.tell()
@@ -118,13 +117,13 @@ class Process:
         self._running = True
 
     async def start(self, ready: str, *, within: float = START_SECONDS) -> None:
-        """Start, and return when the URL *ready* answers 200."""
+        """Start, and wait until the URL *ready* answers 200."""
         self.spawn()
         await self.ready(ready, within=within)
 
     async def ready(self, url: str, *, within: float = START_SECONDS) -> None:
-        """Return when *url* answers 200; raise if the process isn't ready in time."""
-        # Who accepts a connection and never answers isn't waited for any longer.
+        """Wait until *url* answers 200; raise if the process isn't ready in time."""
+        # The limit also holds for a server that accepts and never answers.
         timeout = aiohttp.ClientTimeout(total=within)
         async with aiohttp.ClientSession(timeout=timeout) as session:
 
@@ -151,12 +150,12 @@ class Process:
             self._popen.send_signal(number)
 
     async def ended(self, *, within: float = STOP_SECONDS) -> int | None:
-        """Return the exit status once there is one."""
+        """Wait for the end and return the exit status."""
         await eventually(lambda: self.status is not None, within=within)
         return self.status
 
     async def stop(self, *, within: float = STOP_SECONDS) -> int | None:
-        """Send SIGTERM, and return the exit status; kill when time is up."""
+        """Send SIGTERM and return the exit status; kill after *within* seconds."""
         self.signal(signal.SIGTERM)
         try:
             return await self.ended(within=within) if self._popen else None
@@ -166,7 +165,7 @@ class Process:
             self.kill()
 
     def kill(self) -> None:
-        """Kill the process and its children. Harmless when they have ended."""
+        """Kill the process and its children, if they still run."""
         if self._running and self._popen:
             guardian.kill_sessions({self.pid})
             self._popen.wait()
@@ -180,7 +179,7 @@ class Process:
 
 
 class Exporter(Process):
-    """`python -m exporter run`, as its users run it."""
+    """The process `python -m exporter run`."""
 
     def __init__(
         self,
@@ -193,9 +192,9 @@ class Exporter(Process):
         **settings: object,
     ) -> None:
         """
-        Keep spool and log in *directory*; *settings* need no APP_INTEGRATIONS_ prefix.
+        Keep spool and log in *directory*; *settings* are without APP_INTEGRATIONS_.
 
-        The package in *source* is run, and settings of the caller's shell are ignored.
+        Run the package in *source*, and ignore settings of the caller's shell.
         """
         self.ingest_port = ingest_port or free_port()
         self.admin_port = admin_port or free_port()
@@ -214,11 +213,11 @@ class Exporter(Process):
         )
 
     async def run(self) -> None:
-        """Start, and return when the broker's records are accepted."""
+        """Start, and wait until records are accepted."""
         await self.start(f"{self.admin_url}/readyz")
 
     async def metrics(self) -> dict[str, float]:
-        """Return the metrics as `devkit.metrics` reads them; {} without a process."""
+        """Return the metrics from `devkit.metrics.scrape`, or {} without a process."""
         try:
             return await metrics.scrape(self.admin_url)
         except aiohttp.ClientError:
@@ -235,9 +234,9 @@ def free_port(preferred: int = 0) -> int:
 
 
 def _bound(port: int, *, reuse: bool) -> bool:
-    """Tell whether *port* is free, and hold it; servers may listen there still."""
+    """Reserve *port* and return True if it is free; a server can still listen there."""
     probe = socket.socket()
-    # A server may bind although an old connection lingers, so the probe may, too.
+    # Like a server, the probe may bind while an old connection lingers.
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
     try:
         probe.bind((LOOPBACK, port))
@@ -253,7 +252,7 @@ def _bound(port: int, *, reuse: bool) -> bool:
 
 @functools.cache
 def _guardian() -> int:
-    """Return the pipe of the guardian, which starts with the first process."""
+    """Return the pipe to the guardian, which the first call starts."""
     read, write = os.pipe()
     started = subprocess.Popen(
         [sys.executable, "-I", "-S", guardian.__file__],

@@ -1,4 +1,4 @@
-"""A proxy that breaks connections off, answers by itself, or isn't there."""
+"""A proxy that cuts connections, answers by itself, or is down."""
 
 import asyncio
 import contextlib
@@ -14,22 +14,22 @@ ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class Cut(NamedTuple):
-    """The point where a connection breaks off: *after* so many bytes in a direction."""
+    """The point to cut a connection: *after* this many bytes in one direction."""
 
     upwards: bool
-    """Whether the bytes of the client are counted, or those of the server."""
+    """Count the bytes of the client, or else of the server."""
     after: int
 
 
 class CutError(Exception):
-    """A connection has carried as much as it may."""
+    """A connection has reached its cut."""
 
 
 class Proxy:
     """
-    Carries connections to the port `target`; `async with` runs it.
+    Forwards connections to the port `target`; `async with` runs it.
 
-    It carries bytes, or, as an *http* proxy, tunnels and plain requests to any name.
+    It forwards bytes; as an *http* proxy, it forwards tunnels and plain requests.
     """
 
     def __init__(
@@ -39,15 +39,15 @@ class Proxy:
         http: bool = False,
         next_cut: Callable[[], Cut | None] = lambda: None,
     ) -> None:
-        """Break each connection off where *next_cut* says."""
+        """Cut each connection where *next_cut* says."""
         self.target = target
         self.port = free_port()
         self.answer: bytes | None = None
-        """The answer to every connection instead of the target's."""
+        """An answer to every connection in place of the target's."""
         self.heads: list[str] = []
-        """The heads of the requests to an HTTP proxy."""
+        """Request heads that an HTTP proxy received."""
         self.cuts = 0
-        """The number of connections broken off on purpose."""
+        """The number of connections cut on purpose."""
         self._http = http
         self._next_cut = next_cut
         self._server: asyncio.Server | None = None
@@ -59,7 +59,7 @@ class Proxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Leave no connection behind."""
+        """Close the port and all connections."""
         await self.down()
 
     async def up(self) -> None:
@@ -67,14 +67,14 @@ class Proxy:
         self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
 
     async def down(self) -> None:
-        """Refuse connections, and break off all that are open."""
+        """Refuse new connections and cut all open ones."""
         if self._server:
             await close(self._server)
             self._server = None
         await self.drop()
 
     async def drop(self) -> None:
-        """Break off all connections."""
+        """Cut all connections."""
         tasks = [task for task in self._open if task]
         for task in tasks:
             task.cancel()
@@ -88,7 +88,7 @@ class Proxy:
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._carry(reader, ends)
-        except (CutError, asyncio.CancelledError):  # cancelled by `drop` alone
+        except (CutError, asyncio.CancelledError):  # only `drop` cancels it
             self.cuts += 1
             for each in ends:
                 reset(each.transport)
@@ -100,7 +100,7 @@ class Proxy:
     async def _carry(
         self, reader: asyncio.StreamReader, ends: list[asyncio.StreamWriter]
     ) -> None:
-        """Carry a connection to the target, which is added to its *ends*."""
+        """Forward a connection to the target; add the target's writer to *ends*."""
         (writer,) = ends
         head = await reader.readuntil(b"\r\n\r\n") if self._http else b""
         self.heads += [head.decode()] if head else []
@@ -137,7 +137,7 @@ class Proxy:
 async def _pump(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, allowed: int | None
 ) -> None:
-    """Carry bytes until either end closes; `CutError` after *allowed* of them."""
+    """Forward bytes until either end closes; raise `CutError` after *allowed* bytes."""
     with contextlib.suppress(OSError):
         while data := await reader.read(READ):
             writer.write(data if allowed is None else data[:allowed])

@@ -1,8 +1,8 @@
 """
-An Elasticsearch that accepts everything: what a second exporter of the broker gets.
+A stub of Elasticsearch that records what another exporter of the broker sends.
 
-`python -m devkit.recorder PORT [ADDRESS]` runs one: `GET /seen` shows the number of
-records, and when the last one came, in seconds since 1970.
+Run it with `python -m devkit.recorder PORT [ADDRESS]`. `GET /seen` shows the number of
+records and the time of the last one, in seconds since 1970.
 """
 
 import asyncio
@@ -18,22 +18,22 @@ ACKNOWLEDGED = Answer(200, HEADERS, b'{"acknowledged":true}')
 
 
 class Recorded(NamedTuple):
-    """One record as the engine exported it, and when it came."""
+    """One exported record, and the time when it arrived."""
 
     at: float
     record: dict[str, Any]
 
 
 class Recorder(Stub):
-    """Remembers every record; `async with` runs it."""
+    """Stores every record; `async with` runs it."""
 
     def __init__(self, *, port: int = 0) -> None:
-        """Accept whatever comes."""
+        """Accept all requests."""
         super().__init__(self._accept, port=port)
         self.records: list[Recorded] = []
 
     def of(self, instance: str, intent: str | None = None) -> list[dict[str, Any]]:
-        """Return the records of one process instance, in their order."""
+        """Return the records of one process instance, oldest first."""
         return [
             each.record
             for each in self.records

@@ -1,10 +1,10 @@
 """
-The requests of a broker's search exporters, byte for byte, version by version.
+The requests of a broker's search exporters, byte for byte, by version.
 
-Pure: arguments and records in, bytes out. Headers and templates are those of recorded
-requests. What wasn't recorded is decided here: one chunk holds a whole body; the header
-with credentials is the last one; versions have the 31 index templates of 8.6.0; the
-typed client for Elasticsearch is 8.19 in 8.9, and 9.2 in 8.10.
+Pure: arguments and records in, bytes out. Headers and templates are recorded. These are
+assumptions: one chunk holds a whole body; the header with credentials is last; every
+version has the 31 index templates of 8.6.0; the typed client for Elasticsearch is 8.19
+in 8.9, and 9.2 in 8.10.
 """
 
 import base64
@@ -25,12 +25,12 @@ OPENSEARCH = "os-exporter-8.6.0-retention-off-startup"
 TYPED = "typed-es-client-8.19.11-and-9.2.5"
 TYPED_OPENSEARCH = "typed-os-client-3.4.0"
 
-# As recorded: up to 8.7 characters beyond 16 bits are \uD83D\uDE80 in JSON.
+# Up to 8.7, characters beyond 16 bits are escaped in JSON, as \uD83D\uDE80.
 ESCAPED, ESCAPED_8_8 = map(re.compile, ("[^\0-\ud7ff\ue000-\uffff]", "[\ud800-\udfff]"))
 
 
 class Answer(NamedTuple):
-    """The answer to a request; its headers are in lower case."""
+    """The answer to a request, with lower-case headers."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One request."""
+    """One request to a search server."""
 
     method: str
     path: str
@@ -65,11 +65,11 @@ def recorded(name: str) -> list[Request]:
     ]
 
 
-class Client:
-    """The HTTP client of one exporter."""
+class RequestBuilder:
+    """Builds the requests of one exporter."""
 
     def __init__(self, arguments: Arguments) -> None:
-        """Make the requests of an exporter with these *arguments*."""
+        """Choose the headers for an exporter with these *arguments*."""
         version, opensearch = arguments.version, arguments.opensearch
         self._arguments = arguments
         self._typed = version >= ((8, 10) if opensearch else (8, 9))
@@ -86,7 +86,7 @@ class Client:
         self._headers, self._bulk_headers = put.headers, bulk.headers
 
     def startup(self, version: str) -> Iterator[Request]:
-        """Yield the requests before the first record that *version* wrote."""
+        """Yield the requests that precede the first record of *version*."""
         given, prefix = self._arguments, self._arguments.index_prefix
         if given.opensearch:
             yield self._request("GET", recorded(OPENSEARCH)[0].path)
@@ -100,11 +100,11 @@ class Client:
         yield self._request("PUT", f"/{pattern}/_settings?allow_no_indices=true", body)
 
     def bulk(self, lines: Iterable[str]) -> Request:
-        """Return the request with these *lines*."""
+        """Return the bulk request with these *lines*."""
         return self._request("POST", "/_bulk", "\n".join([*lines, ""]).encode())
 
     def lines(self, record: Record, count: int) -> tuple[str, str]:
-        """Return the action and the document of a *record*; *count* is per type."""
+        """Return the action and document of *record*, the *count*-th of its type."""
         partition, prefix = record["partitionId"], self._arguments.index_prefix
         day = datetime.fromtimestamp(record["timestamp"] / 1000, UTC).date()
         kind = record["valueType"].lower().replace("_", "-")
@@ -119,14 +119,14 @@ class Client:
         return compact({"index": about}), self._escaped.sub(_as_java, compact(document))
 
     def problem(self, request: Request, answer: Answer) -> str | None:
-        """Return why *answer* isn't a success of *request*."""
+        """Return the reason why *request* failed, or None if it succeeded."""
         where = f"{request.method} [{request.path}]"
-        said = answer.body.decode(errors="replace")
+        text = answer.body.decode(errors="replace")
         is_success = 200 <= answer.status < 300
         if request.method == "GET":
             return f"{where}: deleting a policy isn't imitated" if is_success else None
         if not is_success:
-            return f"{where}, status line [HTTP/1.1 {answer.status}] {said}"
+            return f"{where}, status line [HTTP/1.1 {answer.status}] {text}"
         try:
             body = json.loads(answer.body)
         except ValueError:
@@ -134,7 +134,7 @@ class Client:
         is_json = "json" in answer.headers.get("content-type", "")
         is_product = is_json and "x-elastic-product" in answer.headers
         if not isinstance(body, dict) or (self._elastic and not is_product):
-            return f"{where}: this isn't the JSON of a search server: {said}"
+            return f"{where}: this isn't the JSON of a search server: {text}"
         lacking: set[str] = set()
         if request.path != "/_bulk":
             lacking = {"acknowledged"} - body.keys() if self._elastic else lacking
@@ -144,10 +144,10 @@ class Client:
             lacking.update(*({"_index", "status"} - item.keys() for item in items))
         if lacking:
             return f"{where}: Missing required property {', '.join(sorted(lacking))}"
-        return f"{where}: failed to flush {said}" if body.get("errors") else None
+        return f"{where}: failed to flush {text}" if body.get("errors") else None
 
     def _templates(self, version: str) -> Iterator[Request]:
-        """Yield the recorded templates, as this client writes them."""
+        """Yield the recorded templates in the form of this client."""
         given, prefix = self._arguments, self._arguments.index_prefix
         component = f"{prefix}-{version}" if given.version >= (8, 8) else prefix
         for _, old, _, body in recorded(STARTUP)[:-1]:
@@ -171,7 +171,7 @@ class Client:
         return compact(dict(sorted(body.items()))).encode()
 
     def _request(self, method: str, path: str, body: bytes = b"") -> Request:
-        """Return a request with the recorded headers of its kind."""
+        """Return a request with recorded headers."""
         given, is_bulk = self._arguments, path == "/_bulk"
         host, port = given.address or ("", 0)
         own = {"Host": f"{host}:{port}", "Content-Length": str(len(body))}
@@ -190,5 +190,5 @@ class Client:
 
 
 def _as_java(found: re.Match[str]) -> str:
-    """Return a character as Java escapes it: in units of 16 bits."""
+    """Return a character as Java escapes it: in 16-bit units."""
     return json.dumps(found[0])[1:-1].upper().replace("U", "u")

@@ -1,9 +1,9 @@
 """
-Recorded process instances, cut into parts where the engine waited for somebody.
+Recorded process instances, cut into parts: one part for each command.
 
-A part is what one command made the engine write. Every key of a recording gets a role
-("the user task `approve`, the first one"), so that a part can be played in any instance
-of the model, in the state in which the part was recorded. Only `Recording` reads files.
+A part holds the records that the engine wrote for one command. Every key of a recording
+gets a role ("the first user task `approve`"). So a part can be played in any instance
+of its model that is in the recorded state. Only `Recording` reads files.
 """
 
 import base64
@@ -19,14 +19,14 @@ Record = dict[str, Any]
 RECORDINGS = Path(__file__).parent / "recordings"
 VERSIONS = ("8.6.0", "8.8.21", "8.9.0")
 
-# A key is a partition's number in the upper bits and a counter in the lower 51.
+# A key has the partition's number in the upper bits and a counter in the lower 51.
 PARTITION_BITS = 51
 MOST_PARTITIONS = 1000
 
-# Of commands that were refused, or of runs with gaps in them.
+# Recordings of refused commands, and of runs with gaps.
 NOT_PLAYED = frozenset({"rejections.jsonl", "tenants.jsonl"})
 
-# The event that shows the command of a part: the first of these that the part has.
+# The command of a part, by its event. The first match in this order wins.
 VERBS = {
     "DEPLOYMENT CREATED": "deploy",
     "PROCESS_INSTANCE_CREATION CREATED": "create",
@@ -49,12 +49,12 @@ VERBS = {
     "USER_TASK UPDATING": "update",
     "PROCESS_INSTANCE ELEMENT_TERMINATING": "cancel",
     "INCIDENT RESOLVED": "resolve",
-    # By a command that wasn't recorded: it only shows what is open afterwards.
+    # The command wasn't recorded; the part only opens elements.
     "PROCESS_INSTANCE ELEMENT_ACTIVATING": "start",
 }
 DEFINITIONS = {"DEPLOYMENT", "PROCESS", "FORM", "DECISION", "DECISION_REQUIREMENTS"}
 
-# The records that open something, until an event of the same key ends it.
+# The intent that opens an element, by value type; an intent in ENDS closes it.
 OPENS = {
     "PROCESS_INSTANCE": "ELEMENT_ACTIVATED",
     "USER_TASK": "CREATING",
@@ -67,11 +67,11 @@ ENDS |= {"ELEMENT_COMPLETED", "ELEMENT_TERMINATED", "CORRELATED", "DELETED"}
 
 
 class CannotStartError(Exception):
-    """A broker doesn't start, or can't go on with what it finds; this says why."""
+    """A broker can't start, for the reason in the message."""
 
 
 class Role(NamedTuple):
-    """What a key stands for, in every instance of a model."""
+    """The meaning of a key, the same in every instance of a model."""
 
     kind: str
     name: str
@@ -80,44 +80,44 @@ class Role(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """What the engine wrote for one command."""
+    """The records that the engine wrote for one command."""
 
     number: int
-    """Its place among all parts of a recording."""
+    """The index of the part in its recording."""
     model: str
     verb: str
     subject: Role | None
-    """What the command was about: a user task, a job, an incident, a timer."""
+    """The target of the command: a user task, a job, an incident or a timer."""
     name: str
-    """The name of the message or signal, or the job's type; else the element's id."""
+    """The name as `name_of` gives it, such as a message's name or an element's id."""
     before: frozenset[Role]
-    """What was open in the instance."""
+    """The open roles of the instance before the command."""
     first: int
-    """The position of the command, which isn't always recorded."""
+    """The position of the command; the command itself may be missing."""
     records: tuple[Record, ...]
     roles: Mapping[int, Role]
     born: tuple[Role, ...]
     """Roles that no earlier part of the story has."""
     event: Record
-    """The event that shows the command."""
+    """The event that identifies the command."""
     tasks: Mapping[int, dict[str, Any]]
-    """The value of each user task before, by its key."""
+    """The value of each user task before the command, by its key."""
 
     @cached_property
     def variables(self) -> frozenset[str]:
-        """The names of all variables in it."""
+        """The names of all variables in the records."""
         values = [each["value"] for each in self.records]
         names = {v["name"] for v in values if "scopeKey" in v and "name" in v}
         return frozenset(names.union(*(v.get("variables") or () for v in values)))
 
 
 def is_key(value: object) -> bool:
-    """Tell whether *value* is a key: larger than any time, and of a partition."""
+    """Return whether *value* is a key: its upper bits hold a partition's number."""
     return isinstance(value, int) and 0 < value >> PARTITION_BITS < MOST_PARTITIONS
 
 
 def keys_of(value: object) -> Iterator[int]:
-    """Yield every key in *value*, however deep."""
+    """Yield every key in *value*, at any depth."""
     if isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
             yield from keys_of(each)
@@ -126,7 +126,7 @@ def keys_of(value: object) -> Iterator[int]:
 
 
 class Recording:
-    """All that was recorded of one version."""
+    """The recording of one version."""
 
     def __init__(self, directory: Path) -> None:
         """Read the JSON lines in *directory*."""
@@ -155,7 +155,7 @@ class Recording:
 
     @cached_property
     def deployments(self) -> dict[str, dict[str, bytes]]:
-        """The resources that were deployed together with each model, by file name."""
+        """The files of each model's deployment, by name."""
         found: dict[str, dict[str, bytes]] = {}
         for part in self.parts:
             values = [each["value"] for each in part.records if part.verb == "deploy"]
@@ -164,7 +164,7 @@ class Recording:
         return found
 
     def files(self, part: Part) -> dict[str, bytes]:
-        """Return the content of the files that *part* deployed, by name."""
+        """Return the contents of the files that *part* deployed, by name."""
         values = [x["value"] for x in part.records if x["value"].get("resource")]
         return {x["resourceName"]: base64.b64decode(x["resource"]) for x in values}
 
@@ -180,7 +180,7 @@ class Recording:
         return stories
 
     def _root(self, group: Iterable[Record]) -> int:
-        """Find the root instance that *group* belongs to; 0 stands for none."""
+        """Return the key of the group's root instance, or 0 if there is none."""
         instances = {_instance(record) for record in group if _is(record)}
         for record in group:
             if _is(record, "JOB_BATCH"):
@@ -189,7 +189,7 @@ class Recording:
         return roots.pop() if len(roots) == 1 else 0
 
     def _cut(self, root: int, groups: list[list[Record]]) -> None:
-        """Make parts of the *groups* of one story."""
+        """Make a part of each group of one story."""
         roles: dict[int, Role] = {}
         counts: dict[tuple[str, str], int] = defaultdict(int)
         opened: set[Role] = set()
@@ -229,7 +229,7 @@ class Recording:
 
 
 def follow(record: Record, opened: set[Role], roles: Mapping[int, Role]) -> None:
-    """Change what is *opened* as *record* says; *roles* are those of its keys."""
+    """Update *opened* from *record*, whose keys have these *roles*."""
     role = roles.get(record["key"])
     if role is None or not _is(record):
         return
@@ -246,11 +246,11 @@ def follow(record: Record, opened: set[Role], roles: Mapping[int, Role]) -> None
 
 
 recording = lru_cache(Recording)
-"""Reads the recording in a directory once."""
+"""Return the recording in a directory; it is read once."""
 
 
 def name_of(record: Record) -> str:
-    """Name what *record* is about, as its role does."""
+    """Return the name that *record* gives to its role."""
     value = record["value"]
     if record["valueType"] == "JOB":
         return f"{value['elementId']}/{value['type']}"
@@ -264,7 +264,7 @@ def _name_keys(
     counts: dict[tuple[str, str], int],
     definitions: Container[int],
 ) -> None:
-    """Give roles to the keys in *record*, except those of *definitions*."""
+    """Give roles to the keys in *record*, except *definitions*."""
     own = (record["valueType"], name_of(record), record["key"])
     for kind, name, key in (own, *(("", "", x) for x in keys_of(record["value"]))):
         is_new = key not in roles or (kind and not roles[key].kind)
@@ -274,7 +274,7 @@ def _name_keys(
 
 
 def _command_of(group: Iterable[Record]) -> tuple[str, Record]:
-    """Find the command of *group*, and the event that shows it."""
+    """Return the command of *group*, and the event that identifies it."""
     events: dict[str, Record] = {}
     for record in group:
         if _is(record):

@@ -1,4 +1,4 @@
-"""Wait for other processes and threads, which can't wake us, and for tasks."""
+"""Wait for processes and threads, which can't wake the loop, and for tasks."""
 
 import asyncio
 import inspect
@@ -13,7 +13,7 @@ async def eventually(condition: Callable[[], Any], *, within: float = 30.0) -> A
     """
     Return the first true result of *condition*, a function or a coroutine one.
 
-    *within* is in seconds: so many that only what never happens takes longer.
+    Fail after *within* seconds; the default is long enough for a busy machine.
     """
     deadline = time.monotonic() + within
     while True:
@@ -23,12 +23,12 @@ async def eventually(condition: Callable[[], Any], *, within: float = 30.0) -> A
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError("the condition never came true")
+            raise AssertionError("the condition never became true")
         await asyncio.sleep(POLL_SECONDS)
 
 
 async def ended(*tasks: asyncio.Task[None]) -> None:
-    """Cancel *tasks*, wait for them, and raise what any of them failed of."""
+    """Cancel *tasks*, wait for them, and raise the first error."""
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Print the command that is Docker Compose here: install it where that is allowed, else say in one sentence what is missing.
+# Print the command for Docker Compose. Install it where that is allowed, or else print a message with the remedy.
 set -euo pipefail
 
 here=$(cd "${0%/*}" && pwd)
@@ -7,7 +7,7 @@ here=$(cd "${0%/*}" && pwd)
 found() {
     local command
     for command in "docker compose" docker-compose; do
-        # shellcheck disable=SC2086 # one of them is two words
+        # shellcheck disable=SC2086 # `docker compose` is two words
         if $command version >/dev/null 2>&1; then
             echo "$command"
             return

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Return when a Docker daemon answers: start it where that is allowed, else say in one sentence what is missing.
-#   INSTALL_DOCKER=yes (or CI=true)   on Debian and Ubuntu, as root: install what is missing
+# Wait until a Docker daemon answers. Start it where that is allowed, or else print a message with the remedy.
+#   INSTALL_DOCKER=yes (or CI=true)   install missing packages (on Debian and Ubuntu, as root)
 set -euo pipefail
 
 state=${XDG_STATE_HOME:-${HOME:-/root}/.local/state}/app-integrations-exporter

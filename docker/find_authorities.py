@@ -1,9 +1,9 @@
 """
-Trust the authorities that the image trusts, wherever it keeps them, or else Mozilla's.
+Trust the image's certificate authorities, or Mozilla's if the image has none.
 
-Our OpenSSL looks where Debian keeps them when its package openssl is installed. Other
-images have other places, and the slimmest have none: there, the bundle's own list is
-in effect. Whoever sets SSL_CERT_FILE or SSL_CERT_DIR has the last word.
+Our OpenSSL looks only in Debian's path for its package openssl. Other images have other
+paths, and minimal images have no authorities: there, the bundle's own list is used. The
+variables SSL_CERT_FILE and SSL_CERT_DIR take precedence.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 OURS = Path(sys.executable).parent / "ca-certificates.crt"
-PLACES = [
+PATHS = [
     Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian, Ubuntu, Alpine, Wolfi
     Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Red Hat
     Path("/etc/ssl/cert.pem"),
@@ -21,5 +21,5 @@ PLACES = [
 
 usual = ssl.get_default_verify_paths()
 if not (usual.cafile or usual.capath):
-    there = next((place for place in PLACES if place.is_file()), OURS)
-    os.environ["SSL_CERT_FILE"] = str(there)
+    found = next((path for path in PATHS if path.is_file()), OURS)
+    os.environ["SSL_CERT_FILE"] = str(found)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install packages of Debian or Ubuntu where that is allowed: for root, with INSTALL_DOCKER=yes or CI=true.
+# Install packages on Debian or Ubuntu, only as root with INSTALL_DOCKER=yes or CI=true.
 set -euo pipefail
 
 if [ "${INSTALL_DOCKER:-no}" != yes ] && [ "${CI:-}" != true ]; then exit 1; fi

@@ -1,9 +1,8 @@
 """
-Give back the environment the container was started with, before anything of ours runs.
+Restore the environment that the container was started with, before our code runs.
 
-PyInstaller's loader tells itself by variables where it has been, and the dynamic linker
-where our libraries are. Both have been read by now; a broker that inherited them would
-load our libraries in place of its own.
+PyInstaller's loader sets variables for itself and for the dynamic linker. They aren't
+needed any more. A broker that inherits them would load our libraries.
 """
 
 import os

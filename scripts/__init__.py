@@ -1,1 +1,1 @@
-"""Programs for those who maintain the project; not part of the package."""
+"""Programs for maintainers of the project; not part of the package."""

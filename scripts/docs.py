@@ -1,4 +1,4 @@
-"""Write what is generated in docs/ (between markers) and in the chart: `make docs`."""
+"""Generate parts of docs/ (between markers) and of the chart (`make docs`)."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def brokers() -> str:
-    """Return what brokers of each kind need in their environment."""
+    """Return the environment variables for each kind of broker."""
     kinds = {
         "8.5": "8.5.0",
         "8.6 and 8.7": "8.6.0",
@@ -38,14 +38,14 @@ def brokers() -> str:
 
 MEANS = {
     Outcome.DELIVERED: "the batch is accepted",
-    Outcome.POSTPONED: "the backend has trouble: the batch is sent again",
+    Outcome.POSTPONED: "the backend has a temporary fault: the batch is sent again",
     Outcome.REJECTED: "the batch is bad: it is halved until the bad event is alone",
-    Outcome.BLOCKED: "the setup is wrong: everything is kept, and one event is tried",
+    Outcome.BLOCKED: "the setup is wrong: all events are kept, and one is retried",
 }
 
 
 def statuses() -> str:
-    """Return what every status, and every failure without one, makes of a batch."""
+    """Return the table of outcomes by HTTP status and network failure."""
     rows = ["| answer | outcome | meaning |", "|---|---|---|"]
     for outcome, group in groupby(
         range(100, 600), lambda status: outcome_of(Answer(status))
@@ -100,20 +100,20 @@ def metrics() -> str:
 
 
 def _values(label: str, series: Sequence[Mapping[str, str]]) -> str:
-    """Return the values that *label* may have, where they are ours to choose."""
+    """Return the values of *label*, if the exporter defines them."""
     if label in ("backend", "version"):
         return ""
     return ", ".join(dict.fromkeys(each[label] for each in series))
 
 
 def alerts() -> str:
-    """Return the rules for Prometheus, which the chart brings along."""
+    """Return the Prometheus rules that the chart contains."""
     rules = (chart.CHART / "files" / "alerts.yaml").read_text(encoding="utf-8")
     return f"```yaml\n{rules}```"
 
 
 def formatted(text: str) -> str:
-    """Return *text* in the form that `make format` gives to a page."""
+    """Return *text* as `make format` formats it."""
     options = tomllib.loads((DOCS.parent / ".mdformat.toml").read_text("utf-8"))
     return mdformat.text(text, options=options, extensions={"gfm", "tables"})
 
@@ -130,12 +130,12 @@ GENERATED = {
 
 
 def filled(page: str) -> str:
-    """Return *page* as it must be: its generated part anew, the rest as it is."""
+    """Return *page* with its generated part replaced."""
     text = (DOCS / page).read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise ValueError(f"docs/{page} has no {END.strip()} after its beginning")
+        raise ValueError(f"docs/{page} has no {END.strip()} after {BEGIN.strip()}")
     return formatted(f"{before}{BEGIN}{GENERATED[page]()}{END}{after}")
 
 
@@ -143,7 +143,7 @@ if __name__ == "__main__":
     for page in GENERATED:
         (DOCS / page).write_text(filled(page), encoding="utf-8")
         print(f"docs/{page} is up to date")
-    # The last of them are made by the chart itself, of those before.
+    # The chart comes last: its files are generated from the ones before.
     for files in (schemas.files, chart.files):
         for path, text in files().items():
             path.write_text(text, encoding="utf-8")

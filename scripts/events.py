@@ -1,4 +1,4 @@
-"""The generated part of docs/events.md: formats, forms, and every type of event."""
+"""The generated part of docs/events.md: formats, forms and event types."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -13,14 +13,14 @@ Examples = dict[str, dict[str, Event]]
 
 
 def reference() -> str:
-    """Return what comes between the markers."""
+    """Return the generated part of the page."""
     recorded = examples()
     types = (each_type(each, recorded) for each in CATALOG)
     return "\n\n".join([formats(recorded), forms(), *types])
 
 
 def formats(recorded: Examples) -> str:
-    """Return how a batch is written, by the example of one that was *recorded*."""
+    """Return the table of batch formats, with an example from *recorded*."""
     event = recorded["user-task.completed"][VERSIONS[-1]]
     rows = []
     for each in FORMATS.values():
@@ -32,20 +32,20 @@ def formats(recorded: Examples) -> str:
     inside = event.body[1:-1].decode()
     short = f'"{first}":"{value}"'
     blocks = []
-    for each in list(FORMATS.values())[1:3]:  # the last one writes them alike
+    for each in list(FORMATS.values())[1:3]:  # the last two write the same events
         written = each.write(event, CLUSTER).decode().replace(inside, short)
         shown = _json(json.loads(written)).replace(
             short.replace(":", ": "), short.replace(":", ": ") + ", ..."
         )
         blocks.append(
-            f"An event in the format `{each.name}`, of the cluster `{CLUSTER}`, "
+            f"An event in the format `{each.name}` from the cluster `{CLUSTER}`, "
             f"shortened:\n\n```\n{shown}\n```"
         )
     return "\n\n".join([table, *blocks])
 
 
 def forms() -> str:
-    """Return how fields travel."""
+    """Return the table of field forms."""
     rows = ((form.name.lower(), f"{form}") for form in Form)
     return f"## Forms of fields\n\n{_table(('form', 'is'), rows)}"
 
@@ -74,14 +74,14 @@ def _notes(each: EventType) -> Iterator[str]:
         choices, usual = each.brackets.choices, each.brackets.usual
         text = f"Brackets choose by {each.brackets.of}"
         if not usual:
-            yield f"{text}, and are needed."
+            yield f"{text}, and are required."
         elif not choices:
             yield f"{text}."
         elif usual == ("*",):
             yield f"{text}: {_words(choices)}."
         else:
             more = _words(word for word in choices if word not in usual)
-            yield f"{text}. Without them it is {_words(usual)}; there are also {more}."
+            yield f"{text}. They default to {_words(usual)}; also possible: {more}."
 
 
 def _words(words: Iterable[str]) -> str:
@@ -121,23 +121,23 @@ def _field(field: Field, meaning: str) -> tuple[str, ...]:
 
 
 def _examples(each: EventType, recorded: Examples) -> Iterator[str]:
-    """Yield an example of each recorded kind; all but the first are folded."""
+    """Yield an example of each recorded kind; only the first one is unfolded."""
     for kind in each.kinds:
         name = f"{each.name}:{kind.name}"
         event = next(iter(recorded.get(each.name_of(kind), {}).values()), None)
         if event is None:
-            yield f"No recording has `{name}`: it is as Camunda's documentation has it."
+            yield f"`{name}` was never recorded; it follows Camunda's documentation."
             continue
         block = f"```json\n{_json(body_of(event))}\n```"
         if kind is each.kinds[0]:
-            yield f"`{name}`, of a broker {event.broker}:\n\n{block}"
+            yield f"`{name}`, from a broker {event.broker}:\n\n{block}"
         else:
-            summary = f"<code>{name}</code>, of a broker {event.broker}"
+            summary = f"<code>{name}</code>, from a broker {event.broker}"
             yield f"<details><summary>{summary}</summary>\n\n{block}\n\n</details>"
 
 
 def _json(event: dict[str, object]) -> str:
-    """Return *event* with a line for each of its fields."""
+    """Return *event* as JSON with one line per field."""
     lines = (
         f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
         for name, value in event.items()

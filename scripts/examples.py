@@ -1,4 +1,4 @@
-"""Events made from records of real engines: the examples of pages and schemas."""
+"""Example events for docs and schemas, made from records of real engines."""
 
 import json
 from collections import defaultdict
@@ -10,13 +10,13 @@ from exporter.events import EVERYTHING, Event, Mapper, Selection
 ROOT = Path(__file__).parents[1]
 DATA = (ROOT / "devkit" / "recordings", ROOT / "tests" / "data")
 VERSIONS = ("8.6.0", "8.8.21")
-# Of steps, those that people mean: what is told of without brackets.
+# For steps, use the default selection, without the elements that need brackets.
 SHOWN = EVERYTHING.replace("step[*]", "step")
 NOTHING: tuple[Any, ...] = ("", "-1", [], {}, "UNSPECIFIED")
 
 
 def recorded(version: str, selection: str = EVERYTHING) -> list[Event]:
-    """Return every event of *selection* that the records of *version* become."""
+    """Return the events that *selection* makes of the records of *version*."""
     mapper = Mapper({"": Selection(selection)})
     lines = [
         line
@@ -30,7 +30,7 @@ def recorded(version: str, selection: str = EVERYTHING) -> list[Event]:
 
 
 def examples() -> dict[str, dict[str, Event]]:
-    """Return by kind and version the first event that shows most; newest first."""
+    """Return the event with the most set fields, by kind and version, newest first."""
     found: dict[str, dict[str, Event]] = defaultdict(dict)
     for version in reversed(VERSIONS):
         for event in recorded(version, SHOWN):
@@ -46,5 +46,5 @@ def body_of(event: Event) -> Any:
 
 
 def _shows(event: Event) -> int:
-    """Return how many fields of *event* say something."""
+    """Return the number of fields of *event* that aren't empty."""
     return sum(value not in NOTHING for value in body_of(event).values())

@@ -1,7 +1,7 @@
 """
-Render a chart: with the `helm` in PATH if there is one, else with its engine from PyPI.
+Render a chart with the `helm` in PATH, or else with Helm's engine from PyPI.
 
-HELM names another one; `HELM=` (empty) asks for the engine in any case.
+Set HELM to use another `helm`, or `HELM=` (empty) to use the engine.
 """
 
 import json
@@ -22,16 +22,16 @@ from helm_python.errors import HelmError
 
 NOTES = "NOTES.txt"
 
-# Without a cluster Helm supposes the one it was built for, which may be any.
+# Without a cluster, Helm assumes the version that it was built for.
 KUBERNETES = "1.34.0"
 
 
 class RefusedError(Exception):
-    """Helm doesn't render a chart with these values; the message is Helm's."""
+    """Helm refuses to render a chart with these values."""
 
 
 def command() -> str | None:
-    """Return the `helm` to use, or None where the engine has to do."""
+    """Return the path of `helm`, or None to use the engine."""
     return shutil.which(os.environ.get("HELM", "helm") or "no-helm")
 
 
@@ -43,9 +43,9 @@ def render(
     namespace: str = "camunda",
 ) -> dict[str, str]:
     """
-    Return every rendered template of *chart* by its path, without the chart's name.
+    Return the rendered templates of *chart* by path, without the chart's name.
 
-    The notes are left out. Raises `RefusedError` when *values* are refused.
+    The notes aren't included. Raise `RefusedError` if Helm refuses *values*.
     """
     helm = command()
     if helm:
@@ -63,13 +63,13 @@ def notes(
     name: str = "app-integrations",
     namespace: str = "camunda",
 ) -> str:
-    """Return the notes of *chart*; without a cluster, Helm 3 shows them to nobody."""
+    """Return the notes of *chart*, which Helm 3 doesn't show without a cluster."""
     texts = _by_engine(chart, values, name, namespace)
     return next((texts[path] for path in texts if path.endswith(f"/{NOTES}")), "")
 
 
 def archive(chart: Path, destination: Path, home: str = "") -> Path:
-    """Return the chart as an archive in *destination*, with its project's *home*."""
+    """Package the chart in *destination* with the URL *home*; return the archive."""
     if not home:
         return Path(package(chart, destination=destination))
     with tempfile.TemporaryDirectory() as scratch:
@@ -95,7 +95,7 @@ def _by_command(
     helm: str, chart: Path, values: Mapping[str, Any], name: str, namespace: str
 ) -> dict[str, str]:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
-        json.dump(dict(values), file)  # YAML of another version would be read otherwise
+        json.dump(dict(values), file)  # avoids differences between YAML versions
         file.flush()
         arguments = [name, str(chart), "--namespace", namespace, "--values", file.name]
         done = subprocess.run(  # noqa: S603 -- the user's own helm
@@ -116,7 +116,7 @@ def _by_command(
 def lint(
     chart: Path, values: Mapping[str, Any], *, kubernetes: str = KUBERNETES
 ) -> list[dict[str, Any]]:
-    """Return what `helm lint` says of *chart*; severity 1 is no more than a remark."""
+    """Return the findings of `helm lint` with their severity; 1 is a remark."""
     report = _lint(chart, dict(values), strict=True, kube_version=kubernetes)
     messages: list[dict[str, Any]] = report["messages"]
     return messages

@@ -1,4 +1,4 @@
-"""JSON Schemas of all kinds of events, in docs/schemas: `make docs` writes them."""
+"""Generate a JSON Schema for each kind of event in docs/schemas (`make docs`)."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DIGITS = "^-?[0-9]{1,19}$"
 MOMENT = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{3})?Z)?$"
 
-# What tells kinds apart that have the engine's words in common.
+# Constraints that distinguish kinds with the same intent and value type.
 APART: dict[tuple[str, str], dict[str, Any]] = {
     ("user-task.assigned", "assignee"): {"minLength": 1},
     ("user-task.unassigned", "assignee"): {"const": ""},
@@ -35,7 +35,7 @@ SHAPES: dict[Form, dict[str, Any]] = {
 
 
 def files() -> dict[Path, str]:
-    """Return what every file in docs/schemas must hold."""
+    """Return the content of every file in docs/schemas."""
     recorded = examples()
     found = {}
     for each in CATALOG:
@@ -49,7 +49,7 @@ def files() -> dict[Path, str]:
 
 
 def schema_of(each: EventType, kind: Kind) -> dict[str, Any]:
-    """Return what an event of this *kind* is like, without an example."""
+    """Return the schema of events of this *kind*, without examples."""
     fields = each.fields_of(kind)
     words = {INTENT.name: kind.intent, TYPE.name: each.value_type}
     properties = {field.name: _property(field) for field in fields}
@@ -66,7 +66,7 @@ def schema_of(each: EventType, kind: Kind) -> dict[str, Any]:
         "type": "object",
         "properties": properties,
         "required": [field.name for field in fields],
-        # Later versions may add fields, and receivers ignore what they don't know.
+        # Later versions may add fields, and receivers must ignore unknown ones.
         "additionalProperties": True,
     }
 

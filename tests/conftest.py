@@ -1,4 +1,4 @@
-"""What every kind of test needs."""
+"""Fixtures and settings for all tests."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from devkit.waiting import eventually
 
 __all__ = ["careless", "eventually"]
 
-# A machine that is busy with something else is no failure.
+# A slow run on a busy machine isn't a failure.
 settings.register_profile(
     "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -25,7 +25,7 @@ settings.load_profile("patient")
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch):
-    """No test is told anything by the shell it was started from."""
+    """Hide settings of the caller's shell from every test."""
     proxies = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"}
     others = {
         "CAMUNDA_CLOUD_ORGANIZATION_ID",
@@ -38,7 +38,7 @@ def _no_settings(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _logging_as_before():
-    """No test inherits the log of another."""
+    """Restore the log handlers after every test."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield
@@ -47,21 +47,21 @@ def _logging_as_before():
 
 @pytest.fixture
 async def _no_task_left():
-    """Nothing a test started runs on behind it."""
+    """Fail a test that leaves a task running."""
     yield
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert not left, f"still running: {left}"
 
 
 def pytest_configure(config):
-    """Let a worker of pytest-xdist end at once with the run that it works for."""
+    """Make workers of pytest-xdist end together with the main process."""
     if hasattr(config, "workerinput") and sys.platform == "linux":
-        parent_death_signal = 1  # PR_SET_PDEATHSIG; xdist would take 15 seconds
+        parent_death_signal = 1  # PR_SET_PDEATHSIG; xdist itself takes 15 seconds
         ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
 
 
 def pytest_collection_modifyitems(items):
-    """Look behind every asynchronous test, after all of its fixtures."""
+    """Check every asynchronous test for leftover tasks, after all other fixtures."""
     for item in items:
         if inspect.iscoroutinefunction(getattr(item, "function", None)):
             item.fixturenames.insert(0, "_no_task_left")
@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(items):
 
 @contextlib.contextmanager
 def careless():
-    """Let what is made during the block be everybody's, unless it says otherwise."""
+    """Clear the umask, so that files get exactly the requested permissions."""
     before = os.umask(0)
     try:
         yield

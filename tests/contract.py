@@ -1,4 +1,4 @@
-"""What a backend is promised about a user task: a record, and its event."""
+"""The contract with backends: a user task's record, and its event."""
 
 from datetime import UTC, datetime
 
@@ -58,8 +58,8 @@ EVENT = (
 )
 
 
-# Field of the event, where it is in the record (of its value, unless at the top), and
-# its form: the contract with the backend, in its order.
+# Field of the event, its place in the record (in its value, unless at the top), and its
+# form, in the order of the contract.
 CONTRACT = (
     ("id", "/key", str),
     ("intent", "/intent", None),
@@ -87,7 +87,7 @@ CONTRACT = (
 
 
 def promised(record):
-    """Return the event that the contract promises for the recorded *record*."""
+    """Return the event that the contract requires for *record*."""
     event = {}
     for field, source, form in CONTRACT:
         value = (

@@ -1,4 +1,4 @@
-"""Records and requests of real engines and exporters, and what only tests need."""
+"""Recorded records and requests, and the records that only tests use."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ __all__ = ["RECORDINGS", "VERSIONS"]
 DATA = Path(__file__).parent / "data"
 
 SENT = {"CREATED", "ASSIGNED", "COMPLETED", "CANCELED"}
-"""The intents of user tasks that are sent by default."""
+"""The intents of user tasks that are selected by default."""
 
 
 def files(version):
@@ -30,10 +30,10 @@ def everything(version):
 
 
 def user_tasks(version):
-    """Return the recorded lines of user tasks, whole lives of them."""
+    """Return the recorded lines of complete user tasks."""
     return lines(f"{version}/user-task.jsonl")
 
 
 def requests(name):
-    """Return the recorded requests of that *name*, oldest first."""
+    """Return the recorded requests in the file *name*, oldest first."""
     return [json.loads(line) for line in lines(f"wire/{name}.jsonl")]

@@ -1,4 +1,4 @@
-"""Records as a broker exports them, and the bulk requests that carry them."""
+"""Records in the form of a broker, and bulk requests with them."""
 
 import json
 
@@ -8,9 +8,9 @@ NOON = 1_795_435_200_000
 
 def a_record(position=1, *, value=None, without=(), **changes):
     """
-    Return the record of a user task just created; *changes* are the point.
+    Return the record of a new user task with *changes*.
 
-    *value* changes fields of its value, and *without* drops some of either.
+    *value* changes fields of its value, and *without* drops fields.
     """
     record = {
         "partitionId": 1,
@@ -45,16 +45,16 @@ UNRECORDED = [
     )
     for intent in ("SUSPENDED", "RESUMED")
 ]
-"""What no recording has, as the documentation of 8.10 has it."""
+"""A record that was never recorded, after the documentation of 8.10."""
 
 
 def line(record):
-    """Return *record* as the broker's exporter writes it."""
+    """Return *record* as JSON in the form of the broker's exporter."""
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def action(record, kind="user-task"):
-    """Return the action line of *record*, as brokers 8.5 to 8.8 write it."""
+    """Return the action line of *record* in the form of brokers 8.5 to 8.8."""
     partition, position = record["partitionId"], record["position"]
     about = {
         "routing": f"{partition}",
@@ -70,10 +70,10 @@ def bulk(*records):
 
 
 def tasks(*positions, **changes):
-    """Return the body of a bulk request with a user task at each of *positions*."""
+    """Return the body of a bulk request with a user task per position."""
     return bulk(*(a_record(position, **changes) for position in positions))
 
 
 def instance(number):
-    """Return the part of a record that says which process instance it belongs to."""
+    """Return the changes that put a record into a process instance."""
     return {"processInstanceKey": KEY + number}

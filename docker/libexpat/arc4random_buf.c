@@ -1,7 +1,7 @@
 /*
- * What libexpat takes from the C library since GLIBC_2.36, made of what was there before.
+ * Replace the function that libexpat uses from GLIBC_2.36 with older functions.
  *
- * Python is linked to libexpat, so the bundle must contain it; with this it runs on GLIBC_2.35 as well.
+ * Python needs libexpat, so the bundle contains it; with this file it also runs on GLIBC_2.35.
  */
 
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 void arc4random_buf(void *buffer, size_t size)
 {
-    /* Up to 256 bytes come whole or not at all, and expat asks for eight: a seed for its hash tables. */
+    /* getrandom never returns fewer bytes up to 256; expat needs eight, as a seed for its hash tables. */
     if (size > 256 || getrandom(buffer, size, 0) != (ssize_t)size)
         abort();
 }

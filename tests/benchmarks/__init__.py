@@ -1,1 +1,1 @@
-"""How fast, how soon and with how much memory: `make bench`."""
+"""Benchmarks of rate, latency and memory (`make bench`)."""

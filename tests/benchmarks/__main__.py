@@ -1,8 +1,8 @@
 """
-`make bench`: measure, compare with the targets, and print tables.
+Measure, compare with the targets, and print tables (`make bench`).
 
-Every part runs in a process of its own. A missed target doesn't fail the run, but a
-part that breaks does.
+Every part runs in its own process. The run fails if a part breaks, but not if it misses
+a target.
 """
 
 import argparse
@@ -32,23 +32,23 @@ LOOK_SECONDS, LIMIT_SECONDS = 0.2, 400.0
 
 PARTS = {
     "replies": "Reply to the broker, one record per request",
-    "ingest": "Taking in, 500 records per request",
-    "throughput": "In, safe on disk, and delivered",
-    "slots": "A backend that takes 100 ms",
-    "neighbours": "A backend beside one that hangs",
+    "ingest": "Ingest, 500 records per request",
+    "throughput": "Ingest, storage and delivery together",
+    "slots": "A backend that answers after 100 ms",
+    "neighbours": "A healthy backend next to one that hangs",
     "backlog": "A large backlog",
     "latency": f"{engine.KIND}: engine to arrival",
     "burst": f"{engine.KIND}: many instances at once",
-    "others": f"{engine.KIND}: what another exporter notices",
+    "others": f"{engine.KIND}: effect on another exporter",
 }
 
 
 class BrokenError(Exception):
-    """A part failed."""
+    """A part of the benchmarks failed."""
 
 
 def main() -> int:
-    """Run the chosen parts; 1 when a part broke."""
+    """Run the chosen parts; return 1 if a part broke."""
     args = _arguments()
     if args.alone:
         return _alone(args.alone, quick=args.quick)
@@ -88,7 +88,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        epilog="The variable ENGINE names an image of a real engine, which is measured "
+        epilog="Set the variable ENGINE to the image of a real engine to measure it "
         "instead of the recorded one.",
     )
     parser.add_argument(
@@ -96,20 +96,20 @@ def _arguments() -> argparse.Namespace:
         action="append",
         choices=PARTS,
         metavar="PART",
-        help=f"measure only this part, may be repeated: {', '.join(PARTS)}",
+        help=f"measure only this part (repeatable): {', '.join(PARTS)}",
     )
     parser.add_argument("--alone", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument(
-        "--quick", action="store_true", help="less of everything, in two minutes"
+        "--quick", action="store_true", help="measure less, in two minutes"
     )
     parser.add_argument(
         "--everything",
         action="store_true",
-        help="with every event selected, not only what the official exporter sends; "
-        "then there are no records that nobody wants",
+        help="select all events, not only the ones of the official exporter; "
+        "then there are no unwanted records",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all figures there, too"
+        "--json", type=Path, metavar="FILE", help="also write all figures to FILE"
     )
     return parser.parse_args()
 
@@ -127,14 +127,14 @@ def _alone(name: str, *, quick: bool) -> int:
 
 
 def _measured(name: str, *, quick: bool) -> list[Figure]:
-    """Return the figures of a part, measured in a process of its own."""
+    """Measure a part in its own process, and return its figures."""
     command = [sys.executable, "-m", "tests.benchmarks", "--alone", name]
     with tempfile.TemporaryDirectory() as directory:
         part = Process(command + ["--quick"] * quick, log=Path(directory) / "log")
         part.spawn()
         deadline = time.monotonic() + LIMIT_SECONDS
         try:
-            # Seldom, because looking takes time of the processor that is measured.
+            # Look rarely, because it takes processor time from the measurement.
             while part.status is None and time.monotonic() < deadline:
                 time.sleep(LOOK_SECONDS)
             if part.status == 0:

@@ -1,8 +1,8 @@
 """
-A backend that accepts everything after a fixed time, in a process of its own.
+A backend process that accepts everything after a fixed time.
 
-`python -m tests.benchmarks.backend PORT LATENCY_SECONDS`. It knows events by the header
-`X-Event-Ids` alone, so that it takes as little of the machine as possible.
+Run it with `python -m tests.benchmarks.backend PORT LATENCY_SECONDS`. It reads only the
+header `X-Event-Ids`, to use as little processor time as possible.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ ACCEPTED = Answer()
 
 
 class Receiver(Stub):
-    """Counts events; `GET /<at least>` shows how many came, and when."""
+    """Counts events; `GET /<at least>` waits for a count, and shows it with times."""
 
     def __init__(self, port: int, latency: float) -> None:
-        """Answer each request *latency* seconds after it came."""
+        """Answer each request after *latency* seconds."""
         super().__init__(port=port)
         self._latency = latency
         self._identities: set[str] = set()
@@ -30,7 +30,7 @@ class Receiver(Stub):
         self._changed = asyncio.Condition()
 
     async def respond(self, request: Request) -> Answer:
-        """Accept events, or show their number when enough were accepted."""
+        """Accept events, or wait for enough of them and show the count."""
         seen, identities = self._seen, self._identities
         async with self._changed:
             if request.method == "GET":

@@ -1,4 +1,4 @@
-"""What a million waiting events change: memory, opening, and the rates."""
+"""The effect of a million waiting events on memory, opening time and rates."""
 
 import statistics
 import tempfile
@@ -20,7 +20,7 @@ LIMIT = 4 * 1024 * MIB
 
 
 async def measure(*, quick: bool) -> list[Figure]:
-    """Do the same with a full and an empty spool, in turns, for machines have moods."""
+    """Alternate between a full and an empty spool, because machine load varies."""
     events = QUICK_EVENTS if quick else EVENTS
     turns = range(QUICK_TURNS if quick else TURNS)
     feed = _Feed(QUICK_SAMPLE if quick else SAMPLE)
@@ -59,9 +59,9 @@ async def measure(*, quick: bool) -> list[Figure]:
         Figure("... resident, draining", draining, "MiB", at_most=120),
         Figure("... opening after a kill", opening, "s", at_most=1),
         Figure("... process start until ready", ready, "s"),
-        Figure("... taking in, to an empty spool's rate", ratio, "x", at_least=0.8),
+        Figure("... ingest, to an empty spool's rate", ratio, "x", at_least=0.8),
         Figure(
-            "... in and out, to an empty spool's rate", both_ratio, "x", at_least=0.8
+            "... with delivery, to an empty spool's rate", both_ratio, "x", at_least=0.8
         ),
         Figure("... draining alone", rate, "events/s"),
         Figure("... size on disk", size, "MiB"),
@@ -69,21 +69,21 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 
 def _opening(directory: Path) -> float:
-    """Return the seconds that it takes to open the spool in *directory*."""
+    """Return the seconds to open the spool in *directory*."""
     started = time.monotonic()
     with open_spool(directory, backends=[ONLY_BACKEND], limit=LIMIT):
         return time.monotonic() - started
 
 
 class _Feed:
-    """Events without an end, a sample at a time."""
+    """An endless series of events, in samples."""
 
     def __init__(self, sample: int) -> None:
         self.sent = 0
         self._sample = sample
 
     def send(self, exporter: Exporter) -> float:
-        """Return the rate at which the next sample is taken in."""
+        """Return the rate of ingest for the next sample."""
         requests = self._next()
         with connected(exporter.ingest_port) as connection:
             started = time.monotonic()
@@ -91,13 +91,13 @@ class _Feed:
             return self._sample / (time.monotonic() - started)
 
     def arrive(self, receiver: Receiver) -> float:
-        """Return the rate at which as many events as a sample has arrive."""
+        """Return the rate of delivery for the events of a sample."""
         before, started = receiver.seen().events, time.monotonic()
         seen = receiver.seen(before + self._sample)
         return (seen.events - before) / (seen.last - started)
 
     async def send_and_arrive(self, directory: Path) -> float:
-        """Return the rate at which a sample is taken in while as many events arrive."""
+        """Return the rate of ingest and delivery together for a sample."""
         requests = self._next()
         async with delivering(directory, SPOOL_MAX_BYTES=LIMIT) as (exporter, receiver):
             with connected(exporter.ingest_port) as connection:

@@ -1,8 +1,8 @@
 """
-The ingest port of the exporter without a spool: what a reply costs by itself.
+The exporter's ingest port without a spool, to measure the cost of a reply alone.
 
-The same server, parser, mapping and metrics, but the spool answers at once and keeps
-nothing. `python -m tests.benchmarks.bare PORT`.
+Server, parser, mapping and metrics are real, but the spool answers at once and stores
+nothing. Run it with `python -m tests.benchmarks.bare PORT`.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from exporter.watch.service import ServiceObserver
 
 
 class NoSpool:
-    """Accepts everything, and keeps nothing."""
+    """Accepts everything and stores nothing."""
 
     async def append(self, *_: Sequence[Any]) -> Accepted:
         """Return at once."""

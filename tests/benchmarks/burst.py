@@ -1,4 +1,4 @@
-"""Many tasks at once: how fast they are delivered, and when the last one arrives."""
+"""The delivery rate of many tasks at once, and the arrival of the last one."""
 
 import tempfile
 import time

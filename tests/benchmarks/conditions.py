@@ -1,4 +1,4 @@
-"""Where and how a measurement was made: without that, no figure means anything."""
+"""The machine and software of a measurement."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ SYNCS, PAGE = 200, 4096
 
 
 def conditions() -> dict[str, str]:
-    """Return what the figures depend on."""
+    """Return the conditions that affect the figures."""
     memory = psutil.virtual_memory().total / 1024**3
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -37,7 +37,7 @@ def _processor() -> str:
 
 
 def _sync_ms() -> float:
-    """Return how long the disk takes to store a page safely: it bounds every reply."""
+    """Return the time to sync a page to disk, the lower limit of a reply."""
     took = []
     with tempfile.TemporaryFile(buffering=0) as file:
         for _ in range(SYNCS):

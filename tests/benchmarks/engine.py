@@ -1,4 +1,4 @@
-"""The engine that is measured: the recorded one, or an image in the variable ENGINE."""
+"""The measured engine: the recorded one, or the image in the variable ENGINE."""
 
 import asyncio
 import os
@@ -10,14 +10,14 @@ from pathlib import Path
 import aiohttp
 
 from devkit.client import Client
-from devkit.image import HOST, LICENCE, engine_in_docker, version_of
+from devkit.image import HOST, LICENCE, engine_in_docker, image_version
 from devkit.processes import LOOPBACK, Process, free_port
 from devkit.stories import RECORDINGS, VERSIONS, recording
 from exporter.broker.environment import broker_environment
 from tests.benchmarks.processes import Exporter
 
 IMAGE = os.environ.get("ENGINE", "")
-VERSION = version_of(IMAGE) if IMAGE else VERSIONS[-1]
+VERSION = image_version(IMAGE) if IMAGE else VERSIONS[-1]
 KIND = IMAGE or f"Recorded engine {VERSION}"
 NAME = LICENCE.format(IMAGE) if IMAGE else f"recorded {VERSION}, not a real one"
 
@@ -25,13 +25,13 @@ MODEL = "fx-ext"
 """A process with one user task."""
 AT_ONCE = 32
 
-# A container doesn't reach our loopback.
+# A container can't reach our loopback.
 OUR_ADDRESS = "0.0.0.0" if IMAGE else LOOPBACK  # noqa: S104
 LOGIN = {"username": "engine", "password": "made-up"} if IMAGE else {}
 
 
 def exporting_to(port: int, name: str = "ours", *, bulk_size: int) -> dict[str, str]:
-    """Return the engine's variables of an exporter to *port*."""
+    """Return the variables of a broker's exporter to *port*."""
     return broker_environment(
         VERSION,
         f"http://{HOST if IMAGE else LOOPBACK}:{port}",
@@ -42,7 +42,7 @@ def exporting_to(port: int, name: str = "ours", *, bulk_size: int) -> dict[str, 
 
 
 class Engine(Client):
-    """An engine with a process that waits in a user task."""
+    """An engine with a deployed process that waits in a user task."""
 
     def __init__(self, rest_port: int, management_port: int) -> None:
         """Send commands to these ports."""
@@ -70,7 +70,7 @@ class Engine(Client):
 async def running(
     directory: Path, variables: Mapping[str, str]
 ) -> AsyncIterator[Engine]:
-    """Run an engine with *variables* during the block; *directory* is for its log."""
+    """Run an engine with *variables*, and its log in *directory*."""
     rest, management = free_port(), free_port()
     ports = {"SERVER_PORT": f"{rest}", "MANAGEMENT_SERVER_PORT": f"{management}"}
     async with AsyncExitStack() as stack, Engine(rest, management) as engine:
@@ -93,7 +93,7 @@ async def running(
 async def delivering(
     directory: Path, url: str, *, bulk_size: int, **others: str
 ) -> AsyncIterator[tuple[Engine, Exporter]]:
-    """Run an engine, with an exporter to *url* and the variables of *others*."""
+    """Run an engine with our exporter to *url*, and with the variables *others*."""
     login = {f"INGEST_{name.upper()}": value for name, value in LOGIN.items()}
     async with Exporter(directory, url, INGEST_HOST=OUR_ADDRESS, **login) as exporter:
         await exporter.run()

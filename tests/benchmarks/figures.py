@@ -1,4 +1,4 @@
-"""The figures of a part of the benchmarks, and whether they are good enough."""
+"""Figures of a benchmark, compared with their targets."""
 
 import statistics
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number, with its target if there is one."""
+    """One measured number with an optional target."""
 
     name: str
     value: float
@@ -17,14 +17,14 @@ class Figure:
 
     @property
     def target(self) -> str:
-        """The target, for people."""
+        """The target in readable form."""
         if self.at_most is not None:
             return f"<= {shown(self.at_most)}"
         return "" if self.at_least is None else f">= {shown(self.at_least)}"
 
     @property
     def verdict(self) -> str:
-        """`met` or `missed`, "" when there is no target."""
+        """`met` or `missed`, or "" without a target."""
         if not self.target:
             return ""
         too_much = self.at_most is not None and self.value > self.at_most
@@ -33,7 +33,7 @@ class Figure:
 
 
 def shown(value: float) -> str:
-    """Return *value* with three digits, or all digits before the point."""
+    """Return *value* with three digits, or with all digits before the point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

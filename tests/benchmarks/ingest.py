@@ -1,4 +1,4 @@
-"""How much one core takes in when the broker sends many records at a time."""
+"""The rate of ingest on one core, with many records per request."""
 
 import statistics
 import tempfile
@@ -18,7 +18,7 @@ UNWANTED, QUICK_UNWANTED = 100_000, 25_000
 
 
 async def measure(*, quick: bool) -> list[Figure]:
-    """Send from another core, over one connection; nothing is delivered meanwhile."""
+    """Send from another core over one connection, without any delivery."""
     wanted = QUICK_WANTED if quick else WANTED
     unwanted = QUICK_UNWANTED if quick else UNWANTED
     figures = []
@@ -31,7 +31,7 @@ async def measure(*, quick: bool) -> list[Figure]:
                 Figure("stored, one core", rate, "events/s", at_least=12_000),
                 Figure("processor time of one", cpu, "us"),
             ]
-            if selected():  # then there are no unwanted records
+            if selected():  # there are no unwanted records
                 return figures
             rate, cpu = _measured(exporter, unwanted, records.process_instance)
             return [
@@ -44,7 +44,7 @@ async def measure(*, quick: bool) -> list[Figure]:
 def _measured(
     exporter: Exporter, number: int, record: Callable[[int], bytes]
 ) -> tuple[float, float]:
-    """Return the median rate of some rounds, and the processor time of one record."""
+    """Return the median rate of some rounds, and the processor time per record."""
     rates, cpu = [], []
     with connected(exporter.ingest_port) as connection:
         for turn in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""How long an event takes from the engine's log to the backend, in quiet times."""
+"""The time from the engine's log to the backend at low load."""
 
 import asyncio
 import tempfile
@@ -15,7 +15,7 @@ EVENTS_OF_A_TASK = 2
 
 
 async def measure(*, quick: bool) -> list[Figure]:
-    """Create tasks one by one; each is completed when the backend learns of it."""
+    """Create tasks one by one, and complete each when its event arrives."""
     tasks = WARM_UP + (QUICK_TASKS if quick else TASKS)
     with tempfile.TemporaryDirectory() as name:
         async with (
@@ -39,7 +39,7 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 
 async def _complete(tasks: int, engine: Engine, backend: Backend) -> None:
-    """Complete *tasks* as they are created; return when all their events arrived."""
+    """Complete *tasks* when they are created; wait until all their events arrived."""
     for _ in range(EVENTS_OF_A_TASK * tasks):
         arrival = await backend.news.get()
         if arrival.intent == "CREATED":

@@ -1,4 +1,4 @@
-"""What one backend notices of another that hangs: how long its own events take."""
+"""The delivery time of a healthy backend while another one hangs."""
 
 import statistics
 import tempfile
@@ -17,25 +17,25 @@ WARM_UP = 50
 
 
 async def measure(*, quick: bool) -> list[Figure]:
-    """Send event after event to a backend alone, and beside one that hangs."""
+    """Send single events to one backend, then also to one that hangs."""
     number = QUICK_EVENTS if quick else EVENTS
-    alone, beside = [], []
-    # In turns, because a machine isn't the same from minute to minute.
+    alone, with_hanging = [], []
+    # Alternate, because the load of a machine varies.
     for _ in range(QUICK_ROUNDS if quick else ROUNDS):
         alone += await _milliseconds(number, hanging=False)
-        beside += await _milliseconds(number, hanging=True)
-    p50, p50_beside = statistics.median(alone), statistics.median(beside)
+        with_hanging += await _milliseconds(number, hanging=True)
+    p50, p50_hanging = statistics.median(alone), statistics.median(with_hanging)
     return [
         Figure("alone, p50", p50, "ms"),
-        Figure("beside one that hangs, p50", p50_beside, "ms"),
+        Figure("next to one that hangs, p50", p50_hanging, "ms"),
         Figure(
-            "beside one that hangs, to alone", p50_beside / p50, "times", at_most=1.2
+            "next to one that hangs, to alone", p50_hanging / p50, "times", at_most=1.2
         ),
     ]
 
 
 async def _milliseconds(number: int, *, hanging: bool) -> list[float]:
-    """Return how long each event took from its record to the healthy backend."""
+    """Return the time of each event from its request to the healthy backend."""
     requests = map(request, records.bodies(range(1, number + 1), 1))
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)

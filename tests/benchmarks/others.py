@@ -1,8 +1,8 @@
 """
-What the engine's other exporters notice of ours: the rate at which one drains.
+The effect of our exporter on another exporter of the engine: its drain rate.
 
-A partition's exporters wait for each other. The other one gets every value type that
-it exports by default, many records at a time.
+A partition's exporters wait for each other. The other exporter gets its default value
+types, many records at a time.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ QUIET_SECONDS, WAIT_SECONDS = 2.5, 120.0
 
 
 async def measure(*, quick: bool) -> list[Figure]:
-    """Let records pile up in the engine's log, and watch them drain."""
+    """Collect records in the engine's log, and measure how fast they drain."""
     instances = QUICK_INSTANCES if quick else INSTANCES
     alone = await _drain_rate(instances, bulk_size=None)
     figures = [Figure("alone", alone, "records/s")]
@@ -36,7 +36,7 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 
 async def _drain_rate(instances: int, *, bulk_size: int | None) -> float:
-    """Return the other's rate; without a *bulk_size* ours is absent."""
+    """Return the other exporter's rate; without *bulk_size*, ours doesn't run."""
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         recorder = Server(directory, "devkit.recorder", engine.OUR_ADDRESS)
@@ -61,7 +61,7 @@ async def _drain_rate(instances: int, *, bulk_size: int | None) -> float:
 
 
 async def _settled(recorder: Server, more_than: float = 0) -> dict[str, float]:
-    """Return the recorder's count, once it has grown and nothing came for a while."""
+    """Wait until the recorder's count has grown and is stable; return the count."""
     async with asyncio.timeout(WAIT_SECONDS):
         while True:
             seen = recorder.ask("/seen")

@@ -1,7 +1,7 @@
 """
-The processes of a measurement: the exporter as its users run it, and our servers.
+The processes of a measurement: the exporter and our servers.
 
-All of them end with their block, or with this process.
+They end with their `async with` block, or with this process.
 """
 
 import contextlib
@@ -25,16 +25,16 @@ ARRIVE_SECONDS = 300.0
 MIB = 1024 * 1024
 
 SELECT_EVERYTHING = "BENCHMARK_EVERYTHING"
-"""The variable that selects every event in all parts."""
+"""If this variable is set, all parts select every event."""
 
 
 def selected() -> dict[str, str]:
-    """Return the setting that selects every event, if it was asked for."""
+    """Return the setting for every event, if --everything is set."""
     return {"EVENTS": EVERYTHING} if os.environ.get(SELECT_EVERYTHING) else {}
 
 
 class Exporter(processes.Exporter):
-    """`python -m exporter run`; events that wait at the end stay in the spool."""
+    """`python -m exporter run`; waiting events stay in the spool at the end."""
 
     def __init__(self, directory: Path, url: str, **settings: object) -> None:
         """Keep spool and log in *directory*, and deliver to *url*."""
@@ -53,7 +53,7 @@ class Exporter(processes.Exporter):
 
 
 class Server(Process):
-    """A module of ours that serves the port in its first argument."""
+    """A module that serves the port in its first argument."""
 
     def __init__(self, directory: Path, module: str, *arguments: str) -> None:
         """Keep the log in *directory*."""
@@ -64,12 +64,12 @@ class Server(Process):
         )
 
     async def __aenter__(self) -> Self:
-        """Start, and return when it answers."""
+        """Start, and wait until the server answers."""
         await self.start(f"http://{LOOPBACK}:{self.port}/")
         return self
 
     def ask(self, path: str, *, seconds: float = 5.0) -> dict[str, float]:
-        """Return the JSON at *path*, at the latest after *seconds*."""
+        """Return the JSON at *path*; wait at most *seconds*."""
         connection = HTTPConnection(LOOPBACK, self.port, timeout=seconds)
         with contextlib.closing(connection):
             connection.request("GET", path)
@@ -78,14 +78,14 @@ class Server(Process):
 
 
 class Seen(NamedTuple):
-    """What arrived at a backend. Times are seconds of the monotonic clock."""
+    """Counts and times of arrived events, in seconds of the monotonic clock."""
 
     events: float
     repeats: float
     first: float
-    """The arrival of the first request."""
+    """The time of the first request."""
     last: float
-    """The answer to the last one."""
+    """The time of the last answer."""
 
 
 class Receiver(Server):
@@ -97,11 +97,11 @@ class Receiver(Server):
         self.url = f"http://{LOOPBACK}:{self.port}/events"
 
     def seen(self, at_least: float = 0) -> Seen:
-        """Return what arrived, once that is *at_least* so many events."""
+        """Wait for *at_least* this many events; return counts and times."""
         return Seen(**self.ask(f"/{at_least:.0f}", seconds=ARRIVE_SECONDS))
 
     def complete(self, number: int) -> Seen:
-        """Return once *number* events arrived; refuse repeats and more events."""
+        """Wait for exactly *number* events without repeats."""
         seen = self.seen(number)
         if (seen.events, seen.repeats) != (number, 0):
             raise RuntimeError(f"{number} events became {seen}")
@@ -112,7 +112,7 @@ class Receiver(Server):
 async def delivering(
     directory: Path | None = None, latency: float = 0.0, **settings: object
 ) -> AsyncIterator[tuple[Exporter, Receiver]]:
-    """Run an exporter with its spool in *directory*, and a backend that it serves."""
+    """Run an exporter with its spool in *directory*, and its backend."""
     with tempfile.TemporaryDirectory() as name:
         async with (
             Receiver(Path(name), latency) as receiver,
@@ -123,7 +123,7 @@ async def delivering(
 
 
 def nowhere() -> str:
-    """Return the URL of a backend that isn't there."""
+    """Return the URL of a backend that doesn't listen."""
     return f"http://{LOOPBACK}:{free_port()}/events"
 
 

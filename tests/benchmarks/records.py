@@ -1,8 +1,8 @@
 """
-Records like a real broker's, in any number and each with a position of its own.
+Any number of records like a real broker's, with different positions.
 
-Two records of an 8.6.0 broker are the model. A thousand process instances are open at a
-time, each of them has three events, and engine time passes as the positions do.
+They are copies of two records of an 8.6.0 broker. A thousand process instances are open
+at a time, with three events each. Engine time grows with the position.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def user_task(position: int) -> bytes:
 
 
 def process_instance(position: int) -> bytes:
-    """Return the action and the document of a record that becomes none."""
+    """Return the action and the document of a record that isn't selected."""
     key = FIRST_KEY + position
     record = PROCESS_INSTANCE | {"key": key}
     return _lines(record, {"processInstanceKey": key}, position, "process-instance")

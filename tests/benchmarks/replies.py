@@ -1,7 +1,7 @@
 """
-How long an answer takes when every request has one record.
+The reply time when every request has one record.
 
-The client is the standard library's, and its own time is part of every figure.
+The client is in the standard library, and every figure includes its time.
 """
 
 import tempfile
@@ -19,15 +19,15 @@ from tests.benchmarks.processes import Exporter, Server, delivering, nowhere
 
 ROUNDS, QUICK_ROUNDS = 40, 10
 PER_ROUND = 100
-# By then the write-ahead log has its full size, and commits overwrite it: as in a
-# service that has been running for more than a few minutes.
+# After these requests the write-ahead log has its full size, and commits overwrite it,
+# like in a service that has run for some minutes.
 WARM_UP = 1000
 
 HEADERS = {"Content-Type": "application/x-ndjson"}
 
 
 async def measure(*, quick: bool) -> list[Figure]:
-    """Take turns between three servers, so that a disturbance hits all of them."""
+    """Alternate between three servers, so that a disturbance affects all of them."""
     with tempfile.TemporaryDirectory() as directory:
         async with (
             delivering() as (whole, _),
@@ -64,7 +64,7 @@ def _in_turns(ports: Iterable[int], rounds: int) -> list[list[float]]:
 
 
 def _milliseconds(client: HTTPConnection, bodies: Iterable[bytes]) -> list[float]:
-    """Return how long it took from sending each of *bodies* to its whole answer."""
+    """Return the time from each request to its complete answer."""
     times = []
     for body in bodies:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The rate that a slow backend allows, by the number of requests in flight."""
+"""The rate with a slow backend, by the number of requests in flight."""
 
 from tests.benchmarks import records
 from tests.benchmarks.figures import Figure
@@ -10,12 +10,12 @@ LATENCY_SECONDS = 0.1
 BATCH = 50
 SLOTS, QUICK_SLOTS = (1, 2, 4, 8, 16), (1, 4, 16)
 TARGETS = {4: 1_900}
-"""The least rate with the number of requests in flight that is the default."""
+"""The target rate with the default number of requests in flight."""
 BATCHES, QUICK_BATCHES = 40, 20
 
 
 async def measure(*, quick: bool) -> list[Figure]:
-    """Fill the spool first, and measure how fast it gets empty."""
+    """Fill the spool, then measure how fast it drains."""
     batches = QUICK_BATCHES if quick else BATCHES
     rates = {
         slots: await _rate(slots, batches * slots * BATCH)

@@ -1,4 +1,4 @@
-"""Everything at once: records in, safe on disk, and delivered, on one machine."""
+"""The rate of ingest, storage and delivery together on one machine."""
 
 import statistics
 import time
@@ -14,7 +14,7 @@ EVENTS, QUICK_EVENTS = 60_000, 30_000
 
 
 async def measure(*, quick: bool) -> list[Figure]:
-    """Send as fast as possible, to a backend that accepts at once."""
+    """Send as fast as possible to a backend that accepts at once."""
     number = QUICK_EVENTS if quick else EVENTS
     runs = [await _run(number) for _ in range(QUICK_ROUNDS if quick else ROUNDS)]
     rates, cpu, peaks = zip(*runs, strict=True)
@@ -27,7 +27,7 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 
 async def _run(number: int) -> tuple[float, float, float]:
-    """Return the rate from the first request to the last arrival, and what it took."""
+    """Return the rate until the last arrival, processor time and memory."""
     bodies = records.bodies(range(1, number + 1), PER_REQUEST)
     requests = list(map(request, bodies))
     async with delivering() as (exporter, receiver):

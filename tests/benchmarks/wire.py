@@ -1,25 +1,25 @@
 """
-A connection like that of an 8.6 broker: kept alive, one request at a time.
+A kept-alive connection with one request at a time, like an 8.6 broker's.
 
-A plain socket, because the client's own time counts in what is measured.
+It is a plain socket, because the client's own time counts in the measurement.
 """
 
 import socket
 
 from devkit.arguments import exporters
 from devkit.processes import LOOPBACK
-from devkit.requests import Client
+from devkit.requests import RequestBuilder
 from exporter.broker.environment import broker_environment
 
 READ = 256 * 1024
 
 VARIABLES = broker_environment("8.6.0", f"http://{LOOPBACK}:9280")
 (ARGUMENTS,) = exporters(VARIABLES, "8.6.0").values()
-EMPTY = Client(ARGUMENTS).bulk(())
+EMPTY = RequestBuilder(ARGUMENTS).bulk(())
 
 
 def request(body: bytes) -> bytes:
-    """Return the bulk request with *body* as the bytes that go over the wire."""
+    """Return the bulk request with *body* in its wire form."""
     return EMPTY._replace(body=body).encoded()
 
 

@@ -1,4 +1,4 @@
-"""Exporters of the recorded engine, their variables, and the servers they send to."""
+"""Exporters of the recorded engine, their variables, and their search servers."""
 
 import json
 from contextlib import AsyncExitStack
@@ -16,7 +16,7 @@ OPENSEARCH = "io.camunda.zeebe.exporter.opensearch.OpensearchExporter"
 
 
 def variables(version, name="X", *, kind=ELASTICSEARCH, **arguments):
-    """Return what configures one exporter of a broker of *version*."""
+    """Return the variables of one exporter in a broker of *version*."""
     unified = version_of(version) >= (8, 8)
     start = "CAMUNDA_DATA" if unified else "ZEEBE_BROKER"
     start = f"{start}_EXPORTERS_{name}"
@@ -31,10 +31,10 @@ def one(version="8.6.0", *, kind=ELASTICSEARCH, **arguments):
 
 
 class Server(Recorder):
-    """A search server that may refuse requests for one path."""
+    """A search server that can refuse requests for one path."""
 
     def __init__(self, clock):
-        """Accept everything; note the time of the *clock*."""
+        """Accept everything, and record the times of *clock*."""
         super().__init__()
         self.refused = None
         self._clock = clock
@@ -47,7 +47,7 @@ class Server(Recorder):
 
     @property
     def bulks(self):
-        """When each bulk came, and the positions in it."""
+        """The time of each bulk, and its positions."""
         return [
             (each.at, [json.loads(x)["position"] for x in each.body.splitlines()[1::2]])
             for each in self.requests
@@ -57,13 +57,13 @@ class Server(Recorder):
 
 class Exported:
     """
-    A partition and its exporters to servers of their own; `async with` runs those.
+    A partition, and exporters with a server each; `async with` runs the servers.
 
-    Nothing is exported but in `write` and `until`, and the time is that of a clock.
+    Only `write` and `until` export. The time is that of a test's clock.
     """
 
     def __init__(self, version="8.6.0", *names, snapshot=None, **arguments):
-        """Begin at 0 s with exporters of these *names*, or one of the name x."""
+        """Start at 0 s with exporters of these *names*, or one with the name x."""
         self.clock, self.partition = Clock(0.0), Partition(1)
         self.servers = {name: Server(self.clock) for name in names or "x"}
         self.server = self.servers.get("x")
@@ -93,12 +93,12 @@ class Exported:
         await self._stack.aclose()
 
     async def write(self, *positions, **changes):
-        """Append records to the log, and return when nothing more is due."""
+        """Append records to the log, and export until nothing is due."""
         self.partition.log.append([a_record(x, **changes) for x in positions])
         await self.exporting.work()
 
     async def until(self, seconds):
-        """Let the time pass, from one thing that is due to the next."""
+        """Advance the clock, and do all work that becomes due."""
         while self.clock.seconds < seconds:
             delay = await self.exporting.work()
             later = seconds if delay is None else self.clock.seconds + delay

@@ -1,4 +1,4 @@
-"""Nonsense over the REST API is answered with a sentence, and changes nothing."""
+"""Invalid REST requests get an error message and change nothing."""
 
 import aiohttp
 import pytest
@@ -14,7 +14,7 @@ CREATE, TASK = "process-instances", "user-tasks/{task}"
 
 @pytest.fixture
 async def broker():
-    """Return a broker in which a process is deployed."""
+    """Return a broker with a deployed process."""
     async with Broker("8.9.0") as broker, Client(broker.rest_url) as client:
         await client.deploy(FILES)
         yield broker
@@ -31,8 +31,8 @@ async def broker():
         ("POST", CREATE, b"[]", "isn't an object"),
         ("POST", CREATE, b"", "processDefinitionId is missing"),
         ("POST", CREATE, LIST, "has no such 'create'"),
-        ("POST", "user-tasks/-1/completion", b"{}", "'-1' is not a key"),
-        ("PATCH", "user-tasks/" + 5000 * "9", b'{"changeset":{}}', "is not a key"),
+        ("POST", "user-tasks/-1/completion", b"{}", "'-1' isn't a key"),
+        ("PATCH", "user-tasks/" + 5000 * "9", b'{"changeset":{}}', "isn't a key"),
         ("POST", f"{TASK}/assignment", b"{}", "assignee is missing"),
         ("POST", f"{TASK}/assignment", b'{"assignee":null}', "assignee is missing"),
         ("PATCH", TASK, b"{}", "changeset is missing"),
@@ -42,7 +42,7 @@ async def broker():
     ],
 )
 async def test_nonsense(broker, method, path, body, sentence):
-    """It is refused with status 400 and the reason, and nothing is played."""
+    """The request gets status 400 with the reason, and nothing is played."""
     async with Client(broker.rest_url) as client:
         started = await client.create_instance("fx-ext")
     key = int(started["processInstanceKey"])
@@ -57,7 +57,7 @@ async def test_nonsense(broker, method, path, body, sentence):
 
 
 async def test_a_form_without_an_end(broker):
-    """A deployment that can't be read is refused."""
+    """An unreadable deployment is refused."""
     headers = {"Content-Type": "multipart/form-data; boundary=a"}
     url = f"{broker.rest_url}/v2/deployments"
 

@@ -1,4 +1,4 @@
-"""Every version makes of variables what a broker of that version makes of them."""
+"""Variables have the same effect as in a broker of each version."""
 
 import pytest
 
@@ -14,7 +14,7 @@ TENANT = "CAMUNDA_PHYSICALTENANTS"
 
 
 def exports(arguments, kind="USER_TASK", **changes):
-    """Return whether a record is exported."""
+    """Return whether an exporter sends a record."""
     version = ".".join(map(str, arguments.version))
     changes = {"brokerVersion": version} | changes
     return arguments.exports(a_record(valueType=kind, **changes))
@@ -22,7 +22,7 @@ def exports(arguments, kind="USER_TASK", **changes):
 
 @pytest.mark.parametrize("version", ["8.5.8", "8.6.0"])
 def test_flags_on_by_default(version):
-    """What is on by default is what was recorded, and what we switch off."""
+    """The default flags are those of the recording, and those that we switch off."""
     kinds = {request.path.split("_")[3] for request in recorded(STARTUP)[1:-1]}
     types = one(version).flags - {"EVENT"}
 
@@ -34,7 +34,7 @@ def test_flags_on_by_default(version):
 
 @pytest.mark.parametrize("version", ["8.8.0", "8.9.0", "8.10.0"])
 def test_defaults_of_8_10(version):
-    """8.10 is in Optimize mode by default, and switches off jobs."""
+    """8.10 uses Optimize mode by default, and doesn't export jobs."""
     given, is_new = one(version), version == "8.10.0"
     assert given.index_optimizemodeenabled == is_new
     assert ("JOB" not in given.flags) == is_new
@@ -42,7 +42,7 @@ def test_defaults_of_8_10(version):
 
 @pytest.mark.parametrize("version", ["8.7.0", "8.8.0"])
 def test_include_enabled_records(version):
-    """From 8.8 on seven types are exported, others only with includeEnabledRecords."""
+    """From 8.8 on, all but seven types need includeEnabledRecords."""
     usual, more = one(version), one(version, INCLUDEENABLEDRECORDS="true")
 
     assert exports(usual, "PROCESS_INSTANCE")
@@ -64,7 +64,7 @@ def test_include_enabled_records(version):
     ],
 )
 def test_flags(argument, on, changes):
-    """A flag, in any case, switches a type of values or records on or off."""
+    """A flag in any letter case enables or disables a value type or record type."""
     default, other = one("8.6.0"), one("8.6.0", **{argument: str(not on)})
 
     assert exports(default, **changes) is on
@@ -89,7 +89,7 @@ drop MESSAGE PUBLISHED
 
 @pytest.mark.parametrize("line", OPTIMIZE.strip().splitlines())
 def test_optimize_mode(line):
-    """Optimize mode decides about what 8.9 and later wrote, whatever is switched on."""
+    """Optimize mode overrides the flags for records of 8.9 and later."""
     more = {"INCLUDEENABLEDRECORDS": "true", "INDEX_JOB": "true"}
     given = one("8.10.0", **more)
     off = one("8.10.0", INDEX_OPTIMIZEMODEENABLED="false", **more)
@@ -114,7 +114,7 @@ def test_optimize_mode(line):
 )
 @pytest.mark.parametrize("version", VERSIONS)
 def test_unknown_arguments(version, argument, known_to):
-    """What a version doesn't know is ignored up to 8.9; 8.10 doesn't start."""
+    """Up to 8.9, a broker ignores unknown arguments; 8.10 doesn't start."""
     is_known = version in known_to
     if not is_known and version == "8.10.0":
         with pytest.raises(CannotStartError, match=argument.lower()):
@@ -122,7 +122,7 @@ def test_unknown_arguments(version, argument, known_to):
         return
     on, off = (one(version, **{argument: value}) for value in ("true", "false"))
     assert one(version) in (on, off)
-    # There are flags that a version knows, and that do nothing.
+    # Some flags are known to a version, but have no effect.
     assert (on != off) == (is_known and argument != "INDEX_USAGEMETRICS")
 
 
@@ -135,7 +135,7 @@ def test_unknown_arguments(version, argument, known_to):
         {"INDEX_JOB": "yes"},
         {"INDEX_PREFIX": "with_line"},
         {"kind": "io.camunda.exporter.appint.AppIntegrationsExporter"},
-        # What isn't imitated.
+        # Arguments that aren't imitated.
         {"BULK_DELAY": "0"},
         {"URL": "http://a:1,http://b:2"},
         {"URL": "https://a:1"},
@@ -147,14 +147,14 @@ def test_unknown_arguments(version, argument, known_to):
     ],
 )
 def test_wrong_values(arguments):
-    """A broker doesn't start with an argument of a wrong type, or a class of others."""
+    """A broker doesn't start with a wrong type of argument, or an unknown class."""
     with pytest.raises(CannotStartError):
         one("8.9.0", **arguments)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_both_forms(version):
-    """Up to 8.7 there is the old form; from 8.8 on either form works, never both."""
+    """Up to 8.7 only the old form works; from 8.8 on either works, but not both."""
     old, new = variables("8.7.0"), variables("8.8.0")
 
     assert list(exporters(old, version)) == ["x"]
@@ -162,12 +162,12 @@ def test_both_forms(version):
         assert exporters(new, version) == {}
         return
     assert exporters(new, version) == exporters(old, version)
-    with pytest.raises(CannotStartError, match="takes one form"):
+    with pytest.raises(CannotStartError, match="both set"):
         exporters(old | new, version)
 
 
 def assigned(tenant, *names):
-    """Return the variables with which a physical tenant runs exporters."""
+    """Return the variables that assign exporters to a physical tenant."""
     return {
         f"{TENANT}_{tenant}_DATA_EXPORTERSASSIGNED_{number}": name
         for number, name in enumerate(names)
@@ -175,7 +175,7 @@ def assigned(tenant, *names):
 
 
 def test_physical_tenants():
-    """A physical tenant runs what it lists, with arguments that it may change."""
+    """A physical tenant runs the exporters in its list, and can override arguments."""
     given = variables("8.10.0") | variables("8.10.0", "Y", INDEX_PREFIX="root")
     given |= assigned("DEFAULT", "x") | assigned("RED", "Y", "x") | assigned("BLUE")
     given[f"{TENANT}_RED_DATA_EXPORTERS_Y_ARGS_INDEX_PREFIX"] = "red"
@@ -195,7 +195,7 @@ def test_physical_tenants():
 
 @pytest.mark.parametrize("missing", ["DEFAULT", "RED"])
 def test_exporters_assigned_is_mandatory(missing):
-    """In 8.10, with an exporter, every physical tenant must list its exporters."""
+    """In 8.10, every physical tenant must list its exporters if there are any."""
     listed = assigned("DEFAULT") | assigned("RED")
     given = {name: listed[name] for name in listed if missing not in name}
     given |= {f"{TENANT}_RED_NAME": "Red"}

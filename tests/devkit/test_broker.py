@@ -1,4 +1,4 @@
-"""A broker of the recorded engine, over its own ports, and several of them together."""
+"""A broker of the recorded engine over its ports, alone and in a cluster."""
 
 import asyncio
 from collections import Counter
@@ -22,13 +22,13 @@ FILES = recording(RECORDINGS / "8.9.0").deployments["fx-ext"]
 
 @pytest.fixture
 async def recorder():
-    """Accept what a broker exports."""
+    """Return a server that accepts everything from exporters."""
     async with Recorder() as recorder:
         yield recorder
 
 
 async def lived(rest_url, recorder):
-    """Let a user task live; return the key of its instance."""
+    """Create and complete a user task; return the key of its instance."""
     async with Client(rest_url) as client:
         await client.deploy(FILES)
         started = await client.create_instance("fx-ext")
@@ -40,7 +40,7 @@ async def lived(rest_url, recorder):
 
 @pytest.mark.parametrize("version", ["8.6.0", "8.8.21", "8.9.0", "8.10.9"])
 async def test_commands_are_exported(version, recorder):
-    """What is done over the REST API reaches the exporter that the variables name."""
+    """Commands over the REST API reach the exporter in the variables."""
     variables = broker_environment(version, recorder.url)
     async with Broker(version, variables) as broker:
         instance = await lived(broker.rest_url, recorder)
@@ -53,7 +53,7 @@ async def test_commands_are_exported(version, recorder):
 
 
 async def test_placeholders(recorder):
-    """`${NAME}` in a variable is another variable, or its own default."""
+    """`${NAME}` in a value is replaced by that variable, or by its default."""
     url = "http://${HOST:127.0.0.1}:${PORT}"
     given = broker_environment("8.9.0", "http://here:1") | {"PORT": str(recorder.port)}
     given = {name: value.replace("http://here:1", url) for name, value in given.items()}
@@ -65,7 +65,7 @@ async def test_placeholders(recorder):
 
 
 async def test_an_incident_is_resolved(recorder):
-    """Variables are set and an incident is resolved over the REST API."""
+    """The REST API can set variables and resolve an incident."""
     variables = broker_environment("8.6.0", recorder.url, value_types=["INCIDENT"])
     files = recording(RECORDINGS / "8.6.0").deployments["fx-inc"]
     async with Broker("8.6.0", variables) as broker, Client(broker.rest_url) as client:
@@ -83,16 +83,16 @@ async def test_an_incident_is_resolved(recorder):
 
 
 async def test_refusals_are_answers():
-    """What wasn't recorded is answered with the reason, as a problem."""
+    """A command that wasn't recorded gets a problem document with the reason."""
     async with Broker() as broker, Client(broker.rest_url) as client:
         with pytest.raises(CommandError, match="No process fx-ext is deployed"):
             await client.create_instance("fx-ext")
-        with pytest.raises(CommandError, match="deploys these together"):
+        with pytest.raises(CommandError, match="Deploy the recorded files"):
             await client.deploy({"own.bpmn": b""})
 
 
 async def test_a_snapshot_is_where_a_restart_begins(recorder, tmp_path):
-    """What was exported after the last snapshot is exported again, the same."""
+    """After a restart, the records since the last snapshot are exported again."""
     variables = broker_environment("8.6.0", recorder.url)
     async with Broker("8.6.0", variables, data=tmp_path) as broker:
         first = await lived(broker.rest_url, recorder)
@@ -115,7 +115,7 @@ def _positions(broker):
 
 
 async def test_a_wrong_configuration():
-    """8.10 doesn't start with an argument that it doesn't know."""
+    """8.10 doesn't start with an unknown argument."""
     variables = broker_environment("8.10.9", "http://127.0.0.1:1")
     (name,) = (x for x in variables if x.endswith("_CLASSNAME"))
     wrong = name.replace("CLASSNAME", "ARGS_UNHEARD")
@@ -125,7 +125,7 @@ async def test_a_wrong_configuration():
 
 
 async def test_a_leader_is_replaced(recorder, tmp_path):
-    """Where the leader is gone, another broker goes on with all that was answered."""
+    """When the leader ends, another broker continues with all answered commands."""
     async with AsyncExitStack() as stack:
         brokers = []
         for number in range(3):
@@ -154,7 +154,7 @@ async def test_a_leader_is_replaced(recorder, tmp_path):
 
 
 async def test_our_commands_for_physical_tenants(recorder, capsys):
-    """One tenant of 8.10 is uninstalled and enabled again, or all of them are."""
+    """In 8.10, `uninstall` and `enable` work for one tenant and for all tenants."""
     given = broker_environment("8.10.9", recorder.url, physical_tenants=["red"])
     async with Broker("8.10.9", given) as broker:
 
@@ -177,7 +177,7 @@ async def test_our_commands_for_physical_tenants(recorder, capsys):
 
 
 async def test_below_a_context_path(recorder):
-    """The actuator is where the context path says."""
+    """The actuator is below the configured base path."""
     variables = broker_environment("8.9.0", recorder.url)
     variables["MANAGEMENT_SERVER_BASEPATH"] = "/orchestration"
     async with Broker("8.9.0", variables) as broker, aiohttp.ClientSession() as session:
@@ -189,7 +189,7 @@ async def test_below_a_context_path(recorder):
 
 
 async def test_exporting_that_fails(monkeypatch):
-    """A broker whose own work fails is done at once, and raises it in the end."""
+    """A broker whose main task fails ends at once, and raises the error."""
 
     async def run(_: object) -> None:
         raise OverflowError("too large")

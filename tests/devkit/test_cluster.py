@@ -1,4 +1,4 @@
-"""Three brokers lose nothing that was answered, whichever of them is killed."""
+"""Three brokers lose no answered command, whichever broker is killed."""
 
 import asyncio
 import json
@@ -20,10 +20,10 @@ PATIENCE = 20
 
 
 class Member(Process):
-    """One of the brokers."""
+    """One broker of a cluster."""
 
     def __init__(self, work, number):
-        """Keep the log in *work*, and share a directory there with the others."""
+        """Keep the log in *work*, and share a directory there."""
         ports = {f"{x}_PORT": str(free_port()) for x in ("SERVER", "MANAGEMENT_SERVER")}
         self.number = number
         self.rest_url = f"http://{LOOPBACK}:{ports['SERVER_PORT']}"
@@ -39,7 +39,7 @@ class Member(Process):
         )
 
     async def roles(self):
-        """Return the role of each live broker, by number; {} if this one isn't live."""
+        """Return the role of each live broker by number; {} if this one is down."""
         try:
             async with Client(self.rest_url) as client:
                 brokers = (await client.topology())["brokers"]
@@ -60,7 +60,7 @@ async def members(tmp_path):
 
 
 async def leader_of(members):
-    """Return the one that leads, and the others, when all agree."""
+    """Wait until all members agree on the leader; return leader and followers."""
 
     async def leading():
         roles = [await each.roles() for each in members]
@@ -74,7 +74,7 @@ async def leader_of(members):
 
 
 async def test_leaders_that_are_killed(members):
-    """Each next broker goes on with all that was answered, and nothing done twice."""
+    """Each next leader continues with all answered commands, and repeats none."""
     answered = []
 
     async def create(client):
@@ -108,10 +108,10 @@ async def test_leaders_that_are_killed(members):
 
 
 @pytest.mark.parametrize(
-    "url, sentence", [("", "is no leader"), ("http://x:1", "is no leader any more")]
+    "url, reason", [("", "no leader"), ("http://x:1", "has ended")]
 )
-async def test_nobody_leads(members, url, sentence):
-    """A follower whose leader isn't there says so, and does nothing."""
+async def test_nobody_leads(members, url, reason):
+    """A follower without a leader answers with the reason, and does nothing."""
     leader, (follower, _) = await leader_of(members)
     about = {"number": leader.number, "rest": url} if url else {}
     path = leader.log.parent / "shared" / "leader.json"
@@ -120,4 +120,4 @@ async def test_nobody_leads(members, url, sentence):
     url = f"{follower.rest_url}/v2/process-instances"
     async with aiohttp.request("POST", url, json={}) as answer:
         assert answer.status == 503
-        assert await answer.json() == {"detail": f"There {sentence}"}
+        assert reason in (await answer.json())["detail"]

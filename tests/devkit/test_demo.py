@@ -1,4 +1,4 @@
-"""The demo runs alone on a machine, tells the truth, and leaves nothing behind."""
+"""The demo runs without other programs, counts correctly, and cleans up."""
 
 import fcntl
 import json
@@ -21,7 +21,7 @@ PATIENCE = 30
 
 
 def an_arrival(instance, intent, position, latency_ms=20):
-    """Return the arrival of an event that took *latency_ms* from the engine's log."""
+    """Return an arrival *latency_ms* after the engine wrote the record."""
     event = {"processInstanceKey": instance, "userTaskKey": "1", "intent": intent}
     return Arrival(1000 + latency_ms / 1000, f"1-{position}-1000000", event)
 
@@ -42,7 +42,7 @@ def judged(*arrivals):
 
 
 def test_perfect_run():
-    """All that was expected came once and in order."""
+    """A perfect run has no faults."""
     assert judged(*PERFECT) == {
         "engine": "recorded 8.9.0",
         "expected": 6,
@@ -69,24 +69,24 @@ def test_perfect_run():
     ],
 )
 def test_run_that_went_wrong(arrivals, wrong):
-    """What is missing, doubled or disordered is counted."""
+    """Missing, duplicate and disordered events are counted."""
     assert faults(judged(*arrivals)) == wrong
 
 
 def test_instances_do_not_disorder_each_other():
-    """Only the events of one process instance have an order."""
+    """The order counts only within a process instance."""
     assert not faults(judged(PERFECT[1], PERFECT[0], *PERFECT[2:]))
 
 
 @pytest.mark.parametrize("share, value", [(0.5, 50), (0.95, 95), (1, 100), (0.001, 1)])
 def test_percentile(share, value):
-    """A percentile is a value that was measured, not one in between."""
+    """A percentile is one of the measured values, without interpolation."""
     assert percentile(range(1, 101), share) == value
 
 
 @pytest.fixture
 def a_demo(tmp_path, tmp_path_factory):
-    """Return what starts the demo; only one at a time, as it looks for usual ports."""
+    """Return a function that starts a demo; only one runs at a time, for its ports."""
     demos = []
     lock = (tmp_path_factory.getbasetemp().parent / "demo.lock").open("w")
 
@@ -110,13 +110,13 @@ def a_demo(tmp_path, tmp_path_factory):
 
 
 async def left_behind(processes, directory):
-    """Return what is left of a demo when it has ended."""
+    """Return the processes and files that remain after a demo."""
     await eventually(lambda: not any(each.is_running() for each in processes))
     return list(directory.iterdir())
 
 
 def lines_until(stream, word):
-    """Return the lines of *stream* up to the one that contains *word*."""
+    """Return the lines of *stream* up to the first with *word*."""
     lines = []
     while not lines or word not in lines[-1]:
         lines.append(stream.readline())
@@ -144,12 +144,12 @@ async def test_a_whole_run(a_demo, tmp_path):
 
 
 def run(command):
-    """Run *command* and keep what it prints."""
+    """Run *command* and capture its output."""
     return subprocess.run(command, stdout=subprocess.PIPE, check=False)
 
 
 async def try_what_is_suggested(story, shown):
-    """Complete the task while the backend fails; its event arrives afterwards."""
+    """Follow the printed steps: the event arrives after the backend recovers."""
     (url, task) = re.search(r"curl (\S+/(\d+)/completion)", story).groups()
     fail, heal = re.findall(r"curl -X PUT (\S+)", story)
     status = ["sh", "-c", story[story.index("  cd ") :]]
@@ -164,7 +164,7 @@ async def try_what_is_suggested(story, shown):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 async def test_interrupted(a_demo, tmp_path, number):
-    """Stopped in the middle, the demo leaves no process and no file behind."""
+    """A stopped demo leaves no process and no file."""
     demo = a_demo()
     lines_until(demo.stdout, "ASSIGNED")
     processes = psutil.Process(demo.pid).children(recursive=True)
@@ -177,7 +177,7 @@ async def test_interrupted(a_demo, tmp_path, number):
 
 
 async def test_reader_that_has_seen_enough(a_demo, tmp_path):
-    """A closed pipe ends the demo without a word."""
+    """A closed pipe ends the demo without an error message."""
     demo = a_demo()
     lines_until(demo.stdout, "CREATED")
     processes = psutil.Process(demo.pid).children(recursive=True)
@@ -195,14 +195,14 @@ case $1 in image) echo "No such image" >&2; exit 1;; pull) {};; esac
 
 
 @pytest.mark.parametrize(
-    "docker, sentence",
+    "docker, words",
     [
-        (None, "c/c:8.10.9 runs in Docker, which isn't installed here."),
-        ("echo Hm. >&2; echo No such host. >&2; exit 1", "pulled: No such host."),
+        (None, "c/c:8.10.9 needs Docker"),
+        ("echo Hm. >&2; echo No such host. >&2; exit 1", "No such host."),
     ],
 )
-async def test_no_image(a_demo, tmp_path_factory, docker, sentence):
-    """Where Docker or the image can't be had, one sentence says so."""
+async def test_no_image(a_demo, tmp_path_factory, docker, words):
+    """Without Docker or the image, the demo prints one line and ends with 1."""
     directory = tmp_path_factory.mktemp("bin")
     if docker:
         (directory / "docker").write_text(FAKE.format(docker))
@@ -213,4 +213,4 @@ async def test_no_image(a_demo, tmp_path_factory, docker, sentence):
     assert demo.returncode == 1
     assert "under Camunda's licence" in story
     assert errors.count("\n") == 1
-    assert errors.endswith(f"{sentence}\n")
+    assert words in errors

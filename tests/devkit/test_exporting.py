@@ -1,4 +1,4 @@
-"""The exporters of a partition wait, repeat and acknowledge as those of a broker do."""
+"""The exporters of a partition wait, repeat and acknowledge as in a broker."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ BULK = "/_bulk"
 
 
 async def test_waits():
-    """A refused bulk is repeated after 2, 4, 8, 10 s; after a success after 2 again."""
+    """A refused bulk is repeated after 2, 4, 8, 10 s; a success resets the wait."""
     async with Exported() as exported:
         exported.server.refused = BULK
         await exported.write(1)
@@ -30,7 +30,7 @@ async def test_waits():
 
 
 async def test_periodic_flush():
-    """A bulk is also sent every `bulk.delay`; accepted, it isn't sent again."""
+    """A bulk is also sent every `bulk.delay`, and not again once it is accepted."""
     async with Exported(BULK_DELAY=3) as exported:
         exported.server.refused = BULK
         await exported.write(1, 2)
@@ -46,7 +46,7 @@ async def test_periodic_flush():
 
 
 async def test_one_after_another():
-    """No exporter gets a record before the one in front of it has it, once."""
+    """A record reaches each exporter once, one exporter after another."""
     async with Exported("8.6.0", "first", "second") as exported:
         first, second = exported.servers.values()
         gate = first.hold(ACCEPTED)
@@ -65,7 +65,7 @@ async def test_one_after_another():
 
 
 async def test_startup_begins_again():
-    """When one of the first requests fails all of them are repeated."""
+    """If one startup request fails, all of them are repeated."""
     async with Exported(INDEX_CREATETEMPLATE="true") as exported:
         exported.server.refused = "/zeebe-record*/_settings"
         await exported.write(1)
@@ -80,7 +80,7 @@ async def test_startup_begins_again():
 
 
 async def test_bulk_size():
-    """A bulk is sent when it's full or due; then all before it is acknowledged."""
+    """A bulk is sent when it is full or due; this acknowledges all records so far."""
     acknowledged = []
     async with Exported(BULK_SIZE=3, BULK_DELAY=5) as exported:
         await exported.write(1, 2, 3, 4)
@@ -101,7 +101,7 @@ DEEP = Answer(200, {"Content-Type": "application/json"}, b"[" * 100_000)
 
 @pytest.mark.parametrize("nonsense", [LONG_HEAD, DEEP], ids=["long head", "deep"])
 async def test_nonsense_is_a_failure(nonsense):
-    """Whatever a server answers, the bulk is sent again."""
+    """After any invalid answer, the bulk is sent again."""
     async with Exported() as exported:
         accepting, exported.server.answer = exported.server.answer, nonsense
         await exported.write(1)
@@ -113,7 +113,7 @@ async def test_nonsense_is_a_failure(nonsense):
 
 @pytest.mark.parametrize("failure", [HANG, HANG_UP, RESET])
 async def test_new_connection_after_a_failure(failure):
-    """A connection is kept until a request gets no answer in time."""
+    """A connection is reused until a request times out."""
     async with Exported(REQUESTTIMEOUTMS=1000) as exported:
         await exported.write(1)
         accepting, exported.server.answer = exported.server.answer, failure
@@ -127,7 +127,7 @@ async def test_new_connection_after_a_failure(failure):
 
 
 async def test_restart():
-    """A restart goes on after the snapshot; a new exporter begins with the log."""
+    """A restart continues from the snapshot; a new exporter starts with the log."""
     async with Exported() as before:
         await before.write(1, 2)
         snapshot = json.loads(json.dumps(before.exporting.snapshot()))
@@ -142,7 +142,7 @@ async def test_restart():
 
 
 async def test_disabled():
-    """A disabled exporter gets nothing, and once enabled only what is new."""
+    """A disabled exporter gets nothing; after `enable` it gets only new records."""
     async with Exported("8.6.0", "a", "b") as exported:
         first, second = exported.servers.values()
         first.refused = BULK
@@ -169,7 +169,7 @@ async def test_disabled():
     ],
 )
 def test_without_variables(version, before, after):
-    """An exporter without variables holds up the log or is disabled, by version."""
+    """An exporter without variables blocks the log or is disabled, by version."""
     kept = {"exporters": {"gone": {"position": 7}}, "states": {"gone": before}}
     exporting = Exported(version, snapshot=kept).exporting
 

@@ -1,4 +1,4 @@
-"""Nothing outlives the one that started it, not even what starts at that moment."""
+"""No process outlives its starter, even one that was just started."""
 
 import asyncio
 import os
@@ -27,9 +27,9 @@ time.sleep(1000)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 async def test_no_process_is_left(tmp_path, number):
     """
-    A process and its children end with the one that started it, however it ends.
+    A process and its children end with their starter, for any reason.
 
-    A child may have a process group of its own, as those of the entrypoint have.
+    A child may have its own process group, like the children of the entrypoint.
     """
     parent = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -52,7 +52,7 @@ async def test_no_process_is_left(tmp_path, number):
 
 
 def is_alive(process):
-    """Tell whether *process* still does something."""
+    """Return whether *process* still runs."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -67,7 +67,7 @@ for _ in range(200):
 
 
 async def test_a_session_that_grows(tmp_path):
-    """Processes that are started while others are killed are killed, too."""
+    """Processes that start during the kill are killed, too."""
     process = Process([sys.executable, "-c", BUSY], log=tmp_path / "log")
     process.spawn()
     await eventually(lambda: len(members(process.pid)) > 10)
@@ -78,7 +78,7 @@ async def test_a_session_that_grows(tmp_path):
 
 
 def members(session):
-    """Return the processes in a session, without those that have ended."""
+    """Return the running processes of a session."""
     found = []
     for each in psutil.process_iter(["status"]):
         try:

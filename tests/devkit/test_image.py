@@ -1,15 +1,15 @@
-"""An image names a version, and its container is gone when nobody wants it."""
+"""The version comes from the image's tag, and the container is always removed."""
 
 import asyncio
 import sys
 
 import pytest
 
-from devkit.image import engine_in_docker, version_of
+from devkit.image import engine_in_docker, image_version
 from devkit.processes import ROOT, free_port
 from devkit.waiting import eventually
 
-# It is Docker, and the engine in a container that takes its time to end.
+# A fake Docker whose container is slow to end.
 DOCKER = f"""\
 #!/bin/sh
 echo "$1" >>"$CALLS"
@@ -30,12 +30,12 @@ while :; do wait; done
     ],
 )
 def test_version(image, version):
-    """The tag of an image is its version, whatever else is in its name."""
-    assert version_of(image) == version
+    """The version of an image is its tag, in every form of name."""
+    assert image_version(image) == version
 
 
 async def test_nobody_waits_for_its_end(tmp_path, monkeypatch):
-    """A second Ctrl-C leaves no container behind."""
+    """The container is removed even after a second Ctrl-C."""
     calls, docker = tmp_path / "calls", tmp_path / "docker"
     docker.write_text(DOCKER)
     docker.chmod(0o755)

@@ -1,4 +1,4 @@
-"""What the exporters of every version send is what our ingest port takes."""
+"""The ingest port accepts the exporters of every version."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ def partition_of(version):
 @pytest.mark.parametrize("version", ["8.6.0", "8.8.21", "8.9.0", "8.10.0"])
 @pytest.mark.parametrize("kind", [ELASTICSEARCH, OPENSEARCH], ids=["es", "os"])
 async def test_every_version(tmp_path, version, kind):
-    """Every recorded event of a user task arrives once, in order, from any version."""
+    """Recorded user task events arrive once and in order, from every version."""
     partition = partition_of(version)
     async with Backend() as backend:
         settings = configured(
@@ -58,6 +58,6 @@ async def test_every_version(tmp_path, version, kind):
             task.cancel()
             await asyncio.wait([task])
 
-    # In their order for each task: a stable sort keeps it.
+    # A stable sort keeps the order of each task.
     came = [(int(each.task), each.position) for each in backend.arrivals]
     assert sorted(came, key=lambda pair: pair[0]) == sorted(sent)

@@ -1,4 +1,4 @@
-"""What a broker keeps outlives kills, and is for one broker at a time."""
+"""A broker's state survives kills, and only one broker can use it at a time."""
 
 import pytest
 
@@ -11,7 +11,7 @@ PARTITIONS = "ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT"
 
 
 async def lived(data, count, environ=None, version="8.9.0"):
-    """Let a broker create *count* instances; return all records of its log."""
+    """Create *count* instances in a broker; return all records of its log."""
     async with Broker(version, environ, data=data) as broker:
         async with Client(broker.rest_url) as client:
             await client.deploy(FILES)
@@ -22,7 +22,7 @@ async def lived(data, count, environ=None, version="8.9.0"):
 
 
 async def test_half_a_line(tmp_path):
-    """The entry that a kill cut off is gone, and those before and after it aren't."""
+    """An entry that a kill cut short is dropped; the other entries remain."""
     before = await lived(tmp_path, 2)
     journal = tmp_path / "journal.jsonl"
     journal.write_bytes(journal.read_bytes() + b'{"at": ["defau')
@@ -36,7 +36,7 @@ async def test_half_a_line(tmp_path):
 
 
 async def test_another_broker(tmp_path):
-    """A directory is for one broker at a time, of one recording and its partitions."""
+    """A directory works for one broker at a time, with one recording and count."""
     await lived(tmp_path, 2, {PARTITIONS: "2"})
     async with Broker("8.9.0", {PARTITIONS: "2"}, data=tmp_path):
         with pytest.raises(CannotStartError, match="Another broker uses"):
@@ -50,7 +50,7 @@ async def test_another_broker(tmp_path):
 
 
 async def test_a_snapshot_that_fails(tmp_path):
-    """A snapshot that can't be kept isn't one."""
+    """A snapshot that can't be stored has no effect."""
     async with Broker("8.9.0", data=tmp_path / "data") as broker:
         (tmp_path / "data").rename(tmp_path / "gone")
         with pytest.raises(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""The management port answers as a broker's actuator does."""
+"""The management port answers like a broker's actuator."""
 
 from contextlib import asynccontextmanager
 
@@ -22,7 +22,7 @@ class Management:
     """The management port of a broker."""
 
     def __init__(self, broker, session):
-        """Ask the *broker*."""
+        """Send requests to *broker*."""
         self.broker, self._session = broker, session
         self.exporting = broker.exporting["default", 1]
 
@@ -40,21 +40,21 @@ class Management:
             return await (answer.json() if is_json else answer.text())
 
     async def states(self):
-        """Return the listed states by physical tenant and id."""
+        """Return the states of the exporters by physical tenant and id."""
         return {
             (each.get("physicalTenant"), each["exporterId"]): each["status"]
             for each in await self.show("exporters")
         }
 
     async def reach(self, state, tenant="default"):
-        """Return when the exporter of a physical tenant has a state, or is gone."""
+        """Wait until a physical tenant's exporter has a state, or is gone."""
         states = self.broker.exporting[tenant, 1].states
         await eventually(lambda: states.get("x") == state)
 
 
 @asynccontextmanager
 async def managed(version, environ=None, data=None):
-    """Run a broker, with one exporter unless *environ* says otherwise."""
+    """Run a broker, with one exporter unless *environ* has others."""
     environ = variables(version, URL=NO_SERVER) if environ is None else environ
     async with (
         Broker(version, environ, data=data) as broker,
@@ -64,7 +64,7 @@ async def managed(version, environ=None, data=None):
 
 
 def deploy(broker):
-    """Let the log have records; return the position of the last one."""
+    """Add records to the log; return the position of the last one."""
     files = next(iter(broker.engine.recording.deployments.values()))
     Commands(broker.engine).deploy(files)
     return broker.partition(1).log.records[-1]["position"]
@@ -72,7 +72,7 @@ def deploy(broker):
 
 @pytest.mark.parametrize("version, tenant", [(OLD, None), (NEWEST, "default")])
 async def test_change_takes_a_moment(monkeypatch, version, tenant):
-    """A change is accepted, another one meanwhile isn't, and then it is done."""
+    """A change gets 202 and is applied later; a second change until then gets 409."""
     monkeypatch.setattr(management, "MOMENT_SECONDS", 1)
     async with managed(version) as port:
         accepted = await port.send("POST", DISABLE)
@@ -90,7 +90,7 @@ async def test_change_takes_a_moment(monkeypatch, version, tenant):
 
 @pytest.mark.parametrize("version, status", [(NEW, 400), (NEWEST, 404)])
 async def test_what_cannot_be(version, status):
-    """What can't be done to an exporter is answered with 400, with 404 from 8.10 on."""
+    """An impossible change gets 400, or 404 from 8.10 on."""
     async with managed(version) as port:
         assert await port.send("POST", "exporters/y/enable") == status
         assert await port.send("DELETE", "exporters/x") == status
@@ -102,7 +102,7 @@ async def test_what_cannot_be(version, status):
     [(OLD, "DISABLED", 404, "DISABLED"), (NEW, "CONFIG_NOT_FOUND", 202, None)],
 )
 async def test_delete(tmp_path, version, before, status, after):
-    """What lost its variables can be deleted in the versions that remember it."""
+    """An exporter without variables can be deleted where the version remembers it."""
     async with managed(version, data=tmp_path) as port:
         for verb in ("disable", "enable"):
             await port.send("POST", f"exporters/x/{verb}")
@@ -115,7 +115,7 @@ async def test_delete(tmp_path, version, before, status, after):
 
 @pytest.mark.parametrize("version, phase", [("8.9.0", "EXPORTING"), (NEWEST, "PAUSED")])
 async def test_pause(tmp_path, version, phase):
-    """Paused, nothing is exported until it resumes, from 8.10 on over a restart."""
+    """A pause stops exporting until resume; from 8.10 on, it survives a restart."""
     async with Recorder() as recorder:
         environ = variables(version, URL=recorder.url, BULK_DELAY=1000)
         async with managed(version, environ, data=tmp_path) as port:
@@ -130,7 +130,7 @@ async def test_pause(tmp_path, version, phase):
 
 
 async def test_physical_tenants():
-    """8.10 lists every physical tenant's exporters, and changes one's or all."""
+    """8.10 lists all physical tenants' exporters; a change is for one or all."""
     names = [f"CAMUNDA_PHYSICALTENANTS_{x}" for x in ("DEFAULT", "RED")]
     environ = dict.fromkeys([f"{x}_DATA_EXPORTERSASSIGNED" for x in names], "x")
     async with managed(NEWEST, environ | variables(NEWEST, URL=NO_SERVER)) as port:
@@ -146,7 +146,7 @@ async def test_physical_tenants():
 
 
 async def test_snapshot():
-    """A snapshot holds what was exported until then, and its name says so."""
+    """A snapshot and its id hold the exported position."""
     async with Recorder() as recorder:
         environ = variables(NEW, URL=recorder.url, BULK_SIZE=1, BULK_DELAY=1)
         async with managed(NEW, environ) as port:
@@ -167,7 +167,7 @@ async def test_snapshot():
 
 
 async def test_clock():
-    """The engine's clock is moved, again and again."""
+    """The engine's clock can be moved repeatedly."""
     async with managed(NEW) as port:
         before = port.broker.now_ms()
         for offset in (3_000_000, 600_000):
@@ -176,7 +176,7 @@ async def test_clock():
 
 
 async def test_healthy_without_exports(caplog):
-    """A URL with more than host and port exports nothing; only the log says so."""
+    """A URL with a path exports nothing, and only the log shows it."""
     async with managed(NEW, variables(NEW, URL=f"{NO_SERVER}/")) as port:
         deploy(port.broker)
         for path in ("health", "health/readiness"):

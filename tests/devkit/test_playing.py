@@ -1,4 +1,4 @@
-"""What the recorded engine plays is what was recorded, with new keys and new times."""
+"""The recorded engine plays the recorded records with new keys and times."""
 
 import pytest
 
@@ -12,7 +12,7 @@ MOVED |= {"deadline", "dueDate", "recurringTime"}
 
 
 class Played:
-    """An engine without exporters, whose clock stands still until it is moved."""
+    """An engine without exporters, with a clock that the test moves."""
 
     def __init__(self, version, journal=None, **more):
         """Deploy everything."""
@@ -44,12 +44,12 @@ class Played:
 
 @pytest.fixture(params=VERSIONS)
 def played(request):
-    """Return an engine of each version that was recorded."""
+    """Return an engine of each recorded version."""
     return Played(request.param)
 
 
 def differences(recorded, now, name=""):
-    """Yield what is neither the same nor a key, a position or a time."""
+    """Yield the differences, except in keys, positions and times."""
     if isinstance(recorded, dict):
         assert list(recorded) == list(now)
         for each in recorded:
@@ -66,7 +66,7 @@ def _keys(*values):
 
 
 def test_every_story(played):
-    """Each recorded story, played again, is the same field by field."""
+    """A replayed story equals the recording, field by field."""
     engine = played.engine
     (partition,) = engine.partitions.values()
     instance = None
@@ -85,7 +85,7 @@ def test_every_story(played):
 
 
 def test_gaps(played):
-    """Positions grow by what the recorded ones grew, and sources move with them."""
+    """Positions keep the recorded distances, and source positions move with them."""
     instance = played.commands.create("fx-ext", {})
     played.commands.command("complete", played.task(), {})
 
@@ -99,7 +99,7 @@ def test_gaps(played):
 
 
 def test_the_life_of_a_task(played):
-    """A task goes through the commands that it gets, in any order that was recorded."""
+    """A task accepts commands in any recorded order."""
     played.commands.create("fx-ext", {"tenantId": "acme"})
     task = played.task()
     assigned = {"changes": {"assignee": "zoë"}}
@@ -116,11 +116,11 @@ def test_the_life_of_a_task(played):
 
 
 def test_variables(played):
-    """Variables are as the command says, wherever they come from."""
+    """Variables have the values of the command, wherever they appear."""
     played.commands.create("fx-invoice", {"variables": {"assignee": "zoë"}})
-    (told,) = [x for x in played.events("VARIABLE") if x["value"]["name"] == "assignee"]
+    (last,) = [x for x in played.events("VARIABLE") if x["value"]["name"] == "assignee"]
 
-    assert told["value"]["value"] == '"zoë"'
+    assert last["value"]["value"] == '"zoë"'
     assert played.events()[0]["value"]["assignee"] == "zoë"
 
 
@@ -132,7 +132,7 @@ def test_variables(played):
     ],
 )
 def test_refusals(played, verb, body, word):
-    """What wasn't recorded is refused with what there is, and changes nothing."""
+    """A command that wasn't recorded is refused with the recorded ones."""
     played.commands.create("fx-ext", {})
     task = played.task()
     before = len(played.engine.journal)
@@ -143,13 +143,13 @@ def test_refusals(played, verb, body, word):
 
 
 def test_changed_files(played):
-    """A model under a recorded name is refused if it isn't the recorded one."""
-    with pytest.raises(RefusedError, match="as they were"):
+    """A changed model under a recorded name is refused."""
+    with pytest.raises(RefusedError, match="recorded files"):
         played.commands.deploy({"ext.bpmn": b"<another/>"})
 
 
 def test_unknown_keys(played):
-    """Nothing can be done to what doesn't exist, or has ended."""
+    """Commands for an unknown or ended key are refused."""
     played.commands.create("fx-ext", {})
     task = played.task()
     played.commands.command("complete", task, {})
@@ -161,7 +161,7 @@ def test_unknown_keys(played):
 
 
 def test_partitions():
-    """Instances take turns on the partitions, and keys name theirs."""
+    """Instances are spread over the partitions, and keys hold the partition."""
     played = Played("8.9.0", partitions=3)
     keys = [played.commands.create("fx-ext", {}).key for _ in range(6)]
 
@@ -185,7 +185,7 @@ def test_physical_tenants():
 
 
 def test_timers():
-    """What is due is played when the clock says so, and not before."""
+    """A timer is played when it is due, and not before."""
     played = Played("8.6.0")
     played.commands.create("fx-timer", {})
     due = [each["value"]["dueDate"] for each in played.events("TIMER")]
@@ -201,7 +201,7 @@ def test_timers():
 
 
 def test_jobs():
-    """A worker gets a job once; when it takes too long, the job is there again."""
+    """A worker gets a job once; after the timeout, the job is available again."""
     played = Played("8.6.0")
     played.commands.create("fx-invoice", {})
     played.commands.command("complete", played.task(), {})
@@ -213,12 +213,12 @@ def test_jobs():
     played.commands.command("complete job", job["key"], {})
 
     assert again["key"] == job["key"]
-    told = ["CREATED", "TIMED_OUT", "COMPLETED"]
-    assert [each["intent"] for each in played.events("JOB")] == told
+    intents = ["CREATED", "TIMED_OUT", "COMPLETED"]
+    assert [each["intent"] for each in played.events("JOB")] == intents
 
 
 def test_messages_and_signals():
-    """A message goes to the instance that waits for it; others start one."""
+    """A message reaches the waiting instance; a start message creates one."""
     played = Played("8.6.0")
     waiting = played.commands.create("fx-msg", {})
     assert not played.commands.publish(
@@ -235,7 +235,7 @@ def test_messages_and_signals():
 
 
 def test_a_journal_is_enough(tmp_path):
-    """An engine that was killed has the same log again, and goes on."""
+    """A killed engine rebuilds the same log and continues."""
     journal = tmp_path / "journal"
     first = Played("8.8.21", journal)
     first.commands.create("fx-ext", {"tenantId": "acme"})
@@ -250,7 +250,7 @@ def test_a_journal_is_enough(tmp_path):
 
 
 def test_unknown_versions(tmp_path):
-    """A version without a recording is refused, and a directory without records."""
+    """A version or a directory without recordings is refused."""
     with pytest.raises(CannotStartError, match=r"8\.6, 8\.8, 8\.9 or 8\.10"):
         Engine("8.7.0", now_ms=lambda: NOON)
     with pytest.raises(CannotStartError, match="no recording in"):
@@ -258,7 +258,7 @@ def test_unknown_versions(tmp_path):
 
 
 def test_other_recordings(tmp_path):
-    """Another directory of records is played as the version that the user names."""
+    """A directory of records is played as the version that the user sets."""
     for path in (RECORDINGS / "8.6.0").iterdir():
         text = path.read_text("utf-8").replace('"8.6.0"', '"8.7.26"')
         (tmp_path / path.name).write_text(text, "utf-8")

@@ -1,4 +1,4 @@
-"""`python -m devkit` starts, or says in one sentence why it doesn't."""
+"""`python -m devkit` starts, or prints one line with the reason."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ CONTACTS = "ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS"
 
 @pytest.fixture
 async def run(tmp_path):
-    """Return what starts the process, on ports that are free unless others are set."""
+    """Return a function that starts the process, by default on free ports."""
     async with AsyncExitStack() as stack:
 
         async def start(*options, **variables):
@@ -37,12 +37,12 @@ async def run(tmp_path):
 
 
 async def runs(process):
-    """Return what *process* says when it runs."""
+    """Return the first line of the running *process*."""
     return await eventually(lambda: "\n" in process.text and process.text, within=20)
 
 
 async def test_it_starts_and_ends(run):
-    """It says what it plays, and ends when it is asked to."""
+    """The process shows its versions, and ends on SIGTERM."""
     process = await run("--version", "8.10.9")
 
     assert "plays records of 8.9.0 as 8.10.9 exports them" in await runs(process)
@@ -50,14 +50,14 @@ async def test_it_starts_and_ends(run):
 
 
 @pytest.mark.parametrize(
-    "options, variables, sentence",
+    "options, variables, words",
     [
-        ((), {"SERVER_PORT": "x"}, "'x', not from 0 to 65535"),
-        ((), {"SERVER_PORT": "99999"}, "'99999', not from 0"),
-        ((), {"ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT": "0"}, "'0', not from 1 to"),
-        ((), {"CAMUNDA_CLUSTER_PARTITIONCOUNT": "some"}, "'some', not from 1 to"),
-        ((), {CONTACTS: "a,b", "CAMUNDA_CLUSTER_NODEID": "2"}, "'2', not from 0 to 1"),
-        ((), {CONTACTS: "a,b"}, "need a directory in RECORDED_ENGINE_SHARED"),
+        ((), {"SERVER_PORT": "x"}, "SERVER_PORT is 'x'"),
+        ((), {"SERVER_PORT": "99999"}, "SERVER_PORT is '99999'"),
+        ((), {"ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT": "0"}, "COUNT is '0'"),
+        ((), {"CAMUNDA_CLUSTER_PARTITIONCOUNT": "some"}, "COUNT is 'some'"),
+        ((), {CONTACTS: "a,b", "CAMUNDA_CLUSTER_NODEID": "2"}, "NODEID is '2'"),
+        ((), {CONTACTS: "a,b"}, "RECORDED_ENGINE_SHARED"),
         ((), {"MANAGEMENT_SERVER_BASEPATH": "below"}, "path should be started with /"),
         (("--data", sys.executable), {}, "File exists"),
         (("--data", "/proc/nowhere"), {}, "No such file"),
@@ -66,17 +66,17 @@ async def test_it_starts_and_ends(run):
         (("--version", "8.1.0"), {}, "no recording of 8.1.0"),
     ],
 )
-async def test_it_does_not_start(run, options, variables, sentence):
-    """The exit status is 1, and there is one line."""
+async def test_it_does_not_start(run, options, variables, words):
+    """A start that fails prints one line and ends with 1."""
     process = await run(*options, **variables)
 
     assert await process.ended() == 1
     assert process.text.count("\n") == 1
-    assert sentence in process.text
+    assert words in process.text
 
 
 async def test_a_port_is_taken(run):
-    """It doesn't start where another server has its port."""
+    """The process doesn't start if its port is in use."""
     with socket.create_server((LOOPBACK, 0)) as server:
         process = await run(SERVER_PORT=str(server.getsockname()[1]))
         assert await process.ended() == 1
@@ -86,7 +86,7 @@ async def test_a_port_is_taken(run):
 
 
 async def test_killed_under_commands(run, tmp_path):
-    """After a kill, everything is there that was answered, and nothing is renamed."""
+    """After a kill, all answered commands remain, with the same keys."""
     port, answered = free_port(), []
     variables = {"SERVER_PORT": str(port)}
 

@@ -1,11 +1,11 @@
-"""Requests are, byte for byte, those that real exporters and clients sent."""
+"""Requests equal those of real exporters and clients, byte for byte."""
 
 import json
 
 import pytest
 
 from devkit import requests
-from devkit.requests import WIRE, Answer, Client, recorded
+from devkit.requests import WIRE, Answer, RequestBuilder, recorded
 from tests.devkit.exporters import ELASTICSEARCH, OPENSEARCH, one
 from tests.records import a_record
 
@@ -19,18 +19,18 @@ GOOD = json.dumps(WHOLE).encode()
 def client(version, *, kind=ELASTICSEARCH, port=29206, **arguments):
     """Return the client of an exporter that sends to a port."""
     url = f"http://127.0.0.1:{port}"
-    return Client(one(version, kind=kind, URL=url, **arguments))
+    return RequestBuilder(one(version, kind=kind, URL=url, **arguments))
 
 
 def test_startup_of_elasticsearch():
-    """The 8.6.0 exporter begins with the 34 requests that were recorded."""
+    """The 8.6.0 exporter starts with the 34 recorded requests."""
     sender = client("8.6.0", port=29200, INDEX_JOBBATCH="true")
 
     assert list(sender.startup("8.6.0")) == recorded(requests.STARTUP)
 
 
 def test_startup_of_opensearch():
-    """The 8.6.0 exporter asks for a policy, and goes on as recorded without one."""
+    """The 8.6.0 exporter for OpenSearch starts with the recorded requests."""
     types = one("8.6.0").flags - {"USER_TASK", "EVENT"}
     off = {f"INDEX_{kind.replace('_', '')}": "false" for kind in types}
     sender = client("8.6.0", kind=OPENSEARCH, port=29208, **off)
@@ -43,7 +43,7 @@ def test_startup_of_opensearch():
 
 @pytest.mark.parametrize("number", range(12))
 def test_bulk(number):
-    """A record of 8.6.0 becomes the bulk request that was recorded."""
+    """A record of 8.6.0 becomes the recorded bulk request."""
     request = recorded(requests.BULK)[number]
     record = json.loads(request.body.splitlines()[1])
     sender = client("8.6.0", port=29200)
@@ -64,7 +64,7 @@ def test_documents():
 
 @pytest.mark.parametrize("version, first", [("8.9.0", 0), ("8.10.0", 5)])
 def test_typed_client(version, first):
-    """From 8.9 on, headers, actions and shapes of bodies are a typed client's."""
+    """From 8.9 on, headers, actions and bodies have the form of a typed client."""
     _, template, settings, _, bulk = recorded(requests.TYPED)[first : first + 5]
     sender = client(version)
 
@@ -84,7 +84,7 @@ def test_typed_client(version, first):
 
 
 def test_typed_opensearch_client():
-    """In 8.10 OpenSearch gets the headers of its typed client."""
+    """In 8.10, OpenSearch gets the headers of its typed client."""
     (request,) = recorded(requests.TYPED_OPENSEARCH)
 
     sent = client("8.10.0", kind=OPENSEARCH).bulk(request.body.decode().splitlines())
@@ -101,7 +101,7 @@ def test_typed_opensearch_client():
     ],
 )
 def test_names(version, agent, component, pattern):
-    """Templates and indices have the version of the record, not of the broker."""
+    """Templates and indices have the record's version, not the broker's."""
     written = "8.8.0" if version > "8.8" else version
     sender = client(version, INDEX_PREFIX="zr")
     sent = {request.path: request for request in sender.startup(written)}
@@ -125,7 +125,7 @@ CLIENTS = {
     "typed": ("8.9.0", ELASTICSEARCH),
     "typed OpenSearch": ("8.10.0", OPENSEARCH),
 }
-# Which of the clients takes an answer: a status, headers and a body.
+# The clients that accept each answer, which is a status, headers and a body.
 BODIES = {
     "whole": (WHOLE, "yyy"),
     "no items": (WHOLE | {"items": []}, "yyy"),
@@ -158,14 +158,14 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("who", CLIENTS)
+@pytest.mark.parametrize("name", CLIENTS)
 @pytest.mark.parametrize("what", ANSWERS)
-def test_answers(who, what):
-    """Only a 2xx with JSON is a success; newer clients insist on its fields."""
-    version, kind = CLIENTS[who]
+def test_answers(name, what):
+    """Only a 2xx with JSON is a success; newer clients also require its fields."""
+    version, kind = CLIENTS[name]
     sender = client(version, kind=kind)
     answer, taken = ANSWERS[what]
 
     problem = sender.problem(sender.bulk(["{}"]), Answer(*answer))
 
-    assert (problem is None) == (taken[list(CLIENTS).index(who)] == "y")
+    assert (problem is None) == (taken[list(CLIENTS).index(name)] == "y")

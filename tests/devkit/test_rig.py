@@ -1,4 +1,4 @@
-"""The parts of the rig do what tests rely on."""
+"""The parts of the test rig work as tests expect."""
 
 import asyncio
 import gc
@@ -38,7 +38,7 @@ async def client():
 
 
 async def post(client, url, *positions, status=200):
-    """Deliver a batch of events, as the exporter does, and return the answer's body."""
+    """Post a batch of events like the exporter, and return the answer's body."""
     batch = {"events": [{"position": position} for position in positions]}
     ids = ",".join(f"1-{position}-1800000000500" for position in positions)
     async with client.post(url, json=batch, headers={"X-Event-Ids": ids}) as answer:
@@ -47,7 +47,7 @@ async def post(client, url, *positions, status=200):
 
 
 async def test_a_backend_remembers(client):
-    """Accepted events and all requests are remembered, with their times."""
+    """A backend records accepted events and all requests with their times."""
     async with Backend() as backend:
         await post(client, backend.url, 7, 9)
         backend.answer = 503
@@ -64,7 +64,7 @@ async def test_a_backend_remembers(client):
 
 
 async def test_a_rule_may_wait(client):
-    """A rule decides about each request, and may wait; the client may not care."""
+    """A rule answers each request and may wait, even if the client disconnects."""
     gate, gone = asyncio.Event(), []
 
     async def rule(request):
@@ -103,7 +103,7 @@ async def test_a_rule_may_wait(client):
     ],
 )
 async def test_faults(client, answer, accepted):
-    """Whatever becomes of an answer, its status says whether events are accepted."""
+    """The planned status decides whether events are accepted, even if it isn't sent."""
     async with Backend(answer) as backend:
         with pytest.raises((aiohttp.ClientError, TimeoutError)):
             async with asyncio.timeout(0.3):
@@ -113,7 +113,7 @@ async def test_faults(client, answer, accepted):
 
 
 async def test_a_backend_comes_back(client):
-    """A backend that was down listens on the same port again."""
+    """A backend listens on the same port after `down` and `up`."""
     async with Backend() as backend:
         await backend.down()
         with pytest.raises(aiohttp.ClientConnectorError):
@@ -125,7 +125,7 @@ async def test_a_backend_comes_back(client):
 
 
 async def test_requests_are_held(client):
-    """A backend that holds requests answers them when the event is set."""
+    """Held requests are answered when the event is set."""
     async with Backend() as backend:
         gate = backend.hold(202)
         held = asyncio.create_task(post(client, backend.url, 1, status=202))
@@ -138,7 +138,7 @@ async def test_requests_are_held(client):
 
 
 async def test_events_without_identities(client):
-    """A batch that doesn't name each event is no batch, and nothing is accepted."""
+    """A batch without an id for each event is an error, and nothing is accepted."""
     async with Backend() as backend:
         batch = {"json": {"events": [{}, {}]}, "headers": {"X-Event-Ids": "1-1-1"}}
         async with client.post(backend.url, **batch) as answer:
@@ -148,7 +148,7 @@ async def test_events_without_identities(client):
 
 
 async def test_strays(client):
-    """A request for anything but events is answered with 404, and is visible."""
+    """A request for another path gets 404, and is recorded as a stray."""
     async with Backend() as backend:
         await post(client, f"{backend.url}/else", 1, status=404)
 
@@ -157,7 +157,7 @@ async def test_strays(client):
 
 
 async def test_answers_for_threads():
-    """A handler in a thread of another server gets the planned answer."""
+    """A handler in another thread gets the planned answer."""
     backend = Backend()
     respond = backend.from_threads()
     request = Request("POST", "/events", {"X-Event-Ids": "1-5-9"}, b'{"events":[{}]}')
@@ -169,7 +169,7 @@ async def test_answers_for_threads():
 
 
 async def test_a_recorder(client):
-    """A recorder accepts everything, and gives the records of an instance."""
+    """A recorder accepts everything, and returns the records of an instance."""
     async with Recorder() as recorder:
         body = bulk(a_record(1), a_record(2, value={"processInstanceKey": 5}))
         async with client.put(f"{recorder.url}/_index_template/x", data="{}") as answer:
@@ -182,7 +182,7 @@ async def test_a_recorder(client):
 
 
 async def test_an_exporter(tmp_path, client):
-    """An exporter delivers, shows its metrics, and is started again after a kill."""
+    """An exporter delivers, shows its metrics, and can start again after a kill."""
     async with Backend() as backend, Exporter(tmp_path, backend.url) as exporter:
         await exporter.run()
         for position in (1, 2):
@@ -200,7 +200,7 @@ async def test_an_exporter(tmp_path, client):
 
 
 async def test_a_process_that_ends_at_once(tmp_path):
-    """A process that ends instead of becoming ready fails with the end of its log."""
+    """A process that ends early fails with the end of its log."""
     command = [sys.executable, "-c", "print('hello'); raise SystemExit(3)"]
     process = Process(command, log=tmp_path / "log")
 
@@ -209,7 +209,7 @@ async def test_a_process_that_ends_at_once(tmp_path):
 
 
 async def test_a_process_that_hangs(tmp_path):
-    """A process that accepts connections and doesn't answer is killed in time."""
+    """A process that accepts connections but never answers is killed in time."""
     process = Process(["/bin/sleep", "60"], log=tmp_path / "log")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -221,7 +221,7 @@ async def test_a_process_that_hangs(tmp_path):
 
 
 async def test_a_proxy_cuts(client):
-    """A connection breaks off where it's told to, and others are carried whole."""
+    """A connection is cut at the planned byte; other connections are complete."""
     cuts = iter([Cut(upwards=True, after=10), Cut(upwards=False, after=10), None])
     async with Backend() as backend, Proxy(backend.port, next_cut=cuts.__next__) as it:
         url = f"http://127.0.0.1:{it.port}/events"
@@ -235,7 +235,7 @@ async def test_a_proxy_cuts(client):
 
 
 async def test_a_proxy_answers_nonsense():
-    """A proxy may answer by itself what no client understands."""
+    """A proxy can send an invalid answer of its own."""
     async with Proxy() as proxy:
         proxy.answer = NONSENSE
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
@@ -248,7 +248,7 @@ async def test_a_proxy_answers_nonsense():
 @pytest.mark.parametrize("turns", range(6))
 @pytest.mark.parametrize("kind", [Proxy, Stub])
 async def test_a_server_that_ends_while_it_accepts(kind, turns):
-    """Whatever it accepted at that moment is closed; asyncio would forget it."""
+    """`close` also closes connections that were just accepted."""
     server = kind()
     await server.up()
     with socket.create_connection(("127.0.0.1", server.port)):
@@ -260,7 +260,7 @@ async def test_a_server_that_ends_while_it_accepts(kind, turns):
 
 
 async def test_an_http_proxy(client):
-    """A plain request through an HTTP proxy reaches the target by any name."""
+    """A plain request through an HTTP proxy reaches the target under any host name."""
     async with Stub(200) as stub, Proxy(stub.port, http=True) as proxy:
         at = f"http://127.0.0.1:{proxy.port}"
         async with client.get("http://backend.example/path", proxy=at) as answer:
@@ -271,7 +271,7 @@ async def test_an_http_proxy(client):
 
 
 async def test_a_port_is_held(client):
-    """A free port is kept from other runs, and a server may listen there."""
+    """A free port is reserved, and a server can listen there."""
     port = free_port()
 
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
@@ -281,7 +281,7 @@ async def test_a_port_is_held(client):
 
 
 def test_a_clock():
-    """A clock stands still, unless each look takes a step."""
+    """A clock only moves by its step at each call."""
     still, stepping = Clock(5.0), Clock(step=0.5)
 
     still.seconds += 1
@@ -291,7 +291,7 @@ def test_a_clock():
 
 
 def test_metrics():
-    """A metric has its name without prefix and its labels; one backend has no name."""
+    """A metric's name has no prefix, but labels; a single backend has no name."""
     prefix = "# TYPE x counter\napp_integrations_exporter_"
     scraped = f'{prefix}x_total{{backend="default",outcome="delivered"}} 3\n'
 

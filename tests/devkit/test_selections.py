@@ -1,4 +1,4 @@
-"""Whatever is selected is exported, by brokers with Optimize mode as well."""
+"""Brokers export every selected record, also in Optimize mode."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ KINDS = [f"{each.name}:{kind.name}" for each in CATALOG for kind in each.kinds]
 
 @cache
 def records(version):
-    """Return every recorded record as if a broker of *version* had written it."""
+    """Return all recorded records as records of *version*."""
     lines = [each for old in recorded.VERSIONS for each in recorded.everything(old)]
     found = [*map(json.loads, lines), *UNRECORDED]
     found = [each | {"brokerVersion": version} for each in found]
@@ -32,12 +32,12 @@ def records(version):
 
 
 def bracketed(kind):
-    """Return the selection of all that is of one *kind*."""
+    """Return the selection of all events of one *kind*."""
     return f"{kind}[*]" if kind.startswith(("step", "variable")) else kind
 
 
 def sorted_out(version, selection, written):
-    """Return the selected records of *written*, and those the broker doesn't export."""
+    """Return the selected records of *written*, and the ones that aren't exported."""
     selected = Selection(selection)
     mapper = Mapper({"": selected})
     given = broker_environment(version, "http://a:1", value_types=selected.value_types)
@@ -49,7 +49,7 @@ def sorted_out(version, selection, written):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("selection", [*map(bracketed, KINDS), EVERYTHING])
 def test_what_is_selected_is_exported(version, selection):
-    """A broker that is told what is selected exports each of these records."""
+    """A broker configured for a selection exports all of its records."""
     wanted, kept_back = sorted_out(version, selection, records(version))
 
     assert wanted
@@ -59,7 +59,7 @@ def test_what_is_selected_is_exported(version, selection):
 @pytest.mark.parametrize("version", ["8.6.0", "8.8.21"])
 @pytest.mark.parametrize("selection", [*map(bracketed, KINDS), EVERYTHING])
 def test_what_older_brokers_wrote_is_exported(version, selection):
-    """An older broker that is told what is selected exports what it wrote of it."""
+    """An older broker configured for a selection exports all of its records."""
     written = [(json.loads(text), text) for text in recorded.everything(version)]
 
     wanted, kept_back = sorted_out(version, selection, written)
@@ -71,7 +71,7 @@ def test_what_older_brokers_wrote_is_exported(version, selection):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_wanted_flag_is_explicit(version, kind):
-    """No default of a later version decides about what is wanted."""
+    """The variables set wanted flags explicitly, whatever the defaults are."""
     (value_type,) = Selection(bracketed(kind)).value_types
 
     given = broker_environment(version, "http://a:1", value_types=[value_type])
@@ -84,7 +84,7 @@ def test_every_wanted_flag_is_explicit(version, kind):
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_everything_arrives(tmp_path, version):
-    """When everything is selected, each recorded event reaches the backend."""
+    """If everything is selected, each recorded event reaches the backend."""
     every = {x["position"]: x for x in map(json.loads, recorded.everything("8.9.0"))}
     log = [every[each] | {"brokerVersion": version} for each in sorted(every)]
     partition = Partition(1)

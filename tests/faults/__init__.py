@@ -1,1 +1,1 @@
-"""Faults on purpose, and an oracle that knows what must have become of every event."""
+"""Injected faults, and an oracle that knows the required fate of every event."""

@@ -1,4 +1,4 @@
-"""The long form: `python -m tests.faults` prints figures, and ends with 1 if bad."""
+"""Run the long fault tests and print figures; exit with 1 if a promise is broken."""
 
 import argparse
 import asyncio
@@ -19,17 +19,17 @@ from tests.faults.scenarios import Run
 from tests.faults.soak import growth, soak, summary
 
 Result = tuple[dict[str, Any], str]
-"""Figures, and what was wrong in words."""
+"""Figures, and a description of the violations."""
 
-OF_A_MUTANT = 3
-"""Kills or faults."""
+MUTANT_FAULTS = 3
+"""Kills or faults for each mutation."""
 
 
 async def mutations(directory: Path, args: argparse.Namespace) -> Result:
-    """Break the code on purpose, once per promise, and see the oracle notice."""
+    """Check that the oracle detects each mutation of the code."""
     caught, missed = {}, []
     for number, mutation in enumerate(MUTATIONS):
-        run = await mutated(mutation, directory / f"{number}", args.seed, OF_A_MUTANT)
+        run = await mutated(mutation, directory / f"{number}", args.seed, MUTANT_FAULTS)
         caught[mutation.name] = found = run.figures()["violations"]
         if mutation.breaks.name not in found:
             missed.append(mutation.name)
@@ -40,7 +40,7 @@ async def mutations(directory: Path, args: argparse.Namespace) -> Result:
 
 
 async def long_soak(directory: Path, args: argparse.Namespace) -> Result:
-    """Send at an even rate amid faults, for as long as --minutes says."""
+    """Send at a constant rate with faults for --minutes."""
     run, samples = await soak(directory, args.seed, args.minutes)
     verdict = "\n".join(filter(None, (run.verdict(), *growth(samples))))
     figures = {**run.figures(), "minutes": args.minutes, **summary(samples)}
@@ -48,7 +48,7 @@ async def long_soak(directory: Path, args: argparse.Namespace) -> Result:
 
 
 async def judged(run: Awaitable[Run]) -> Result:
-    """Return the figures of *run*, and what was wrong."""
+    """Return the figures of *run*, and its violations."""
     over = await run
     return over.figures(), over.verdict()
 
@@ -64,7 +64,7 @@ PARTS: dict[str, Callable[[Path, argparse.Namespace], Awaitable[Result]]] = {
 
 
 async def main(args: argparse.Namespace) -> int:
-    """Run the chosen parts, one after the other; return the exit status."""
+    """Run the chosen parts one after another; return the exit status."""
     results, verdicts = [], []
     for name in args.parts or PARTS:
         print(f"==> {name}, seed {args.seed}", flush=True)
@@ -85,16 +85,16 @@ def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser("python -m tests.faults", description=__doc__)
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}"
+        "parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)}"
     )
     any_seed = f"{random.SystemRandom().randrange(10**6)}"
-    parser.add_argument("--seed", default=a_seed(any_seed), help="of all faults")
+    parser.add_argument("--seed", default=a_seed(any_seed), help="seed of all faults")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=30.0, help="of the soak")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     args = parser.parse_args()
     if unknown := set(args.parts) - set(PARTS):
-        parser.error(f"there is no {', '.join(sorted(unknown))}")
+        parser.error(f"unknown parts: {', '.join(sorted(unknown))}")
     return args
 
 

@@ -1,8 +1,8 @@
 """
-A broker's exporters as the ingest port sees them: one connection per partition.
+A stub of a broker's exporters, with one connection per partition.
 
-A bulk request is repeated until it is answered with success, and nothing later is sent
-before. Now and then a partition restarts: its last records are sent again, cut anew.
+A partition repeats a bulk request until it succeeds, and only then sends the next one.
+At random, a partition restarts: it sends its last records again, in different bulks.
 """
 
 import asyncio
@@ -20,44 +20,44 @@ from tests.faults.history import History
 HEADERS = {"Content-Type": "application/x-ndjson"}
 REPEAT_SECONDS = 0.02
 REQUEST_SECONDS = 10.0
-BEHIND_SECONDS = 0.1
+BACKLOG_SECONDS = 0.1
 LARGEST_BULK = 50
 SNAPSHOT = 300
-"""How many records of a partition come again at most."""
+"""The largest number of records that a partition sends again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much the broker sends, and how."""
+    """The rate and contents of the broker's requests."""
 
     events_per_second: float = 3000
     partitions: int = 3
     restarts: float = 0.02
-    """How often a partition restarts, per bulk request."""
+    """The probability of a restart per bulk request."""
     contents: Contents = field(default_factory=Contents)
 
 
 class StubBroker:
-    """Sends until `finish`."""
+    """Sends records until `finish`."""
 
     def __init__(self, history: History, url: str, seed: str, load: Load) -> None:
-        """Send to *url*, and note in *history* what was answered with success."""
+        """Send to *url*, and record successful requests in *history*."""
         self._history = history
         self._url = url
         self._seed = seed
         self._load = load
         self._finishing = False
         self.events_per_second = load.events_per_second
-        """The limit of all partitions together. It may change at any time."""
+        """The limit for all partitions together. A test may change it at any time."""
 
     async def run(self) -> None:
-        """Return once every request that was begun before `finish` is answered."""
+        """Send until `finish`, then wait for the running requests."""
         async with asyncio.TaskGroup() as partitions:
             for number in range(1, self._load.partitions + 1):
                 partitions.create_task(self._export(number), name=f"partition-{number}")
 
     def finish(self) -> None:
-        """Begin no other request."""
+        """Start no more requests."""
         self._finishing = True
 
     async def _export(self, partition: int) -> None:
@@ -82,15 +82,15 @@ class StubBroker:
                     recent.extend(bulk)
                 events = [sent.event for sent in bulk if sent.event]
                 await self._insist(session, bulk, events)
-                # Time lost while nobody answered isn't made up for.
-                due = max(due, time.monotonic() - BEHIND_SECONDS)
+                # Catch up at most BACKLOG_SECONDS after a time without answers.
+                due = max(due, time.monotonic() - BACKLOG_SECONDS)
                 due += len(events) * self._load.partitions / self.events_per_second
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _insist(
         self, session: aiohttp.ClientSession, bulk: Sequence[Sent], events: list[str]
     ) -> None:
-        """Send *bulk* until it is answered with success."""
+        """Send *bulk* until it succeeds."""
         body = b"".join(sent.data for sent in bulk)
         while not await self._accepted(session, body):
             self._history.repeats += len(events)

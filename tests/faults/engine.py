@@ -1,8 +1,8 @@
 """
-An engine's log: wanted records, others, and some that can't be mapped.
+An engine's log: wanted records, unwanted records, and some that can't be mapped.
 
-Drawn from a seed. A few instances are hot, some events have none, and some events are
-always refused by the backend.
+All contents come from a seed. A few instances have many events, some events have no
+instance, and the backend refuses some events always.
 """
 
 import random
@@ -29,17 +29,17 @@ UNWANTED = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What the log is made of, in shares."""
+    """The contents of the log, as shares."""
 
     unmappable: float = 0.01
     bad: float = 0.0
     """Events that the backend always refuses."""
     step_ms: int = 1
-    """The engine time from position to position."""
+    """The engine time between two positions."""
 
 
 class Sent(NamedTuple):
-    """One record as it goes over the wire: an action line and a document."""
+    """One record in its wire form: an action line and a document."""
 
     data: bytes
     event: str = ""
@@ -54,7 +54,7 @@ class Log:
     def __init__(
         self, partition: int, seed: str, history: History, contents: Contents
     ) -> None:
-        """Note every issued event in *history*."""
+        """Record every issued event in *history*."""
         self._partition = partition
         self._chance = random.Random(f"{seed}/{partition}")  # noqa: S311 - no secret
         self._history = history
@@ -119,7 +119,7 @@ class Log:
         )
 
     def _instance(self) -> int:
-        """Return an instance of this partition, or -1 for an event without one."""
+        """Return an instance of this partition, or -1 for none."""
         most = 2 if self._chance.random() < HOT else INSTANCES
         number = self._chance.randint(0, most)
         return KEY + self._partition * 1000 + number if number else -1

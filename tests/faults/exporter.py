@@ -1,4 +1,4 @@
-"""The exporter as a process, killed and started again on the same spool."""
+"""The exporter as a process that is killed and restarted with the same spool."""
 
 import contextlib
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.faults.history import History, Life
 
 
 class Exporter(processes.Exporter):
-    """`python -m exporter run`, whose lives are noted in a history."""
+    """`python -m exporter run`; each start is a life in the history."""
 
     def __init__(
         self,
@@ -27,24 +27,24 @@ class Exporter(processes.Exporter):
         self._history = history
 
     def spawn(self) -> None:
-        """Begin another life."""
+        """Start another life."""
         self._history.lives.append(Life())
         super().spawn()
 
     async def begin(self) -> None:
-        """Begin another life; return when the exporter is ready, or has ended."""
+        """Start another life; wait until the exporter is ready or has ended."""
         with contextlib.suppress(StartError):
             await self.run()
 
     def crash(self) -> None:
-        """Kill the process, as a power cut would; note if it had ended before."""
+        """Kill the process, like a power cut; record if it had ended before."""
         life = self._history.lives[-1]
         life.status = self.status
         life.killed = life.status is None
         self.kill()
 
     async def finish(self) -> None:
-        """Let the exporter deliver its events and end; note an end of another kind."""
+        """Let the exporter drain and end; record an exit status other than 0."""
         life = self._history.lives[-1]
         life.status = self.status
         if not self.has_ended:
@@ -58,11 +58,11 @@ class Exporter(processes.Exporter):
 
     @property
     def process(self) -> psutil.Process:
-        """The process, to be measured."""
+        """The process, for measurements."""
         return psutil.Process(self.pid)
 
     async def shows(self, metric: str, least: float, *, within: float) -> None:
-        """Return once *metric* is at least *least*, or the process has ended."""
+        """Wait until *metric* is at least *least*, or the process has ended."""
 
         async def enough() -> bool:
             return (await self.metrics()).get(metric, -1.0) >= least or self.has_ended

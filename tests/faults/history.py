@@ -1,8 +1,8 @@
 """
-What happened in a run, as its parts saw it: the oracle's only evidence.
+The history of a run: the only input of the oracle.
 
-The test's own broker, backend and proxies write everything here. The exporter only
-contributes the number of its dead letters.
+The test's broker, backend and proxies write it. The exporter contributes only the
+number of its dead letters.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,33 +14,33 @@ class Issued(NamedTuple):
     """An event in the engine's log."""
 
     lane: int
-    """Its process instance, or the negative partition when it has none."""
+    """The process instance, or the negative partition if there is none."""
     place: int
-    """Its number in its lane, from 0."""
+    """The number of the event in its lane, from 0."""
     digest: int
-    """Of the body that the backend is owed."""
+    """The digest of the correct body."""
 
 
 @dataclass(slots=True)
 class Post:
-    """One request to the backend. Times are seconds of a monotonic clock."""
+    """One request to the backend. Times are in seconds of a monotonic clock."""
 
     life: int
-    """The number of the exporter's process that sent it, from 1."""
+    """The number of the sending life of the exporter, from 1."""
     identities: tuple[str, ...]
     digests: tuple[int, ...]
     arrived: float = 0.0
     fault: str = ""
     recorded: bool = False
-    """Whether the backend took the events, whatever it answered."""
+    """Whether the backend took the events, whatever the answer."""
     certain: bool = False
-    """Whether its success was read: another request came over the same connection."""
+    """Whether the client read the 2xx: it sent another request over the connection."""
     answered: float = 0.0
     retry_after: float = 0.0
     read: float = 0.0
-    """When the answer was given that came before it over its connection; 0: none."""
+    """The time of the previous answer over the same connection; 0 if there is none."""
     read_before: float = 0.0
-    """When the one before that was given; its sender has read both."""
+    """The time of the answer before `read`; the sender has read both."""
 
 
 @dataclass(slots=True)
@@ -49,40 +49,40 @@ class Life:
 
     killed: bool = False
     status: int | None = None
-    """The exit status of a process that ended unasked, or not as asked."""
+    """The exit status of an unexpected end; None if there was none."""
 
 
 @dataclass
 class History:
-    """Grows during a run, and is only read afterwards."""
+    """All events, requests and lives of a run."""
 
     issued: dict[str, Issued] = field(default_factory=dict)
     owed: set[str] = field(default_factory=set)
-    """Events of bulk requests that were answered with success."""
+    """Events of successful bulk requests."""
     unmappable: set[str] = field(default_factory=set)
-    """Records of such requests that can't become events."""
+    """Records of successful bulk requests that can't be mapped."""
     bad: set[str] = field(default_factory=set)
     """Events that the backend always refuses."""
     posts: list[Post] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
     dead: int = 0
-    """The number of dead letters that the exporter shows in the end."""
+    """The number of dead letters that the exporter shows at the end."""
     bulks: int = 0
-    """Bulk requests answered with success."""
+    """The number of successful bulk requests."""
     repeats: int = 0
-    """Wanted records that were sent to the exporter more than once."""
+    """The number of wanted records that were sent again."""
     cuts: int = 0
-    """Connections broken off on purpose."""
+    """The number of connections cut on purpose."""
     missing: set[str] = field(default_factory=set)
-    """Events that are owed and aren't delivered yet."""
+    """Owed events that aren't delivered yet."""
     peace: bool = False
-    """Whether the faults are over: then no more bad events are issued."""
+    """Whether the faults are over; then no more bad events are issued."""
     watch: Callable[[str], None] = lambda _: None
-    """Is called at each moment: tried, answered, arrived, recorded."""
+    """A callback for each moment: tried, answered, arrived or recorded."""
     _taken: set[str] = field(default_factory=set)
 
     def answer(self, events: Iterable[str], unmappable: Iterable[str]) -> None:
-        """Note a bulk request that was answered with success."""
+        """Record a successful bulk request."""
         new = set(events)
         self.owed |= new
         self.missing |= new - self._taken - self.bad
@@ -91,14 +91,14 @@ class History:
         self.watch("answered")
 
     def record(self, post: Post) -> None:
-        """Note that the backend took the events of *post*."""
+        """Record that the backend took the events of *post*."""
         post.recorded = True
         self._taken.update(post.identities)
         self.missing.difference_update(post.identities)
         self.watch("recorded")
 
     def arrive(self, post: Post) -> None:
-        """Note that *post* has arrived."""
+        """Record the arrival of *post*."""
         self.posts.append(post)
         self.watch("arrived")
 
@@ -109,5 +109,5 @@ class History:
 
     @property
     def recorded(self) -> list[Post]:
-        """The posts whose events the backend took, in the order of their arrival."""
+        """The posts whose events the backend took, in order of arrival."""
         return [post for post in self.posts if post.recorded]

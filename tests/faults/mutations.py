@@ -1,8 +1,8 @@
 """
-The exporter, broken on purpose once per promise, to see the oracle notice.
+Mutations of the exporter, one for each promise, that the oracle must detect.
 
 Each block of mutations.diff replaces a few lines in a copy of the package. If the old
-lines aren't found any more, that is an error: the mutation has to be written anew.
+lines have changed, that is an error: update the mutation.
 """
 
 import re
@@ -21,7 +21,7 @@ EDIT = re.compile(r"^--- (.+)\n((?:-.*\n)+)((?:\+.*\n)+)", re.MULTILINE)
 FIRST_CHARACTER = re.compile("^.", re.MULTILINE)
 
 SETTLE_SECONDS = 5.0
-"""How long to wait for events that a mutant never delivers."""
+"""The wait for events that a mutant never delivers."""
 
 
 class Edit(NamedTuple):
@@ -43,7 +43,7 @@ class Mutation:
 
 
 async def more_patience(directory: Path, seed: str, count: int, **how: Any) -> Run:
-    """Ask for silence more often: a single time may be while no event waits."""
+    """Send Retry-After more often: a single one may come while no event waits."""
     return await patience(directory, seed, 20 * count, **how)
 
 

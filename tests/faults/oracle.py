@@ -1,8 +1,8 @@
 """
-Was every promise kept? The oracle judges a history, and nothing else.
+Find broken promises in the history of a run.
 
-Pure: no clock, no I/O. A doubtful case is no violation: an event may come twice when
-its answer may have been lost, or its process was killed.
+Pure: no clock, no I/O. A doubtful case isn't a violation: an event may arrive twice if
+its answer may have been lost, or if its process was killed.
 """
 
 import enum
@@ -19,52 +19,52 @@ class Promise(enum.StrEnum):
     KEPT = "nothing accepted is lost"
     ORDERED = "events of one lane arrive in engine order"
     ISSUED = "every event was issued by the engine"
-    EQUAL = "bodies are what the mapping makes of the record"
-    ONCE = "what is known to be delivered isn't sent again"
-    SHOWN = "dead letters are those that are owed, and no others"
+    EQUAL = "bodies are the mapped records"
+    ONCE = "no event is sent again after its 2xx was read"
+    SHOWN = "dead letters are exactly the owed ones"
     PATIENT = "nothing is sent before Retry-After is over"
-    ALIVE = "the exporter ends when it's asked to, and only then"
-    MEANT = "enough went wrong for the run to mean something"
+    ALIVE = "the exporter ends only when it is stopped"
+    MEANT = "the run has enough faults"
 
 
 EARLY_SECONDS = 0.05
-"""How far two clocks may differ about the end of a wait."""
+"""The tolerance for the end of a wait, because two clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One promise, broken once."""
+    """One broken promise."""
 
     promise: Promise
     detail: str
 
     def __str__(self) -> str:
-        """Name the promise and the event."""
+        """Return the promise and the event."""
         return f"{self.promise}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much happened in a run, or as needs: how much must happen at least."""
+    """Counts of a run, or the least counts that a run needs."""
 
     delivered: int = 0
     """Different events that the backend took."""
     duplicates: int = 0
-    """Events that it took again."""
+    """Events that the backend took again."""
     faults: int = 0
-    """Posts that were answered wrongly, late or not at all."""
+    """Posts that met a fault."""
     kills: int = 0
     cuts: int = 0
-    """Connections broken off between broker, exporter and backend."""
+    """Connections cut between broker, exporter and backend."""
     repeats: int = 0
     """Wanted records that the broker sent again."""
     unmappable: int = 0
     bad: int = 0
-    """Accepted events that the backend never takes."""
+    """Accepted events that the backend always refuses."""
 
 
 def counts(history: History) -> Counts:
-    """Count what happened in *history*."""
+    """Return the counts of *history*."""
     recorded = history.recorded
     delivered = {each for post in recorded for each in post.identities}
     return Counts(
@@ -83,7 +83,7 @@ def judge(history: History, needs: Counts, *, in_flight: int) -> list[Violation]
     """
     Return every violation in *history*.
 
-    A killed process may leave *in_flight* events that are delivered and not settled.
+    A killed process may leave *in_flight* events that are delivered but not settled.
     """
     return [
         *(each for rule in RULES for each in rule(history)),
@@ -93,7 +93,7 @@ def judge(history: History, needs: Counts, *, in_flight: int) -> list[Violation]
 
 
 def lost(history: History) -> Iterator[Violation]:
-    """Yield accepted events that are neither delivered nor owed as dead letters."""
+    """Yield accepted events that are neither delivered nor dead letters."""
     delivered = {each for post in history.recorded for each in post.identities}
     for identity in sorted(history.owed - delivered - history.bad):
         yield Violation(Promise.KEPT, f"{identity} was accepted and never delivered")
@@ -103,8 +103,8 @@ def disordered(history: History) -> Iterator[Violation]:
     """
     Yield events that overtook another event of their lane.
 
-    After an event comes its successor, or one that came before: a repeat may go back,
-    but then all events come again, in order, up to where the lane had been.
+    An event is followed by its successor, or by an earlier event. After such a repeat,
+    all events must come again in order, up to the furthest one.
     """
     issued = history.issued
     bad = {issued[identity][:2] for identity in history.bad}
@@ -120,7 +120,7 @@ def disordered(history: History) -> Iterator[Violation]:
         furthest[lane] = max(furthest.get(lane, place), place)
     for lane, place in last.items():
         if place < furthest[lane]:
-            detail = f"lane {lane} ends with {place}, although {furthest[lane]} came"
+            detail = f"lane {lane} ends with {place}, although {furthest[lane]} arrived"
             yield Violation(Promise.ORDERED, detail)
 
 
@@ -133,7 +133,7 @@ def foreign(history: History) -> Iterator[Violation]:
 
 
 def changed(history: History) -> Iterator[Violation]:
-    """Yield events that arrived with the body of another."""
+    """Yield events that arrived with a wrong body."""
     for post in history.recorded:
         if len(post.identities) != len(post.digests):
             detail = f"{len(post.digests)} bodies for {len(post.identities)} identities"
@@ -141,14 +141,14 @@ def changed(history: History) -> Iterator[Violation]:
         for identity, digest in zip(post.identities, post.digests, strict=False):
             issued = history.issued.get(identity)
             if issued and issued.digest != digest:
-                yield Violation(Promise.EQUAL, f"{identity} has another body")
+                yield Violation(Promise.EQUAL, f"{identity} has a wrong body")
 
 
 def repeated(history: History, in_flight: int) -> Iterator[Violation]:
     """
-    Yield events that came again although their success had been read.
+    Yield events that arrived again after the exporter had read their 2xx.
 
-    A process remembers delivered events; a killed one forgets at most *in_flight*.
+    A process never repeats them; a killed one may forget at most *in_flight*.
     """
     known: dict[str, int] = {}
     forgotten: dict[int, set[str]] = defaultdict(set)
@@ -156,7 +156,7 @@ def repeated(history: History, in_flight: int) -> Iterator[Violation]:
         for identity in post.identities:
             life = known.get(identity)
             if life == post.life:
-                detail = f"{identity} came again, to the same process"
+                detail = f"{identity} arrived again from the same process"
                 yield Violation(Promise.ONCE, detail)
             elif life is not None:
                 forgotten[life].add(identity)
@@ -164,12 +164,12 @@ def repeated(history: History, in_flight: int) -> Iterator[Violation]:
                 known[identity] = post.life
     for life, identities in forgotten.items():
         if len(identities) > in_flight:
-            detail = f"{len(identities)} events of life {life} came again, at most "
-            yield Violation(Promise.ONCE, f"{detail}{in_flight} may")
+            detail = f"{len(identities)} events of life {life} arrived again"
+            yield Violation(Promise.ONCE, f"{detail}; the limit is {in_flight}")
 
 
 def dead(history: History) -> Iterator[Violation]:
-    """Yield a difference between the dead letters that are owed and shown."""
+    """Yield a difference between the owed dead letters and the shown ones."""
     owed = len(history.unmappable) + len(history.owed & history.bad)
     if history.dead != owed:
         yield Violation(Promise.SHOWN, f"{history.dead} dead letters, {owed} owed")
@@ -177,11 +177,11 @@ def dead(history: History) -> Iterator[Violation]:
 
 def hasty(history: History) -> Iterator[Violation]:
     """
-    Yield posts that were sent while the backend had asked for silence.
+    Yield posts that were sent before Retry-After was over.
 
-    However late a post arrives, it may have been sent before that was read. It wasn't
-    if it came behind that answer over the same connection, or behind two that were
-    given later: when the first one was read, the older one had arrived as well.
+    A post may arrive late although it was sent before the answer was read. That is
+    impossible if it follows the answer on the same connection, or follows two later
+    answers: the client had read the first of them, so the older answer had arrived.
     """
     until: dict[int, tuple[float, float]] = {}
     for post in sorted(history.posts, key=lambda post: post.arrived):
@@ -195,19 +195,19 @@ def hasty(history: History) -> Iterator[Violation]:
 
 
 def ended(history: History) -> Iterator[Violation]:
-    """Yield processes that ended by themselves."""
+    """Yield processes that ended unexpectedly."""
     for number, life in enumerate(history.lives, start=1):
         if life.status is not None:
-            detail = f"life {number} ended by itself with status {life.status}"
+            detail = f"life {number} ended unexpectedly with status {life.status}"
             yield Violation(Promise.ALIVE, detail)
 
 
 def meaningless(history: History, needs: Counts) -> Iterator[Violation]:
-    """Yield what happened less often than *needs* says."""
+    """Yield counts that are lower than *needs*."""
     happened = asdict(counts(history))
     for what, least in asdict(needs).items():
         if happened[what] < least:
-            detail = f"{what}: {happened[what]}, at least {least} are needed"
+            detail = f"{what}: {happened[what]} of at least {least}"
             yield Violation(Promise.MEANT, detail)
 
 
@@ -216,7 +216,7 @@ RULES += [changed, dead, hasty, ended]
 
 
 def _deliveries(history: History) -> Iterator[str]:
-    """Yield issued events that the backend took, in the order of their arrival."""
+    """Yield issued events that the backend took, in order of arrival."""
     for post in history.recorded:
         for identity in post.identities:
             if identity in history.issued:

@@ -1,5 +1,5 @@
 """
-Which fault hits which request: drawn from a seed, so that a run can be repeated.
+The fault of each request, drawn from a seed so that a run can be repeated.
 
 Pure: the n-th request of a plan always has the same fault. The effects still depend on
 the timing of the processes.
@@ -16,18 +16,18 @@ from devkit.proxy import Cut
 
 
 class Kind(enum.StrEnum):
-    """What a backend can do instead of answering at once."""
+    """A kind of fault of a backend."""
 
     DELAY = "delay"
-    """The answer is right, and slow."""
+    """The answer is correct, but slow."""
     LOST = "answer lost"
-    """The events are taken, and the connection is reset instead of an answer."""
+    """The events are taken, but the connection is reset without an answer."""
     RESET = "reset"
-    """Nothing is taken, and the connection is reset."""
+    """The events aren't taken, and the connection is reset."""
     HANG = "hang before the headers"
     HANG_BODY = "hang after the headers"
     LATE = "late"
-    """The backend hangs until the client has gone, and takes the events after that."""
+    """The backend takes the events after the client has given up."""
     HALF_HEAD = "half a head"
     HALF_BODY = "half a body"
     DRIP = "slow drip"
@@ -35,7 +35,7 @@ class Kind(enum.StrEnum):
 
 
 class RetryAfter(enum.StrEnum):
-    """The form in which an answer asks for silence."""
+    """The form of the Retry-After header."""
 
     NEVER = ""
     SECONDS = "seconds"
@@ -44,7 +44,7 @@ class RetryAfter(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to one request."""
+    """The fault of one request."""
 
     kind: Kind
     status: int = 503
@@ -53,7 +53,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """The name in figures."""
+        """The fault's name in figures."""
         if self.kind is not Kind.STATUS:
             return str(self.kind)
         after = f", Retry-After as {self.retry_after}" if self.retry_after else ""
@@ -61,7 +61,7 @@ class Fault:
 
 
 class Weighted(NamedTuple):
-    """Faults of one sort, and how often they come compared with others."""
+    """Faults of one sort, and their relative frequency."""
 
     weight: float
     faults: Sequence[Fault]
@@ -73,10 +73,10 @@ BLOCKED_STATUSES = (401, 403, 404, 302)
 
 def timed(seconds: float) -> list[Fault]:
     """
-    Return the postponed statuses that ask for *seconds* of silence.
+    Return faults with postponed statuses and a Retry-After of *seconds*.
 
-    408 isn't one of them: over a connection that was used before it may be about no
-    request at all, so what it asks for isn't heard.
+    408 isn't included. On a reused connection it may not belong to a request, so its
+    Retry-After is ignored.
     """
     return [
         Fault(Kind.STATUS, status, retry_after, seconds)
@@ -99,14 +99,14 @@ ALL = (
     Weighted(1, timed(1.0)),
     Weighted(1, [Fault(Kind.STATUS, each) for each in BLOCKED_STATUSES]),
 )
-"""Everything at random, in a mixture that leaves a healthy exporter time to deliver."""
+"""All faults, in proportions that leave a healthy exporter time to deliver."""
 
 STORM_OF = Fault(Kind.STATUS, 429)
 LONGEST_STORM = 5
 
 
 class Plan:
-    """The faults of one run, request by request."""
+    """The faults of one run, one request after another."""
 
     def __init__(
         self,
@@ -117,9 +117,9 @@ class Plan:
         storms: float = 0.0,
     ) -> None:
         """
-        Let *share* of all requests meet a fault of *mixture*.
+        Give faults of *mixture* to *share* of all requests.
 
-        A storm begins at one request in `1 / storms`: several in a row meet 429.
+        A storm is several answers 429 in a row; it starts with probability *storms*.
         """
         self._seed = seed
         self._mixture = mixture
@@ -128,9 +128,9 @@ class Plan:
         self._number = 0
         self._storm = 0
         self.share = share
-        """May change at any time."""
+        """The share of faults. A test may change it at any time."""
         self.healed = False
-        """From then on there are no faults."""
+        """Whether the faults are over."""
 
     def next(self) -> Fault | None:
         """Return the fault of the next request; None means success."""
@@ -151,22 +151,22 @@ class Plan:
 
 
 class Cuts:
-    """How long each connection through a proxy lasts."""
+    """The cuts of connections through a proxy."""
 
     def __init__(self, seed: str, mean_bytes: int) -> None:
-        """Let *mean_bytes* pass through a connection on average; 0 never cuts."""
+        """Cut connections after *mean_bytes* on average; 0 never cuts."""
         self._seed = seed
         self._mean = mean_bytes
         self._number = 0
         self.healed = not mean_bytes
 
     def next(self) -> Cut | None:
-        """Return where the next connection breaks off; None is nowhere."""
+        """Return the cut of the next connection, or None."""
         self._number += 1
         if self.healed:
             return None
         chance = random.Random(f"{self._seed}/{self._number}")  # noqa: S311 - no secret
         after = int(chance.expovariate(1 / self._mean))
-        # Answers are much shorter than requests: half of all cuts hit one.
+        # Half of all cuts hit an answer; these are much shorter than requests.
         upwards = chance.random() < 0.5
         return Cut(upwards, after if upwards else after // 10)

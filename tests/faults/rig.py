@@ -1,7 +1,7 @@
 """
-Broker, exporter and backend with a proxy on either side, for the length of a block.
+Broker, exporter and backend, with a proxy on each side of the exporter.
 
-    StubBroker ── Proxy ── Exporter (a process) ── Proxy ── StubBackend
+    StubBroker ── front proxy ── Exporter (a process) ── back proxy ── StubBackend
 """
 
 import asyncio
@@ -28,17 +28,17 @@ from tests.faults.stub import StubBackend
 ATTEMPTS = "delivery_attempts_total"
 DEAD_LETTERS = "spool_dead_letters"
 OTHERS = 20
-"""Posts that follow the last bad event."""
+"""Posts after the last bad event, so that it becomes a dead letter."""
 PROBE_SECONDS = 45.0
-"""How long it may take until a backend that is well again gets the next request."""
+"""The longest time until a recovered backend gets the next request."""
 
-BEFORE_BYTES, BEHIND_BYTES = 200_000, 100_000
-"""How much a connection to the exporter, and one to the backend, carries on average."""
+FRONT_BYTES, BACK_BYTES = 200_000, 100_000
+"""Mean bytes until a cut, for connections to the exporter and to the backend."""
 
 SLOTS = 4
 BATCH = 20
 IN_FLIGHT = (2 * SLOTS + 1) * BATCH
-"""A slot posts one batch while it settles another; one more batch may be parked."""
+"""Each slot posts one batch and settles another; one more batch may be parked."""
 
 SETTINGS = {
     "MAX_BATCHES_IN_FLIGHT": SLOTS,
@@ -49,66 +49,66 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Setup:
-    """What runs, and how much goes wrong."""
+    """The parts and faults of a run."""
 
     directory: Path
     seed: str
     plan: Plan
     load: Load = field(default_factory=Load)
     cuts: bool = False
-    """Whether proxies break connections off."""
+    """Whether proxies cut connections."""
     source: Path = ROOT
-    """The directory of the `exporter` package that is run."""
+    """The directory with the `exporter` package to run."""
     settings: dict[str, object] = field(default_factory=dict)
     tls: SSLContext | None = None
-    """The backend's certificate; None is plain HTTP."""
+    """The backend's certificate, or None for plain HTTP."""
 
 
 class Rig:
     """All parts of a run, and the history that they write."""
 
     def __init__(self, setup: Setup) -> None:
-        """Prepare *setup*; nothing runs yet."""
+        """Prepare *setup* without starting it."""
         seed = setup.seed
         self.history = History()
         self.chance = random.Random(f"{seed}/rig")  # noqa: S311 - no secret
         self.plan = setup.plan
         self.backend = StubBackend(self.history, setup.plan, setup.tls)
         self._cuts = (
-            Cuts(f"{seed}/before", BEFORE_BYTES * setup.cuts),
-            Cuts(f"{seed}/behind", BEHIND_BYTES * setup.cuts),
+            Cuts(f"{seed}/before", FRONT_BYTES * setup.cuts),
+            Cuts(f"{seed}/behind", BACK_BYTES * setup.cuts),
         )
-        self.before, self.behind = (Proxy(next_cut=each.next) for each in self._cuts)
-        self.behind.target = self.backend.port
+        self.front, self.back = (Proxy(next_cut=each.next) for each in self._cuts)
+        self.back.target = self.backend.port
         scheme = "https" if setup.tls else "http"
         self.exporter = Exporter(
             setup.directory,
-            f"{scheme}://{LOOPBACK}:{self.behind.port}{PATH}",
+            f"{scheme}://{LOOPBACK}:{self.back.port}{PATH}",
             self.history,
             setup.source,
             **SETTINGS | setup.settings,
         )
-        self.before.target = self.exporter.ingest_port
-        bulk = f"http://{LOOPBACK}:{self.before.port}/_bulk"
+        self.front.target = self.exporter.ingest_port
+        bulk = f"http://{LOOPBACK}:{self.front.port}/_bulk"
         self.broker = StubBroker(self.history, bulk, seed, setup.load)
         self._stack = AsyncExitStack()
         self.exporting: asyncio.Task[None] | None = None
-        """The broker's side; ends with `settle`, or with a mistake of its own."""
+        """The broker's task; it ends with `settle`, or with an error of the test."""
 
     async def __aenter__(self) -> Self:
-        """Begin to export; nobody accepts anything yet."""
-        for part in (self.exporter, self.backend, self.behind, self.before):
+        """Start everything except the exporter."""
+        for part in (self.exporter, self.backend, self.back, self.front):
             await self._stack.enter_async_context(part)
         self.exporting = asyncio.create_task(self.broker.run(), name="broker")
         self._stack.push_async_callback(self._end_broker, self.exporting)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Leave nothing running."""
+        """Stop all parts."""
         await self._stack.aclose()
 
     async def kill_at(self, moment: str, count: int, within: float) -> None:
-        """Kill the exporter at the *count*-th *moment* from now, or when time is up."""
+        """Kill the exporter at the *count*-th *moment*, or after *within* seconds."""
         done = asyncio.Event()
         left = count
 
@@ -123,7 +123,7 @@ class Rig:
         try:
             await asyncio.wait_for(done.wait(), within)
         except TimeoutError:
-            if not done.is_set():  # the moment may come together with the end
+            if not done.is_set():  # the moment may come at the timeout
                 self.exporter.crash()
         finally:
             self.history.watch = _ignore
@@ -131,25 +131,25 @@ class Rig:
     async def away(self, seconds: float) -> None:
         """Refuse connections to the backend for *seconds*."""
         assert self.exporting
-        await self.behind.down()
+        await self.back.down()
         await asyncio.wait([self.exporting], timeout=seconds)
-        await self.behind.up()
+        await self.back.up()
 
     async def fails(self, outcome: str) -> None:
-        """Return when one more attempt has had *outcome*."""
+        """Wait until one more attempt has *outcome*."""
         metric = f"{ATTEMPTS} {outcome}"
         before = (await self.exporter.metrics()).get(metric, 0.0)
         await self.exporter.shows(metric, before + 1, within=PROBE_SECONDS)
 
     async def recovers(self) -> None:
-        """Return when all is delivered that an outage has held up."""
+        """Wait until all events of the outage are delivered."""
         held_up = set(self.history.missing)
         await eventually(
             lambda: held_up.isdisjoint(self.history.missing), within=PROBE_SECONDS
         )
 
     async def enough(self, needs: Counts, within: float) -> None:
-        """Return once as much has happened as *needs* says, or when time is up."""
+        """Wait until the history meets *needs*, at most *within* seconds."""
 
         def happened() -> bool:
             self._count_cuts()
@@ -158,15 +158,15 @@ class Rig:
         await self._perhaps(happened, within)
 
     async def delivers(self, number: int, within: float) -> None:
-        """Return once *number* events are delivered, or when time is up."""
+        """Wait until *number* events are delivered, at most *within* seconds."""
         await self._perhaps(lambda: self.history.delivered >= number, within)
 
     async def settle(self, within: float) -> None:
-        """End all faults; return when nothing is missing any more, or time is up."""
+        """End all faults; wait until nothing is missing, at most *within* per step."""
         assert self.exporting
         await self._heal()
         if self.history.bad:
-            # The last bad events are dead letters only after others are delivered.
+            # A bad event becomes a dead letter only after another event is delivered.
             before = len(self.history.recorded)
             await self._perhaps(
                 lambda: len(self.history.recorded) > before + OTHERS, within
@@ -185,17 +185,17 @@ class Rig:
         self.history.peace = True
         self.plan.healed = True
         self.backend.answer = 200
-        for proxy, cuts in zip((self.before, self.behind), self._cuts, strict=True):
+        for proxy, cuts in zip((self.front, self.back), self._cuts, strict=True):
             cuts.healed = True
             proxy.answer = None
-            # Connections that were to break off later do so now.
+            # This also drops connections with a planned cut.
             await proxy.drop()
 
     def _count_cuts(self) -> None:
-        self.history.cuts = self.before.cuts + self.behind.cuts
+        self.history.cuts = self.front.cuts + self.back.cuts
 
     async def _perhaps(self, condition: Callable[[], bool], within: float) -> None:
-        """Wait for *condition*; if it never comes true, the oracle says why."""
+        """Wait for *condition*; if it stays false, the oracle finds the reason."""
         with suppress(AssertionError):
             await eventually(
                 lambda: condition() or self.exporter.has_ended, within=within
@@ -207,9 +207,9 @@ class Rig:
 
 
 def a_seed(usual: str = "1") -> str:
-    """Return the seed in FAULT_SEED, else the *usual* one."""
+    """Return the seed in FAULT_SEED, which defaults to *usual*."""
     return os.environ.get("FAULT_SEED") or usual
 
 
 def _ignore(_: str) -> None:
-    """Watch nothing."""
+    """Ignore a moment."""

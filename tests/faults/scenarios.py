@@ -1,4 +1,4 @@
-"""What is done to the exporter, and how much has to happen for a run to count."""
+"""Scenarios with faults, and the least counts that each run needs."""
 
 import ssl
 from collections import Counter
@@ -27,7 +27,7 @@ ENOUGH_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is over."""
+    """A completed run."""
 
     name: str
     seed: str
@@ -39,7 +39,7 @@ class Run:
         return judge(self.history, self.needs, in_flight=IN_FLIGHT)
 
     def verdict(self) -> str:
-        """Describe the violations, and how to repeat the run; "" means none."""
+        """Describe the violations and the seed to repeat them, or return ""."""
         found = self.violations()
         if not found:
             return ""
@@ -65,12 +65,12 @@ class Run:
 
 
 def faults(seed: str, share: float) -> Plan:
-    """Let *share* of all requests to the backend meet a fault of any kind."""
+    """Return a plan that gives faults of all kinds to *share* of all requests."""
     return Plan(f"{seed}/backend", share, storms=share / 50)
 
 
 async def kills(directory: Path, seed: str, count: int, **how: Any) -> Run:
-    """Kill the exporter *count* times under load, amid faults of every kind."""
+    """Kill the exporter *count* times under load, with faults of every kind."""
     needs = Counts(
         delivered=50 * count,
         faults=3 * count,
@@ -87,7 +87,7 @@ async def kills(directory: Path, seed: str, count: int, **how: Any) -> Run:
 
 
 async def bad_events(directory: Path, seed: str, count: int, **how: Any) -> Run:
-    """Send many events that the backend always refuses, amid few faults and kills."""
+    """Send many events that the backend always refuses, with few faults and kills."""
     needs = Counts(delivered=200, bad=5, kills=count, faults=count)
     load = Load(events_per_second=1000, contents=Contents(bad=0.02))
     setup = Setup(directory, seed, faults(seed, 0.05), load, cuts=True)
@@ -95,7 +95,7 @@ async def bad_events(directory: Path, seed: str, count: int, **how: Any) -> Run:
 
 
 async def patience(directory: Path, seed: str, count: int, **how: Any) -> Run:
-    """Ask for silence *count* times, in each way, while many events wait."""
+    """Send Retry-After *count* times, in both forms, while many events wait."""
     plan = Plan(seed, 0.2, [Weighted(1, timed(2.0))])
     setup = Setup(directory, seed, plan, Load(events_per_second=1000))
     within = count * ENOUGH_SECONDS
@@ -111,7 +111,7 @@ async def _run(  # noqa: PLR0913 -- all that a run depends on
     source: Path = ROOT,
     settle_seconds: float = SETTLE_SECONDS,
 ) -> Run:
-    """Kill the exporter in *source* as needed; its last life delivers everything."""
+    """Kill the exporter as often as needed; the last life delivers everything."""
     async with Rig(replace(setup, source=source)) as rig:
         for _ in range(needs.kills):
             await _life(rig)
@@ -122,7 +122,7 @@ async def _run(  # noqa: PLR0913 -- all that a run depends on
 
 
 async def _life(rig: Rig) -> None:
-    """Start the exporter and kill it, mostly while it works, sometimes before that."""
+    """Start the exporter and kill it, mostly at work, sometimes before it is ready."""
     chance = rig.chance
     if chance.random() < 0.1:
         rig.exporter.spawn()
@@ -137,7 +137,7 @@ async def _life(rig: Rig) -> None:
 async def outages(
     directory: Path, seed: str, statuses: Sequence[int] = BLOCKED_STATUSES
 ) -> Run:
-    """Let the backend be away, or the setup be wrong in several ways, for a while."""
+    """Make the backend unreachable or its setup wrong for a while, in several ways."""
     setup = Setup(
         directory,
         seed,
@@ -156,21 +156,21 @@ async def outages(
             rig.backend.answer = 200
             await rig.recovers()
 
-        rig.behind.target = impostor.port
-        await rig.behind.drop()
+        rig.back.target = impostor.port
+        await rig.back.drop()
         await rig.fails("blocked")
-        rig.behind.target = rig.backend.port
+        rig.back.target = rig.backend.port
         await rig.recovers()
 
-        rig.behind.answer = NONSENSE
-        await rig.behind.drop()
+        rig.back.answer = NONSENSE
+        await rig.back.drop()
         await rig.fails("postponed")
-        rig.behind.answer = None
+        rig.back.answer = None
         await rig.recovers()
 
-        await rig.behind.down()
+        await rig.back.down()
         await rig.fails("postponed")
-        await rig.behind.up()
+        await rig.back.up()
         await rig.recovers()
 
         await rig.settle(SETTLE_SECONDS)
@@ -178,7 +178,7 @@ async def outages(
 
 
 def _certificate(authority_path: Path) -> ssl.SSLContext:
-    """Return a server's side of TLS; clients that read *authority_path* trust it."""
+    """Return the server's TLS context; write its authority to *authority_path*."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(authority_path))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,8 +1,8 @@
 """
-Half an hour at an even rate amid faults: nothing may grow without end.
+Half an hour at a constant rate with faults: nothing may grow without limit.
 
-The memory of identities grows to 100,000 per partition by design, so it is filled
-first. Engine time runs so fast that the memory holds no more than these.
+The exporter remembers 100,000 identities per partition, so the run first fills these.
+Engine time runs so fast that no more identities are remembered.
 """
 
 import asyncio
@@ -24,15 +24,15 @@ from tests.faults.scenarios import SETTLE_SECONDS, Run
 EVENTS_PER_SECOND = 300.0
 SHARE = 0.05
 REMEMBERED = 110_000
-"""More identities than must be kept."""
+"""More identities than the exporter must remember."""
 FILLING_PER_SECOND = 20_000.0
 FILLING_SECONDS = 300.0
 SAMPLE_SECONDS = 5.0
 WARM = 0.1
-"""The share of the time, at the beginning and at the end, that is compared."""
+"""The share of samples at the start and at the end that is compared."""
 TOLERANCE = 0.10
 SPARE_HANDLES = 8
-"""Connections that may be open at one time and not at another."""
+"""The allowed difference in open connections."""
 STEP_MS = 60
 
 MIB = 1024 * 1024
@@ -40,20 +40,20 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the process and its spool hold at one time."""
+    """The size of the process and its spool at one time."""
 
     rss_mib: float
     file_mib: float
-    """Of all files of the spool."""
+    """The size of all files of the spool."""
     handles: int
-    """Files and sockets."""
+    """Open files and sockets."""
     threads: int
     waiting: float
     """Events in the spool."""
 
 
 async def soak(directory: Path, seed: str, minutes: float) -> tuple[Run, list[Sample]]:
-    """Run for *minutes* after the filling, and return samples of that time."""
+    """Fill the memory, then run for *minutes*; return samples of that time."""
     needs = Counts(
         delivered=REMEMBERED + int(0.9 * EVENTS_PER_SECOND * 60 * minutes),
         duplicates=1,
@@ -77,7 +77,7 @@ async def soak(directory: Path, seed: str, minutes: float) -> tuple[Run, list[Sa
 
 
 async def sampled(rig: Rig, spool: Path, seconds: float) -> list[Sample]:
-    """Take samples for *seconds*, or until something ends."""
+    """Take samples for *seconds*, or until the exporter ends."""
     samples = []
     end = time.monotonic() + seconds
     while time.monotonic() < end and not rig.exporter.has_ended:
@@ -89,7 +89,7 @@ async def sampled(rig: Rig, spool: Path, seconds: float) -> list[Sample]:
 
 
 def a_sample(process: psutil.Process, spool: Path, waiting: float) -> Sample:
-    """Measure what *process* holds now."""
+    """Measure *process* and *spool* now."""
     with process.oneshot():
         return Sample(
             rss_mib=process.memory_info().rss / MIB,
@@ -107,7 +107,7 @@ def medians(samples: list[Sample]) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def growth(samples: list[Sample]) -> list[str]:
-    """Name the values that have grown and should be flat."""
+    """Return the values that grew beyond their limit."""
     before, after = medians(samples)
     limits = {name: before[name] * (1 + TOLERANCE) for name in ("rss_mib", "file_mib")}
     limits |= {name: before[name] + SPARE_HANDLES for name in ("handles", "threads")}

@@ -1,8 +1,8 @@
 """
-A backend that fails by plan, and notes in the history which events it took.
+A backend that fails by plan, and records the events that it took.
 
-Events are taken before the first byte of a success is sent: a client that has read a
-2xx may forget them. No other answer, or a missing one, says whether events were taken.
+Events are taken before any byte of a 2xx is sent, because the client may forget them
+then. After any other answer, or none, the client can't know whether they were taken.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ HALF_A_HEAD = Answer(200, raw=[b"HTTP/1.1 200 OK\r\nConte"], pause=PAUSE, end="r
 
 
 def half_a_body(status: int) -> Answer:
-    """Promise more than is sent, and reset."""
+    """Send less than the announced body, and reset."""
     return Answer(status, raw=begun(status, b"half of "), pause=PAUSE, end="reset")
 
 
@@ -62,12 +62,12 @@ ANSWERS: Mapping[Kind, Callable[[int], Answer]] = {
 
 
 class StubBackend(Stub):
-    """A backend whose `answer` is the status for requests that meet no fault."""
+    """A backend whose `answer` is the status of requests without a fault."""
 
     def __init__(
         self, history: History, plan: Plan, tls: SSLContext | None = None
     ) -> None:
-        """Fail as *plan* says, and note every request in *history*."""
+        """Fail by *plan*, and record every request in *history*."""
         super().__init__(tls=tls)
         self.url += PATH
         self._history = history
@@ -119,12 +119,12 @@ class StubBackend(Stub):
 
 
 def _headers(post: Post, fault: Fault) -> dict[str, str]:
-    """Return the headers of a fault's answer, and note the silence it asks for."""
+    """Return the headers of a fault's answer; record its Retry-After in *post*."""
     if fault.retry_after is RetryAfter.SECONDS:
         post.retry_after = fault.seconds
         return {"Retry-After": f"{math.ceil(fault.seconds)}"}
     if fault.retry_after is RetryAfter.DATE:
-        # A date has whole seconds, and a wait is never shorter than the answer says.
+        # A date has whole seconds, so round up: the wait must not get shorter.
         until = math.ceil(time.time() + fault.seconds)
         post.retry_after = until - time.time()
         return {"Retry-After": formatdate(until, usegmt=True)}
@@ -132,5 +132,5 @@ def _headers(post: Post, fault: Fault) -> dict[str, str]:
 
 
 def digest_of(body: bytes) -> int:
-    """Return a digest of *body* that is the same in this process."""
+    """Return a digest of *body*, which is stable only in this process."""
     return hash(body)

@@ -1,4 +1,4 @@
-"""The oracle isn't blind: it notices an exporter that is broken on purpose."""
+"""The oracle detects an exporter that is broken on purpose."""
 
 import pytest
 
@@ -11,7 +11,7 @@ CHEAP = "every event has a lane of its own"
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: each.name)
 def test_every_mutation_applies(mutation, tmp_path):
-    """Each mutation applies to the code of today, and its result is still Python."""
+    """Each mutation applies to the current code and gives valid Python."""
     source = mutant(mutation, tmp_path)
 
     assert mutation.edits
@@ -21,12 +21,12 @@ def test_every_mutation_applies(mutation, tmp_path):
 
 
 def test_every_promise_has_a_mutation():
-    """The oracle is shown to watch every promise of the exporter."""
+    """Every promise of the exporter has a mutation."""
     assert {each.breaks for each in MUTATIONS} == set(Promise) - {Promise.MEANT}
 
 
 async def test_a_mutant_is_caught(tmp_path):
-    """Where an instance's events travel side by side, they arrive out of order."""
+    """The oracle detects events of one instance that are sent in parallel."""
     (mutation,) = (each for each in MUTATIONS if each.name == CHEAP)
 
     over = await run(mutation, tmp_path, a_seed(), 1)

@@ -1,4 +1,4 @@
-"""The tools do what they promise: a fault that doesn't happen would prove nothing."""
+"""The tools cause the planned faults."""
 
 import asyncio
 import time
@@ -18,19 +18,19 @@ from tests.faults.stub import StubBackend
 BODY = b'{"events":[{"id":"1"}]}'
 IDS = {"X-Event-Ids": "1-1-1"}
 SOON = 0.3
-"""Seconds after which what should hang is taken for that."""
+"""Seconds after which an answer counts as hanging."""
 
 
 def only(fault):
-    """Return a plan in which every request meets *fault*."""
+    """Return a plan with *fault* for every request."""
     return Plan("seed", 1.0, [Weighted(1, [fault])])
 
 
 async def posted(backend, history, patience=30.0):
     """
-    Post an event to *backend*; return status and headers, or how it failed.
+    Post an event to *backend*; return status and headers, or the name of the failure.
 
-    Give up *patience* seconds after it has arrived, as *history* says.
+    Give up *patience* seconds after *history* has the arrival.
     """
     posting = asyncio.create_task(_post(backend.url))
     await eventually(lambda: history.posts)
@@ -71,7 +71,7 @@ async def _post(url):
     ],
 )
 async def test_faults(kind, status, answer, taken):
-    """Each fault looks to the client as it should, and takes events or doesn't."""
+    """Each fault has the planned effect on the client and on the events."""
     history = History()
     patience = SOON if answer == "timeout" else 30.0
     async with StubBackend(history, only(Fault(kind, status))) as backend:
@@ -83,7 +83,7 @@ async def test_faults(kind, status, answer, taken):
 
 
 async def test_a_late_backend():
-    """A late backend takes the events after its client has given up."""
+    """A late backend takes the events after the client has given up."""
     history = History()
     async with StubBackend(history, only(Fault(Kind.LATE))) as backend:
         seen, _ = await posted(backend, history, SOON)
@@ -94,7 +94,7 @@ async def test_a_late_backend():
 
 @pytest.mark.parametrize("form", [RetryAfter.SECONDS, RetryAfter.DATE])
 async def test_retry_after(form):
-    """The silence in the history is never longer than the one in the header."""
+    """The wait in the history is never longer than the one in the header."""
     history = History()
     plan = only(Fault(Kind.STATUS, 429, form, 1.0))
     before = time.time()
@@ -112,7 +112,7 @@ async def test_retry_after(form):
 
 
 async def test_certainty():
-    """A success was certainly read once its connection has carried another post."""
+    """A 2xx counts as read when the connection carries another post."""
     history = History()
     async with (
         StubBackend(history, Plan("seed", 0.0)) as backend,
@@ -126,7 +126,7 @@ async def test_certainty():
 
 
 def test_plans_can_be_repeated():
-    """The same seed has the same faults, another one has others."""
+    """The faults depend only on the seed."""
     first, same, other = (
         [plan.next() for _ in range(300)]
         for plan in (Plan(seed, 0.5, storms=0.02) for seed in ("1", "1", "2"))
@@ -138,7 +138,7 @@ def test_plans_can_be_repeated():
 
 
 def test_storms():
-    """After one request that meets 429 for a storm, others in a row do, too."""
+    """A storm gives 429 to several requests in a row."""
     plan = Plan("seed", 0.0, storms=0.05)
     met = [plan.next() is not None for _ in range(1000)]
 
@@ -147,7 +147,7 @@ def test_storms():
 
 
 def test_logs_can_be_repeated():
-    """A log depends on its seed alone, and holds some of everything."""
+    """A log depends only on its seed, and holds records of every kind."""
     contents = Contents(bad=0.05)
     logs = [Log(1, seed, History(), contents) for seed in ("1", "1", "2")]
     first, same, other = ([log.next() for _ in range(300)] for log in logs)
@@ -159,7 +159,7 @@ def test_logs_can_be_repeated():
 
 
 async def test_the_broker_insists():
-    """A request is repeated until it's accepted, and nothing later comes before."""
+    """A request is repeated until it is accepted, and only then comes the next."""
     statuses = iter([503, 429, 200])
     history = History()
     async with Stub(lambda _: next(statuses, 200)) as stub:

@@ -1,4 +1,4 @@
-"""Both images, built as `make image` builds them, and what is inside."""
+"""Both images, built like `make image` does, and their files."""
 
 import io
 import json
@@ -17,7 +17,7 @@ def images():
 
 @pytest.fixture(scope="session")
 def bundle(images, tmp_path_factory):
-    """Return a directory with what the images have below /opt/app-integrations."""
+    """Return a directory with the images' files below /opt/app-integrations."""
     directory = tmp_path_factory.mktemp("bundle")
     container = docker("create", images.standalone).stdout.strip()
     docker("cp", f"{container}:/opt/app-integrations", str(directory))
@@ -50,7 +50,7 @@ def _files(image, archive):
 
 @pytest.fixture
 def container(images):
-    """Start the exporter alone, as strictly as a cluster might, without a home."""
+    """Start the standalone exporter with the restrictions of a strict cluster."""
     settings = {"HOME": "/nonexistent", "TMPDIR": "/nonexistent"}
     settings["APP_INTEGRATIONS_URL"] = "http://127.0.0.1:9/"
     container = docker(

@@ -1,4 +1,4 @@
-"""Docker's command line, as far as the tests of the images need it."""
+"""Docker commands for the tests of the images."""
 
 import json
 import os
@@ -13,14 +13,14 @@ BASE_NAME = "org.opencontainers.image.base.name"
 
 
 class Images(NamedTuple):
-    """The names of both images, in the order in which they're printed."""
+    """The names of both images, in the order of docker/build.sh."""
 
     distribution: str
     standalone: str
 
 
 def built(camunda=""):
-    """Return the images that BUILT names, or that are built now, on *camunda*."""
+    """Return the images in BUILT, or build them on *camunda*."""
     if not camunda and os.environ.get("BUILT"):
         return Images(*os.environ["BUILT"].split())
     run = subprocess.run(
@@ -36,7 +36,7 @@ def built(camunda=""):
 
 
 def docker(*arguments, check=True):
-    """Return what the command did, its output as text."""
+    """Run a Docker command; return the completed process with text output."""
     run = subprocess.run(
         ["docker", *arguments],
         capture_output=True,
@@ -49,12 +49,12 @@ def docker(*arguments, check=True):
 
 
 def inspected(name):
-    """Return everything Docker knows about an image or a container."""
+    """Return Docker's description of an image or a container."""
     (known,) = json.loads(docker("inspect", name).stdout)
     return known
 
 
 def our_layers(image):
-    """Return how many layers *image* has on top of the image it's made from."""
+    """Return the number of layers that *image* adds to its base image."""
     base = inspected(inspected(image)["Config"]["Labels"][BASE_NAME])
     return len(inspected(image)["RootFS"]["Layers"]) - len(base["RootFS"]["Layers"])

@@ -1,4 +1,4 @@
-"""The bundle asks nothing of an image but a C library, and leaves no trace."""
+"""The bundle needs only a C library from an image, and leaves no trace."""
 
 import json
 import re
@@ -12,10 +12,10 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 
 from tests.image.docker import ROOT
 
-# Ubuntu 22.04, below the oldest of the official images, has this one.
+# The version in Ubuntu 22.04, the base of the oldest official image.
 OLDEST_GLIBC = (2, 35)
 
-# What belongs to the C library itself.
+# Libraries that belong to the C library.
 GLIBC = re.compile(r"(ld-linux.*|lib(c|m|dl|pthread|rt|util))\.so\.\d")
 
 
@@ -27,7 +27,7 @@ def binaries(bundle):
 
 
 def test_an_older_c_library_will_do(binaries):
-    """No file of the bundle needs a symbol that came after GLIBC_2.35."""
+    """No file of the bundle needs a symbol that is newer than GLIBC_2.35."""
     needed = {
         (number(version.name), binary.name)
         for binary in binaries
@@ -41,7 +41,7 @@ def test_an_older_c_library_will_do(binaries):
 
 
 def test_no_other_library_is_needed(binaries):
-    """What the bundle is linked to is in the bundle, or is the C library."""
+    """The bundle's libraries are in the bundle, except the C library."""
     there = {binary.name for binary in binaries}
     needed = {name for binary in binaries for name in needed_libraries(binary)}
 
@@ -49,7 +49,7 @@ def test_no_other_library_is_needed(binaries):
 
 
 def test_the_demo_stays_out(bundle):
-    """Neither the demo nor anything it needs is frozen, and no test is."""
+    """The bundle contains neither the demo with its libraries nor tests."""
     modules = (bundle / "app-integrations-exporter").read_bytes()
 
     assert b"exporter.service" in modules
@@ -59,7 +59,7 @@ def test_the_demo_stays_out(bundle):
 
 @pytest.mark.parametrize("before", [{}, {"LD_LIBRARY_PATH": "/opt/others"}])
 def test_a_broker_inherits_nothing(before):
-    """What the bundle's loader changes in the environment is as it was before."""
+    """The environment is as before the bundle's loader."""
     loader = {
         "LD_LIBRARY_PATH": ":".join(["/opt/ours", *before.values()]),
         "_PYI_ARCHIVE_FILE": "/opt/ours/entrypoint",
@@ -80,12 +80,12 @@ def test_a_broker_inherits_nothing(before):
     )
 
     left = json.loads(run.stdout)
-    left.pop("LC_CTYPE", None)  # Python's own, for want of a locale
+    left.pop("LC_CTYPE", None)  # set by Python without a locale
     assert left == {"A": "1"} | before
 
 
 def needed_versions(binary):
-    """Yield the versions of symbols that *binary* needs, library by library."""
+    """Yield the versions of symbols that *binary* needs, by library."""
     with binary.open("rb") as stream:
         for section in ELFFile(stream).iter_sections():
             if isinstance(section, GNUVerNeedSection):
@@ -101,5 +101,5 @@ def needed_libraries(binary):
 
 
 def number(version):
-    """Return GLIBC_2.35 as (2, 35)."""
+    """Return a version such as GLIBC_2.35 as (2, 35)."""
     return tuple(map(int, version.removeprefix("GLIBC_").split(".")))

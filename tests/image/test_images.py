@@ -1,4 +1,4 @@
-"""Both images are what they say, and run wherever they're put."""
+"""Both images have correct labels and contents, and run under restrictions."""
 
 import re
 import ssl
@@ -24,14 +24,14 @@ def image(request, images):
 
 
 def test_the_version(image):
-    """The command is on the path and knows its version."""
-    said = run(image, "app-integrations-exporter", "--version").stdout
+    """The command is in PATH and prints its version."""
+    output = run(image, "app-integrations-exporter", "--version").stdout
 
-    assert said == f"app-integrations-exporter {exporter.__version__}\n"
+    assert output == f"app-integrations-exporter {exporter.__version__}\n"
 
 
 def test_the_entrypoint(images):
-    """Broker and exporter are started by an executable of ours, by its whole path."""
+    """The image's command is our executable with its full path."""
     config = inspected(images.distribution)["Config"]
 
     assert config["Entrypoint"] == ["/opt/app-integrations/app-integrations-entrypoint"]
@@ -41,7 +41,7 @@ def test_the_entrypoint(images):
 
 
 def test_the_tags(images):
-    """Camunda's version comes first, where the official chart looks for it."""
+    """The tag starts with Camunda's version, as the official chart requires."""
     base = inspected(images.distribution)["Config"]["Labels"][BASE_NAME]
     camunda = base.rpartition(":")[2]
 
@@ -51,7 +51,7 @@ def test_the_tags(images):
 
 
 def test_text_is_utf_8(images):
-    """A container has no locale, and in a message an umlaut is an umlaut."""
+    """Messages with an umlaut are correct although a container has no locale."""
     refused = run(
         images.standalone,
         *("app-integrations-exporter", "config"),
@@ -63,7 +63,7 @@ def test_text_is_utf_8(images):
 
 
 def test_the_labels(image):
-    """An image says what it is, under which licence, and from which commit."""
+    """The labels of an image have title, licence and commit."""
     labels = inspected(image)["Config"]["Labels"]
     command = ["git", "-C", ROOT, "rev-parse", "HEAD"]
     git = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -71,19 +71,19 @@ def test_the_labels(image):
     names = "title", "version", "licenses", "revision"
     title, *rest = (labels[f"org.opencontainers.image.{name}"] for name in names)
     assert "App Integrations Exporter" in title
-    revision = git.stdout.strip() or "unknown"  # where this is no checkout
+    revision = git.stdout.strip() or "unknown"  # outside a Git checkout
     assert rest == [exporter.__version__, "Apache-2.0", revision]
 
 
 def test_the_size(image):
-    """What we add to an image is smaller than 60 MB."""
+    """Our layers add less than 60 MB to an image."""
     base = inspected(image)["Config"]["Labels"][BASE_NAME]
 
     assert 0 < inspected(image)["Size"] - inspected(base)["Size"] < 60 * MEGABYTE
 
 
 def test_nothing_else_is_added(images, added):
-    """Our layers hold the bundle and two links; what was there isn't touched."""
+    """Our layers only add the bundle and two links."""
     for image in images:
         outside = [path for path in added[image] if not path.startswith("opt/app-")]
         assert sorted(outside) == [
@@ -94,7 +94,7 @@ def test_nothing_else_is_added(images, added):
 
 
 def test_the_authorities(added):
-    """The bundle knows public authorities, and none that only the build trusted."""
+    """The bundle has public authorities, and none that only the build trusted."""
     pem = re.compile("-----BEGIN CERT.+?-----END CERTIFICATE-----", re.DOTALL)
     own = {
         ssl.PEM_cert_to_DER_cert(certificate)
@@ -115,7 +115,7 @@ def test_the_authorities(added):
     "place", ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
 )
 async def test_an_image_has_its_own_authorities(images, tmp_path, place):
-    """Whom the image trusts, wherever it says so, the exporter trusts."""
+    """The exporter trusts the image's authorities, in any of the usual paths."""
     authority, settings = authority_in(tmp_path)
     async with Backend(tls=proof(authority)) as backend:
         url = {"APP_INTEGRATIONS_URL": backend.url}
@@ -131,21 +131,21 @@ async def test_an_image_has_its_own_authorities(images, tmp_path, place):
 
 
 async def test_a_container_of_its_own(container):
-    """It is ready at once without a home, knows its service, and ends in order."""
+    """The exporter is soon ready without a home, shows its status, and stops."""
     begun = time.monotonic()
     await eventually(lambda: '"ready"' in docker("logs", container).stderr, within=30)
     took = time.monotonic() - begun
     status = docker("exec", container, "app-integrations-exporter", "status")
     docker("stop", container)
 
-    # Half a second on a machine that does nothing else. What is busy tells little.
+    # It takes half a second on an idle machine; the limit is for busy ones.
     assert took < 5
     assert "nothing waits" in status.stdout
     assert inspected(container)["State"]["ExitCode"] == 0
 
 
 def run(image, command, *arguments, env=None, options=None, status=0):
-    """Return what *command* said in a container of *image* that is read-only."""
+    """Run *command* in a read-only container of *image*; return the process."""
     options = {"--user": "123456:0", "--cap-drop": "ALL"} | (options or {})
     ran = docker(
         *("run", "--rm", "--read-only", "--network", "host"),

@@ -1,1 +1,1 @@
-"""The whole exporter between an engine, recorded or real, and a backend."""
+"""Tests of the whole exporter between an engine, recorded or real, and a backend."""

@@ -1,4 +1,4 @@
-"""Brokers, and the place where they are processes of the recorded engine."""
+"""Brokers, and the place that runs them as processes of the recorded engine."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from devkit.waiting import eventually
 START_SECONDS = 90
 
 VERSIONS = ("8.6.0", "8.8.21", "8.9.0", "8.10.9")
-"""One of each minor version that the recorded engine plays."""
+"""One version for each minor version that the recorded engine plays."""
 
 OF_BROKERS = ("APP_INTEGRATIONS_", "CAMUNDA_", "ZEEBE_", "ZB_")
 ENTRYPOINT = Path(sys.executable).with_name("app-integrations-entrypoint")
@@ -30,18 +30,19 @@ COMMAND = "from exporter.bundle.entrypoint import exporter; exit(exporter())"
 
 class Broker:
     """
-    A process or container with a broker, and the exporter unless it's a stock broker.
+    A process or container with a broker, and with the exporter if it isn't stock.
 
-    It has `rest_url`, `management_url`, the same `inside` it, and `admin_url`.
+    It has `rest_url`, `management_url`, `admin_url`, and `inside`: the management URL
+    inside the container.
     """
 
     async def run(self, *, brokers=1):
-        """Start, and return when this broker and so many in all take commands."""
+        """Start, and wait until a cluster of *brokers* takes commands."""
         self.spawn()
         await self.takes_commands(brokers)
 
     async def takes_commands(self, brokers=1):
-        """Return when a partition has a leader among so many *brokers*."""
+        """Wait until a partition of a cluster of *brokers* has a leader."""
         await eventually(lambda: self._takes_commands(brokers), within=START_SECONDS)
 
     async def _takes_commands(self, brokers):
@@ -56,7 +57,7 @@ class Broker:
         return leads and len(found) == brokers
 
     async def manage(self, path, method="GET", body=None):
-        """Return what the management port answers at *path*."""
+        """Return the answer of the management port at *path*."""
         url = f"{self.management_url}/actuator/{path}"
         async with (
             aiohttp.ClientSession(raise_for_status=True) as session,
@@ -65,12 +66,12 @@ class Broker:
             return await answer.json()
 
     async def exporters(self):
-        """Return the status of each exporter that the broker lists, by its id."""
+        """Return the status of each exporter that the broker lists, by id."""
         listed = await self.manage("exporters")
         return {each["exporterId"]: each["status"] for each in listed}
 
     async def snapshot(self):
-        """Return when a snapshot holds what was exported until now."""
+        """Wait until a snapshot holds the current exported position."""
         await eventually(self._has_snapshot, within=START_SECONDS)
 
     async def _has_snapshot(self):
@@ -83,7 +84,7 @@ class Broker:
         return False
 
     async def holds(self, events, dead_letters=0):
-        """Return when so many events wait and so many are dead letters."""
+        """Wait until the spool holds exactly these *events* and *dead_letters*."""
 
         async def held():
             found = await scrape(self.admin_url)
@@ -94,7 +95,7 @@ class Broker:
 
 
 class RecordedBroker(Broker, Process):
-    """`python -m devkit`, behind the entrypoint of the image where that is wanted."""
+    """`python -m devkit`, started by the image's entrypoint if *exporter* is true."""
 
     def __init__(self, work, version, environment, *, exporter):
         """Keep everything in the directory *work*."""
@@ -122,7 +123,7 @@ class RecordedBroker(Broker, Process):
         )
 
     async def command(self, *arguments):
-        """Return the status and the output of the exporter's command line beside it."""
+        """Run a command of the exporter; return exit status and output."""
         running = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", COMMAND, *arguments),
             env=self._variables,
@@ -132,7 +133,7 @@ class RecordedBroker(Broker, Process):
         return running.returncode, output.decode()
 
     def variables(self):
-        """Return the environment of the broker behind the entrypoint."""
+        """Return the environment of the broker that the entrypoint started."""
         return self._child("devkit").environ()
 
     def exporter(self):
@@ -140,7 +141,7 @@ class RecordedBroker(Broker, Process):
         return getattr(self._child("exporter"), "pid", None)
 
     def kill_exporter(self):
-        """Kill the exporter alone."""
+        """Kill only the exporter."""
         self._child("exporter").kill()
 
     def _child(self, module):
@@ -149,12 +150,12 @@ class RecordedBroker(Broker, Process):
 
 
 class Processes:
-    """A place for brokers, exporters and stubs: processes of this machine."""
+    """A place that runs brokers, exporters and stubs as processes of this machine."""
 
     name = "the recorded engine"
     is_real = has_images = False
     versions = VERSIONS
-    """The newest is what a scenario gets unless it asks for each of them."""
+    """Scenarios use the newest version, or all of them."""
     backend, recorder = Backend, Recorder
 
     @contextmanager
@@ -168,18 +169,18 @@ class Processes:
         return Path(mkdtemp(dir=self._work))
 
     new_directory = new_data
-    """What the brokers of a cluster share."""
+    """Return a directory that the brokers of a cluster share."""
 
     def addresses(self, count):
-        """Return where the members of a cluster find each other."""
+        """Return the address where the members of a cluster find each other."""
         return [f"{LOOPBACK}:{free_port()}" for _ in range(count)]
 
     def broker(self, environment, *, version, exporter=True, data=None, shared="", **_):
-        """Return a broker for `async with`; it isn't started."""
+        """Return a broker for `async with` without starting it."""
         work = data or self.new_data()
         environment = environment | {SHARED: str(shared)}
         return RecordedBroker(work, version, environment, exporter=exporter)
 
     def exporter(self, url, **settings):
-        """Return an exporter of its own for `async with`; it isn't started."""
+        """Return a standalone exporter for `async with` without starting it."""
         return Exporter(self.new_data(), url, **settings)

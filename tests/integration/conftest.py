@@ -1,8 +1,8 @@
 """
-The place where scenarios run, an engine with the exporter and a backend in it.
+Fixtures for scenarios: a place, and an engine with the exporter and a backend in it.
 
-Scenarios run on processes with the recorded engine, or with `--containers` on images:
-CAMUNDA_IMAGE names the broker's, and a stand-in replaces what can't be pulled.
+Scenarios run as processes with the recorded engine, or with `--containers` from images.
+CAMUNDA_IMAGE sets the broker's image; a stand-in replaces it if it can't be pulled.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ PASSWORD = {"username": "broker", "password": "only between the two"}
 
 
 def place_of(config):
-    """Return the place where scenarios run; it is known once tests are collected."""
+    """Return the place of the scenarios; call it once options are parsed."""
     if PLACE not in config.stash:
         if config.getoption("--containers", default=False):
             from tests.integration.images import Containers  # noqa: PLC0415
@@ -37,23 +37,23 @@ def place_of(config):
 
 def pytest_addoption(parser):
     """Choose where scenarios run."""
-    parser.addoption("--containers", action="store_true", help="run them on images")
+    parser.addoption("--containers", action="store_true", help="run them in containers")
 
 
 def pytest_configure(config):
-    """Declare what a scenario may need, with the reason."""
+    """Declare the markers for needs of a scenario."""
     for name, text in NEEDS.items():
         config.addinivalue_line("markers", f"{name}(reason): {text}")
 
 
 def pytest_generate_tests(metafunc):
-    """Run a scenario once for each version if it asks for that."""
+    """Run a scenario with `each_version` once for each version."""
     if "each_version" in metafunc.fixturenames:
         metafunc.parametrize("each_version", place_of(metafunc.config).versions)
 
 
 def pytest_collection_modifyitems(config, items):
-    """Skip what can't run here, and give the reason."""
+    """Skip scenarios that can't run here, with the reason."""
     place = place_of(config)
     missing = {"real_engine": not place.is_real, "images": not place.has_images}
     for item in items:
@@ -68,8 +68,8 @@ def pytest_terminal_summary(terminalreporter, config):
     """Count the scenarios that didn't run, with their reasons."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(each.longrepr[2].removeprefix("Skipped: ") for each in skipped)
-    said = f"Scenarios on {place_of(config).name}: {reasons.total()} didn't run."
-    terminalreporter.write_line(said, bold=True)
+    text = f"Scenarios on {place_of(config).name}: {reasons.total()} didn't run."
+    terminalreporter.write_line(text, bold=True)
     for reason, count in reasons.items():
         terminalreporter.write_line(f"  {count} {reason}")
 
@@ -83,27 +83,27 @@ def place(pytestconfig, tmp_path_factory):
 
 @pytest.fixture
 async def backend(place):
-    """Accept every event, until a test has another plan."""
+    """Return a backend that accepts every event by default."""
     async with place.backend() as backend:
         yield backend
 
 
 @pytest.fixture
 async def log(place):
-    """Take what another exporter of the broker sends."""
+    """Return a recorder for another exporter of the broker."""
     async with place.recorder() as recorder:
         yield recorder
 
 
 @pytest.fixture
 def version(place):
-    """Return the version of the engine: the newest."""
+    """Return the newest version of the engine."""
     return place.versions[-1]
 
 
 @pytest.fixture
 def start(place, backend, log, version):
-    """Return what starts a broker with two exporters: ours, and the log's."""
+    """Return a function that starts a broker with two exporters: ours and the log's."""
 
     @asynccontextmanager
     async def started(*, version=version, value_types=("USER_TASK",), **options):
@@ -122,14 +122,14 @@ def start(place, backend, log, version):
 
 @pytest.fixture
 async def engine(start):
-    """Return a running engine with the exporter beside it."""
+    """Return a running engine with the exporter."""
     async with start() as engine:
         yield engine
 
 
 @pytest.fixture
 async def exporter(place, backend):
-    """Run an exporter apart from the broker; it must end well."""
+    """Run a standalone exporter, which must end with status 0."""
     password = {f"INGEST_{name.upper()}": each for name, each in PASSWORD.items()}
     async with place.exporter(backend.url, **password) as exporter:
         await exporter.run()

@@ -1,4 +1,4 @@
-"""An engine with the exporter and a backend: what is done there, and what arrived."""
+"""An engine with the exporter and a backend: its commands, and the arrived events."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,7 @@ from devkit.client import CommandError
 from devkit.stories import RECORDINGS, recording
 from devkit.waiting import eventually
 
-# On a loaded machine with two cores; what is lost would not come in an hour.
+# Long enough for a loaded machine with two cores.
 PATIENCE = 40
 
 TASK = "fx-ext"
@@ -19,7 +19,7 @@ TASK = "fx-ext"
 LIFE = ["CREATED", "ASSIGNED", "COMPLETED"]
 CREATED = LIFE[:1]
 
-# Models are the same in all versions; this one knows most of them.
+# Models are the same in all versions; this recording has most of them.
 MODELS = {
     process: {Path(name).name: content for name, content in files.items()}
     for process, files in recording(RECORDINGS / "8.8.21").deployments.items()
@@ -28,14 +28,14 @@ MODELS["everything"] = {
     path.name: path.read_bytes()
     for path in Path(__file__).with_name("models").iterdir()
 }
-"""A process of this repository: no recording has it."""
+"""A process of this repository that was never recorded."""
 
 
 class Engine:
-    """A broker that takes commands, and the backend that gets its events."""
+    """A running broker, and the backend that gets its events."""
 
     def __init__(self, broker, client, backend, log, version):
-        """Keep what belongs together; *log* is what another exporter gets."""
+        """Keep the parts; *log* records what another exporter sends."""
         self.broker, self.client = broker, client
         self.backend, self.log = backend, log
         self.version = version_of(version)
@@ -64,7 +64,7 @@ class Engine:
 
     @asynccontextmanager
     async def at_work(self):
-        """Let somebody work on these tasks during the block."""
+        """Complete these tasks in the background during the block."""
         work = asyncio.create_task(self._work())
         try:
             yield
@@ -74,11 +74,11 @@ class Engine:
                 await work
 
     async def _work(self):
-        """Assign and complete every task that the backend learns of, for ever."""
+        """Assign and complete every task whose event arrives, until cancelled."""
         done = set()
         while True:
             arrival = await self.backend.news.get()
-            # A repeat of an event may come after the task is completed.
+            # A repeated event may arrive after the task is completed.
             if arrival.identity not in done:
                 done.add(arrival.identity)
                 await self._go_on(arrival.task, arrival.intent)
@@ -86,7 +86,7 @@ class Engine:
     async def _go_on(self, task, intent):
         try:
             if intent == "CREATED":
-                # As it was recorded: claimed from 8.8 on.
+                # As recorded: the task is claimed from 8.8 on.
                 await self.client.assign(task, "ann", override=self.version < (8, 8))
             elif intent == "ASSIGNED":
                 await self.client.complete(task)
@@ -94,30 +94,30 @@ class Engine:
             if error.status != 404:
                 raise
 
-    def told(self, instance):
+    def events_of(self, instance):
         """Return the arrivals of one instance, without repeats."""
         arrivals = (each for each in self.backend.arrivals if each.instance == instance)
         return list({each.identity: each for each in arrivals}.values())
 
     def histories(self, instances):
-        """Return the intents that arrived of each instance."""
-        return {key: [each.intent for each in self.told(key)] for key in instances}
+        """Return the arrived intents of each instance."""
+        return {key: [each.intent for each in self.events_of(key)] for key in instances}
 
     def repeats(self):
-        """Return how many events arrived that had arrived before."""
+        """Return the number of repeated arrivals."""
         arrivals = self.backend.arrivals
         return len(arrivals) - len({each.identity for each in arrivals})
 
     async def event(self, instance, intent):
-        """Wait for the first event with *intent* of the instance, and return it."""
+        """Wait for the instance's first event with *intent*, and return it."""
 
         def found():
-            return [each for each in self.told(instance) if each.intent == intent]
+            return [each for each in self.events_of(instance) if each.intent == intent]
 
         return (await eventually(found, within=PATIENCE))[0]
 
-    async def all_told(self, instances, history):
-        """Return when as many events of each instance arrived as *history* has."""
+    async def all_arrived(self, instances, history):
+        """Wait until each instance has as many events as *history*."""
 
         def arrived():
             events = {(each.instance, each.identity) for each in self.backend.arrivals}

@@ -1,7 +1,7 @@
 """
-The place where brokers and exporters are containers, and stubs that these reach.
+The place that runs brokers and exporters as containers, with stubs within their reach.
 
-Nothing is left behind, however a run ends: a process of its own waits for that.
+A separate process removes everything when a run ends, even by a kill.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from werkzeug import Response
 import docker
 from devkit.backend import Backend, Request
 from devkit.cluster import SHARED
-from devkit.image import HOST, alone, version_of
+from devkit.image import HOST, alone, image_version
 from devkit.processes import LOOPBACK, free_port
 from devkit.recorder import Recorder
 from devkit.waiting import eventually
@@ -35,16 +35,16 @@ ANY_ADDRESS = "0.0.0.0"  # noqa: S104 -- containers come from networks of their 
 
 OF_BROKERS = {
     "APP_INTEGRATIONS_ADMIN_HOST": ANY_ADDRESS,
-    # A broker of minutes gains more from a fast start than from the best code.
+    # For a few minutes, a fast start of the broker matters more than optimized code.
     "JAVA_TOOL_OPTIONS": "-Xmx512m -XX:TieredStopAtLevel=1",
 }
 
-# Process ids, without `ps`, which small images lack. No pattern matches itself.
+# Finds process ids without `ps`, which small images lack. No pattern matches itself.
 FIND = "grep -l '{}' /proc/[0-9]*/cmdline 2>/dev/null | cut -d / -f 3"
 OURS = FIND.format("app-integrations-e[x]porter")
 THEIRS = FIND.format(r"io.camunda.application.Standal[o]ne\|-m.devki[t]")
 
-# Testcontainers has an image for this, which not everybody can pull.
+# Testcontainers' own image for this can't be pulled everywhere.
 testcontainers_config.ryuk_disabled = True
 LABEL = f"label={LABEL_SESSION_ID}={SESSION_ID}"
 SWEEP = f"""
@@ -56,18 +56,18 @@ docker network ls --quiet --filter {LABEL} | xargs -r docker network rm
 
 
 def base_of(image):
-    """Return the image that *image* was built on by `make image`."""
+    """Return the base image of *image*, which `make image` built."""
     return inspected(image)["Config"]["Labels"][BASE_NAME]
 
 
 def data_of(image):
-    """Return where a broker of *image* has its data."""
+    """Return the data directory of a broker of *image*."""
     known = dict(each.split("=", 1) for each in inspected(image)["Config"]["Env"])
     return f"{known.get('CAMUNDA_HOME') or known['ZB_HOME']}/data"
 
 
 class Container:
-    """A container with fixed ports on this machine, called as a process is."""
+    """A container with fixed ports on this machine, with the methods of a process."""
 
     def __init__(self, image, environment, ports, *, link, volumes=(), **options):
         """
@@ -82,53 +82,53 @@ class Container:
         container.with_network(link[0]).with_network_aliases(link[1])
         for each in volumes:
             container.with_volume_mapping(*each, "rw")
-        # Where the root is read-only; a broker unpacks its libraries there.
+        # A broker unpacks its libraries here, even if the root is read-only.
         container.with_tmpfs_mount("/tmp", "exec")  # noqa: S108
         container.with_kwargs(extra_hosts={HOST: "host-gateway"}, **options)
         self._container = None
 
     async def __aenter__(self):
-        """Return this container, which isn't started."""
+        """Return this container without starting it."""
         return self
 
     async def __aexit__(self, *_):
-        """Remove it; a volume of its own stays."""
+        """Remove the container, but not its volumes."""
         await asyncio.to_thread(self._prepared.stop)
 
     def spawn(self):
-        """Create it, or start it again."""
+        """Create the container, or start it again."""
         if self._container:
             self._container.start()
         else:
             self._container = self._prepared.start().get_wrapped_container()
 
     async def stop(self):
-        """Stop it in order, and return its exit status."""
+        """Stop the container with SIGTERM, and return the exit status."""
         await asyncio.to_thread(self._container.stop, timeout=30)
         return self.status
 
     def kill(self):
-        """Kill everything in it at once."""
+        """Kill all processes in the container at once."""
         self._container.kill()
 
     @property
     def status(self):
-        """The exit status; None while it runs."""
+        """The exit status, or None while the container runs."""
         self._container.reload()
         state = self._container.attrs["State"]
         return state["ExitCode"] if state["Status"] == "exited" else None
 
     @property
     def text(self):
-        """All that it wrote."""
+        """The output so far."""
         return self._container.logs().decode()
 
     def shell(self, script):
-        """Return what a script of Bash prints in it."""
+        """Run a Bash script in the container; return the output."""
         return self._container.exec_run(["bash", "-c", script]).output.decode()
 
     async def command(self, *arguments):
-        """Return the status and the output of the exporter's command line in it."""
+        """Run a command of the exporter in the container; return status and output."""
         command = ["app-integrations-exporter", *arguments]
         status, (output, _) = await asyncio.to_thread(
             self._container.exec_run, command, demux=True
@@ -137,7 +137,7 @@ class Container:
 
 
 class ImageBroker(Broker, Container):
-    """A broker of an image, with or without our exporter in it."""
+    """A broker in a container, with or without our exporter."""
 
     def __init__(self, image, version, environment, *, data=None, shared="", **options):
         """
@@ -160,7 +160,7 @@ class ImageBroker(Broker, Container):
         self.inside = f"http://{LOOPBACK}:{MANAGEMENT}{base}"
 
     def variables(self):
-        """Return the environment of the broker behind the entrypoint."""
+        """Return the environment of the broker that the entrypoint started."""
         text = self.shell(f"cat /proc/$({THEIRS})/environ")
         return dict(each.split("=", 1) for each in text.split("\0") if "=" in each)
 
@@ -169,15 +169,15 @@ class ImageBroker(Broker, Container):
         return self.shell(OURS)
 
     def kill_exporter(self):
-        """Kill the exporter alone."""
+        """Kill only the exporter."""
         self.shell(f"kill -KILL $({OURS})")
 
 
 class StandaloneExporter(Container):
-    """The image with the exporter alone, run as strictly as a cluster might."""
+    """The standalone image with the restrictions of a strict cluster."""
 
     def __init__(self, image, url, *, link, **settings):
-        """Prepare it; *settings* need no APP_INTEGRATIONS_ prefix."""
+        """Prepare a container; *settings* are without APP_INTEGRATIONS_."""
         values = {"URL": url, "INGEST_HOST": ANY_ADDRESS, **settings}
         self.ingest_url = f"http://{link[1]}:{INGEST}"
         super().__init__(
@@ -191,22 +191,22 @@ class StandaloneExporter(Container):
         )
 
     async def run(self):
-        """Start, and return when records are accepted."""
+        """Start, and wait until records are accepted."""
         self.spawn()
         await eventually(lambda: '"ready"' in self.text, within=START_SECONDS)
 
 
 class ServedBackend(Backend):
-    """A backend that pytest-httpserver serves, where containers reach it."""
+    """A backend on pytest-httpserver that containers can reach."""
 
     def __init__(self):
-        """Listen from `up` on."""
+        """Prepare to listen at `up`."""
         super().__init__()
         self.url = self.url.replace(LOOPBACK, HOST)
         self._server = HTTPServer(ANY_ADDRESS, self.port, threaded=True)
 
     async def up(self):
-        """Listen, also again after `down` and on the same port."""
+        """Listen; after `down`, listen on the same port again."""
         respond = self.from_threads()
 
         def handle(request):
@@ -235,16 +235,16 @@ def reachable_recorder():
 
 
 class Containers:
-    """A place for brokers, exporters and stubs: containers, and stubs beside them."""
+    """A place that runs brokers and exporters as containers, and stubs on the host."""
 
     has_images = True
     backend, recorder = ServedBackend, staticmethod(reachable_recorder)
 
     def __init__(self):
-        """Build the images on what CAMUNDA_IMAGE names, or on a stand-in for it."""
+        """Build the images on CAMUNDA_IMAGE, or on a stand-in for it."""
         self.images = built()
         base = base_of(self.images.distribution)
-        own, others = version_of(base), set(VERSIONS) - {version_of(base)}
+        own, others = image_version(base), set(VERSIONS) - {image_version(base)}
         self.is_real = not base.startswith(STANDIN)
         self.name = base if self.is_real else f"{base} (the recorded engine)"
         self.versions = (own,) if self.is_real else (*sorted(others), own)
@@ -253,7 +253,7 @@ class Containers:
 
     @contextmanager
     def opened(self, work):
-        """Remove everything at the end, also when this process is killed."""
+        """Remove everything at the end, even if this process is killed."""
         self._work = work
         sweeper = subprocess.Popen(
             ["sh", "-c", SWEEP],
@@ -273,24 +273,24 @@ class Containers:
         return self._docker.volumes.create(labels=labels).name
 
     def new_directory(self):
-        """Return a new directory of this machine that every user may change."""
+        """Return a new directory on this machine that every user can write to."""
         directory = mkdtemp(dir=self._work)
         Path(directory).chmod(0o777)
         return directory
 
     def addresses(self, count):
-        """Return where the members of a cluster find each other."""
+        """Return the address where the members of a cluster find each other."""
         return [f"{self._link()[1]}:26502" for _ in range(count)]
 
     def broker(self, environment, *, version, exporter=True, address="", **options):
-        """Return a broker for `async with`; it isn't started."""
+        """Return a broker for `async with` without starting it."""
         image = self._distribution(version)
         image = image if exporter else base_of(image)
         link = self._link(address.partition(":")[0])
         return ImageBroker(image, version, environment, link=link, **options)
 
     def exporter(self, url, **settings):
-        """Return an exporter of its own for `async with`; it isn't started."""
+        """Return a standalone exporter for `async with` without starting it."""
         image = self.images.standalone
         return StandaloneExporter(image, url, link=self._link(), **settings)
 

@@ -1,4 +1,4 @@
-"""Play the stories of stories.yaml in an engine of either kind."""
+"""Play the stories of stories.yaml in a recorded or real engine."""
 
 import json
 from contextlib import suppress
@@ -16,23 +16,23 @@ from tests.integration.engine import PATIENCE
 
 @dataclass(frozen=True)
 class Story:
-    """What is done in one instance, and the kinds of its events in their order."""
+    """The steps in one instance, and the kinds of its events in order."""
 
     process: str
-    told: str
+    events: str
     recorded: str
     since: float = 8.6
     variables: dict[str, Any] | None = field(default_factory=dict)
-    """None where no command starts the instance."""
+    """None if no command starts the instance."""
     steps: list[Any] = field(default_factory=list)
 
     @property
-    def begins(self):
-        """The first version with everything that it needs."""
+    def since_version(self):
+        """The first version that can play the story."""
         return tuple(map(int, str(self.since).split(".")))
 
     async def play(self, engine):
-        """Do all of it; return the key of the instance."""
+        """Play the story; return the key of the instance."""
         play = Play(engine)
         if self.variables is not None:
             play.keys["instance"] = await engine.create(self.process, self.variables)
@@ -42,16 +42,16 @@ class Story:
 
 
 class Play:
-    """One instance, and the keys of what is in it."""
+    """One instance, and the keys that were found in it."""
 
     def __init__(self, engine):
-        """Do the steps in *engine*."""
+        """Play in *engine*."""
         self.engine = engine
         names = engine.definitions.items()
         self.keys = {name.replace("-", "_"): str(key) for name, key in names}
 
     async def step(self, step):
-        """Do one: a method, or a command with its body."""
+        """Do one step: a method, or a command with its body."""
         step = json.loads(Template(json.dumps(step)).substitute(self.keys))
         if isinstance(step, str):
             verb, *arguments = step.split()
@@ -61,12 +61,12 @@ class Play:
             await self.engine.client.ask(*command.split(), json=body)
 
     async def found(self, value_type, intent, name="processInstanceKey", key=None):
-        """Wait for an event of the instance, and keep the keys in it."""
+        """Wait for an event of the instance, and keep its keys."""
         words = value_type, intent, key or self.keys["instance"]
 
         def events():
-            told = [each.event for each in self.engine.backend.arrivals]
-            return [e for e in told if (e["type"], e["intent"], e.get(name)) == words]
+            seen = [each.event for each in self.engine.backend.arrivals]
+            return [e for e in seen if (e["type"], e["intent"], e.get(name)) == words]
 
         event = (await eventually(events, within=PATIENCE))[-1]
         own = "processInstanceKey" if value_type == "PROCESS_INSTANCE" else "id"
@@ -74,13 +74,13 @@ class Play:
         self.keys |= {key: event[x] for key, x in names.items() if x in event}
 
     async def started(self, process):
-        """Go on with the newest instance of *process*."""
+        """Continue with the newest instance of *process*."""
         words = "PROCESS_INSTANCE", "ELEMENT_ACTIVATED", "processDefinitionId", process
         await self.found(*words)
         self.keys["instance"] = self.keys["id"]
 
     async def activated(self, job_type, timeout_ms=3_600_000):
-        """Activate a job of the instance as a worker does, and keep its key."""
+        """Activate a job of the instance like a worker, and keep its key."""
         body = {"type": job_type, "timeout": int(timeout_ms), "maxJobsToActivate": 10}
 
         async def keys():
@@ -93,10 +93,10 @@ class Play:
         self.keys["job"] = (await eventually(keys, within=PATIENCE))[0]
 
     async def decided(self):
-        """Ask for a decision that two rules claim, though one may."""
+        """Evaluate a decision that fails because two rules match."""
         question = {"decisionDefinitionId": "everything-unsure"}
         body = question | {"variables": {"amount": 250}}
-        with suppress(CommandError):  # some versions answer that it failed
+        with suppress(CommandError):  # some versions answer with an error
             path = "decision-definitions/evaluation"
             await self.engine.client.ask("POST", path, json=body)
 

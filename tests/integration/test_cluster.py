@@ -1,4 +1,4 @@
-"""In a cluster whose leader is killed every event arrives, and repeats are the same."""
+"""In a cluster whose leader is killed, every event arrives, with stable identities."""
 
 import asyncio
 from collections import defaultdict
@@ -26,7 +26,7 @@ NAMES = {
 
 @pytest.fixture
 async def cluster(place, version, backend):
-    """Return three brokers that share one partition, an exporter beside each."""
+    """Return three brokers that share one partition, each with an exporter."""
     addresses, shared = place.addresses(len(NODES)), place.new_directory()
     old = version_of(version) < (8, 9)
     async with AsyncExitStack() as stack:
@@ -47,7 +47,7 @@ async def cluster(place, version, backend):
 
 
 async def test_leader_killed(cluster, backend, version):
-    """While tasks are created the leader is killed: nothing is lost or renamed."""
+    """A kill of the leader under load loses no event and changes no identity."""
     leader = await leader_of(cluster[0])
     other = cluster[next(node for node in NODES if node != leader)]
     async with Client(other.rest_url) as client:
@@ -57,13 +57,13 @@ async def test_leader_killed(cluster, backend, version):
         cluster[leader].kill()
         told_before = len(backend.arrivals)
         instances = await creating
-        await engine.all_told(instances, CREATED)
+        await engine.all_arrived(instances, CREATED)
         new_leader = await leader_of(other)
 
     assert told_before < len(instances)
     assert engine.histories(instances) == dict.fromkeys(instances, CREATED)
     assert new_leader != leader
-    # The new leader sends again what the old one had sent, from another spool.
+    # The new leader's exporter sends some events again, from its own spool.
     identities = defaultdict(list)
     for arrival in backend.arrivals:
         identities[arrival.task, arrival.intent].append(arrival.identity)
@@ -72,10 +72,10 @@ async def test_leader_killed(cluster, backend, version):
 
 
 async def created(engine, count):
-    """Create instances until the engine has confirmed *count*; return their keys."""
+    """Create *count* instances that the engine confirmed; return their keys."""
     instances = []
     while len(instances) < count:
-        # For a while there is no leader.
+        # There is no leader for a while.
         with suppress(CommandError, aiohttp.ClientError):
             instances += await engine.tasks(1)
     return instances

@@ -1,4 +1,4 @@
-"""Every kind of event arrives as the engine's log has it, in order, and once."""
+"""Every kind of event arrives once, in order, and equal to the engine's log."""
 
 import json
 from contextlib import suppress
@@ -18,10 +18,10 @@ from tests.integration.engine import MODELS, PATIENCE
 from tests.integration.stories import EVERYTHING, STORIES
 
 KINDS = {each.name_of(kind) for each in CATALOG for kind in each.kinds}
-# How 8.10 is told to suspend an instance isn't known here.
+# The command of 8.10 to suspend an instance isn't known yet.
 KINDS -= {"process-instance.suspended", "process-instance.resumed"}
 
-# No recording of these versions has such events: only a real engine shows them.
+# Recordings of these versions lack these events; only a real engine shows them.
 NEVER_RECORDED = {"decision.failed", "escalation.escalated", "timer.canceled"}
 NEVER_RECORDED |= {"job.updated", "variable.updated"}
 NOT_RECORDED = {
@@ -39,7 +39,7 @@ OVER_GRPC = {"job.retries-updated"}  # REST updates retries like other fields
 
 @pytest.fixture
 async def engine(start, each_version):
-    """Return an engine all of whose records are sent, and all events wanted."""
+    """Return an engine that exports all records, with all events selected."""
     options = {
         "version": each_version,
         "environment": {"APP_INTEGRATIONS_EVENTS": ALL},
@@ -47,40 +47,40 @@ async def engine(start, each_version):
     }
     async with start(**options) as engine:
         for process in MODELS:
-            with suppress(CommandError):  # a recording lacks some
+            with suppress(CommandError):  # some aren't recorded
                 await engine.deploy(process)
         yield engine
 
 
 async def test_every_event(engine, place, each_version):
-    """Each event is as its schema and the log say, and nothing done is missing."""
+    """Each event matches its schema and the log, and no event is missing."""
     minor = each_version.rpartition(".")[0]
-    told = {
-        await story.play(engine): story.told
+    expected = {
+        await story.play(engine): story.events
         for story in STORIES
         if minor in story.recorded.split()
-        or (place.is_real and engine.version >= story.begins)
+        or (place.is_real and engine.version >= story.since_version)
     }
 
-    kinds = await checked(engine, told)
+    kinds = await checked(engine, expected)
     recorded = KINDS - NEVER_RECORDED - NOT_RECORDED[minor]
     assert kinds == recorded or (place.is_real and kinds >= recorded - OVER_GRPC)
 
 
 @pytest.mark.real_engine(f"no recording has {', '.join(sorted(NEVER_RECORDED))}")
 async def test_kinds_that_were_never_recorded(engine):
-    """The same is true of kinds that no recording has."""
+    """Events of kinds without a recording match their schema and the log, too."""
     instance = await EVERYTHING.play(engine)
 
-    kinds = await checked(engine, {instance: EVERYTHING.told})
+    kinds = await checked(engine, {instance: EVERYTHING.events})
     assert kinds >= NEVER_RECORDED | {"message.expired"}
 
 
 async def checked(engine, stories):
-    """Check all that arrived, once *stories* have by their instance; return kinds."""
+    """Wait for the events of *stories*, by instance; check all, and return kinds."""
     for instance, story in stories.items():
         await eventually(
-            lambda i=instance, s=story: is_told(engine, i, s), within=PATIENCE
+            lambda i=instance, s=story: has_arrived(engine, i, s), within=PATIENCE
         )
     expected, events = await eventually(lambda: settled(engine), within=PATIENCE)
     assert events == {name: codec.decode(e.body) for name, e in expected.items()}
@@ -96,13 +96,13 @@ async def checked(engine, stories):
 
 @cache
 def schema(kind):
-    """Return what validates events of *kind*."""
+    """Return the validator for events of *kind*."""
     file = DOCS / "schemas" / f"{kind}.json"
     return jsonschema.Draft202012Validator(json.loads(file.read_text("utf-8")))
 
 
 def settled(engine):
-    """Return events by identity, once the log's are those that arrived."""
+    """Return expected and arrived events, or False if identities are missing."""
     mapper = Mapper({"default": Selection(ALL)})
     lines = [json.dumps(each.record).encode() for each in engine.log.records]
     expected = {e.identity: e for line in lines if (e := mapper.event(line))}
@@ -110,8 +110,8 @@ def settled(engine):
     return expected.keys() == arrived.keys() and (expected, arrived)
 
 
-def is_told(engine, instance, story):
-    """Return whether what arrived of an instance is what its *story* tells."""
+def has_arrived(engine, instance, story):
+    """Return whether the kinds of an instance's events are those of its *story*."""
     events = (each.event for each in engine.backend.arrivals)
     kinds = [kind_of(e) for e in events if e.get("processInstanceKey") == instance]
     kinds = [each for each in kinds if not each.startswith(("step.", "variable."))]
@@ -121,7 +121,7 @@ def is_told(engine, instance, story):
 
 
 def kind_of(event):
-    """Return the kind of *event*, by its words and what else distinguishes kinds."""
+    """Return the kind of *event*, from its type, intent and other fields."""
     words = event["type"], event["intent"]
     if words == ("USER_TASK", "ASSIGNED"):
         return "user-task.assigned" if event["assignee"] else "user-task.unassigned"

@@ -1,4 +1,4 @@
-"""Broker and exporter in one image, however that is run."""
+"""Broker and exporter in one image, with different ways to run it."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.integration.images import data_of
 
 pytestmark = pytest.mark.images("it is about how a container is run")
 
-# What the official chart has in its script, for the images of every version.
+# The script of the official chart, for images of every version.
 SCRIPT = """
 if [ -x /usr/local/bin/startup.sh ]; then exec bash /usr/local/bin/startup.sh; fi
 exec camunda
@@ -25,7 +25,7 @@ exec camunda
 
 
 async def test_as_the_official_chart_runs_it(start, place):
-    """In front of a script, as any user, on a read-only root, without capabilities."""
+    """The image works with a script, any user, a read-only root and no capabilities."""
     restricted = {
         "entrypoint": ["app-integrations-entrypoint", "bash", "-c", SCRIPT],
         "user": "12345:0",
@@ -35,13 +35,13 @@ async def test_as_the_official_chart_runs_it(start, place):
     }
     async with start(data=place.new_data(), **restricted) as engine, engine.at_work():
         instances = await engine.tasks(3)
-        await engine.all_told(instances, LIFE)
+        await engine.all_arrived(instances, LIFE)
 
         assert engine.histories(instances) == dict.fromkeys(instances, LIFE)
 
 
 async def test_orphans(engine):
-    """What the broker's scripts leave behind is reaped: it would pile up for months."""
+    """The entrypoint reaps orphaned processes of the broker's scripts."""
     engine.broker.shell("for _ in 1 2 3; do (sleep 0.1 &); done")
 
     names = "cat /proc/[0-9]*/comm 2>/dev/null || true"
@@ -50,7 +50,7 @@ async def test_orphans(engine):
 
 @pytest.fixture
 def compose(place):
-    """Return what calls Compose with docs/install/compose.yaml; all is removed then."""
+    """Return a function that calls Compose with docs/install/compose.yaml."""
     found = subprocess.run(
         [ROOT / "docker" / "compose.sh"], capture_output=True, text=True, check=False
     )
@@ -82,7 +82,7 @@ def compose(place):
 
 
 async def test_compose(compose, version):
-    """Started as docs/install/docker-compose.md says, it prints a task's event."""
+    """The steps of docs/install/docker-compose.md print a task's event."""
     compose, rest_url = compose
     compose("up", "--detach")
     broker, stub = (

@@ -1,4 +1,4 @@
-"""Whatever stops, dies or hangs, and in whatever order, no event is lost."""
+"""No event is lost when parts stop, die or hang, in any order."""
 
 from collections import Counter
 from itertools import pairwise
@@ -11,11 +11,11 @@ from tests.integration.conftest import PASSWORD
 from tests.integration.engine import CREATED, LIFE, PATIENCE
 
 BROKER_PAUSE_SECONDS = 2
-"""The first pause of all exporters of a broker when one of them is refused."""
+"""The first pause of all exporters of a partition after a failed export."""
 
 
 async def test_exporter_killed(engine, backend):
-    """An exporter killed beside its broker comes back, and goes on where it was."""
+    """A killed exporter is restarted next to its broker, and loses nothing."""
     async with engine.at_work():
         instances = await engine.tasks(30)
         await eventually(lambda: len(backend.arrivals) >= 30, within=PATIENCE)
@@ -25,16 +25,16 @@ async def test_exporter_killed(engine, backend):
         engine.broker.kill_exporter()
         backend.answer = 200
         instances += await engine.tasks(30)
-        await engine.all_told(instances, LIFE)
+        await engine.all_arrived(instances, LIFE)
 
     assert engine.histories(instances) == dict.fromkeys(instances, LIFE)
     assert engine.broker.exporter() not in (None, "", before)
 
 
 async def test_stopped_and_started(engine, backend):
-    """What a stopped broker's exporter couldn't deliver waits on its disk."""
+    """Events that a stopping exporter can't deliver are kept on disk."""
     instances = await engine.tasks(20)
-    await engine.all_told(instances, CREATED)
+    await engine.all_arrived(instances, CREATED)
     backend.answer = 503
     waiting = await engine.tasks(20)
     await engine.broker.holds(len(waiting))
@@ -49,7 +49,7 @@ async def test_stopped_and_started(engine, backend):
 
 @pytest.mark.parametrize("same", [True, False], ids=["started again", "a new one"])
 async def test_killed(place, start, backend, same):
-    """A broker killed together with its exporter loses nothing that was accepted."""
+    """A kill of broker and exporter loses no accepted event."""
     data = place.new_data()
     backend.answer = 503
     async with start(data=data) as engine:
@@ -66,7 +66,7 @@ async def test_killed(place, start, backend, same):
 
 
 async def test_backend_down_at_start(start, backend):
-    """A backend that isn't there keeps neither broker nor exporter from starting."""
+    """Broker and exporter start while the backend is down."""
     await backend.down()
     async with start() as engine:
         instances = await engine.tasks(5)
@@ -78,14 +78,14 @@ async def test_backend_down_at_start(start, backend):
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_broker_restarted(start, exporter, version, log, how):
-    """A broker without us sends everything again, and none of it arrives twice."""
+    """A restarted broker sends records again, but no event arrives twice."""
     variables = broker_environment(version, exporter.ingest_url, **PASSWORD)
     async with start(exporter=False, environment=variables) as engine:
         async with engine.at_work():
             instances = await engine.tasks(10)
-            await engine.all_told(instances, LIFE)
+            await engine.all_arrived(instances, LIFE)
         more = await engine.tasks(10)
-        await engine.all_told(more, CREATED)
+        await engine.all_arrived(more, CREATED)
         if how == "stop":
             await engine.broker.stop()
         else:
@@ -100,7 +100,7 @@ async def test_broker_restarted(start, exporter, version, log, how):
 
 
 async def test_without_the_password(start, exporter, version, backend):
-    """A broker without the password gets nothing through, and both logs say so."""
+    """A broker without the password is refused, and both logs show it."""
     variables = broker_environment(version, exporter.ingest_url)
     async with start(exporter=False, environment=variables) as engine:
         await engine.tasks(1)
@@ -111,7 +111,7 @@ async def test_without_the_password(start, exporter, version, backend):
 
 
 async def test_a_backend_that_hangs(engine, backend, log):
-    """The engine's other exporter isn't delayed while a backend never answers."""
+    """A backend that never answers doesn't delay the engine's other exporter."""
     gate = backend.hold()
     instances = [key for _ in range(50) for key in await engine.tasks(1)]
     await eventually(lambda: log.of(instances[-1], "CREATED"), within=PATIENCE)
@@ -126,10 +126,10 @@ async def test_a_backend_that_hangs(engine, backend, log):
 
 
 async def complete(engine, instances, *, killed=False):
-    """Complete all tasks, and check that each event arrives once, in order."""
+    """Complete all tasks, and check that each event arrives once and in order."""
     async with engine.at_work():
-        await engine.all_told(instances, LIFE)
+        await engine.all_arrived(instances, LIFE)
 
     assert engine.histories(instances) == dict.fromkeys(instances, LIFE)
-    # A request that a kill cut off may have been accepted: its events come again.
+    # A request that a kill cut short may have been accepted: its events come again.
     assert killed or engine.repeats() == 0

@@ -1,4 +1,4 @@
-"""The official client for Java, which brokers from 8.9 on use, gets what it needs."""
+"""The official Java client, which brokers from 8.9 on use, accepts our answers."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import pytest
 
 from devkit.arguments import exporters
 from devkit.backend import Backend
-from devkit.requests import Client
+from devkit.requests import RequestBuilder
 from devkit.waiting import eventually
 from exporter.broker.environment import broker_environment
 from tests import recorded
@@ -19,9 +19,9 @@ from tests.service.running import running
 
 JAVA = Path(__file__).parent / "java"
 CLASSPATH = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath"
-# Neither Maven nor the client runs for long enough to need the better compiler.
+# Maven and the client run too briefly to need the optimizing compiler.
 SHORT = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-SECONDS = 240  # to fetch what Maven has not fetched yet
+SECONDS = 240  # time for Maven's downloads
 VERSION = "8.9.0"
 
 pytestmark = [
@@ -34,7 +34,7 @@ pytestmark = [
 
 
 async def output(*command, given="", seconds=60):
-    """Return what *command* prints; it must succeed."""
+    """Return the output of *command*, which must succeed."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=JAVA,
@@ -55,7 +55,7 @@ async def output(*command, given="", seconds=60):
 
 
 async def classpath(version, directory):
-    """Return the jars of the client of *version*, fetched if they have to be."""
+    """Return the jars of the client of *version*; fetch missing ones."""
     target = directory / "classpath"
     options = (f"-Dclient.version={version}", f"-Dmdep.outputFile={target}")
     await output("mvn", "-q", "-B", *options, CLASSPATH, seconds=SECONDS)
@@ -63,11 +63,11 @@ async def classpath(version, directory):
 
 
 def user_tasks():
-    """Return the recorded user tasks, and the lines that our variables make of them."""
+    """Return the recorded user tasks, and their bulk lines."""
     records = [*map(json.loads, recorded.user_tasks(VERSION))]
     given = broker_environment(VERSION, "http://127.0.0.1:9280")
     (arguments,) = exporters(given, VERSION).values()
-    pairs = [Client(arguments).lines(record, 1) for record in records]
+    pairs = [RequestBuilder(arguments).lines(record, 1) for record in records]
     return records, [
         "\t".join([about["_id"], about["_index"], document])
         for about, document in ((json.loads(x)["index"], y) for x, y in pairs)

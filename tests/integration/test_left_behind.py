@@ -1,4 +1,4 @@
-"""A run that is ended from outside leaves no process and no container behind."""
+"""A test run that is killed leaves no process and no container."""
 
 import os
 import signal
@@ -20,14 +20,14 @@ MARK = "APP_TEST_RUN"
 
 @pytest.fixture
 def run(place, tmp_path):
-    """Start a run of one scenario; return its process and what finds its parts."""
+    """Start a run of one scenario; return its process, and a function for its parts."""
     mark, environment = uuid4().hex, dict(os.environ)
     command = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]
     if place.has_images:
         environment["BUILT"] = " ".join(place.images)
         command += ["--containers"]
     else:
-        command += ["--numprocesses=1"]  # as `make test` has workers
+        command += ["--numprocesses=1"]  # `make test` also uses workers
     others, strangers = containers(place), set()
 
     def parts():
@@ -48,10 +48,10 @@ def run(place, tmp_path):
 
 
 def marked(mark, strangers):
-    """Return the command lines of processes that inherited *mark*; learn the others."""
+    """Return the command lines of processes that inherited *mark*; cache the others."""
     found = []
     for pid in set(psutil.pids()) - strangers:
-        with suppress(psutil.Error):  # it ended just now, or is somebody else's
+        with suppress(psutil.Error):  # it has just ended, or belongs to another user
             process = psutil.Process(pid)
             if process.environ().get(MARK) == mark:
                 found.append(" ".join(process.cmdline()))
@@ -61,7 +61,7 @@ def marked(mark, strangers):
 
 
 def containers(place):
-    """Return the ids of all containers, running or not, where there are any."""
+    """Return the ids of all containers, running or not."""
     if not place.has_images:
         return set()
     command = ["docker", "ps", "--all", "--quiet"]
@@ -70,7 +70,7 @@ def containers(place):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 async def test_nothing_is_left(run, number):
-    """However a run ends, its engine and its exporter end with it."""
+    """The engine and the exporter end with the run, for any reason."""
     run, parts = run
 
     def both_run():

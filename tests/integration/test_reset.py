@@ -1,8 +1,8 @@
 """
-A new broker counts positions from the start again, and the old spool takes it in.
+A new broker starts again with position 1, and the old spool accepts its records.
 
-Two engines that did the same have the same positions and even the same keys: only the
-time tells them apart, and time may go backwards.
+Two engines with the same commands have the same positions and keys. Only their times
+differ, and time may go backwards.
 """
 
 import pytest
@@ -16,7 +16,7 @@ TEN_MINUTES_MS = 10 * 60 * 1000
 
 @pytest.mark.parametrize("behind_ms", [0, TEN_MINUTES_MS])
 async def test_empty_broker(start, exporter, version, backend, behind_ms):
-    """Nothing a new broker sends is taken for a repeat of what the old one sent."""
+    """No record of a new broker counts as a repeat of an old broker's record."""
     ours = broker_environment(version, exporter.ingest_url, **PASSWORD)
     variables = ours | {"ZEEBE_CLOCK_CONTROLLED": "true"}
     lives = []
@@ -27,7 +27,7 @@ async def test_empty_broker(start, exporter, version, backend, behind_ms):
                 await engine.broker.manage("clock/add", "POST", move)
             async with engine.at_work():
                 instances = await engine.tasks(10)
-                await engine.all_told(instances, LIFE)
+                await engine.all_arrived(instances, LIFE)
             histories = engine.histories(instances)
         lives.append(backend.arrivals[:])
         backend.arrivals.clear()

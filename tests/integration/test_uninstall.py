@@ -1,4 +1,4 @@
-"""The exporter goes: the broker sends nothing more, and works on without it."""
+"""After `uninstall`, the broker stops exporting to us and keeps working."""
 
 import json
 
@@ -10,13 +10,13 @@ OFF = {"APP_INTEGRATIONS_ENABLED": "false"}
 
 
 async def command(broker, name):
-    """Run a command about *broker* beside it; return its exit status and its JSON."""
+    """Run a command for *broker*; return its exit status and its JSON."""
     status, output = await broker.command(name, "--json", "--broker", broker.inside)
     return status, json.loads(output)
 
 
 async def test_uninstall(place, start, backend, log):
-    """What happens from `uninstall` to `enable` goes to the other exporter alone."""
+    """From `uninstall` to `enable`, only the other exporter gets records."""
     below_a_path = {"MANAGEMENT_SERVER_BASEPATH": "/camunda"}
     data = place.new_data()
 
@@ -26,7 +26,7 @@ async def test_uninstall(place, start, backend, log):
         return instance
 
     async with start(data=data) as engine:
-        await engine.all_told(await engine.tasks(1), CREATED)
+        await engine.all_arrived(await engine.tasks(1), CREATED)
         first = await command(engine.broker, "uninstall")
         enabled = await command(engine.broker, "enable")
         again = await command(engine.broker, "uninstall")
@@ -39,7 +39,7 @@ async def test_uninstall(place, start, backend, log):
         await engine.broker.stop()
     async with start(data=data, environment=below_a_path) as engine:
         enabled_again = await command(engine.broker, "enable")
-        await engine.all_told(await engine.tasks(1), CREATED)
+        await engine.all_arrived(await engine.tasks(1), CREATED)
 
     assert first == again == last == (0, DISABLED)
     assert enabled == enabled_again == (0, {"id": "appintspool"})

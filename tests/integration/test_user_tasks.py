@@ -1,4 +1,4 @@
-"""What happens to user tasks in an engine arrives at the backend, as it happened."""
+"""Events of user tasks reach the backend in order, with correct fields."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ GROUPS = ["sales", "größte Gruppe"]
 
 @pytest.fixture
 async def engine(start):
-    """Return an engine all of whose events of user tasks are wanted."""
+    """Return an engine with all events of user tasks selected."""
     async with start(environment={"APP_INTEGRATIONS_EVENTS": "user-task"}) as engine:
         yield engine
 
@@ -32,14 +32,14 @@ async def instance(engine, deployed):  # noqa: ARG001 -- it must be deployed
 
 
 def java_instant(milliseconds):
-    """Return a point in time as events have it: no fraction when it's zero."""
+    """Return a time in the form of events: without a fraction if it is zero."""
     moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
     precision = "milliseconds" if moment.microsecond else "seconds"
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 async def test_every_field(engine, deployed, instance):
-    """Each field of an event is what the engine's API and the engine's log say."""
+    """Each field of an event equals the engine's API and log."""
     created = await engine.event(instance, "CREATED")
 
     [record] = await eventually(lambda: engine.log.of(instance, "CREATED"))
@@ -73,12 +73,12 @@ async def test_every_field(engine, deployed, instance):
 
 
 async def test_full_life(engine, instance):
-    """Assign, unassign, update, complete: each arrives, with what it changed."""
+    """Events of assign, unassign, update and complete arrive with the changes."""
     task = (await engine.event(instance, "CREATED")).task
     await engine.client.assign(task, "ben")
     await engine.client.ask("DELETE", f"user-tasks/{task}/assignee")
     changes = {"candidateGroups": ["support"], "priority": 10, "dueDate": DUE}
-    if engine.version < (8, 8):  # as it was recorded
+    if engine.version < (8, 8):  # as recorded
         changes |= {"candidateUsers": ["u1"], "followUpDate": DUE}
     body = {"changeset": changes}
     await engine.client.ask("PATCH", f"user-tasks/{task}", json=body)
@@ -86,7 +86,7 @@ async def test_full_life(engine, instance):
     await engine.client.complete(task, {"ok": True, "comment": "ja"})
     await engine.event(instance, "COMPLETED")
 
-    told = [arrival.event for arrival in engine.told(instance)]
+    events = [arrival.event for arrival in engine.events_of(instance)]
     fields = ("intent", "assignee", "candidateGroups", "priority", "dueDate")
     before, after = (GROUPS, 75, "2026-12-01T10:00Z"), (["support"], 10, DUE)
     expected = [
@@ -99,15 +99,15 @@ async def test_full_life(engine, instance):
     ]
     if engine.version >= (8, 8):
         expected[:1] = [("CREATED", "", *before), ("ASSIGNED", "demo", *before)]
-    assert {event["id"] for event in told} == {task}
-    assert [tuple(event[name] for name in fields) for event in told] == expected
+    assert {event["id"] for event in events} == {task}
+    assert [tuple(event[name] for name in fields) for event in events] == expected
 
 
 async def test_two_hundred_at_once(engine):
-    """Two hundred tasks live at the same time: none is missing, each in its order."""
+    """All events of two hundred concurrent tasks arrive, in order per task."""
     async with engine.at_work():
         instances = await engine.tasks(200)
-        await engine.all_told(instances, LIFE)
+        await engine.all_arrived(instances, LIFE)
 
     assert engine.histories(instances) == dict.fromkeys(instances, LIFE)
     assert engine.repeats() == 0

@@ -1,4 +1,4 @@
-"""Each version of the broker takes the variables that the entrypoint gives it."""
+"""Each version of the broker accepts the variables from the entrypoint."""
 
 from devkit.arguments import version_of
 from exporter.broker.environment import broker_environment
@@ -12,11 +12,11 @@ OURS = ("APP_INTEGRATIONS_", "LD_LIBRARY_PATH", "_PYI_")
 
 
 async def test_accepted(start, each_version):
-    """The broker starts with them, exports, and sees no setting of the exporter."""
+    """The broker starts, exports, and has no setting of the exporter."""
     async with start(version=each_version) as engine:
         async with engine.at_work():
             instances = await engine.tasks(3)
-            await engine.all_told(instances, LIFE)
+            await engine.all_arrived(instances, LIFE)
         exporters = await engine.broker.exporters()
         variables = engine.broker.variables()
 
@@ -25,10 +25,10 @@ async def test_accepted(start, each_version):
 
 
 async def test_physical_tenants(start, version):
-    """Every tenant that a variable names exports to us, and `default` as before."""
+    """Every physical tenant in the variables exports to us, and so does `default`."""
     red = {"CAMUNDA_PHYSICALTENANTS_RED_DATA_EXPORTERSASSIGNED": ""}
     async with start(environment=red) as engine:
-        await engine.all_told(await engine.tasks(1), CREATED)
+        await engine.all_arrived(await engine.tasks(1), CREATED)
         listed = await engine.broker.manage("exporters")
 
     found = {(each.get("physicalTenant"), each["exporterId"]) for each in listed}
@@ -40,7 +40,7 @@ async def test_physical_tenants(start, version):
 
 
 async def test_unknown_argument(place, each_version, log):
-    """An argument that a broker doesn't know keeps 8.10 from starting, no other."""
+    """An unknown argument stops only a broker of 8.10 from starting."""
     known = broker_environment(each_version, log.url, exporter_id="RECORDER")
     name = next(each for each in known if each.endswith("_ARGS_URL"))
     variables = known | {name.replace("_URL", "_NOSUCHARGUMENT"): "1"}
@@ -54,9 +54,9 @@ async def test_unknown_argument(place, each_version, log):
 
 
 async def test_takeover(place, start, version, backend, log):
-    """With the variables of the official exporter ours goes on where it stopped."""
+    """With the official exporter's variables, ours continues at its position."""
     data = place.new_data()
-    # In the broker the official exporter has an id, and a position that grows.
+    # The broker keeps an id and a position of the official exporter.
     official = broker_environment(version, log.url, exporter_id=ID)
     async with start(exporter=False, environment=official, data=data) as engine:
         for instance in await engine.tasks(3):
@@ -74,7 +74,7 @@ async def test_takeover(place, start, version, backend, log):
     async with start(environment=as_it_was, data=data) as engine:
         async with engine.at_work():
             instances = await engine.tasks(3)
-            await engine.all_told(instances, LIFE)
+            await engine.all_arrived(instances, LIFE)
         exporters = await engine.broker.exporters()
         variables = engine.broker.variables()
         text = engine.broker.text

@@ -1,4 +1,4 @@
-"""The backend as a pod, `stub-backend`, whose log remembers all events."""
+"""The backend as a pod that runs `stub-backend` and logs all events."""
 
 import json
 
@@ -12,12 +12,12 @@ class Backend:
     """A backend that accepts every event."""
 
     def __init__(self, namespace, image):
-        """Run in *namespace*, after `up`, as a container of *image*."""
+        """Prepare a pod with *image* in *namespace*; `up` starts it."""
         self._namespace = namespace
         self._image = image
 
     def up(self):
-        """Start, also after `down`, with an empty log."""
+        """Start with an empty log, also after `down`."""
         self._namespace.apply("backend.yaml", image=self._image)
         self._namespace.wait(NAME, "condition=Ready")
 
@@ -27,7 +27,7 @@ class Backend:
 
     @property
     def arrivals(self):
-        """All events since `up`, in the order of arrival; the time isn't known."""
+        """All events since `up`, in order of arrival, without times."""
         lines = self._namespace.kubectl("logs", NAME).splitlines()
         printed = [json.loads(line) for line in lines if line.startswith("{")]
         return [Arrival(0, each["id"], each["event"]) for each in printed]

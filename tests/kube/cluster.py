@@ -1,4 +1,4 @@
-"""Namespaces of a cluster, through the `kubectl` and the `helm` of its users."""
+"""Namespaces of a cluster, with the installed `kubectl` and `helm`."""
 
 import json
 import os
@@ -14,17 +14,17 @@ import pytest
 
 HERE = Path(__file__).parent
 
-# On a busy machine with two cores; what isn't ready by then never is.
+# Long enough for a busy machine with two cores.
 PATIENCE = "4m"
 
 
 def command(name):
-    """Return the command for *name*: a variable such as HELM can name another one."""
+    """Return the command for *name*, which a variable such as HELM overrides."""
     return os.environ.get(name.upper()) or name
 
 
 def missing():
-    """Return one sentence about what is missing and how to get it, or None."""
+    """Return a message with the missing tool and the remedy, or None."""
     again = "and run make kube-test again"
     for name in ("kubectl", "helm"):
         if not shutil.which(command(name)):
@@ -49,13 +49,13 @@ def run(*arguments, stdin=None):
 
 
 def typed(line):
-    """Return the output of a line that a user types, which must succeed."""
+    """Return the output of a shell line, which must succeed."""
     return run("bash", "-c", line)
 
 
 @dataclass(frozen=True)
 class Namespace:
-    """One namespace, used by nothing else."""
+    """One namespace for a test."""
 
     name: str
 
@@ -69,7 +69,7 @@ class Namespace:
         return run(command("helm"), *arguments, f"--namespace={self.name}")
 
     def release(self, name, chart, *files):
-        """Install or upgrade a release with values files, and wait until it's ready."""
+        """Install or upgrade a release with values files, and wait for it."""
         values = [f"--values={file}" for file in files]
         waiting = ("--wait", f"--timeout={PATIENCE}")
         try:
@@ -91,7 +91,7 @@ class Namespace:
         self.kubectl("apply", "--filename=-", stdin=manifest)
 
     def wait(self, pod, condition):
-        """Wait for a pod; without its image the whole run ends and says what to do."""
+        """Wait for a pod; end the whole run with a remedy if its image is missing."""
         try:
             self.kubectl("wait", f"pod/{pod}", f"--for={condition}", "--timeout=1m")
         except AssertionError:
@@ -109,7 +109,7 @@ class Namespace:
 
 @contextmanager
 def namespace(purpose):
-    """Create a namespace, and delete it afterwards with everything in it."""
+    """Create a namespace, and delete it with all its contents at the end."""
     name = f"app-integrations-{purpose}-{secrets.token_hex(3)}"
     run(command("kubectl"), "create", "namespace", name)
     try:

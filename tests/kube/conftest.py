@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import pytest
 
-from devkit.image import version_of
+from devkit.image import image_version
 from tests.image.docker import BASE_NAME, built, inspected
 from tests.kube.cluster import missing, namespace, run
 from tests.kube.installation import Installation
 
-# StatefulSets use claims that exist under these names. The last is of mode `service`.
+# StatefulSets use existing claims with these names. The last is for mode `service`.
 VOLUMES = ("data-camunda-zeebe-0", "spool-app-integrations-exporter-0")
 
 
@@ -25,19 +25,19 @@ class Images(NamedTuple):
     @property
     def version(self):
         """The version of the engine in the first two."""
-        return version_of(self.stock)
+        return image_version(self.stock)
 
 
 def pytest_configure():
-    """Stop with one sentence when something is missing, before anything takes time."""
+    """Stop at once with a remedy if a tool or the cluster is missing."""
     if sentence := missing():
         raise pytest.UsageError(sentence)
 
 
 @pytest.fixture(scope="session")
 def images(request):
-    """Return the images, which the command in LOAD has loaded into the cluster."""
-    # The user sees which image is pulled and whose it is, or what stands in for it.
+    """Build the images and load them with the command in LOAD; return their names."""
+    # The output shows which image is pulled, its licence, or its stand-in.
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         distribution, standalone = built()
@@ -50,7 +50,7 @@ def images(request):
 
 @pytest.fixture(scope="module", params=["embedded", "sidecar", "service"])
 def installation(request, images, tmp_path_factory):
-    """Return a namespace where nothing but the backend is installed."""
+    """Return an installation with only the backend in a new namespace."""
     mode = request.param
     with namespace(mode) as place:
         for name in VOLUMES:

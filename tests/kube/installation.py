@@ -19,19 +19,19 @@ POD = "camunda-zeebe-0"
 EXPORTER_POD = "app-integrations-exporter-0"
 REST, MANAGEMENT = 8080, 9600
 
-# On a loaded machine with two cores; what is lost would not come in an hour.
+# Long enough for a loaded machine with two cores.
 SECONDS = 90
 
-# A process with one user task, which every version can run.
+# A process with one user task that every version can run.
 MODEL = "fx-ext"
 FILES = recording(RECORDINGS / VERSIONS[0]).deployments[MODEL]
 
 
 class Installation:
-    """Both releases, wired as the notes of the exporter's chart say."""
+    """Both releases, wired by the notes of the exporter's chart."""
 
     def __init__(self, namespace, mode, images, directory):
-        """Install nothing but the backend; values go to files in *directory*."""
+        """Install only the backend; keep files with values in *directory*."""
         self.namespace = namespace
         self.mode = mode
         self.pod = EXPORTER_POD if mode == "service" else POD
@@ -77,7 +77,7 @@ class Installation:
     def noted(self, words):
         """Return the command with *words* in the notes of the exporter's release."""
         notes = self.namespace.helm("get", "notes", EXPORTER)
-        # Followed by an option, it is another command.
+        # With the option --wait it is another command.
         found = re.compile(rf"     .*{re.escape(words)}(?! --wait)")
         (line,) = {x.strip() for x in notes.splitlines() if found.match(x)}
         return re.sub(r"\b(kubectl|helm)(?= )", lambda name: command(name[1]), line)
@@ -89,12 +89,12 @@ class Installation:
         self.namespace.kubectl("rollout", "status", f"statefulset/{name}", timeout)
 
     def uids(self):
-        """Return the identity of each pod, by name; a restarted pod has a new one."""
+        """Return the uid of each pod by name; a replaced pod has a new uid."""
         pods = self.namespace.get("pods", f"--selector=app!={backend.NAME}")
         return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in pods}
 
     def restarts(self):
-        """Return how often any container had to be started again."""
+        """Return the number of container restarts in all pods."""
         path = "--output=jsonpath={.items[*].status..restartCount}"
         counts = self.namespace.kubectl("get", "pods", path)
         return sum(map(int, counts.split()))
@@ -111,7 +111,7 @@ class Installation:
         return self._shell("cat /proc/[0-9]*/cmdline 2>/dev/null || true")
 
     def variables(self):
-        """Return the names of the variables that the broker's container runs with."""
+        """Return the names of the variables in the broker's container."""
         environment = self._shell("cat /proc/1/environ")
         return {each.partition("=")[0] for each in environment.split("\0")}
 
@@ -131,7 +131,7 @@ class Installation:
         return str(started["processInstanceKey"])
 
     async def ids_of(self, instance):
-        """Return the ids of the events of *instance*, once there are any."""
+        """Wait for events of *instance*, and return their ids."""
 
         def ids():
             arrivals = self.backend.arrivals
@@ -150,6 +150,6 @@ class Installation:
 
 
 def image_values(name):
-    """Return the values that set the image *name* in a chart."""
+    """Return the chart values for the image *name*."""
     repository, _, tag = name.rpartition(":")
     return {"repository": repository, "tag": tag}

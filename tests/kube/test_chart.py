@@ -1,8 +1,8 @@
 """
-The chart in a real cluster, in every mode, with a real engine or a recorded one.
+The chart in a real cluster, in every mode, with a real or recorded engine.
 
-The tests of a mode share one installation, because a broker takes long to restart, and
-each test leaves it as the next one needs it. Alone, a test installs what it needs.
+The tests of a mode share one installation, because a broker restarts slowly. Each test
+leaves it ready for the next one, and a single test installs what it needs.
 """
 
 import json
@@ -19,17 +19,17 @@ OFF = {"enabled": False}
 ON = {
     "enabled": True,
     "backend": {"url": URL},
-    # Mode `service` needs it, and every mode accepts it.
+    # Mode `service` requires it, and every mode accepts it.
     "ingest": {"secret": {"inlineSecret": "made up"}},
 }
 OURS = ("APP_INTEGRATIONS_", "ZEEBE_BROKER_EXPORTERS_", "CAMUNDA_DATA_EXPORTERS_")
-# The wiring reads the user's own Secret, which nobody removes, with this prefix.
+# The wiring reads the user's own Secret, which stays, with this prefix.
 OF_THE_USER = "APP_INTEGRATIONS_INGEST_"
 
 
 @pytest.fixture
 def switched_on(installation):
-    """Return the installation with the exporter on, with any settings, and ready."""
+    """Return the ready installation with the exporter on; settings may vary."""
     if not installation.is_on:
         installation.apply(ON)
     installation.ready()
@@ -37,14 +37,14 @@ def switched_on(installation):
 
 
 async def test_off(installation):
-    """A wired Camunda starts as a stock one while the flag is off."""
+    """A wired Camunda starts like a stock one while the exporter is disabled."""
     installation.apply(OFF)
 
     await assert_stock(installation)
 
 
 async def test_on(installation):
-    """With the flag on, and Camunda upgraded, user tasks reach the backend."""
+    """With the exporter enabled and Camunda upgraded, events reach the backend."""
     installation.apply(OFF)
     before = installation.uids()
 
@@ -56,7 +56,7 @@ async def test_on(installation):
 
 
 def test_nothing_changed(installation):
-    """An upgrade of both releases without a change leaves every pod alone."""
+    """An upgrade of both releases without a change restarts no pod."""
     installation.apply(ON)
     before = installation.uids()
 
@@ -79,7 +79,7 @@ def test_notes(switched_on):
 
 
 async def test_what_waits(switched_on):
-    """Events that wait for the backend outlast the exporter's pod."""
+    """Waiting events survive a restart of the exporter's pod."""
     switched_on.backend.down()
     instance = await switched_on.start_instance()
     await eventually(lambda: waiting(switched_on), within=SECONDS)
@@ -92,10 +92,10 @@ async def test_what_waits(switched_on):
 
 async def test_off_and_on_again(switched_on):
     """
-    Switched off as the notes say, Camunda is a stock one.
+    After the steps in the notes to disable the exporter, Camunda is a stock one.
 
-    Switched on again, the exporter must also be enabled in the broker, as `check` says.
-    As the broker's only exporter, it begins when the broker starts again.
+    When it is enabled again, `check` asks to enable it in the broker, too. As the
+    broker's only exporter, it starts with the broker's next restart.
     """
     typed(switched_on.noted("exporter uninstall"))
     switched_on.apply(OFF)
@@ -113,7 +113,7 @@ async def test_off_and_on_again(switched_on):
 
 
 async def test_changed_setting(installation):
-    """A changed setting restarts the exporter's pod, and no other pod."""
+    """A changed setting restarts only the exporter's pod."""
     installation.apply(ON)
     before = installation.uids()
 
@@ -127,7 +127,7 @@ async def test_changed_setting(installation):
 
 
 async def test_existing_secrets(installation):
-    """All secrets can be read from a Secret of the user's own."""
+    """All secrets can come from the user's own Secret."""
     values = {"backend": URL, "apiKey": "k", "ingest": "between us"}
     literals = [f"--from-literal={name}={value}" for name, value in values.items()]
     secret = ("create", "secret", "generic", "teams-own")
@@ -144,7 +144,7 @@ async def test_existing_secrets(installation):
 
 
 async def test_uninstalled(switched_on):
-    """An uninstalled release leaves nothing, and Camunda runs without it."""
+    """An uninstalled release leaves no objects, and Camunda runs without it."""
     kinds = "all,configmaps,secrets,networkpolicies"
     selector = f"--selector=app.kubernetes.io/instance={EXPORTER}"
     assert switched_on.namespace.get(kinds, selector)
@@ -170,7 +170,7 @@ async def assert_stock(installation):
     assert left <= {"APP_INTEGRATIONS_ENABLED"}
     assert "app-integrations" not in installation.processes()
     assert list(installation.uids()) == [POD]
-    # The broker remembers its exporters, and soon finds that one is gone.
+    # The broker remembers its exporters, and detects a missing one after a moment.
     await eventually(lambda: not installation.is_exporting(), within=SECONDS)
 
 
