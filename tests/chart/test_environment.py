@@ -37,6 +37,7 @@ SAMPLES = {
     "DROP_FIELDS": "assignee, customHeaders.mail",
     "STATUS_OUTCOMES": "404=postponed,409=delivered",
     "INGEST_HOST": "::",
+    "ADMIN_HOST": "::",
     "INGEST_USERNAME": "broker",
     "INGEST_PASSWORD": "made-up",
     "CLUSTER_ID": "cluster-1",
@@ -143,6 +144,22 @@ def test_secrets_out_of_files():
     assert own["APP_INTEGRATIONS_INGEST_PASSWORD"] == "password"
     assert rendered.read(ENV)[f"CAMUNDA_DATA_EXPORTERS_{end}"] == "password"
     assert rendered.read("app-integrations-exporter-files")["tls.ca"] == "a\r\nb\r\n"
+
+
+@pytest.mark.parametrize("mode", ["sidecar", "service"])
+def test_spaces_around_values(mode):
+    """The broker gets values without the spaces that the exporter ignores."""
+    env = {"EVENTS": "incident\u00a0", "INGEST_PORT": "9300\n", "INGEST_USERNAME": " a "}
+    values = enabled(mode, ingest=inline(" made up "))
+    values["env"] = {f"APP_INTEGRATIONS_{name}": env[name] for name in env}
+
+    variables = Rendered(values).read(ENV)
+
+    start = "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_"
+    assert variables[f"{start}INDEX_INCIDENT"] == "true"
+    assert variables[f"{start}URL"].endswith(":9300")
+    assert variables[f"{start}AUTHENTICATION_USERNAME"] == "a"
+    assert variables[f"{start}AUTHENTICATION_PASSWORD"] == "made up"
 
 
 ODD = [

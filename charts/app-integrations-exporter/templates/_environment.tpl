@@ -11,7 +11,8 @@ What the exporter is told, but for secrets: what this chart decides, then `env`,
   {{- if eq .value "ingest" }}{{ $_ := set $settings "APP_INTEGRATIONS_INGEST_USERNAME" "broker" }}{{ end }}
 {{- end }}
 {{- range $name, $value := .Values.env }}
-  {{- with tpl (include "app-integrations-exporter.text" $value) $ }}{{ $_ := set $settings $name . }}{{ end }}
+  {{- /* The exporter ignores spaces around a value, but a broker doesn't. */}}
+  {{- with tpl (include "app-integrations-exporter.text" $value) $ | trim }}{{ $_ := set $settings $name . }}{{ end }}
 {{- end }}
 {{- toYaml $settings }}
 {{- end }}

@@ -88,8 +88,12 @@ APP_INTEGRATIONS_SPOOL_DIR: ""
     {{- end }}
   {{- end }}
 {{- end }}
-{{- if has "0" (list (include "app-integrations-exporter.ingestPort" .) (include "app-integrations-exporter.adminPort" .)) }}
-- env.APP_INTEGRATIONS_INGEST_PORT or env.APP_INTEGRATIONS_ADMIN_PORT is 0; set a fixed port, because brokers and Services need it
+{{- range list "INGEST_PORT" "ADMIN_PORT" "BROKER_BULK_SIZE" }}
+  {{- $name := printf "APP_INTEGRATIONS_%s" . }}
+  {{- $number := include "app-integrations-exporter.setting" (dict "root" $ "name" $name "default" "1") }}
+  {{- if not (regexMatch `^[1-9][0-9]{0,8}$` $number) }}
+- env.{{ $name }} is {{ quote $number }}; set a fixed number, because brokers and Services need it
+  {{- end }}
 {{- end }}
 {{- if and .Values.serviceMonitor.enabled (ne .Values.mode "service") }}
 - serviceMonitor.enabled is true, but there is no Service in mode {{ .Values.mode }}; set podMonitor.enabled instead
@@ -108,8 +112,13 @@ APP_INTEGRATIONS_SPOOL_DIR: ""
 - {{ $place }} contains ${, which the broker would replace; use a text without it
   {{- end }}
 {{- end }}
+{{- $loopback := `^((?i)localhost|127\..*|::1)$` }}
+{{- $admin := include "app-integrations-exporter.setting" (dict "root" . "name" "APP_INTEGRATIONS_ADMIN_HOST" "default" "") }}
+{{- if and (ne .Values.mode "embedded") (regexMatch $loopback $admin) }}
+- env.APP_INTEGRATIONS_ADMIN_HOST is {{ quote $admin }}, which probes can't reach in mode {{ .Values.mode }}; remove it
+{{- end }}
 {{- if eq .Values.mode "service" }}
-  {{- if regexMatch `^(localhost|127\..*|::1)$` $host }}
+  {{- if regexMatch $loopback $host }}
 - env.APP_INTEGRATIONS_INGEST_HOST is {{ quote $host }}, which brokers can't reach in mode service; remove it
   {{- else if not $secret }}
 - ingest.secret is not set; set the password that brokers send in mode service

@@ -27,7 +27,7 @@ secret comes from the file it was in (`--set-file`): of a variable it's no part.
   {{- end }}
   {{- with $value.secret }}
     {{- $inline := .inlineSecret | default "" }}
-    {{- if not $each.file }}{{ $inline = regexReplaceAll `[\r\n]+$` $inline "" }}{{ end }}
+    {{- if not $each.file }}{{ $inline = trim $inline }}{{ end }}
     {{- $place := dict "name" .existingSecret "key" .existingSecretKey }}
     {{- if and $inline $each.file }}
       {{- $place = dict "name" (include "app-integrations-exporter.files" $) "key" $each.value }}
