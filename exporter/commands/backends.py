@@ -23,7 +23,7 @@ RIGHT = frozenset({"waiting", "bytes", "dead letters"})
 def add_to(commands: Subparsers) -> None:
     """Add `backends` to *commands*."""
     top = add_command(commands, "backends", show, meaning=MEANING, epilog=EPILOG)
-    under = top.add_subparsers(title="commands", metavar="COMMAND")
+    under = top.add_subparsers(title="commands", metavar="[COMMAND]")
     add_command(under, "drop", drop).add_argument(
         "old", metavar="OLD", help="a backend that isn't configured any more"
     )

@@ -38,7 +38,7 @@ async def export(port: AdminPort, args: Namespace) -> int:
             count += len(page)
     if args.file != "-":
         print(count)
-    say(f"{counted(count)} exported; they are still in the spool")
+    say(f"{counted(count)} exported, and still in the spool")
     return 0
 
 

@@ -187,9 +187,10 @@ async def show(port: AdminPort, args: Namespace) -> int:
     apart = ("answer", "body", "body_form")
     facts = {name: value for name, value in letter.items() if name not in apart}
     facts["time"] = f"{local_time(letter['time'])} local time, {letter['time']}"
+    width = max(len(name) for name, value in facts.items() if value is not None)
     for name, value in facts.items():
         if value is not None:
-            print(f"{name:10} {printable(str(value))}")
+            print(f"{name:{width}} {printable(str(value))}")
     if letter["answer"]:
         print(f"\nthe start of the backend's answer:\n{_answer(letter)}")
     form = letter["body_form"]

@@ -26,8 +26,8 @@ STATES = {
 }
 REFUSING = "NO, the backend refuses every event"
 SUSPECTS = (
-    "refused on their own; they become dead letters if they are refused again after "
-    "another event succeeds"
+    "refused when sent alone; an event that is refused again after another event "
+    "succeeds becomes a dead letter"
 )
 LOST = "the spool was full, and APP_INTEGRATIONS_SPOOL_WHEN_FULL is drop-oldest"
 LEFT_BEHIND = (

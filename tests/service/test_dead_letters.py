@@ -103,7 +103,8 @@ async def test_a_bad_event_among_good_ones(start, backend, run):
     assert shown.status == 0
     assert '"error": "\\u001b[2J no such user \\x9b"' in shown.out
     assert '"assignee": "demo"' in shown.out
-    assert f"key        {KEY + 2}\n" in shown.out
+    assert f"\nkey             {KEY + 2}\n" in shown.out
+    assert "\nphysical_tenant default\n" in shown.out
     assert (retried.status, retried.out) == (0, "1\n")
     assert retried.err == "1 dead letter will be delivered again\n"
     assert backend.positions == [1, 3, 2]
