@@ -38,7 +38,7 @@ GAUGES: dict[str, tuple[str, Callable[[BackendSnapshot], float]]] = {
         "Age of the oldest waiting event by the engine's clock, 0 when none waits.",
         lambda of: of.age_seconds,
     ),
-    "delivery_aside_batches": (
+    "delivery_parked_batches": (
         "Parked batches and parts of batches: each waits for its own retry.",
         lambda of: of.parked,
     ),

@@ -33,7 +33,7 @@ from exporter.watch.withheld import Withheld
 
 log = logging.getLogger(__name__)
 
-RECORD_RESULTS = ("accepted", "repeat", "kept_aside", "not_selected")
+RECORD_RESULTS = ("accepted", "repeat", "dead_letter", "not_selected")
 REFUSALS = ("400", "401", "403", "404", "405", "408", "413", "415", "429", "503")
 OTHER = "other"
 ANSWERS = ("200", *REFUSALS, OTHER)
@@ -172,7 +172,7 @@ class ServiceObserver:
         for result, count in (
             ("accepted", events - accepted.repeats),
             ("repeat", accepted.repeats + kept_before),
-            ("kept_aside", accepted.dead_letters),
+            ("dead_letter", accepted.dead_letters),
             ("not_selected", bulk.records - events - len(bulk.unreadable)),
         ):
             self.records.labels(result).inc(count)
@@ -242,7 +242,7 @@ class ServiceObserver:
                 "waiting_events": salvaged.events,
                 "dead_letters": salvaged.dead_letters,
                 "missing": "unknown" if missing is None else missing,
-                "aside": str(salvaged.aside),
+                "damaged_file": str(salvaged.aside),
                 "remedy": "Check the disk and its filesystem. Keep the damaged files "
                 "until you know which events the backend lacks; the service no longer "
                 "reads them",
@@ -256,7 +256,7 @@ class ServiceObserver:
             if self._limit.allows("unreadable", reason):
                 first, *others = records
                 log.error(
-                    "records kept aside as dead letters: they can't be mapped",
+                    "records became dead letters: they can't be mapped",
                     extra={
                         "records": 1 + len(others),
                         "reason": reason,

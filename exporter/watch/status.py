@@ -110,7 +110,7 @@ def _backend(
             "next_attempt_seconds": _rounded(snapshot.next_attempt_seconds),
             "breaker": snapshot.state,
             "cause": snapshot.cause,
-            "aside_batches": snapshot.parked,
+            "parked_batches": snapshot.parked,
             "suspect_events": snapshot.suspects,
             "attempts": {
                 outcome: _count(counter)

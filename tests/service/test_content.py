@@ -152,14 +152,14 @@ async def test_content_is_never_refused(start, backend):
         "1-4",
     ]
     metrics = await exporter.metrics()
-    assert metrics["ingest_records_total kept_aside"] == 3
+    assert metrics["ingest_records_total dead_letter"] == 3
     assert metrics["ingest_records_total accepted"] == 2
     assert metrics["spool_dead_letters"] == 3
     assert metrics["spool_dead_letter_bytes"] > 0
     said = [
         record.reason
         for record in exporter.lines.records
-        if record.getMessage().startswith("records kept aside")
+        if record.getMessage().startswith("records became dead letters")
     ]
     assert "key is missing or not a 64-bit number" in said
 
@@ -173,7 +173,7 @@ async def test_a_body_without_its_last_line_end(start, backend):
     alone = await exporter.bulk(action(a_record(3)))
 
     assert (len(reply.json["items"]), len(alone.json["items"])) == (2, 1)
-    assert (await exporter.metrics())["ingest_records_total kept_aside"] == 1
+    assert (await exporter.metrics())["ingest_records_total dead_letter"] == 1
 
 
 async def test_repeats_are_harmless(start, backend):

@@ -50,7 +50,7 @@ async def test_damage_found_at_the_start(start, file, backend):
     assert shout.levelname == "CRITICAL"
     assert 0 < shout.missing < 15
     assert shout.waiting_events == 300 - shout.missing
-    assert shout.aside.startswith(f"{file}.damaged-20")
+    assert shout.damaged_file.startswith(f"{file}.damaged-20")
     assert "Check the disk" in shout.remedy
     assert metrics["spool_salvages_total"] == 1
     assert len(backend.positions) == shout.waiting_events

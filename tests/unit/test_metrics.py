@@ -20,7 +20,7 @@ COUNTERS = {
         "status",
         "200 400 401 403 404 405 408 413 415 429 503 other",
     ),
-    "ingest_records_total": ("result", "accepted repeat kept_aside not_selected"),
+    "ingest_records_total": ("result", "accepted repeat dead_letter not_selected"),
     "ingest_refusals_total": ("status", "400 401 403 404 405 408 413 415 429 503"),
     "ingest_epochs_total": None,
     "spool_salvages_total": None,
@@ -41,7 +41,7 @@ SETS = {
     "delivery_breaker_cause": ("cause", "failing blocked refusing"),
 }
 GAUGES_OF_A_BACKEND = {
-    "delivery_aside_batches",
+    "delivery_parked_batches",
     "delivery_next_attempt_seconds",
     "delivery_suspect_events",
     "spool_event_bytes",

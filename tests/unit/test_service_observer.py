@@ -60,12 +60,12 @@ def test_an_accepted_bulk(observer, caplog):
 
     results = {
         result: count(observer, "ingest_records_total", result=result)
-        for result in ("accepted", "repeat", "kept_aside", "not_selected")
+        for result in ("accepted", "repeat", "dead_letter", "not_selected")
     }
     assert results == {
         "accepted": 3,
         "repeat": 2,
-        "kept_aside": 0,
+        "dead_letter": 0,
         "not_selected": 5,
     }
     assert count(observer, "ingest_bulk_duration_seconds_count") == 1
@@ -73,22 +73,22 @@ def test_an_accepted_bulk(observer, caplog):
     assert lines(caplog) == []
 
 
-def test_records_kept_aside(observer, caplog):
+def test_unreadable_records(observer, caplog):
     """Records that can't be mapped are counted, and logged once for each reason."""
     observer.received(
         a_bulk(records=4, dead_letters=3, reasons=["no JSON", "no key", "no JSON"])
     )
 
-    assert count(observer, "ingest_records_total", result="kept_aside") == 3
+    assert count(observer, "ingest_records_total", result="dead_letter") == 3
     assert count(observer, "ingest_records_total", result="not_selected") == 1
     assert count(observer, "ingest_records_total", result="repeat") == 0
-    message = "records kept aside as dead letters: they can't be mapped"
+    message = "records became dead letters: they can't be mapped"
     assert lines(caplog) == [("ERROR", message), ("ERROR", message)]
     logged = [(line.reason, line.records, line.first) for line in caplog.records]
     assert logged == [("no JSON", 2, "1-0"), ("no key", 1, "1-1")]
 
 
-def test_records_kept_aside_in_a_row(observer, clock, caplog):
+def test_unreadable_records_in_a_row(observer, clock, caplog):
     """A repeated reason is logged every half a minute."""
     for _ in range(61):
         observer.received(a_bulk(records=1, dead_letters=1, reasons=["no key"]))
@@ -97,11 +97,11 @@ def test_records_kept_aside_in_a_row(observer, clock, caplog):
     assert len(caplog.records) == 3
 
 
-def test_records_kept_aside_before(observer, caplog):
+def test_unreadable_records_before(observer, caplog):
     """A repeat of an unreadable record counts as a repeat, and isn't logged."""
     observer.received(a_bulk(records=2, dead_letters=0, reasons=["no JSON", "no key"]))
 
-    assert count(observer, "ingest_records_total", result="kept_aside") == 0
+    assert count(observer, "ingest_records_total", result="dead_letter") == 0
     assert count(observer, "ingest_records_total", result="repeat") == 2
     assert lines(caplog) == []
 

@@ -81,7 +81,7 @@ async def test_idle(story):
         "next_attempt_seconds": 0,
         "breaker": "closed",
         "cause": None,
-        "aside_batches": 0,
+        "parked_batches": 0,
         "suspect_events": 0,
         "attempts": {"delivered": 0, "postponed": 0, "rejected": 0, "blocked": 0},
         "events": 0,
@@ -180,7 +180,7 @@ async def test_everything_is_parked(story):
 
     assert delivery["state"] == "retrying"
     assert 90 < delivery["next_attempt_seconds"] <= 100
-    assert (delivery["aside_batches"], delivery["suspect_events"]) == (1, 1)
+    assert (delivery["parked_batches"], delivery["suspect_events"]) == (1, 1)
 
 
 async def test_ingest_is_hindered(story):
