@@ -1,5 +1,6 @@
 """What is written about the code is what the code says."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -14,6 +15,7 @@ from exporter.watch.service import ServiceObserver
 from scripts import docs
 
 ROOT = Path(__file__).parents[2]
+LOGGED = ("log.warning", "log.error", "log.critical", "log.exception")
 
 
 @pytest.mark.parametrize("page", docs.GENERATED)
@@ -123,6 +125,24 @@ def test_pages_speak_of_metrics_that_exist():
         named = set(re.findall(rf"\b{NAMESPACE}_\w+", text))
         histograms = {name for name in named if f"{name}_count" in there}
         assert named - histograms <= there, page.name
+
+
+def test_log_messages_are_explained():
+    """Each warning and each error of the log has a row in docs/operations.md."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    heads = "\n".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))
+    rows = tuple(re.sub(r":? \.\.\.$", "", x) for x in re.findall("`(.*?)`", heads))
+    messages = [
+        (call.args[0].value, f"{file.name}:{call.lineno}")
+        for file in (ROOT / "exporter").rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in LOGGED
+        and isinstance(call.args[0], ast.Constant)
+    ]
+
+    assert len(messages) >= 20
+    assert [place for text, place in messages if not text.startswith(rows)] == []
 
 
 def test_alerts_say_what_to_do():
