@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from exporter.base.reread import Reread, fixed, text_of
 from exporter.base.texts import without_user
-from exporter.config.rules import HTTP_URL, Rule
+from exporter.config.rules import HEADER, HTTP_URL, Rule
 
 PREFIX = "APP_INTEGRATIONS_"
 
@@ -48,6 +48,8 @@ class Declared(NamedTuple):
             return "(hidden)"
         if self.rule is HTTP_URL:  # it may hold a user, a password or a token
             value = re.sub(r"(?s)([?#]).*", r"\1...", without_user(str(value)))
+        if self.rule is HEADER:  # it may be a whole header, with the credential
+            value = re.sub(r"(?s)(:\s*)\S.*", r"\1...", str(value))
         return value if isinstance(value, int) else str(value)
 
 

@@ -192,6 +192,13 @@ def test_header_that_is_taken_or_none(header):
     assert line.startswith(f"API_KEY_HEADER is '{header}';")
 
 
+def test_a_whole_header_instead_of_its_name():
+    """The credential in a header is not shown."""
+    (line,) = mistakes(API_KEY_HEADER="Authorization: Bearer hunter2")
+
+    assert line.startswith("API_KEY_HEADER is 'Authorization: ...';")
+
+
 @pytest.mark.parametrize(
     "text",
     [
