@@ -1,4 +1,4 @@
-# `make` alone shows what there is. Nothing but the images needs more than Python 3.11 with its venv module.
+# `make` alone lists all targets. Only the images and the cluster need more than Python 3.11 with its venv module.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -60,11 +60,11 @@ unit service: $(VENV)/.dev ## one kind of test alone
 integration: $(VENV)/.dev ## all scenarios on a recorded engine (ARGS=)
 	@$(PARALLEL) --timeout=240 tests/integration $(ARGS)
 
-chart-test: $(VENV)/.dev ## render the Helm chart, and hold it against Kubernetes (HELM=, CAMUNDA_CHART=)
+chart-test: $(VENV)/.dev ## render the Helm chart, and check it against the schemas of Kubernetes (HELM=, CAMUNDA_CHART=)
 	@echo "==> tests of the chart"
 	@$(PARALLEL) tests/chart
 
-fault-test: $(VENV)/.dev ## prove by faults and kills that nothing is lost (LONG=1: three quarters of an hour; ARGS=--help)
+fault-test: $(VENV)/.dev ## check with faults and kills that nothing is lost (LONG=1: three quarters of an hour; ARGS=--help)
 	@echo "==> faults on purpose"
 	@$(BIN)/python -m $(if $(LONG),tests.faults $(ARGS),pytest --quiet --timeout=120 tests/faults)
 
@@ -80,7 +80,7 @@ base-images: ## stand-ins for Debian's image and for Camunda's, for tests where 
 	@docker/daemon.sh
 	@docker/base-images.sh
 
-image-test: $(VENV)/.dev ## build the images, and look what they are made of (CAMUNDA_IMAGE=)
+image-test: $(VENV)/.dev ## build the images, and check their content (CAMUNDA_IMAGE=)
 	@BUILT="$$(docker/build.sh)"; export BUILT; echo "==> tests of the images"; \
 		$(BIN)/python -m pytest --quiet tests/image
 
@@ -101,7 +101,7 @@ kube-test: $(VENV)/.dev ## the Helm chart with an engine in the cluster of KUBEC
 docs: $(VENV)/.dev ## write the generated parts of docs/ and of the chart
 	@$(BIN)/python -m scripts.docs
 
-lock: $(BIN)/python ## resolve the dependencies anew, with hashes, into requirements/
+lock: $(BIN)/python ## resolve the dependencies again, with hashes, into requirements/
 	@$(PIP) install uv
 	@$(LOCK) --upgrade pyproject.toml --extra demo --group dev --output-file requirements/dev.lock
 	@$(LOCK) pyproject.toml --extra demo --constraint requirements/dev.lock --output-file requirements/demo.lock
@@ -117,9 +117,9 @@ clean: ## remove what the targets above made
 
 help: ## this list
 	@awk 'BEGIN { FS = ": .*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z][a-z -]*:.*## / { sub(/:.*## /, ": ## "); printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z][a-z -]*:.*## / { sub(/:.*## /, ": ## "); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The environment: made once, and installed anew only when a lock file changed. A link to a Python that is gone counts
+# The environment: made once, and installed again only when a lock file has changed. A link to a Python that is gone counts
 # as missing, so an upgraded system heals itself.
 $(BIN)/python:
 	@python=$$(scripts/find-python); echo "==> virtual environment with $$python"; \
