@@ -149,7 +149,11 @@ def test_secrets_out_of_files():
 @pytest.mark.parametrize("mode", ["sidecar", "service"])
 def test_spaces_around_values(mode):
     """The broker gets values without the spaces that the exporter ignores."""
-    env = {"EVENTS": "incident\u00a0", "INGEST_PORT": "9300\n", "INGEST_USERNAME": " a "}
+    env = {
+        "EVENTS": "incident\u00a0",
+        "INGEST_PORT": "9300\n",
+        "INGEST_USERNAME": " a ",
+    }
     values = enabled(mode, ingest=inline(" made up "))
     values["env"] = {f"APP_INTEGRATIONS_{name}": env[name] for name in env}
 
