@@ -1,8 +1,8 @@
 {{/*
-Where the release of Camunda is, as the official chart names and places it. Commands that are printed need it, and `helm test`.
+The names and addresses of Camunda's release, as in the official chart, for printed commands and `helm test`.
 */}}
 
-{{/* The StatefulSet of the brokers. Up to 8.7 its name always ends in -zeebe; later, only if the release's name hasn't got it. */}}
+{{/* The StatefulSet of the brokers. Up to 8.7 its name always ends in -zeebe; later, only if the release's name doesn't contain it. */}}
 {{- define "app-integrations-exporter.zeebe" -}}
 {{- $release := .Values.camunda.release }}
 {{- $short := and (contains "zeebe" $release) (ne (include "app-integrations-exporter.camundaKey" .) "zeebe") }}
@@ -14,14 +14,14 @@ Where the release of Camunda is, as the official chart names and places it. Comm
 {{- include "app-integrations-exporter.zeebe" . }}-gateway
 {{- end }}
 
-{{/* The path in front of all others, with a slash at its beginning; nothing where there is none. */}}
+{{/* The context path, with a slash at its beginning; empty if there is none. */}}
 {{- define "app-integrations-exporter.contextPath" -}}
 {{- with .Values.camunda.contextPath | default "" | trimAll "/" }}/{{ . }}{{ end }}
 {{- end }}
 
 {{/*
-The management port as a pod of .mode sees it: at its own broker, or at the gateway. Up to 8.7 a broker has no gateway in it, which
-it takes to speak for the cluster.
+The management port for a pod of .mode: at its own broker, or at the gateway. Up to 8.7 a broker contains no gateway, and only a
+gateway speaks for the cluster.
 */}}
 {{- define "app-integrations-exporter.management" -}}
 {{- $own := and (has .mode (list "embedded" "sidecar")) (ne (include "app-integrations-exporter.camundaKey" .root) "zeebe") }}

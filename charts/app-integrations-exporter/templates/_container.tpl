@@ -3,7 +3,7 @@
 {{- $optional := eq .Values.mode "sidecar" -}}
 {{- $env := include "app-integrations-exporter.extraEnv" . | fromYamlArray }}
 {{- if $optional }}
-  {{- /* Switched off, it finds no settings, and is probed at this address all the same. */}}
+  {{- /* When the exporter is off, it has no settings, but it's still probed at this address. */}}
   {{- $host := include "app-integrations-exporter.setting" (dict "root" . "name" "APP_INTEGRATIONS_ADMIN_HOST" "default" "") }}
   {{- $port := include "app-integrations-exporter.adminPort" . }}
   {{- $env = concat (list (dict "name" "APP_INTEGRATIONS_ADMIN_HOST" "value" $host) (dict "name" "APP_INTEGRATIONS_ADMIN_PORT" "value" $port)) $env }}
@@ -59,7 +59,7 @@ volumeMounts:
 {{- tpl (.Values.extraEnv | default list | toYaml) . }}
 {{- end }}
 
-{{/* A probe of .path on the admin port, with what .probe says besides; nothing where that is nothing. */}}
+{{/* A probe of .path on the admin port, with the fields of .probe; left out if .probe is empty. */}}
 {{- define "app-integrations-exporter.probe" -}}
 {{- with .probe }}
 {{- toYaml . }}
@@ -69,7 +69,7 @@ httpGet:
 {{- end }}
 {{- end }}
 
-{{/* The security context .context, without user and groups where the cluster of .root chooses them, as the official chart decides it. */}}
+{{/* The security context .context, without user and groups if the cluster of .root chooses them; the official chart decides in the same way. */}}
 {{- define "app-integrations-exporter.securityContext" -}}
 {{- $adapt := .root.Values.global.compatibility.openshift.adaptSecurityContext }}
 {{- $openshift := .root.Capabilities.APIVersions.Has "security.openshift.io/v1" }}

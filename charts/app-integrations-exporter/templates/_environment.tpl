@@ -1,7 +1,7 @@
 {{/*
-What the exporter is told, but for secrets: what this chart decides, then `env`, which wins. Empty is not set, there and here.
+The exporter's variables without secrets: those of this chart, then those in `env`, which take precedence. An empty one is not set.
 */}}
-{{- define "app-integrations-exporter.config.settings" -}}
+{{- define "app-integrations-exporter.settings" -}}
 {{- $settings := dict "APP_INTEGRATIONS_ENABLED" "true" "APP_INTEGRATIONS_ADMIN_HOST" "0.0.0.0" }}
 {{- with include "app-integrations-exporter.spoolDir" . }}{{ $_ := set $settings "APP_INTEGRATIONS_SPOOL_DIR" . }}{{ end }}
 {{- with .Values.backend.url }}{{ $_ := set $settings "APP_INTEGRATIONS_URL" (tpl . $) }}{{ end }}
@@ -17,7 +17,7 @@ What the exporter is told, but for secrets: what this chart decides, then `env`,
 {{- toYaml $settings }}
 {{- end }}
 
-{{/* On the broker's volume the place is that of mode `embedded`, so that a change of mode finds what still waits. */}}
+{{/* On the broker's volume this is the directory of mode `embedded`, so that waiting events are found after a change of mode. */}}
 {{- define "app-integrations-exporter.spoolDir" -}}
 {{- if eq .Values.mode "sidecar" }}/data/app-integrations{{ end }}
 {{- if eq .Values.mode "service" }}/var/lib/app-integrations{{ end }}
@@ -25,7 +25,7 @@ What the exporter is told, but for secrets: what this chart decides, then `env`,
 
 {{/* The setting called .name, or .default. */}}
 {{- define "app-integrations-exporter.setting" -}}
-{{- get (include "app-integrations-exporter.config.settings" .root | fromYaml) .name | default .default }}
+{{- get (include "app-integrations-exporter.settings" .root | fromYaml) .name | default .default }}
 {{- end }}
 
 {{- define "app-integrations-exporter.ingestPort" -}}
@@ -37,8 +37,8 @@ What the exporter is told, but for secrets: what this chart decides, then `env`,
 {{- end }}
 
 {{/*
-What the broker is told where our entrypoint doesn't tell it: files/broker.yaml, for the version of Camunda. A password from
-somebody's own Secret is a variable of the broker's container, its key behind a prefix, and the broker puts it where it's mentioned.
+The broker's variables in the modes without our entrypoint: files/broker.yaml, for the version of Camunda. A password from an
+existing Secret is a variable of the broker's container, named by a prefix and its key, and the broker replaces references to it.
 */}}
 {{- define "app-integrations-exporter.ingestPrefix" -}}APP_INTEGRATIONS_INGEST_{{- end }}
 
@@ -47,7 +47,7 @@ somebody's own Secret is a variable of the broker's container, its key behind a 
 {{- $host := ternary "127.0.0.1" (include "app-integrations-exporter.service" .) (eq .Values.mode "sidecar") }}
 {{- $size := dict "root" . "name" "APP_INTEGRATIONS_BROKER_BULK_SIZE" "default" "1" }}
 {{- $user := dict "root" . "name" "APP_INTEGRATIONS_INGEST_USERNAME" "default" "" }}
-{{- $told := dict
+{{- $values := dict
       "{url}" (printf "http://%s:%s" $host (include "app-integrations-exporter.ingestPort" .))
       "{bulk_size}" (include "app-integrations-exporter.setting" $size)
       "{username}" (include "app-integrations-exporter.setting" $user)
@@ -56,8 +56,8 @@ somebody's own Secret is a variable of the broker's container, its key behind a 
 {{- $variables := dict }}
 {{- range $name, $value := include "app-integrations-exporter.brokerTemplate" . | fromYaml }}
   {{- $text := $value }}
-  {{- if hasKey $told $value }}
-    {{- $text = get $told $value }}
+  {{- if hasKey $values $value }}
+    {{- $text = get $values $value }}
   {{- else if regexMatch "^[{<]" $value }}
     {{- $text = regexMatch (printf `(^|[\s,])(%s)([\s,:\[]|$)` (trimAll "{}<>" $value)) $selected | toString }}
   {{- end }}
@@ -70,7 +70,7 @@ somebody's own Secret is a variable of the broker's container, its key behind a 
 {{- toYaml (merge $variables (include "app-integrations-exporter.tenantVariables" . | fromYaml)) }}
 {{- end }}
 
-{{/* What makes every physical tenant export to us. A list in the broker's own `env` wins over this one. */}}
+{{/* The variables that make every physical tenant export to us. A list in the broker's own `env` takes precedence. */}}
 {{- define "app-integrations-exporter.tenantVariables" -}}
 {{- with .Values.camunda.physicalTenants }}
 {{- range append . "default" | uniq }}
@@ -85,7 +85,7 @@ somebody's own Secret is a variable of the broker's container, its key behind a 
 
 {{/* The selections of all backends, in a row. User tasks are the exporter's default. */}}
 {{- define "app-integrations-exporter.selected" -}}
-{{- $settings := include "app-integrations-exporter.config.settings" . | fromYaml }}
+{{- $settings := include "app-integrations-exporter.settings" . | fromYaml }}
 {{- $plain := get $settings "APP_INTEGRATIONS_EVENTS" | default "user-task" }}
 {{- $all := list }}
 {{- range splitList "," (get $settings "APP_INTEGRATIONS_BACKENDS" | default "") }}
@@ -94,7 +94,7 @@ somebody's own Secret is a variable of the broker's container, its key behind a 
 {{- join ", " $all }}
 {{- end }}
 
-{{/* What the broker is told as a secret. */}}
+{{/* The broker's secret variables. */}}
 {{- define "app-integrations-exporter.brokerSecrets" -}}
 {{- $ingest := (include "app-integrations-exporter.given" . | fromYaml).ingest | default dict }}
 {{- $secrets := dict }}
@@ -108,13 +108,13 @@ somebody's own Secret is a variable of the broker's container, its key behind a 
 {{- get (.Files.Get "files/broker.yaml" | fromYaml) (include "app-integrations-exporter.brokerVersion" .) | default dict | toYaml }}
 {{- end }}
 
-{{/* The version of Camunda, like 8.8, 8.8.21 or 8.10.0-alpha5; nothing where what is given is none. */}}
+{{/* The version of Camunda, like 8.8, 8.8.21 or 8.10.0-alpha5; empty if the value isn't a version. */}}
 {{- define "app-integrations-exporter.camundaVersion" -}}
 {{- $number := "(0|[1-9][0-9]*)" }}
 {{- regexFind (printf `^%s\.%s(\.%s(-[0-9A-Za-z.-]+)?)?$` $number $number $number) (.Values.camunda.version | default "") }}
 {{- end }}
 
-{{/* The entry of files/broker.yaml for the version of Camunda: its own, or the newest for what is newer; else nothing. */}}
+{{/* The entry of files/broker.yaml for the version of Camunda: its own, or the newest entry for a newer version; empty if the version isn't known. */}}
 {{- define "app-integrations-exporter.brokerVersion" -}}
 {{- $version := include "app-integrations-exporter.camundaVersion" . | regexFind `^[0-9]+\.[0-9]+` }}
 {{- if $version }}

@@ -74,7 +74,7 @@ APP_INTEGRATIONS_SPOOL_DIR: ""
 {{- end }}
 {{- end }}
 
-{{/* In the modes `sidecar` and `service` the brokers and Services need some settings, too. In mode `embedded` the image tells the broker. */}}
+{{/* In the modes `sidecar` and `service`, brokers and Services need some settings too. In mode `embedded`, the image passes them on. */}}
 {{- define "app-integrations-exporter.mistakes.unseen" -}}
 {{- if ne .Values.mode "embedded" }}
   {{- $unseen := dict }}

@@ -1,15 +1,15 @@
 {{/*
-Names are fixed: the chart of Camunda finds these objects by them, so there is one installation in a namespace.
-No Service may begin like our settings, or like those of the broker: Kubernetes would inject variables that look like them.
+Names are fixed, because Camunda's chart refers to these objects, so a namespace can have only one installation. No Service's name
+may begin like our settings or the broker's: Kubernetes would set variables that look like settings.
 */}}
 {{- define "app-integrations-exporter.name" -}}app-integrations-exporter{{- end }}
 {{- define "app-integrations-exporter.service" -}}ingest-app-integrations{{- end }}
 
-{{/* What the broker's container reads, and what the exporter's own container reads (modes sidecar and service). */}}
+{{/* The names of the objects that the broker's container reads, and the exporter's own container (modes sidecar and service). */}}
 {{- define "app-integrations-exporter.brokerEnv" -}}app-integrations-exporter-env{{- end }}
 {{- define "app-integrations-exporter.ownEnv" -}}app-integrations-exporter-settings{{- end }}
 
-{{/* Metadata of the object called .name, else like the chart, in .namespace if it isn't the release's, with .more labels and its own .annotations. */}}
+{{/* Metadata of an object: .name defaults to the chart's name and .namespace to the release's; .more labels and .annotations are added. */}}
 {{- define "app-integrations-exporter.metadata" -}}
 name: {{ .name | default (include "app-integrations-exporter.name" .root) }}
 namespace: {{ .namespace | default .root.Release.Namespace | quote }}
@@ -26,7 +26,7 @@ app.kubernetes.io/name: {{ include "app-integrations-exporter.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{/* The key of the brokers' values in the official chart, which is the name of their container, too; nothing without camunda.version. */}}
+{{/* The key of the brokers' values in the official chart, which is also the name of their container; empty without camunda.version. */}}
 {{- define "app-integrations-exporter.camundaKey" -}}
 {{- with include "app-integrations-exporter.brokerVersion" . }}
 {{- ternary "zeebe" "orchestration" (has . (list "8.5" "8.6" "8.7")) }}
@@ -38,7 +38,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: zeebe-broker
 {{- end }}
 
-{{/* The labels of an object of .root: those that select come first, then .more, those for every object, and the usual ones. */}}
+{{/* The labels of an object of .root: the selector's labels, then .more, the labels for every object, and the usual ones. */}}
 {{- define "app-integrations-exporter.labels" -}}
 {{- $usual := dict
       "app.kubernetes.io/component" (include "app-integrations-exporter.name" .root)
@@ -54,7 +54,7 @@ app.kubernetes.io/component: zeebe-broker
 {{- if kindIs "float64" . }}{{ printf "%.0f" . }}{{ else if not (kindIs "invalid" .) }}{{ toString . }}{{ end }}
 {{- end }}
 
-{{/* The image with its registry and its tag, `name:tag` or `name@digest`; nothing where no tag can be known. */}}
+{{/* The image with its registry and its tag, `name:tag` or `name@digest`; empty if the tag is unknown. */}}
 {{- define "app-integrations-exporter.image" -}}
 {{- $image := .Values.image }}
 {{- $tag := include "app-integrations-exporter.tag" . }}
@@ -70,7 +70,7 @@ app.kubernetes.io/component: zeebe-broker
 {{- .Values.image.registry | default $inside | default .Values.global.image.registry | default "" | trimSuffix "/" }}
 {{- end }}
 
-{{/* The registry at the beginning of image.repository, recognised as Docker does; none if image.registry is set. */}}
+{{/* The registry at the beginning of image.repository, recognised as by Docker; empty if image.registry is set. */}}
 {{- define "app-integrations-exporter.registryInside" -}}
 {{- if not .Values.image.registry }}{{ regexFind `^([^/]*[.:][^/]*|localhost)/` .Values.image.repository }}{{ end }}
 {{- end }}
@@ -79,7 +79,7 @@ app.kubernetes.io/component: zeebe-broker
 {{- trimPrefix (include "app-integrations-exporter.registryInside" .) .Values.image.repository }}
 {{- end }}
 
-{{/* The tag, as docs/image.md has it; the distribution's is known when the whole version of Camunda is. */}}
+{{/* The tag, as in docs/image.md; the combined image's tag needs the full version of Camunda. */}}
 {{- define "app-integrations-exporter.tag" -}}
 {{- $version := include "app-integrations-exporter.camundaVersion" . }}
 {{- if .Values.image.tag }}{{ .Values.image.tag }}

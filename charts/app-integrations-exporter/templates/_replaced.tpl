@@ -1,6 +1,6 @@
 {{/*
-For the notes: the lists of Camunda's release that the wiring replaces. Where .found is the StatefulSet of the brokers, only those
-in which somebody else has entries, with the entries. Lines for the notes; .root has our values.
+For the notes: the lists of Camunda's release that the wiring replaces. If .found is the StatefulSet of the brokers, only lists
+with entries that aren't ours or the official chart's, with these entries. One line each; .root has our values.
 */}}
 {{- define "app-integrations-exporter.replaced" -}}
 {{- $key := include "app-integrations-exporter.camundaKey" .root }}
@@ -27,7 +27,7 @@ in which somebody else has entries, with the entries. Lines for the notes; .root
 {{- end }}
 {{- end }}
 
-{{/* The names of what is in a list of Kubernetes, as JSON. */}}
+{{/* The names of the entries of a Kubernetes list, as JSON. */}}
 {{- define "app-integrations-exporter.entries" -}}
 {{- $names := list }}
 {{- range . }}
@@ -42,7 +42,7 @@ in which somebody else has entries, with the entries. Lines for the notes; .root
 {{- if regexMatch `^(bash|/usr/local/bin/startup\.sh|.*-documentstore-env-vars|config|data|exporters|tmp|keystore|gcp-credentials-volume|ca-bundle(-truststore(-init)?)?|LC_ALL|(K8S|VALUES)_.*|JAVA_TOOL_OPTIONS|SSL_CERT_FILE|NODE_EXTRA_CA_CERTS|CAMUNDA_(LICENSE_KEY|DATABASE_PASSWORD)|AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY)|GOOGLE_APPLICATION_CREDENTIALS|ZEEBE_LOG_LEVEL|ZEEBE_BROKER_(NETWORK_ADVERTISEDHOST|CLUSTER_INITIALCONTACTPOINTS|GATEWAY_ENABLE|EXPORTERS_(ELASTICSEARCH|OPENSEARCH)_.*))$` . }}yes{{ end }}
 {{- end }}
 
-{{/* For the notes: what the brokers .found don't go together with, a line each. */}}
+{{/* For the notes: a warning for each value that doesn't fit the brokers in .found. */}}
 {{- define "app-integrations-exporter.doubts" -}}
 {{- $key := include "app-integrations-exporter.camundaKey" .root }}
 {{- $values := .root.Values }}

@@ -1,5 +1,5 @@
 {{/*
-Every secret there is: the value that has it, the variable it becomes, and whether that variable must name a file.
+All secrets: the value with the secret, its variable, and whether the variable must name a file.
 */}}
 {{- define "app-integrations-exporter.secrets" -}}
 - {value: backend, variable: APP_INTEGRATIONS_URL}
@@ -14,9 +14,9 @@ Every secret there is: the value that has it, the variable it becomes, and wheth
 {{- end }}
 
 {{/*
-The secrets that are given, by their value: `inline`, or the `name` of a Secret and the `key` in it. What has a `path` is a file there:
-what must be one, and what lies in somebody else's Secret, so that its keys may have any name. The end of a line at the end of a
-secret comes from the file it was in (`--set-file`): of a variable it's no part.
+The secrets that are set, by their value: `inline`, or the `name` of a Secret and the `key` in it. A secret with a `path` is mounted
+there as a file: if it must be a file, or if it comes from an existing Secret, whose keys may have any name. Spaces and line ends around
+an inline secret, like the last one of its file (`--set-file`), aren't part of the variable: the exporter ignores them, but a broker doesn't.
 */}}
 {{- define "app-integrations-exporter.given" -}}
 {{- $given := dict }}
@@ -44,7 +44,7 @@ secret comes from the file it was in (`--set-file`): of a variable it's no part.
 
 {{- define "app-integrations-exporter.files" -}}app-integrations-exporter-files{{- end }}
 
-{{/* The volume with those that are files. In a broker's pod nothing that is missing may keep the broker from starting. */}}
+{{/* The volume with the secrets that are files. In a broker's pod, a missing Secret must not keep the broker from starting. */}}
 {{- define "app-integrations-exporter.volume" -}}
 {{- $optional := ne .Values.mode "service" }}
 {{- $sources := list }}
@@ -71,7 +71,7 @@ secret comes from the file it was in (`--set-file`): of a variable it's no part.
 {{- end }}
 {{- end }}
 
-{{/* The secrets that are variables themselves. */}}
+{{/* The secrets that are variables. */}}
 {{- define "app-integrations-exporter.secretVariables" -}}
 {{- $variables := dict }}
 {{- range include "app-integrations-exporter.given" . | fromYaml }}

@@ -1,6 +1,6 @@
 {{/*
-What the release of Camunda is given once: values for the official chart. None of it has an effect while `enabled` is false,
-so that it can stay, except the image of mode embedded. Without camunda.version it is empty, because the key depends on the version.
+The values for the official chart, which are set once in Camunda's release. They have no effect while `enabled` is false, except
+the image of mode embedded. Without camunda.version there are none, because their key depends on the version.
 */}}
 {{- define "app-integrations-exporter.wiring" -}}
 {{- $key := include "app-integrations-exporter.camundaKey" . }}
@@ -51,7 +51,7 @@ orchestration:
 {{- end }}
 {{- end }}
 
-{{/* The image of mode embedded, once its tag is known, and what it takes to pull it, or that of a sidecar. */}}
+{{/* The image of mode embedded, if its tag is known, and the settings to pull it or the sidecar's image. */}}
 {{- define "app-integrations-exporter.wiring.image" -}}
 {{- $secrets := .Values.image.pullSecrets | default .Values.global.image.pullSecrets }}
 {{- $image := and (eq .Values.mode "embedded") (include "app-integrations-exporter.image" .) }}
@@ -118,8 +118,8 @@ orchestration:
 {{- end }}
 
 {{/*
-A template for the official chart, which makes a change of ours one of the pods that read it. Where templates aren't read
-(up to 8.7), or may not look (camunda.lookup), it's a constant for each state of our settings: it takes effect when Camunda is wired again.
+A template for the official chart: its result changes with our settings, so that the brokers' pods are replaced. If the chart
+reads no templates (up to 8.7) or can't look up objects (camunda.lookup), it's a constant that changes when Camunda is wired again.
 */}}
 {{- define "app-integrations-exporter.checksum" -}}
 {{- if or (not .Values.camunda.lookup) (eq (include "app-integrations-exporter.camundaKey" .) "zeebe") }}
@@ -137,14 +137,14 @@ A template for the official chart, which makes a change of ours one of the pods 
 {{- end }}
 {{- end }}
 
-{{/* A checksum of everything that the exporter and the brokers are told. */}}
+{{/* A checksum of all variables of the exporter and the brokers. */}}
 {{- define "app-integrations-exporter.digest" -}}
-{{- list (include "app-integrations-exporter.config.settings" .) (include "app-integrations-exporter.given" .) (include "app-integrations-exporter.brokerVariables" .) | toJson | sha256sum }}
+{{- list (include "app-integrations-exporter.settings" .) (include "app-integrations-exporter.given" .) (include "app-integrations-exporter.brokerVariables" .) | toJson | sha256sum }}
 {{- end }}
 
 {{/*
-A template for the official chart that stops an upgrade to another version of Camunda than the wiring is for. The blanks of
-its literal are escaped: the official chart folds long lines at blanks before it reads the template.
+A template for the official chart that stops an upgrade to another version of Camunda than the wiring is for. The spaces of
+its literal are escaped, because the official chart folds long lines at spaces before it reads the template.
 */}}
 {{- define "app-integrations-exporter.guard" -}}
 {{- $version := include "app-integrations-exporter.camundaVersion" . | regexFind `^[0-9]+\.[0-9]+` }}
