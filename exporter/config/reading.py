@@ -92,7 +92,7 @@ def _read(env: FileAwareEnv, setting: Declared) -> object:
         raise MistakeError(f"{variable} {wrong}; it must be {description}") from None
     except (OSError, ValueError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
-        why = cause.strerror if isinstance(cause, OSError) else "no UTF-8 text"
+        why = cause.strerror if isinstance(cause, OSError) else "not UTF-8 text"
         wrong = f"is {(path if _is_path(path) else setting.shown(path))!r} ({why})"
         right = "it must be the path of a readable text file"
         raise MistakeError(f"{file} {wrong}; {right}") from None

@@ -14,7 +14,6 @@ from exporter.spool.lock import locked
 from tests.records import tasks
 from tests.service.running import eventually_metrics
 
-MIB = 1024 * 1024
 OPENED = "the breaker opened: nothing is sent but probes"
 CLOSED = "the breaker closed: events are sent again"
 

@@ -120,7 +120,7 @@ def test_file_that_cannot_be_read(tmp_path):
     for path, reason in {
         tmp_path: "Is a directory",
         tmp_path / "missing": "No such file or directory",
-        binary: "no UTF-8 text",
+        binary: "not UTF-8 text",
         binary / "below": "Not a directory",
         "x" * 5000: "File name too long",
     }.items():
