@@ -239,12 +239,12 @@ class Demo:
         for name, value in summary.items():
             words, unit, _ = name.replace("_", " ").partition(" ms")
             self._console.print(f"  {words:16} {value}{unit}")
-        verdict, color = PERFECT, "green"
+        result, color = PERFECT, "green"
         if wrong := faults(summary):
             log = self.exporter.text[-2000:]
             self._console.print(f"The exporter's log ends:\n{log}")
-            verdict, color = f"Events are wrong: {wrong}.", "red"
-        self._console.print(verdict, style=color)
+            result, color = f"Events are wrong: {wrong}.", "red"
+        self._console.print(result, style=color)
         return summary
 
 

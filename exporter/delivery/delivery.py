@@ -138,7 +138,7 @@ class Delivery:
         return delivered
 
     async def _send(self, piece: Piece, stack: list[Piece], *, risky: bool) -> Batch:
-        """Send *piece*, or the first part of it; return what was delivered."""
+        """Send *piece*, or the first part of it; return the delivered events."""
         ticket = await self._gate.ticket(risky=risky)
         if piece.size > ticket.events:
             piece, rest = piece.split(ticket.events)

@@ -117,8 +117,8 @@ REMEDIES_BY_STATUS: dict[int | None, str] = {
 REMEDIES_BY_FAILURE: dict[Failure | None, str] = {
     Failure.CERTIFICATE: "Set {tls_ca_path} to a file with the certificate of "
     "the backend's authority, or correct the backend's certificate",
-    Failure.PROXY: "Correct the proxy in HTTPS_PROXY, let it connect us, or put the "
-    "backend's host into NO_PROXY",
+    Failure.PROXY: "Correct the proxy in HTTPS_PROXY, allow it to connect us, or put "
+    "the backend's host into NO_PROXY",
     Failure.TOKEN: "Check the token endpoint: it has trouble; events are kept "
     "meanwhile",
     Failure.TOKEN_REFUSED: "Correct {oauth_client_id}, {oauth_client_secret}, "
@@ -131,7 +131,7 @@ REMEDIES_BY_FAILURE: dict[Failure | None, str] = {
 
 def remedy(answer: Answer, variable: Callable[[str], str]) -> str:
     """
-    Return what to do about *answer*; an empty text for a success.
+    Return the remedy for *answer*; an empty text for a success.
 
     *variable* returns the name that a setting has in the environment.
     """
