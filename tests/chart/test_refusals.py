@@ -71,6 +71,15 @@ def test_the_exporter_judges_values():
     assert found == ["APP_INTEGRATIONS_EVENTS", "APP_INTEGRATIONS_BATCH_SIZE"]
 
 
+def test_a_local_admin_port_without_a_probe():
+    """A sidecar that isn't probed may listen on loopback only."""
+    env = {"APP_INTEGRATIONS_ADMIN_HOST": "127.0.0.1"}
+
+    rendered = Rendered(enabled("sidecar", env=env, livenessProbe=None))
+
+    assert rendered.read(OWN)["APP_INTEGRATIONS_ADMIN_HOST"] == "127.0.0.1"
+
+
 NEEDLESS = [
     *("backend.secret", "env", "ingest", "apiKey", "tls.ca"),
     *("extraEnv", "envFrom", "extraVolumes", "extraVolumeMounts", "image.tag"),

@@ -114,8 +114,10 @@ APP_INTEGRATIONS_SPOOL_DIR: ""
 {{- end }}
 {{- $loopback := `^((?i)localhost|127\..*|::1)$` }}
 {{- $admin := include "app-integrations-exporter.setting" (dict "root" . "name" "APP_INTEGRATIONS_ADMIN_HOST" "default" "") }}
-{{- if and (ne .Values.mode "embedded") (regexMatch $loopback $admin) }}
+{{- $unprobed := and (eq .Values.mode "sidecar") (not .Values.livenessProbe) }}
+{{- if and (ne .Values.mode "embedded") (not $unprobed) (regexMatch $loopback $admin) }}
 - env.APP_INTEGRATIONS_ADMIN_HOST is {{ quote $admin }}, which probes can't reach in mode {{ .Values.mode }}; remove it
+  {{- if eq .Values.mode "sidecar" }}, or set livenessProbe to null{{ end }}
 {{- end }}
 {{- if eq .Values.mode "service" }}
   {{- if regexMatch $loopback $host }}
