@@ -183,15 +183,16 @@ def hasty(history: History) -> Iterator[Violation]:
 
     A post may arrive late although it was sent before the answer was read. That is
     impossible if it follows the answer on the same connection, or follows two later
-    answers: the client had read the first of them, so the older answer had arrived.
-    Even then, its slot may have had the permission to send for a moment.
+    answers, unless the answer was cut: so its connection must have been used again.
+    Even then, a slot may have had the permission to send for a moment.
     """
+    heard = {post.read for post in history.posts}
     until: dict[int, tuple[float, float]] = {}
     for post in sorted(history.posts, key=lambda post: post.arrived):
         since, end = until.get(post.life, (0.0, 0.0))
         has_read = post.read == since or post.read_before >= since
-        has_read &= post.arrived > since + UNDER_WAY_SECONDS
-        if has_read and post.arrived < end - EARLY_SECONDS:
+        is_early = since + UNDER_WAY_SECONDS < post.arrived < end - EARLY_SECONDS
+        if since in heard and has_read and is_early:
             detail = f"{end - post.arrived:.3f} s before Retry-After was over"
             yield Violation(Promise.PATIENT, detail)
         if post.retry_after and post.arrived + post.retry_after > end:

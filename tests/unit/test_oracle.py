@@ -161,8 +161,19 @@ def test_haste(arrived, read, read_before, early):
     """Retry-After holds for whatever wasn't under way already."""
     asked = a_post("a", recorded=False, arrived=9.9, answered=10.0, retry_after=2.0)
     post = a_post("abc", arrived=arrived, read=read, read_before=read_before)
+    proof = a_post("c", arrived=13, read=10.0)
 
-    assert broken(a_history(asked, post)) == ({Promise.PATIENT} if early else set())
+    broken_promises = broken(a_history(asked, post, proof))
+
+    assert broken_promises == ({Promise.PATIENT} if early else set())
+
+
+def test_an_answer_that_was_cut():
+    """Without another post on its connection, an answer may never have arrived."""
+    asked = a_post("a", recorded=False, arrived=9.9, answered=10.0, retry_after=2.0)
+    post = a_post("abc", arrived=11, read=10.2, read_before=10.1)
+
+    assert broken(a_history(asked, post)) == set()
 
 
 def test_another_process_knows_of_no_retry_after():
