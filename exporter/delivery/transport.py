@@ -6,7 +6,7 @@ import string
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import quote
 
 import aiohttp
@@ -36,7 +36,8 @@ class Transport:
     ) -> None:
         self._session = session
         self._tls = tls
-        self._proxies = proxies
+        # Asked for each request, about one or two URLs.
+        self._proxy_for = lru_cache(partial(proxy_for, variables=proxies))
 
     @property
     def changes(self) -> int:
@@ -58,7 +59,7 @@ class Transport:
         Servers close idle connections. A request that was sent on such a connection is
         sent again, because the failure says nothing about the server.
         """
-        proxy = proxy_for(url, self._proxies)
+        proxy = self._proxy_for(url)
         to_proxy: dict[str, str] = {}
         if proxy and proxy.authorization:
             to_proxy[PROXY_AUTHORIZATION] = proxy.authorization
@@ -86,7 +87,7 @@ class Transport:
 
     def secrets_of(self, values: Mapping[str, str], url: str) -> list[str]:
         """Return the secrets in *values*, in *url* and of the proxy."""
-        proxy = proxy_for(url, self._proxies)
+        proxy = self._proxy_for(url)
         to_proxy = {PROXY_AUTHORIZATION: proxy.authorization} if proxy else {}
         return secrets_of({**values, **to_proxy}, url)
 
