@@ -1,14 +1,12 @@
 """How a setting is declared: its default, its rule and its meaning."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from exporter.base.reread import Reread, fixed, text_of
-from exporter.base.texts import without_user
-from exporter.config.rules import HEADER, HTTP_URL, Rule
+from exporter.config.rules import Rule
 
 PREFIX = "APP_INTEGRATIONS_"
 
@@ -46,11 +44,7 @@ class Declared(NamedTuple):
         """Return *value* without secrets."""
         if self.secret and value:
             return "(hidden)"
-        if self.rule is HTTP_URL:  # it may hold a user, a password or a token
-            value = re.sub(r"(?s)([?#]).*", r"\1...", without_user(str(value)))
-        if self.rule is HEADER:  # it may be a whole header, with the credential
-            value = re.sub(r"(?s)(:\s*)\S.*", r"\1...", str(value))
-        return value if isinstance(value, int) else str(value)
+        return value if isinstance(value, int) else self.rule.shown(str(value))
 
 
 def setting(  # noqa: PLR0913 -- a declaration has as many parts

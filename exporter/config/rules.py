@@ -9,7 +9,7 @@ from typing import Any
 from environs import ValidationError
 from yarl import URL
 
-from exporter.base.texts import TOKEN, headers_of, keys_of
+from exporter.base.texts import TOKEN, headers_of, keys_of, without_user
 from exporter.net.hosts import is_half_address
 
 # Headers that belong to the protocol, or that the exporter writes.
@@ -33,6 +33,8 @@ class Rule:
 
     description: str
     check: Callable[[Any], object]
+    shown: Callable[[str], str] = str
+    """Returns a text, right or wrong, without the secrets that it may contain."""
 
     def accepts(self, value: object) -> bool:
         """Return whether *value* can be used."""
@@ -86,8 +88,18 @@ def _is_http_url(text: str) -> bool:
     )
 
 
+def _shown_url(text: str) -> str:
+    """Return *text* without user, password, query and fragment."""
+    return re.sub(r"(?s)([?#]).*", r"\1...", without_user(text))
+
+
 def _is_free(header: str) -> bool:
     return bool(TOKEN.fullmatch(header)) and header.lower() not in RESERVED_HEADERS
+
+
+def _shown_header(text: str) -> str:
+    """Return *text* without a value: somebody may set a whole header."""
+    return re.sub(r"(?s)(:\s*)\S.*", r"\1...", text)
 
 
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
@@ -103,9 +115,15 @@ def _is_host(text: str) -> bool:
 
 
 HTTP_URL = Rule(
-    "an absolute http:// or https:// URL without user and password", _is_http_url
+    "an absolute http:// or https:// URL without user and password",
+    _is_http_url,
+    _shown_url,
 )
-HEADER = Rule("the name of an HTTP header that the exporter doesn't write", _is_free)
+HEADER = Rule(
+    "the name of an HTTP header that the exporter doesn't write",
+    _is_free,
+    _shown_header,
+)
 HEADERS = Rule(
     "`X-Team: a, X-Env: prod` or one header per line; each name only once, and none "
     "that the exporter writes (Content-Type, X-Event-Ids and others)",
