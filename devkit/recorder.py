@@ -8,7 +8,9 @@ records and the time of the last one, in seconds since 1970.
 import asyncio
 import json
 import sys
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from devkit.backend import Answer, Request, Stub
 
@@ -17,13 +19,14 @@ ACCEPTED = Answer(200, HEADERS, b'{"took":0,"errors":false,"items":[]}')
 ACKNOWLEDGED = Answer(200, HEADERS, b'{"acknowledged":true}')
 
 
-class Recorded(NamedTuple):
+@dataclass(frozen=True)
+class Recorded:
     """One exported record, and the time when it arrived."""
 
     at: float
     line: bytes
 
-    @property
+    @cached_property
     def record(self) -> dict[str, Any]:
         """The record; parsed late, so that a benchmark measures the sender alone."""
         record: dict[str, Any] = json.loads(self.line)
