@@ -198,12 +198,19 @@ async def test_stopped_before_the_broker(container):
     assert not (container.path / "pid").exists()
 
 
-async def test_drain_too_long(container, backend, client):
-    """Events that can't be delivered in time stay on disk."""
+async def one_waits(container, backend, client, *command, **options):
+    """Start with a patient exporter that has accepted an event; return its gate."""
     gate = backend.hold()
-    container.begin(bounds={"STOP_SECONDS": 0.5}, **PATIENT)
+    container.begin(*command, **options, **PATIENT)
     await container.broker()
     assert await send(client, container.ingest_url, tasks(1)) == 200
+    return gate
+
+
+async def test_drain_too_long(container, backend, client):
+    """Events that can't be delivered in time stay on disk."""
+    bounds = {"STOP_SECONDS": 0.5}
+    gate = await one_waits(container, backend, client, bounds=bounds)
 
     container.signal(signal.SIGTERM)
 
@@ -217,10 +224,8 @@ async def test_drain_too_long(container, backend, client):
 
 async def test_paused_while_it_waits(container, backend, client):
     """A container that is stopped and goes on later ends as if nothing had been."""
-    gate = backend.hold()
-    container.begin(bounds={"STOP_SECONDS": 0.5}, **PATIENT)
-    await container.broker()
-    assert await send(client, container.ingest_url, tasks(1)) == 200
+    bounds = {"STOP_SECONDS": 0.5}
+    gate = await one_waits(container, backend, client, bounds=bounds)
     container.signal(signal.SIGTERM)
     await eventually(lambda: "stopping" in container.messages)
 
@@ -250,11 +255,9 @@ async def test_drain_after_a_signal_that_the_broker_survived(container):
 
 async def test_end_within_the_time_of_a_slow_broker(container, backend, client):
     """Broker and drain share the time since the signal."""
-    gate = backend.hold()
     container.set_clock(0)
-    container.begin("/bin/sh", "-c", SLOW_BROKER, **PATIENT)
-    await container.broker()
-    assert await send(client, container.ingest_url, tasks(1)) == 200
+    slow = "/bin/sh", "-c", SLOW_BROKER
+    gate = await one_waits(container, backend, client, *slow)
 
     container.signal(signal.SIGTERM)
     await eventually(container.said)

@@ -71,18 +71,23 @@ def test_one_hanging_event_in_each_batch(monkeypatch, batches):
     simulate(monkeypatch, story, among(bad, HANG))
 
 
+async def good_ones_after(simulation, bad, *, per_second):
+    """Check that good events arrive within seconds after a burst of *bad* ones."""
+    await after_good_ones(simulation, bad)
+    await simulation.stream(per_second=per_second, seconds=30)
+    await simulation.until(lambda: not simulation.missing, within=3 * TIMEOUT)
+
+    assert not simulation.missing
+    assert simulation.p99() < 3 * TIMEOUT
+
+
 @pytest.mark.parametrize("answer", [REFUSED, FORBIDDEN, FAILS, HANG])
 def test_many_bad_events_in_a_row(monkeypatch, answer):
     """Good events after a burst of bad ones arrive within seconds."""
     bad = range(FORMERLY + 1, FORMERLY + 500)
 
     async def story(simulation):
-        await after_good_ones(simulation, bad)
-        await simulation.stream(per_second=50, seconds=30)
-        await simulation.until(lambda: not simulation.missing, within=3 * TIMEOUT)
-
-        assert not simulation.missing
-        assert simulation.p99() < 3 * TIMEOUT
+        await good_ones_after(simulation, bad, per_second=50)
         if answer is REFUSED:
             assert set(simulation.observer.dead) == set(bad)
 
@@ -95,12 +100,7 @@ def test_many_bad_events_in_a_row_and_one_slot(monkeypatch, answer):
     bad = range(FORMERLY + 1, FORMERLY + 500)
 
     async def story(simulation):
-        await after_good_ones(simulation, bad)
-        await simulation.stream(per_second=20, seconds=30)
-        await simulation.until(lambda: not simulation.missing, within=3 * TIMEOUT)
-
-        assert not simulation.missing
-        assert simulation.p99() < 3 * TIMEOUT
+        await good_ones_after(simulation, bad, per_second=20)
 
     simulate(monkeypatch, story, among(bad, answer), slots=1)
 
