@@ -36,9 +36,9 @@ test: lint $(VENV)/.dev ## everything that needs no Docker: unit, service and ch
 	@echo "==> unit, service and chart tests, faults on purpose, the recorded engine, all scenarios on it"
 	@$(PARALLEL) --timeout=240 tests/integration tests/faults tests/service tests/unit tests/devkit tests/chart
 
-check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service tests with coverage
+check: lint $(VENV)/.dev ## the fast checks: style, types, unit and service tests that aren't slow, with coverage
 	@echo "==> unit and service tests"
-	@$(PARALLEL) --cov --cov-report=term tests/unit tests/service
+	@$(PARALLEL) -m "not slow" --cov --cov-report=term tests/unit tests/service
 
 lint: $(VENV)/.dev ## style and types only
 	@echo "==> ruff, mypy, import-linter, mdformat, shellcheck"
