@@ -2,44 +2,27 @@
 
 import re
 
-import kubernetes_validate
 import pytest
 
 from exporter.config.declaration import PREFIX
 from exporter.config.reading import SERVICE_LINK
-from tests.chart.rendering import EXAMPLES, FOREIGN, Rendered, enabled, example
+from tests.chart.rendering import EXAMPLES, FOREIGN, Rendered, enabled, example, valid
 
-VERSIONS = ["1.28", kubernetes_validate.latest_version()]
-
-# A variable that Kubernetes injects for a Service mustn't begin with these.
-TAKEN = (PREFIX, "CAMUNDA_", "ZEEBE_", "SPRING_")
+NAME, PART = "app.kubernetes.io/name", "app.kubernetes.io/part-of"
 
 
-@pytest.fixture(
-    scope="module", params=EXAMPLES, ids=lambda path: path.stem.removesuffix("-values")
-)
-def rendered(request):
-    """Return each of the examples, rendered."""
-    return Rendered(example(request.param))
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples(path):
+    """Each object is valid and exists once, with the labels of its owner."""
+    objects = Rendered(example(path)).objects
 
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_valid(rendered, version):
-    """Each object has only fields that Kubernetes knows, and with the right types."""
-    for each in rendered.objects:
-        if each["kind"] not in FOREIGN:
-            kubernetes_validate.validate(each, version, strict=True)
-
-
-def test_names_and_labels(rendered):
-    """No object exists twice, and each has the labels of its owner."""
-    named = [(each["kind"], each["metadata"]["name"]) for each in rendered.objects]
-
+    valid(*objects)
+    named = [(each["kind"], each["metadata"]["name"]) for each in objects]
     assert len(set(named)) == len(named)
-    for each in rendered.objects:
+    for each in objects:
         labels = each["metadata"]["labels"]
         test = "-check" if each["kind"] == "Pod" else ""
-        assert labels["app.kubernetes.io/name"] == f"app-integrations-exporter{test}"
+        assert labels[NAME] == f"app-integrations-exporter{test}"
         assert labels["app.kubernetes.io/instance"] == "app-integrations"
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
         assert each["kind"] in FOREIGN or each["metadata"]["namespace"] == "camunda"
@@ -52,8 +35,10 @@ def test_any_name(name):
     placed = {"serviceAccount": {"name": name}, "priorityClassName": name}
     values = enabled("service", persistence={"storageClassName": name}, **placed)
 
-    for each in Rendered(values, name=name, namespace=name).objects:
-        kubernetes_validate.validate(each, VERSIONS[-1], strict=True)
+    objects = Rendered(values, name=name, namespace=name).objects
+
+    valid(*objects)
+    for each in objects:
         assert each["metadata"]["namespace"] == name
         assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == name
 
@@ -64,48 +49,38 @@ def test_injected_variables(name):
     service = Rendered(enabled("service"), name=name).find("Service")
 
     start = service["metadata"]["name"].upper().replace("-", "_")
-    injected = [f"{start}_SERVICE_HOST=10.0.0.1", f"{start}_PORT=tcp://10.0.0.1:9280"]
-    for line in injected:
-        assert not line.startswith(TAKEN)
+    for line in f"{start}_SERVICE_HOST=10.0.0.1", f"{start}_PORT=tcp://10.0.0.1:9280":
+        assert not line.startswith((PREFIX, "CAMUNDA_", "ZEEBE_", "SPRING_"))
         assert SERVICE_LINK.fullmatch(line)
 
 
-def test_everything_labelled():
-    """Labels and annotations for every object are on every object, and on the pod."""
-    common = {"commonLabels": {"team": "a"}, "commonAnnotations": {"note": "b"}}
-    monitors = {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}
-    rendered = Rendered(enabled("service", **common, **monitors))
+def test_common_labels_and_annotations():
+    """They are on every object and on the pod; a more specific one wins."""
+    values = enabled(
+        "service",
+        commonLabels={PART: "ours", "team": "a", "empty": "", NAME: "x"},
+        commonAnnotations={"note": "a", "team": "a"},
+        podLabels={"team": "b"},
+        podMonitor={"enabled": True, "labels": {"team": "c"}},
+        serviceMonitor={"enabled": True},
+        service={"annotations": {"note": "b"}},
+        persistence={"annotations": {"note": "c"}},
+    )
+    rendered = Rendered(values)
+    stateful = rendered.find("StatefulSet")
 
-    pod = rendered.find("StatefulSet")["spec"]["template"]
-    for each in [*rendered.objects, pod]:
-        assert each["metadata"]["labels"]["team"] == "a"
-        assert each["metadata"]["annotations"]["note"] == "b"
-
-
-def test_repeated_labels():
-    """The more specific label wins, and labels in selectors can't be changed."""
-    name, part = "app.kubernetes.io/name", "app.kubernetes.io/part-of"
-    common = {"commonLabels": {part: "ours", "team": "a", "empty": "", name: "x"}}
-    near = {"podLabels": {"team": "b"}, "podMonitor": {"labels": {"team": "c"}}}
-    near["podMonitor"]["enabled"] = True
-    rendered = Rendered(enabled("service", **common, **near))
-
-    pod = rendered.find("StatefulSet")["spec"]["template"]
-    found = [
-        each["metadata"]["labels"]
-        for each in (rendered.find("Service"), pod, rendered.find("PodMonitor"))
-    ]
-    assert [labels["team"] for labels in found] == ["a", "b", "c"]
-    for labels in found:
-        assert labels[part] == "ours"
-        assert labels["empty"] == ""
-        assert labels[name] == "app-integrations-exporter"
-
-
-def test_selectors_stay():
-    """Selectors have only fixed labels, so that a StatefulSet can be upgraded."""
-    rendered = Rendered(enabled("service", commonLabels={"team": "a"}))
-
-    selector = rendered.find("StatefulSet")["spec"]["selector"]["matchLabels"]
+    about = {each["kind"]: each["metadata"] for each in rendered.objects}
+    about["pod"] = rendered.pod["metadata"]
+    for kind, metadata in about.items():
+        labels = metadata["labels"]
+        team = {"pod": "b", "PodMonitor": "c"}.get(kind, "a")
+        assert (labels["team"], labels[PART], labels["empty"]) == (team, "ours", "")
+        assert labels[NAME].startswith("app-integrations-exporter")
+        note = "b" if kind == "Service" else "a"
+        assert metadata["annotations"].items() >= {"note": note, "team": "a"}.items()
+    (claim,) = stateful["spec"]["volumeClaimTemplates"]
+    assert claim["metadata"]["annotations"] == {"note": "c"}
+    # Fixed selectors: otherwise the StatefulSet couldn't be upgraded.
+    selector = stateful["spec"]["selector"]["matchLabels"]
     assert selector == rendered.find("Service")["spec"]["selector"]
-    assert set(selector) == {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
+    assert set(selector) == {NAME, "app.kubernetes.io/instance"}

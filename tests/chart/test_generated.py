@@ -1,7 +1,6 @@
 """The generated files of the chart match their sources; `make docs` updates them."""
 
 import json
-import re
 import tarfile
 
 import pytest
@@ -12,7 +11,8 @@ from scripts import chart, helm
 from tests.chart.rendering import EXAMPLES, Rendered, enabled, example
 
 FILES = chart.files()
-DEFAULTS = yaml.safe_load((chart.CHART / "values.yaml").read_text(encoding="utf-8"))
+SCHEMA = json.loads(chart.schema())
+VALUES = [each.path for each in chart.values()]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -21,7 +21,7 @@ def test_generated_files(path):
     assert path.read_text(encoding="utf-8") == FILES[path]
 
 
-def leaves(node, schema, path=""):
+def leaves(node, schema=SCHEMA, path=""):
     """Yield the path of each value without properties in the schema."""
     for name, value in node.items():
         inner = schema["properties"][name]
@@ -31,30 +31,13 @@ def leaves(node, schema, path=""):
             yield f"{path}{name}"
 
 
-def test_every_value_is_documented():
-    """Each value has a description and a type, in the schema and in the README."""
-    schema = json.loads(chart.schema())
+def test_every_value():
+    """Each value is documented, and an example sets it, except secrets: all alike."""
+    defaults = yaml.safe_load((chart.CHART / "values.yaml").read_text("utf-8"))
+    assert list(leaves(defaults)) == VALUES
 
-    assert list(leaves(DEFAULTS, schema)) == [each.path for each in chart.values()]
-
-
-def test_every_value_is_tried():
-    """An example sets each value, except those of secrets, which are alike."""
-    tried = set()
-    for path in EXAMPLES:
-        tried |= set(leaves(example(path), json.loads(chart.schema())))
-
-    untried = {
-        each.path for each in chart.values() if not re.search(r"secret\.", each.path)
-    } - tried
-    assert untried == set()
-
-
-def test_versions():
-    """Chart, application and image are released together."""
-    about = yaml.safe_load((chart.CHART / "Chart.yaml").read_text(encoding="utf-8"))
-
-    assert about["version"] == about["appVersion"] == exporter.__version__
+    tried = {value for path in EXAMPLES for value in leaves(example(path))}
+    assert {path for path in VALUES if ".secret." not in path} - tried == set()
 
 
 def test_archive(tmp_path):
@@ -68,8 +51,8 @@ def test_archive(tmp_path):
         assert packed.notes == unpacked.notes
 
 
-def test_home(tmp_path):
-    """A released chart has its project's address and sources."""
+def test_released_chart(tmp_path):
+    """A released chart has its project's address, and the version of the package."""
     home = "https://project.example/exporter"
     with tarfile.open(helm.archive(chart.CHART, tmp_path, home)) as packed:
         about = yaml.safe_load(packed.extractfile(f"{chart.CHART.name}/Chart.yaml"))
@@ -78,14 +61,4 @@ def test_home(tmp_path):
     assert about["home"] == home
     assert about["sources"] == [home, *before["sources"]]
     assert about["icon"].startswith("data:image/svg+xml")
-
-
-def test_alerts():
-    """The alerts of the chart and of docs/operations.md are the same."""
-    rendered = Rendered(enabled(prometheusRule={"enabled": True}))
-
-    page = (chart.CHART.parents[1] / "docs" / "operations.md").read_text("utf-8")
-    _, _, rules = page.partition("```yaml\n")
-    documented = yaml.safe_load(rules.partition("```")[0])
-    spec = yaml.safe_dump(rendered.find("PrometheusRule")["spec"], width=1000)
-    assert yaml.safe_load(spec.replace(', namespace="camunda"', "")) == documented
+    assert about["version"] == about["appVersion"] == exporter.__version__

@@ -1,4 +1,4 @@
-"""After an installation the notes say what comes next, as commands that work."""
+"""After an installation the notes list the next steps, as commands that work."""
 
 import os
 import re
@@ -9,30 +9,29 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from scripts.chart import CHART, MODES
-from tests.chart.official import VERSION, key, official
+from tests.chart.official import VERSION, key, released
 from tests.chart.rendering import Rendered, enabled
-from tests.chart.test_wiring import CAMUNDA, merged
 
 WHERE = {
-    "embedded": "statefulset/c8-zeebe -c orchestration",
-    "sidecar": "statefulset/c8-zeebe -c app-integrations-exporter",
-    "service": "statefulset/app-integrations-exporter",
+    "embedded": "-c orchestration",
+    "sidecar": "-c app-integrations-exporter",
+    "service": "",
 }
 BROKERS = "-l app.kubernetes.io/instance=c8,app.kubernetes.io/component=zeebe-broker"
-PODS = ["camunda-zeebe-0", "camunda-zeebe-1", "camunda-zeebe-2"]
 
-# What the official chart may be told, and what ours has to be told then.
-MOVED = {"contextPath": "/orchestration/", "managementPort": 9700}
-
-KUBECTL = """\
+# `kubectl` and `helm` that log their arguments. Three brokers are usual.
+TOOL = """\
 #!/bin/bash
-echo "$*" >>"$LOG"
-if [[ $* == *"get pods"* ]]; then printf 'pod/%s\\n' $PODS; fi
+echo "${0##*/} $*" >>log
+if [[ $* == *"get pods"* ]]; then printf 'pod/c8-zeebe-%s\\n' 0 1 2; fi
 """
+
+# What the official chart may have moved, and what ours has to be told then.
+MOVED = {"contextPath": "/orchestration/", "managementPort": 9700}
 
 
 def commands(notes):
-    """Return the commands: what stands by itself and starts with one we know."""
+    """Return the commands in *notes*: indented lines that start with a known tool."""
     lines = [line.strip() for line in notes.splitlines() if line.startswith("     ")]
     for line in lines:
         assert line.startswith(("kubectl ", "helm ", "for ", "curl "))
@@ -40,83 +39,74 @@ def commands(notes):
     return lines
 
 
-def camunda(**changes):
-    """Return what our chart is told of the release of Camunda."""
-    return {"camunda": {"version": f"{VERSION}.21"} | changes}
+def noted(values, **camunda):
+    """Return the notes for *values* with changes of the value `camunda`."""
+    values = values | {"camunda": {"version": f"{VERSION}.21"} | camunda}
+    return Rendered(values, name="ai", namespace="prod").notes
+
+
+def calls(lines, directory):
+    """Run *lines* with stubs for the tools, and return the calls of these."""
+    for name in ("kubectl", "helm"):
+        (directory / name).write_text(TOOL, encoding="utf-8")
+        (directory / name).chmod(0o755)
+    path = {"PATH": f"{directory}:{os.environ['PATH']}"}
+    for line in lines:
+        line = line.replace("<this chart>", "chart")  # noqa: PLW2901 -- a placeholder
+        subprocess.run(["bash", "-euc", line], check=True, env=path, cwd=directory)
+    return (directory / "log").read_text("utf-8").splitlines()
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_switched_on(mode):
-    """On, they wire, restart, check, and say how to remove it without a trace."""
-    values = enabled(mode, camunda={"release": "c8", "version": "8.8.21"})
-    rendered = Rendered(values, name="ai", namespace="prod")
+def test_switched_on(mode, tmp_path):
+    """They wire, restart, check every exporter, and remove it without a trace."""
+    notes = noted(enabled(mode), release="c8", version="8.8.21")
 
-    exec_ = f"kubectl -n prod exec {WHERE[mode]} -- app-integrations-exporter"
-    status = f"{exec_} status"
-    if mode != "service":
-        each = re.sub(r"statefulset/\S+", '"$pod"', status)
-        pods = f"kubectl -n prod get pods {BROKERS} -o name"
-        status = f'for pod in $({pods}); do echo "$pod"; {each}; done'
-    broker = " --broker http://c8-zeebe-gateway:9600" if mode == "service" else ""
+    service = mode == "service"
+    exec_ = "kubectl -n prod exec {} -- app-integrations-exporter {}"
+    own = f"statefulset/{'app-integrations-exporter' if service else 'c8-zeebe'}"
+    where = f"{own} {WHERE[mode]}".strip()
+    broker = " --broker http://c8-zeebe-gateway:9600" if service else ""
+    get = "kubectl -n prod get configmap app-integrations-exporter-wiring"
+    upgrade = "helm upgrade c8 camunda/camunda-platform"
     restart = f"kubectl -n prod rollout restart statefulset {BROKERS}"
-    keeping = "-n prod --reset-then-reuse-values"
-    get_wiring = (
-        "kubectl -n prod get configmap app-integrations-exporter-wiring "
-        "-o 'go-template={{index .data \"values.yaml\"}}' > wiring.yaml"
-    )
-    # Values that are reused would keep a sidecar, or a command, of another mode.
-    upgrade_camunda = (
-        "helm upgrade c8 camunda/camunda-platform -n prod --version YOURS "
-        "-f camunda.yaml -f wiring.yaml"
-    )
-    curl, api = "curl --fail --user demo:demo", "http://127.0.0.1:8080/v2"
-    deploy = f"{curl} --form resources=@docs/install/review.bpmn {api}/deployments"
-    start = (
-        f"{curl} --header 'Content-Type: application/json' --data "
-        f'\'{{"processDefinitionId": "review"}}\' {api}/process-instances'
-    )
-    assert commands(rendered.notes) == [
-        "helm get values c8 -n prod -o yaml > camunda.yaml",
-        get_wiring,
-        upgrade_camunda,
+
+    def asked(command):
+        if service:
+            return [exec_.format(where, command)]
+        pods = [exec_.format(f"pod/c8-zeebe-{n} {WHERE[mode]}", command) for n in "012"]
+        return [f"kubectl -n prod get pods {BROKERS} -o name", *pods]
+
+    lines = [line for line in commands(notes) if not line.startswith("curl")]
+    assert calls(lines, tmp_path) == [
+        "helm get values c8 -n prod -o yaml",
+        f'{get} -o go-template={{{{index .data "values.yaml"}}}}',
+        # Values that are reused would keep a sidecar, or a command, of another mode.
+        f"{upgrade} -n prod --version YOURS -f camunda.yaml -f wiring.yaml",
         restart,
-        status,
-        f"{exec_} check{broker}",
+        *asked("status"),
+        exec_.format(where, f"check{broker}"),
         "helm test ai -n prod --logs",
         "kubectl -n prod port-forward service/c8-zeebe-gateway 8080:http",
-        deploy,
-        start,
-        f"{exec_} uninstall{broker}",
-        re.sub(r"status(?=$|; done)", "status --wait", status),
-        f"helm upgrade ai <this chart> {keeping} --set enabled=false",
+        exec_.format(where, f"uninstall{broker}"),
+        *asked("status --wait"),
+        "helm upgrade ai chart -n prod --reset-then-reuse-values --set enabled=false",
         restart,
     ]
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_every_exporter(mode, tmp_path):
-    """The state of every exporter is asked, and waited for: three brokers are usual."""
-    notes = Rendered(enabled(mode), namespace="prod").notes
-    tool, log = tmp_path / "kubectl", tmp_path / "log"
-    tool.write_text(KUBECTL, encoding="utf-8")
-    tool.chmod(0o755)
-    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PODS": " ".join(PODS)}
+def test_switched_off():
+    """Off, they say how to check that no broker keeps its log, and how to go on."""
+    notes = noted({})
 
-    for end in ("status", "status --wait"):
-        log.write_text("", encoding="utf-8")
-        (line,) = {each for each in commands(notes) if re.search(f"{end}(;|$)", each)}
-        subprocess.run(["bash", "-euc", line], check=True, env=path | {"LOG": str(log)})
-
-        asked = [
-            each.split()[3]
-            for each in log.read_text("utf-8").splitlines()
-            if each.endswith(f"-- app-integrations-exporter {end}")
-        ]
-        own = ["statefulset/app-integrations-exporter"]
-        assert asked == own if mode == "service" else [f"pod/{pod}" for pod in PODS]
+    lines = commands(notes)
+    assert lines[:3] == commands(noted(enabled()))[:3]
+    assert "--set enabled=true" in lines[3]
+    assert lines[4].startswith("kubectl -n prod rollout restart")
+    assert "CONFIG_NOT_FOUND" in notes
 
 
-def released(changes):
+def moved(changes):
     """Return Camunda with *changes*, its brokers, and a probe of the actuator."""
     path, port = changes.get("contextPath", ""), changes.get("managementPort", 9600)
     name = changes.get("fullname", "camunda-zeebe")
@@ -127,25 +117,24 @@ def released(changes):
         service = {"managementPort": port}
         broker = {"contextPath": path, "service": service, "fullnameOverride": name}
         own = {"orchestration": broker}
-    release = Rendered(merged(CAMUNDA, own), chart=official(), name="camunda")
+    release = released(own)
     brokers = release.find("StatefulSet", name)
     probed = release.find("Deployment", f"{name}-gateway") or brokers
     (container,) = probed["spec"]["template"]["spec"]["containers"]
-    return release, brokers, container["readinessProbe"]["httpGet"]
+    return release, name, container["readinessProbe"]["httpGet"]
 
 
 @pytest.mark.parametrize("changes", [{}, MOVED | {"fullname": "brokers"}])
 @pytest.mark.parametrize("mode", MODES)
 def test_addresses(mode, changes):
-    """What they name is there in the official chart, also where that was changed."""
-    release, brokers, probe = released(changes)
-    service = release.find("Service", f"{brokers['metadata']['name']}-gateway")
+    """The official chart has all addresses in them, even if its values differ."""
+    release, name, probe = moved(changes)
+    service = release.find("Service", f"{name}-gateway")
     ports = {service["metadata"]["name"]: [x["port"] for x in service["spec"]["ports"]]}
     if key() != "zeebe":
         ports["127.0.0.1"] = [probe["port"]]
 
-    on = Rendered(enabled(mode) | camunda(**changes), namespace="prod").notes
-    off = Rendered(camunda(**changes), namespace="prod").notes
+    on, off = noted(enabled(mode), **changes), noted({}, **changes)
 
     asked = re.findall(r"--broker http://([^:]+):(\d+)(\S*)", on)
     asked += re.findall(r"/services/(\S+):(\d+)/proxy(\S*)/actuator/exporters", off)
@@ -154,9 +143,19 @@ def test_addresses(mode, changes):
     for host, port, path in asked:
         assert int(port) in ports[host]
         assert re.match(f"{path}/(actuator|zeebe)/", probe["path"])
-    named = set(re.findall(r"statefulset/(\S+)", on + off))
     ours = {"app-integrations-exporter"} if mode == "service" else set()
-    assert named == {brokers["metadata"]["name"]} | ours
+    assert set(re.findall(r"statefulset/(\S+)", on + off)) == {name} | ours
+
+
+@pytest.mark.parametrize(
+    "version,name", [("8.7", "my-zeebe-zeebe"), ("8.8", "my-zeebe")]
+)
+def test_any_release(version, name):
+    """They name the brokers as the official chart of each version does."""
+    off = noted({}, release="my-zeebe", version=f"{version}.21")
+
+    assert f"statefulset/{name}\n" in off
+    assert f"services/{name}-gateway:9600/" in off
 
 
 @pytest.mark.parametrize("changes", [{}, MOVED])
@@ -173,8 +172,7 @@ def test_example_process(changes, httpserver: HTTPServer):
             headers={"Authorization": login},
         ).respond_with_json({})
 
-    notes = Rendered(enabled() | camunda(**changes), namespace="prod").notes
-    for line in commands(notes):
+    for line in commands(noted(enabled(), **changes)):
         if line.startswith("curl"):
             there = line.replace(":8080", f":{httpserver.port}")
             there = there.replace("$TOKEN", "made-up")
@@ -185,55 +183,24 @@ def test_example_process(changes, httpserver: HTTPServer):
     assert instance.json == {"processDefinitionId": "review"}
 
 
+MINOR = {"camunda": {"version": "8.8"}}
+
+
 @pytest.mark.parametrize(
-    "version,named", [("8.7", "my-zeebe-zeebe"), ("8.8", "my-zeebe")]
+    "words,values,others",
+    [
+        ("is still empty", {}, MINOR),
+        ("names no image", MINOR, MINOR | {"image": {"tag": "a"}}),
+        ("names no image", MINOR, MINOR | {"mode": "sidecar"}),
+        ("without TLS", enabled("service"), enabled("sidecar")),
+        (
+            "WARNING",
+            enabled("service", persistence={"enabled": False}),
+            enabled("service"),
+        ),
+    ],
 )
-@pytest.mark.parametrize("mode", MODES)
-def test_broker_of_any_release(mode, version, named):
-    """They name the broker as the official chart does: with a part once, not twice."""
-    camunda = {"release": "my-zeebe", "version": f"{version}.21"}
-    on = Rendered(enabled(mode, camunda=camunda)).notes
-    off = Rendered({"camunda": camunda}).notes
-
-    assert f"statefulset/{named}\n" in off
-    assert f"services/{named}-gateway:9600/" in off
-    if mode == "service":
-        assert f"--broker http://{named}-gateway:9600" in on
-    else:
-        assert f"statefulset/{named} -c" in on
-
-
-def test_image_unknown():
-    """They say so where the wiring can't name the image, or nothing at all."""
-    known = {"camunda": {"version": "8.8"}}
-
-    assert "is still empty" in Rendered({}).notes
-    assert "names no image yet" in Rendered(known).notes
-    assert "names no image" not in Rendered(known | {"image": {"tag": "a"}}).notes
-    assert "names no image" not in Rendered(known | {"mode": "sidecar"}).notes
-
-
-def test_nothing_kept():
-    """They warn of a spool that goes with its pod."""
-    values = enabled("service", persistence={"enabled": False})
-
-    assert "WARNING" in Rendered(values).notes
-    assert "WARNING" not in Rendered(enabled("service")).notes
-
-
-def test_no_tls():
-    """In mode service they say that the ingest port has no TLS."""
-    assert "without TLS" in Rendered(enabled("service")).notes
-    assert "without TLS" not in Rendered(enabled("sidecar")).notes
-
-
-def test_switched_off():
-    """Off, they tell how to see that no broker keeps its log, and how to go on."""
-    notes = Rendered({}, namespace="prod").notes
-
-    on = Rendered(enabled(), namespace="prod").notes
-    wiring = commands(on)[:3]
-    assert commands(notes)[:3] == wiring
-    assert "--set enabled=true" in commands(notes)[3]
-    assert commands(notes)[4].startswith("kubectl -n prod rollout restart")
-    assert "CONFIG_NOT_FOUND" in notes
+def test_warnings(words, values, others):
+    """They warn of a missing version or image, of plain text, and of a lost spool."""
+    assert words in Rendered(values).notes
+    assert words not in Rendered(others).notes

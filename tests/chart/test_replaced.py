@@ -1,21 +1,19 @@
-"""The notes name what the wiring would replace of the values that Camunda has."""
-
-import shutil
+"""The notes name the lists of Camunda's release that the wiring would replace."""
 
 import pytest
-import yaml
 
 from scripts.chart import CHART
-from tests.chart.official import VERSION, key, official
-from tests.chart.rendering import Rendered, enabled
-from tests.chart.test_wiring import CAMUNDA, container, merged, wired
+from tests.chart.official import VERSION, container, key, released, wired
+from tests.chart.rendering import Rendered, enabled, parent
+
+WIRED = {"version": f"{VERSION}.21"}
 
 # What Helm looks up in a cluster is a value here.
 TEMPLATE = """\
 {{- $ours := index .Subcharts "app-integrations-exporter" }}
 {{- $about := dict "root" $ours "found" .Values.found }}
 kind: ConfigMap
-metadata: {name: said}
+metadata: {name: noted}
 data:
   replaced: {{ include "app-integrations-exporter.replaced" $about | quote }}
   doubts: {{ include "app-integrations-exporter.doubts" $about | quote }}
@@ -23,47 +21,43 @@ data:
 
 
 @pytest.fixture
-def said(tmp_path):
-    """Return a function that says what the notes have about the brokers it is given."""
-    about = {"apiVersion": "v2", "name": "above", "version": "1.0.0"}
-    about["dependencies"] = [{"name": CHART.name, "version": "0.1.0"}]
-    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(about), encoding="utf-8")
-    shutil.copytree(CHART, tmp_path / "charts" / CHART.name)
-    (tmp_path / "templates").mkdir()
-    (tmp_path / "templates" / "said.yaml").write_text(TEMPLATE, encoding="utf-8")
+def noted(tmp_path):
+    """Return a function that renders a part of the notes for given brokers."""
+    parent(tmp_path, TEMPLATE)
 
-    def say(values, found=None):
+    def noted(values, found=None):
         values = {CHART.name: values, "found": found or {}}
-        return Rendered(values, chart=tmp_path).find("ConfigMap", "said")["data"]
+        return Rendered(values, chart=tmp_path).find("ConfigMap", "noted")["data"]
 
-    return say
+    return noted
 
 
 def brokers(own):
-    """Return the brokers of a release with *own* values that isn't wired."""
-    values = merged(CAMUNDA, {key(): own})
-    release = Rendered(values, chart=official(), name="camunda")
+    """Return the brokers of a release that isn't wired, with *own* values."""
+    release = released({key(): own})
     return official_only(release.find("StatefulSet", "camunda-zeebe"))
 
 
 def official_only(found):
-    """Return the StatefulSet *found* without the variable that the stub alone has."""
-    env = container(found["spec"]["template"]["spec"])["env"]
+    """Return the StatefulSet *found* without the variable that only the stub has."""
+    env = container(found)["env"]
     env[:] = [each for each in env if each["name"] != "ZEEBE_BROKER_DATA_DIRECTORY"]
     return found
 
 
 def everything(mode):
-    """Return values of ours with which the wiring has all lists that it may have."""
-    volume = {"name": "ours", "emptyDir": {}}
-    mount = {"name": "ours", "mountPath": "/ours"}
-    lists = {"extraVolumes": [volume], "extraVolumeMounts": [mount]}
-    lists["extraEnv"] = [{"name": "OURS", "value": "a"}]
-    lists["image"] = {"pullSecrets": [{"name": "ours"}]}
-    return enabled(mode, camunda={"version": f"{VERSION}.21"}, **lists)
+    """Return values of ours with all lists that the wiring may have."""
+    return enabled(
+        mode,
+        camunda=WIRED,
+        extraVolumes=[{"name": "ours", "emptyDir": {}}],
+        extraVolumeMounts=[{"name": "ours", "mountPath": "/ours"}],
+        extraEnv=[{"name": "OURS", "value": "a"}],
+        image={"pullSecrets": [{"name": "ours"}]},
+    )
 
 
-OWN = {
+OPERATORS = {
     "command": ["mine"],
     "env": [{"name": "MINE", "value": "a"}],
     "envFrom": [{"secretRef": {"name": "mine"}}, {"configMapRef": {"name": "more"}}],
@@ -72,69 +66,53 @@ OWN = {
     "extraVolumeMounts": [{"name": "mine", "mountPath": "/mine"}],
     "image": {"pullSecrets": [{"name": "mine"}]},
 }
+SIDECARS = "initContainers or extraInitContainers"
+IN_THE_POD = {"extraVolumes": "mine", "image.pullSecrets": "mine"}
 REPLACED = {
-    "embedded": ["command", "env", "envFrom", "extraVolumeMounts"],
-    "sidecar": ["envFrom", "initContainers or extraInitContainers"],
-    "service": ["envFrom"],
+    "embedded": IN_THE_POD
+    | {"command": "mine", "env": "MINE", "extraVolumeMounts": "mine"},
+    "sidecar": IN_THE_POD | {SIDECARS: "mine"},
+    "service": {},
 }
-IN_THE_POD = ["extraVolumes", "image.pullSecrets"]
 
 
 @pytest.mark.parametrize("mode", REPLACED)
-def test_entries_of_the_operator(mode, said):
-    """Each list in which the brokers have entries of others, and those entries."""
-    lines = said(everything(mode), brokers(OWN))["replaced"].split("\n- ")
+def test_lists(mode, noted):
+    """Each list with the operator's entries, or every list without a cluster."""
+    lists = REPLACED[mode] | {"envFrom": "mine, more"}
 
-    lists = REPLACED[mode] + (IN_THE_POD if mode != "service" else [])
-    expected = {f"{key()}.{name}: mine" for name in lists}
-    expected = {
-        line.replace("envFrom: mine", "envFrom: mine, more") for line in expected
-    }
-    expected = {line.replace(".env: mine", ".env: MINE") for line in expected}
-    assert set(lines) - {""} == expected
+    found = noted(everything(mode), brokers(OPERATORS))["replaced"]
+    unseen = noted(everything(mode))["replaced"]
 
-
-@pytest.mark.parametrize("mode", REPLACED)
-def test_nothing_of_the_operator(mode, said):
-    """What the official chart has there by itself is no entry of anybody's."""
-    found = brokers({"env": []})
-
-    assert said(everything(mode), found) == {"replaced": "", "doubts": ""}
+    lines = {f"- {key()}.{name}: {entries}" for name, entries in lists.items()}
+    assert set(found.strip().split("\n")) == lines
+    assert set(unseen.strip().split("\n")) == {f"- {key()}.{name}" for name in lists}
 
 
 @pytest.mark.parametrize("mode", REPLACED)
-def test_wired_already(mode, said):
-    """What the wiring itself has put there is ours."""
-    found = official_only(wired(everything(mode)))
+def test_no_entries_of_the_operator(mode, noted):
+    """The entries of the official chart, and of the wiring itself, aren't named."""
+    nothing = {"replaced": "", "doubts": ""}
 
-    assert said(everything(mode), found) == {"replaced": "", "doubts": ""}
-
-
-@pytest.mark.parametrize("mode", REPLACED)
-def test_without_a_cluster(mode, said):
-    """Where nothing can be looked up, the lists are named."""
-    lines = said(everything(mode))["replaced"].split("\n- ")
-
-    lists = REPLACED[mode] + (IN_THE_POD if mode != "service" else [])
-    assert set(lines) - {""} == {f"{key()}.{name}" for name in lists}
+    assert noted(everything(mode), brokers({"env": []})) == nothing
+    assert noted(everything(mode), official_only(wired(everything(mode)))) == nothing
 
 
-def test_another_version(said):
+def test_another_version(noted):
     """Brokers of a chart that reads other values are noticed."""
     other = "8.7.26" if key() == "orchestration" else "8.8.21"
     values = enabled(camunda={"version": other})
 
-    assert "of another version" in said(values, brokers({}))["doubts"]
+    assert "of another version" in noted(values, brokers({}))["doubts"]
 
 
-def test_network_of_the_nodes(said):
+def test_network_of_the_nodes(noted):
     """A NetworkPolicy that wouldn't let the brokers in is noticed."""
     found = brokers({})
     found["spec"]["template"]["spec"]["hostNetwork"] = True
-    camunda = {"version": f"{VERSION}.21"}
     peer = {"networkPolicy": {"extraFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}}
 
     for own, noticed in ({}, True), (peer, False):
-        values = enabled("service", camunda=camunda, **own)
-        doubts = said(values, found)["doubts"]
+        values = enabled("service", camunda=WIRED, **own)
+        doubts = noted(values, found)["doubts"]
         assert ("networkPolicy.extraFrom" in doubts) is noticed

@@ -1,26 +1,9 @@
-"""Below another chart, the chart renders what it renders alone."""
-
-import shutil
+"""Below another chart, the chart renders the same objects as alone."""
 
 import pytest
-import yaml
 
-from scripts.chart import CHART, MODES
-from tests.chart.rendering import ENV, Rendered, enabled
-
-ABOUT = {
-    "apiVersion": "v2",
-    "name": "platform",
-    "version": "1.0.0",
-    "dependencies": [
-        {
-            "name": CHART.name,
-            "version": "0.1.0",
-            "alias": "events",
-            "condition": "events.enabled",
-        }
-    ],
-}
+from scripts.chart import MODES
+from tests.chart.rendering import ENV, OWN, Rendered, enabled, parent
 
 # A chart made with `helm create exporter` defines templates of such names.
 OTHERS = """\
@@ -31,17 +14,13 @@ OTHERS = """\
 
 @pytest.fixture
 def umbrella(tmp_path):
-    """Return a chart with templates of its own that has ours below it, renamed."""
-    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(ABOUT), encoding="utf-8")
-    shutil.copytree(CHART, tmp_path / "charts" / CHART.name)
-    (tmp_path / "templates").mkdir()
-    helpers = tmp_path / "templates" / "_helpers.tpl"
-    helpers.write_text(OTHERS, encoding="utf-8")
+    """Return a chart that has ours below it as `events`, and templates of its own."""
+    parent(tmp_path, OTHERS, alias="events", condition="events.enabled")
     return tmp_path
 
 
 def unnamed(rendered):
-    """Return the objects of *rendered*, but for the chart's own name."""
+    """Return the objects of *rendered* without the chart's own name."""
     for each in rendered.objects:
         each["metadata"]["labels"].pop("helm.sh/chart")
         pod = each.get("spec", {}).get("template", {"metadata": {"labels": {}}})
@@ -58,12 +37,12 @@ def test_same_below_another(umbrella, mode):
 
 
 def test_condition(umbrella):
-    """While the flag is off, Helm leaves out all of it."""
+    """While the flag is off, Helm leaves out the whole chart."""
     assert Rendered({"events": enabled(enabled=False)}, chart=umbrella).objects == []
 
 
-def test_values_for_all(umbrella):
-    """The registry and whatever else is global is used by ours, too."""
+def test_global_values(umbrella):
+    """Ours uses the global registry, and templates of ours see all global values."""
     values = enabled("sidecar", backend={"url": "https://{{ .Values.global.host }}/"})
     shared = {"host": "b.example", "image": {"registry": "registry.example"}}
 
@@ -71,6 +50,5 @@ def test_values_for_all(umbrella):
 
     (sidecar,) = below.wiring["orchestration"]["initContainers"]
     assert sidecar["image"].startswith("registry.example/app-integrations-exporter:")
-    own = below.read("app-integrations-exporter-settings")
-    assert own["APP_INTEGRATIONS_URL"] == "https://b.example/"
+    assert below.read(OWN)["APP_INTEGRATIONS_URL"] == "https://b.example/"
     assert below.read(ENV)

@@ -1,0 +1,200 @@
+"""The exporter reads its settings and secrets from what the chart renders."""
+
+import os
+from unittest import mock
+
+import pytest
+import yaml
+
+from exporter.broker.takeover import OFFICIAL
+from exporter.broker.wanted import is_wanted
+from exporter.config import settings
+from exporter.config.settings import DECLARED
+from scripts.chart import MODES
+from tests.chart.official import exporter_in
+from tests.chart.rendering import (
+    ENV,
+    EXAMPLES,
+    FILES,
+    OWN,
+    Rendered,
+    enabled,
+    example,
+    inline,
+    own,
+)
+from tests.configured import only_backend
+
+# Values of settings that can't have just any text.
+SAMPLES = {
+    "APP_INTEGRATIONS_URL": "https://backend.example/batch?code=a%20b",
+    "APP_INTEGRATIONS_EVENTS": "user-task, step:completed[service-task]",
+    "APP_INTEGRATIONS_PROCESS_IDS": "order-*, !order-test",
+    "APP_INTEGRATIONS_ELEMENT_IDS": "approve*",
+    "APP_INTEGRATIONS_DROP_FIELDS": "assignee, customHeaders.mail",
+    "APP_INTEGRATIONS_STATUS_OUTCOMES": "404=postponed,409=delivered",
+    "APP_INTEGRATIONS_INGEST_HOST": "::",
+    "APP_INTEGRATIONS_ADMIN_HOST": "::",
+    "APP_INTEGRATIONS_HEADERS": "X-Team: a, X-Env: prod",
+    "APP_INTEGRATIONS_SIGNING_SECRETS": "whsec_" + "QUJD" * 8,
+    "APP_INTEGRATIONS_OAUTH_AUTHORIZATION_SERVER_URL": "https://login.example/token",
+}
+SECRETS = {
+    "APP_INTEGRATIONS_URL": "backend",
+    "APP_INTEGRATIONS_API_KEY": "apiKey",
+    "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET": "oauth",
+    "APP_INTEGRATIONS_SIGNING_SECRETS": "signing",
+    "APP_INTEGRATIONS_HEADERS": "headers",
+    "APP_INTEGRATIONS_INGEST_PASSWORD": "ingest",
+}
+PEM = {
+    "APP_INTEGRATIONS_TLS_CA_PATH": "ca",
+    "APP_INTEGRATIONS_TLS_CERT_PATH": "cert",
+    "APP_INTEGRATIONS_TLS_KEY_PATH": "key",
+}
+# The chart sets two of these, and the others exclude a URL or OAuth.
+APART = {
+    *("APP_INTEGRATIONS_ENABLED", "APP_INTEGRATIONS_SPOOL_DIR"),
+    *("APP_INTEGRATIONS_BACKENDS", "APP_INTEGRATIONS_API_KEY"),
+}
+TRIED = [each for each in DECLARED if each.variable not in PEM.keys() | APART]
+CERTIFICATE = "-----BEGIN\r\nabc\r\n"
+
+
+def sample(declared):
+    """Return a value that can be used: a sample, the default, or any text."""
+    default = declared.name if declared.default == "" else declared.default
+    return SAMPLES.get(declared.variable, default)
+
+
+VALUES = {each.variable: sample(each) for each in TRIED}
+
+
+def loaded(variables):
+    """Return the exporter's settings from *variables*, by name."""
+    with mock.patch.dict(os.environ, variables, clear=True):
+        read = settings.load()
+    return vars(read) | vars(only_backend(read))
+
+
+@pytest.fixture(scope="module", params=MODES)
+def everything(request):
+    """Return mode and installation with all settings, secrets and certificates."""
+    secrets = {SECRETS[name]: inline(VALUES[name]) for name in SECRETS.keys() & VALUES}
+    tls = {name: inline(CERTIFICATE) for name in PEM.values()}
+    env = {name: VALUES[name] for name in VALUES if name not in SECRETS}
+    return request.param, Rendered(enabled(request.param, **secrets, tls=tls, env=env))
+
+
+def test_every_setting(everything):
+    """The exporter reads each setting, secret and certificate as in the values."""
+    mode, rendered = everything
+    variables = rendered.read(own(mode))
+
+    paths = [variables.pop(name) for name in PEM]
+    read = loaded(variables)
+
+    assert {each.variable: read[each.name] for each in TRIED} == VALUES
+    files = rendered.read(FILES)
+    assert paths == [f"/etc/app-integrations/{name}" for name in files]
+    assert set(files.values()) == {CERTIFICATE}
+
+
+def test_secrets_stay_secret(everything):
+    """Secrets are in Secrets only: not in a ConfigMap, and not in the notes."""
+    _, rendered = everything
+    others = [each for each in rendered.objects if each["kind"] != "Secret"]
+
+    shown = yaml.safe_dump(others, width=1000) + rendered.notes
+
+    assert not [name for name in SECRETS.keys() & VALUES if VALUES[name] in shown]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *("\"'\\", "$(A) ${B} $C", "{{ .Values.enabled }}", "0012", "1e10"),
+        *("8.10", "yes", "a: b #"),
+    ],
+)
+def test_odd_secrets(secret):
+    """A secret arrives unchanged, whatever it means to YAML, Helm or a shell."""
+    values = enabled("service", apiKey=inline(secret), tls={"ca": inline(secret)})
+
+    rendered = Rendered(values)
+
+    assert rendered.read(OWN)["APP_INTEGRATIONS_API_KEY"] == secret
+    assert rendered.read(FILES)["tls.ca"] == secret
+
+
+@pytest.mark.parametrize("nothing", ["", None, "{{ .Values.image.tag }}"])
+def test_nothing(nothing):
+    """An empty setting isn't set, so the chart's own value remains."""
+    names = ("BATCH_SIZE", "INGEST_HOST", "SPOOL_DIR", "ADMIN_PORT")
+    env = {f"APP_INTEGRATIONS_{name}": nothing for name in names}
+
+    rendered = Rendered(enabled("service", env=env))
+
+    assert rendered.objects == Rendered(enabled("service")).objects
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_templates(mode):
+    """The URL and the texts in `env` and `extraEnv` can be templates."""
+    release = "{{ .Release.Namespace }}-{{ .Values.camunda.release }}"
+    values = enabled(mode, backend={"url": "https://{{ .Release.Name }}.example/"})
+    values["env"] = {"APP_INTEGRATIONS_CLUSTER_ID": release}
+    values["extraEnv"] = [{"name": "WHERE", "value": release}]
+
+    variables = Rendered(values).read(own(mode))
+
+    assert variables["APP_INTEGRATIONS_CLUSTER_ID"] == "camunda-camunda"
+    assert variables["APP_INTEGRATIONS_URL"] == "https://app-integrations.example/"
+    _, container = exporter_in(values)
+    assert container["env"][-1] == {"name": "WHERE", "value": "camunda-camunda"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_existing_secrets_are_files(mode):
+    """Secrets with keys of any name become files, in every mode."""
+    secret = {"existingSecret": "mine", "existingSecretKey": "a key.txt"}
+    values = enabled(mode) | {name: {"secret": secret} for name in SECRETS.values()}
+    values["ingest"] = {"secret": secret | {"existingSecretKey": "a_key"}}
+    values["tls"] = {name: {"secret": secret} for name in PEM.values()}
+
+    pod, container = exporter_in(values)
+
+    (volume,) = [v for v in pod["volumes"] if v["name"] == "app-integrations-secrets"]
+    (mount,) = [m for m in container["volumeMounts"] if m["name"] == volume["name"]]
+    sources = [each["secret"] for each in volume["projected"]["sources"]]
+    files = {f"{mount['mountPath']}/{s['items'][0]['path']}" for s in sources}
+    variables = Rendered(values).read(own(mode))
+    named = {name: variables[name] for name in variables if "/etc/" in variables[name]}
+    assert named.keys() == {f"{name}_FILE" for name in SECRETS} | PEM.keys()
+    assert files == set(named.values())
+    assert len(files) == len(named)
+    assert all(each["name"] == "mine" for each in sources)
+    # A missing Secret delays the exporter's own pod, but never a broker.
+    assert {each["optional"] for each in sources} == {mode != "service"}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_switched_off(path):
+    """With the flag off, the only variable switches the entrypoint off."""
+    values = example(path) | {"enabled": False}
+
+    rendered = Rendered(values)
+
+    embedded = values.get("mode", "embedded") == "embedded"
+    off = {"APP_INTEGRATIONS_ENABLED": "false"} if embedded else {}
+    assert rendered.read(ENV) == off
+    assert len(rendered.objects) == 1 + len(off)
+
+
+def test_an_official_exporter_is_switched_off():
+    """With the flag off, the entrypoint doesn't take over an official exporter."""
+    official = {"ZEEBE_BROKER_EXPORTERS_APPINT_CLASSNAME": OFFICIAL}
+
+    assert is_wanted(official)
+    assert not is_wanted(official | Rendered({}).read(ENV))
+    assert is_wanted(official | Rendered(enabled()).read(ENV))
