@@ -80,36 +80,25 @@ def _documented(lines: list[str], defaults: dict[str, Any]) -> Iterator[Value]:
 
 def schema() -> str:
     """Return values.schema.json."""
-    root = _strict()
+    root = _object("")
     for value in values():
         *parents, last = value.path.split(".")
         node = root
         for parent in parents:
             if ".secret." not in value.path:
                 _require(node, parent)
-            node = node["properties"].setdefault(parent, _strict())
+            node = node["properties"].setdefault(parent, _object(value.path))
         node["properties"][last] = _schema_of(value)
         if value.default and not isinstance(value.default, dict):
             _require(node, last)
-    # A parent chart has global values of its own.
-    for shared in (root["properties"]["global"], root):
-        shared["properties"].setdefault("global", {})
-    top = root["properties"]["global"]
-    del top["properties"]["global"]
-    for shared in (
-        top,
-        top["properties"]["image"],
-        top["properties"]["compatibility"],
-        top["properties"]["compatibility"]["properties"]["openshift"],
-    ):
-        shared["additionalProperties"] = True
-    return json.dumps(
-        {"$schema": "http://json-schema.org/draft-07/schema#"} | root, indent=2
-    )
+    draft = {"$schema": "http://json-schema.org/draft-07/schema#"}
+    return json.dumps(draft | root, indent=2)
 
 
-def _strict() -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": False, "properties": {}}
+def _object(path: str) -> dict[str, Any]:
+    """Return an object without unknown values, unless a parent chart has such, too."""
+    is_shared = path.startswith("global.")
+    return {"type": "object", "additionalProperties": is_shared, "properties": {}}
 
 
 def _require(node: dict[str, Any], name: str) -> None:
@@ -208,30 +197,14 @@ def _wanted_for(flags: set[str], *, but: bool = False) -> str:
     return "|".join(types)
 
 
-def readme() -> str:
-    """Return README.md of the chart, as helm-docs would write it from the template."""
-    rows = [
-        "| Key | Type | Default | Description |",
-        "|-----|------|---------|-------------|",
-    ]
+def table() -> str:
+    """Return the table of all values for the chart's README.md."""
+    rows = ["| value | type | default | meaning |", "|---|---|---|---|"]
     for value in sorted(values(), key=lambda each: each.path.lower()):
         default = json.dumps(value.default, separators=(",", ":"), sort_keys=True)
-        kind = {"boolean": "bool", "integer": "int", "array": "list"}.get(
-            KINDS[type(value.default)], KINDS[type(value.default)]
-        )
-        rows.append(f"| {value.path} | {kind} | `{default}` | {value.meaning} |")
-    about = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
-    template = (CHART / "README.md.gotmpl").read_text(encoding="utf-8")
-    parts = {
-        "chart.header": f"# {about['name']}",
-        "chart.description": about["description"],
-        "chart.requirementsSection": "## Requirements\n\nKubernetes: "
-        f"`{about['kubeVersion']}`",
-        "chart.valuesSection": "## Values\n\n" + "\n".join(rows),
-    }
-    for name, text in parts.items():
-        template = template.replace(f'{{{{ template "{name}" . }}}}', text)
-    return template
+        kind = KINDS[type(value.default)]
+        rows.append(f"| `{value.path}` | {kind} | `{default}` | {value.meaning} |")
+    return "\n".join(rows)
 
 
 def files() -> dict[Path, str]:
@@ -239,5 +212,4 @@ def files() -> dict[Path, str]:
     return {
         CHART / "values.schema.json": schema() + "\n",
         CHART / "files" / "broker.yaml": brokers(),
-        CHART / "README.md": readme(),
     }

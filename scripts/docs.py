@@ -119,32 +119,28 @@ def formatted(text: str) -> str:
 
 
 GENERATED = {
-    "architecture.md": house.diagram,
-    "operations.md": alerts,
-    "configuration.md": configuration,
-    "events.md": events.reference,
-    "broker.md": brokers,
-    "metrics.md": metrics,
-    "reliability.md": statuses,
+    DOCS / "architecture.md": house.diagram,
+    DOCS / "operations.md": alerts,
+    DOCS / "configuration.md": configuration,
+    DOCS / "events.md": events.reference,
+    DOCS / "broker.md": brokers,
+    DOCS / "metrics.md": metrics,
+    DOCS / "reliability.md": statuses,
+    chart.CHART / "README.md": chart.table,
 }
 
 
-def filled(page: str) -> str:
-    """Return *page* with its generated part replaced."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
+def filled(page: Path) -> str:
+    """Return the content of *page* with its generated part replaced."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise ValueError(f"docs/{page} has no {END.strip()} after {BEGIN.strip()}")
+        raise ValueError(f"{page} has no {END.strip()} after {BEGIN.strip()}")
     return formatted(f"{before}{BEGIN}{GENERATED[page]()}{END}{after}")
 
 
 if __name__ == "__main__":
-    for page in GENERATED:
-        (DOCS / page).write_text(filled(page), encoding="utf-8")
-        print(f"docs/{page} is up to date")
-    # The chart comes last: its files are generated from the ones before.
-    for files in (schemas.files, chart.files):
-        for path, text in files().items():
-            path.write_text(text, encoding="utf-8")
-            print(f"{path.relative_to(DOCS.parent)} is up to date")
+    files = {page: filled(page) for page in GENERATED}
+    for path, content in (files | schemas.files() | chart.files()).items():
+        path.write_text(content, encoding="utf-8")
+        print(f"{path.relative_to(DOCS.parent)} is up to date")
