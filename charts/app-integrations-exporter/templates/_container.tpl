@@ -1,25 +1,48 @@
 {{/* The exporter's own container, without its probes, which differ: modes sidecar and service. */}}
 {{- define "app-integrations-exporter.container" -}}
-{{- $optional := eq .Values.mode "sidecar" -}}
+{{- $sidecar := eq .Values.mode "sidecar" -}}
 {{- $env := include "app-integrations-exporter.extraEnv" . | fromYamlArray }}
-{{- if $optional }}
+{{- if $sidecar }}
   {{- /* When the exporter is off, it has no settings, but it's still probed at this address. */}}
   {{- $host := include "app-integrations-exporter.setting" (dict "root" . "name" "APP_INTEGRATIONS_ADMIN_HOST" "default" "") }}
   {{- $port := include "app-integrations-exporter.adminPort" . }}
   {{- $env = concat (list (dict "name" "APP_INTEGRATIONS_ADMIN_HOST" "value" $host) (dict "name" "APP_INTEGRATIONS_ADMIN_PORT" "value" $port)) $env }}
 {{- end -}}
 name: {{ include "app-integrations-exporter.name" . }}
-image: {{ include "app-integrations-exporter.image" . | quote }}
-imagePullPolicy: {{ include "app-integrations-exporter.pullPolicy" . }}
-args: {{ ternary (list "run" "--standby") (list "run") $optional | toJson }}
+args: {{ ternary (list "run" "--standby") (list "run") $sidecar | toJson }}
 {{- with $env }}
 env:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{ include "app-integrations-exporter.runtime" . }}
+ports:
+  {{- if not $sidecar }}
+  - name: ingest
+    containerPort: {{ include "app-integrations-exporter.ingestPort" . }}
+  {{- end }}
+  - name: exporter-admin
+    containerPort: {{ include "app-integrations-exporter.adminPort" . }}
+volumeMounts:
+  {{- if $sidecar }}
+  - name: data
+    mountPath: /data
+  {{- else }}
+  - name: spool
+    mountPath: {{ include "app-integrations-exporter.spoolDir" . }}
+  {{- end }}
+  {{- with include "app-integrations-exporter.mounts" . | fromYamlArray }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{/* How any container of the exporter runs, also that of `helm test`. Without a Secret of its own there is none to read. */}}
+{{- define "app-integrations-exporter.runtime" -}}
+image: {{ include "app-integrations-exporter.image" . | quote }}
+imagePullPolicy: {{ include "app-integrations-exporter.pullPolicy" . }}
 envFrom:
   - configMapRef:
       name: {{ include "app-integrations-exporter.ownEnv" . }}
-      {{- if $optional }}
+      {{- if ne .Values.mode "service" }}
       optional: true
       {{- end }}
   - secretRef:
@@ -28,31 +51,10 @@ envFrom:
   {{- with .Values.envFrom }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-ports:
-  {{- if not $optional }}
-  - name: ingest
-    containerPort: {{ include "app-integrations-exporter.ingestPort" . }}
-  {{- end }}
-  - name: exporter-admin
-    containerPort: {{ include "app-integrations-exporter.adminPort" . }}
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
 securityContext:
   {{- include "app-integrations-exporter.securityContext" (dict "root" . "context" .Values.containerSecurityContext) | nindent 2 }}
-volumeMounts:
-  {{- if $optional }}
-  - name: data
-    mountPath: /data
-  {{- else }}
-  - name: spool
-    mountPath: {{ include "app-integrations-exporter.spoolDir" . }}
-  {{- end }}
-  {{- with include "app-integrations-exporter.mount" . }}
-  {{- . | nindent 2 }}
-  {{- end }}
-  {{- with .Values.extraVolumeMounts }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
 {{- end }}
 
 {{- define "app-integrations-exporter.extraEnv" -}}

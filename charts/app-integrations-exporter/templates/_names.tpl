@@ -5,9 +5,11 @@ may begin like our settings or the broker's: Kubernetes would set variables that
 {{- define "app-integrations-exporter.name" -}}app-integrations-exporter{{- end }}
 {{- define "app-integrations-exporter.service" -}}ingest-app-integrations{{- end }}
 
-{{/* The names of the objects that the broker's container reads, and the exporter's own container (modes sidecar and service). */}}
+{{/* The names of the objects that the broker's container reads, and of those that the exporter reads. */}}
 {{- define "app-integrations-exporter.brokerEnv" -}}app-integrations-exporter-env{{- end }}
-{{- define "app-integrations-exporter.ownEnv" -}}app-integrations-exporter-settings{{- end }}
+{{- define "app-integrations-exporter.ownEnv" -}}
+{{- ternary (include "app-integrations-exporter.brokerEnv" .) "app-integrations-exporter-settings" (eq .Values.mode "embedded") }}
+{{- end }}
 
 {{/* Metadata of an object: .name defaults to the chart's name and .namespace to the release's; .more labels and .annotations are added. */}}
 {{- define "app-integrations-exporter.metadata" -}}

@@ -44,8 +44,8 @@ an inline secret, like the last one of its file (`--set-file`), aren't part of t
 
 {{- define "app-integrations-exporter.files" -}}app-integrations-exporter-files{{- end }}
 
-{{/* The volume with the secrets that are files. In a broker's pod, a missing Secret must not keep the broker from starting. */}}
-{{- define "app-integrations-exporter.volume" -}}
+{{/* The secrets that are files, as sources of a volume. In a broker's pod, a missing Secret must not keep the broker from starting. */}}
+{{- define "app-integrations-exporter.sources" -}}
 {{- $optional := ne .Values.mode "service" }}
 {{- $sources := list }}
 {{- range include "app-integrations-exporter.given" . | fromYaml }}
@@ -54,21 +54,24 @@ an inline secret, like the last one of its file (`--set-file`), aren't part of t
     {{- $sources = append $sources (dict "secret" (dict "name" .name "items" $items "optional" $optional)) }}
   {{- end }}
 {{- end }}
-{{- with $sources }}
-- name: app-integrations-secrets
-  projected:
-    defaultMode: 0444
-    sources:
-      {{- toYaml . | nindent 6 }}
-{{- end }}
+{{- toYaml $sources }}
 {{- end }}
 
-{{- define "app-integrations-exporter.mount" -}}
-{{- if include "app-integrations-exporter.volume" . -}}
-- name: app-integrations-secrets
-  mountPath: /etc/app-integrations
-  readOnly: true
+{{/* The volumes and the mounts of the exporter, except the spool. */}}
+{{- define "app-integrations-exporter.volumes" -}}
+{{- $volumes := .Values.extraVolumes | default list }}
+{{- with include "app-integrations-exporter.sources" . | fromYamlArray }}
+  {{- $volumes = prepend $volumes (dict "name" "app-integrations-secrets" "projected" (dict "defaultMode" 0444 "sources" .)) }}
 {{- end }}
+{{- toYaml $volumes }}
+{{- end }}
+
+{{- define "app-integrations-exporter.mounts" -}}
+{{- $mounts := .Values.extraVolumeMounts | default list }}
+{{- if include "app-integrations-exporter.sources" . | fromYamlArray }}
+  {{- $mounts = prepend $mounts (dict "name" "app-integrations-secrets" "mountPath" "/etc/app-integrations" "readOnly" true) }}
+{{- end }}
+{{- toYaml $mounts }}
 {{- end }}
 
 {{/* The secrets that are variables. */}}

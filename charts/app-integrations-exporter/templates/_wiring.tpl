@@ -90,7 +90,7 @@ orchestration:
     {{- toYaml . | nindent 4 }}
 {{- end }}
 {{- include "app-integrations-exporter.wiring.volumes" . }}
-{{- with concat (include "app-integrations-exporter.mount" . | fromYamlArray) (.Values.extraVolumeMounts | default list) }}
+{{- with include "app-integrations-exporter.mounts" . | fromYamlArray }}
   extraVolumeMounts:
     {{- toYaml . | nindent 4 }}
 {{- end }}
@@ -111,7 +111,7 @@ orchestration:
 {{- define "app-integrations-exporter.wiring.service" }}{{ end }}
 
 {{- define "app-integrations-exporter.wiring.volumes" -}}
-{{- with concat (include "app-integrations-exporter.volume" . | fromYamlArray) (.Values.extraVolumes | default list) }}
+{{- with include "app-integrations-exporter.volumes" . | fromYamlArray }}
   extraVolumes:
     {{- toYaml . | nindent 4 }}
 {{- end }}
