@@ -17,7 +17,6 @@ from typing import Any
 
 import yaml
 from helm_python.chart import Chart, package
-from helm_python.chart import lint as _lint
 from helm_python.errors import HelmError
 
 NOTES = "NOTES.txt"
@@ -111,15 +110,6 @@ def _by_command(
         if found := re.match(r"# Source: (.+)\n", text):
             texts[found[1]] = texts.get(found[1], "") + "---\n" + text
     return texts
-
-
-def lint(
-    chart: Path, values: Mapping[str, Any], *, kubernetes: str = KUBERNETES
-) -> list[dict[str, Any]]:
-    """Return the findings of `helm lint` with their severity; 1 is a remark."""
-    report = _lint(chart, dict(values), strict=True, kube_version=kubernetes)
-    messages: list[dict[str, Any]] = report["messages"]
-    return messages
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ from unittest import mock
 
 import pytest
 import yaml
+from helm_python.chart import lint
 
 from exporter.config import settings
 from exporter.config.settings import SettingsError
-from scripts import helm
 from scripts.chart import CHART, MODES
 from scripts.helm import RefusedError
-from tests.chart.rendering import OWN, Rendered, enabled, valid
+from tests.chart.rendering import OWN, Rendered, enabled, own, valid
 
 MISTAKES = yaml.safe_load(Path(__file__).with_name("mistakes.yaml").read_text("utf-8"))
 
@@ -70,13 +70,22 @@ def test_the_exporter_judges_values():
     assert found == ["APP_INTEGRATIONS_EVENTS", "APP_INTEGRATIONS_BATCH_SIZE"]
 
 
-def test_a_local_admin_port_without_a_probe():
-    """A sidecar that isn't probed may listen on loopback only."""
-    env = {"APP_INTEGRATIONS_ADMIN_HOST": "127.0.0.1"}
+@pytest.mark.parametrize(
+    "mode,variable,text,changes",
+    [
+        # A sidecar that isn't probed may listen on loopback only.
+        ("sidecar", "ADMIN_HOST", "127.0.0.1", {"livenessProbe": None}),
+        # In this mode, neither brokers nor Services read the setting from the values.
+        ("embedded", "EVENTS_FILE", "/etc/events", {}),
+    ],
+)
+def test_accepted(mode, variable, text, changes):
+    """A mistake in one mode is accepted in another where it has no bad effect."""
+    env = {f"APP_INTEGRATIONS_{variable}": text}
 
-    rendered = Rendered(enabled("sidecar", env=env, livenessProbe=None))
+    rendered = Rendered(enabled(mode, env=env, **changes))
 
-    assert rendered.read(OWN)["APP_INTEGRATIONS_ADMIN_HOST"] == "127.0.0.1"
+    assert rendered.read(own(mode))[f"APP_INTEGRATIONS_{variable}"] == text
 
 
 def without(values, path):
@@ -119,13 +128,9 @@ def test_null_is_refused(path):
 @pytest.mark.parametrize("version,refused", [("1.28.9", True), ("1.29.0", False)])
 def test_sidecars_need_kubernetes(version, refused, capfd):
     """Mode sidecar is refused before 1.29, where it would block the broker."""
-    helm.lint(CHART, enabled("sidecar"), kubernetes=version)
+    report = lint(CHART, enabled("sidecar"), strict=True, kube_version=version)
 
+    assert report["messages"] == []
     # `helm lint` only prints the failure.
     sentence = "mode is sidecar, which needs Kubernetes 1.29"
     assert (sentence in capfd.readouterr().err) is refused
-
-
-def test_lint():
-    """`helm lint` finds nothing."""
-    assert helm.lint(CHART, enabled()) == []

@@ -16,16 +16,6 @@ def images():
 
 
 @pytest.fixture(scope="session")
-def bundle(images, tmp_path_factory):
-    """Return a directory with the images' files below /opt/app-integrations."""
-    directory = tmp_path_factory.mktemp("bundle")
-    container = docker("create", images.standalone).stdout.strip()
-    docker("cp", f"{container}:/opt/app-integrations", str(directory))
-    docker("rm", "--volumes", container)
-    return directory / "app-integrations"
-
-
-@pytest.fixture(scope="session")
 def added(images, tmp_path_factory):
     """Return, by image, the files that our layers add: contents by path."""
     return {

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-import pytest
-
 HERE = Path(__file__).parent
 
 # Long enough for a busy machine with two cores.
@@ -72,13 +70,8 @@ class Namespace:
         """Install or upgrade a release with values files, and wait for it."""
         values = [f"--values={file}" for file in files]
         waiting = ("--wait", f"--timeout={PATIENCE}")
-        try:
+        with self._explained():
             self.helm("upgrade", "--install", name, str(chart), *values, *waiting)
-        except AssertionError as error:
-            warnings = ("--field-selector=type=Warning", "--sort-by=.lastTimestamp")
-            error.add_note(self.kubectl("get", "pods", "--output=wide"))
-            error.add_note(self.kubectl("get", "events", *warnings))
-            raise
 
     def get(self, *what):
         """Return the object that `kubectl get` finds, or a list of objects."""
@@ -91,20 +84,23 @@ class Namespace:
         self.kubectl("apply", "--filename=-", stdin=manifest)
 
     def wait(self, pod, condition):
-        """Wait for a pod; end the whole run with a remedy if its image is missing."""
-        try:
+        """Wait for a condition of a pod."""
+        with self._explained():
             self.kubectl("wait", f"pod/{pod}", f"--for={condition}", "--timeout=1m")
-        except AssertionError:
-            (container,) = self.get("pod", pod)["status"]["containerStatuses"]
-            reason = container["state"].get("waiting", {}).get("reason", "")
-            if "Image" not in reason:
-                raise
-            pytest.exit(
-                f"The cluster doesn't have the image {container['image']}: set LOAD to "
-                "a command that loads it, such as kind load docker-image, and run make "
-                "kube-test again.",
-                returncode=1,
+
+    @contextmanager
+    def _explained(self):
+        """Add the pods and the warnings of this namespace to a failure."""
+        try:
+            yield
+        except AssertionError as error:
+            warnings = ("--field-selector=type=Warning", "--sort-by=.lastTimestamp")
+            error.add_note(self.kubectl("get", "pods", "--output=wide"))
+            error.add_note(self.kubectl("get", "events", *warnings))
+            error.add_note(
+                "If the cluster lacks an image, set LOAD to a command for it."
             )
+            raise
 
 
 @contextmanager
