@@ -131,7 +131,7 @@ def _schema_of(value: Value) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, Any]:
-    """Return what `env` may hold: every setting, also with the name of a backend."""
+    """Return the schema of `env`: every setting, also with the name of a backend."""
     plain = [each.variable for each in DECLARED]
     own = [f"BACKEND_[A-Z0-9]+_{each.name.upper()}" for each in BACKEND_SETTINGS]
     files = [name for name in plain if name.removeprefix(PREFIX) not in UNREADABLE]

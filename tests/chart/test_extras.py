@@ -36,7 +36,9 @@ def test_check(mode):
     args = cli.parser().parse_args(container["args"])
     assert args.call is check.check
     assert args.broker == "http://camunda-zeebe-gateway:9600"
-    assert container["envFrom"][0]["configMapRef"]["name"] == own(mode)
+    settings, secrets = (next(iter(each.values())) for each in container["envFrom"])
+    assert settings["name"] == own(mode)
+    assert secrets == {"name": own(mode), "optional": True}  # there may be no secret
     assert PROXY in container["env"]
     mounts = {each["mountPath"] for each in container["volumeMounts"]}
     assert "/etc/app-integrations" in mounts

@@ -139,7 +139,7 @@ def test_checksum(api, install):
 @reads_templates
 @pytest.mark.parametrize("lookup", [True, False])
 def test_forbidden(api, install, lookup):
-    """Helm fails if it may not read Secrets, unless it's told not to look."""
+    """Helm fails if it may not read Secrets, unless `camunda.lookup` is false."""
     forbid(api, OURS.format("secrets"))
     camunda = WIRED | {"lookup": lookup}
     values = merged(CAMUNDA, Rendered(enabled(camunda=camunda)).wiring)

@@ -26,7 +26,7 @@ echo "${0##*/} $*" >>log
 if [[ $* == *"get pods"* ]]; then printf 'pod/c8-zeebe-%s\\n' 0 1 2; fi
 """
 
-# What the official chart may have moved, and what ours has to be told then.
+# What the official chart may have moved; ours then needs the same values.
 MOVED = {"contextPath": "/orchestration/", "managementPort": 9700}
 
 

