@@ -22,9 +22,15 @@ def test_examples(path):
     for each in objects:
         labels = each["metadata"]["labels"]
         test = "-check" if each["kind"] == "Pod" else ""
-        assert labels[NAME] == f"app-integrations-exporter{test}"
-        assert labels["app.kubernetes.io/instance"] == "app-integrations"
-        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+        assert (
+            labels.items()
+            >= {
+                NAME: f"app-integrations-exporter{test}",
+                PART: "camunda-platform",
+                "app.kubernetes.io/instance": "app-integrations",
+                "app.kubernetes.io/managed-by": "Helm",
+            }.items()
+        )
         assert each["kind"] in FOREIGN or each["metadata"]["namespace"] == "camunda"
         assert all(re.fullmatch(r"[\w.-]{1,63}", text) for text in labels.values())
 
