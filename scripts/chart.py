@@ -96,7 +96,7 @@ def schema() -> str:
 
 
 def _object(path: str) -> dict[str, Any]:
-    """Return an object without unknown values, unless a parent chart has such, too."""
+    """Return a schema without unknown values, except those that charts share."""
     is_shared = path.startswith("global.")
     return {"type": "object", "additionalProperties": is_shared, "properties": {}}
 

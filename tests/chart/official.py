@@ -54,7 +54,7 @@ def official(version=VERSION):
 
 
 def key(version=VERSION):
-    """Return the key of the brokers' values, which is their container's name, too."""
+    """Return the key of the brokers' values, which is also their container's name."""
     return "zeebe" if version in ("8.5", "8.6", "8.7") else "orchestration"
 
 

@@ -35,7 +35,7 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{/* How any container of the exporter runs, also that of `helm test`. Without a Secret of its own there is none to read. */}}
+{{/* The image, variables and limits of each container of the exporter, including `helm test`. Its Secret is optional: there may be no secrets. */}}
 {{- define "app-integrations-exporter.runtime" -}}
 image: {{ include "app-integrations-exporter.image" . | quote }}
 imagePullPolicy: {{ include "app-integrations-exporter.pullPolicy" . }}

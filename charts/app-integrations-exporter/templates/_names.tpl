@@ -5,7 +5,7 @@ may begin like our settings or the broker's: Kubernetes would set variables that
 {{- define "app-integrations-exporter.name" -}}app-integrations-exporter{{- end }}
 {{- define "app-integrations-exporter.service" -}}ingest-app-integrations{{- end }}
 
-{{/* The names of the objects that the broker's container reads, and of those that the exporter reads. */}}
+{{/* The names of the ConfigMap and Secret that the broker's container reads, and of those for the exporter. */}}
 {{- define "app-integrations-exporter.brokerEnv" -}}app-integrations-exporter-env{{- end }}
 {{- define "app-integrations-exporter.ownEnv" -}}
 {{- ternary (include "app-integrations-exporter.brokerEnv" .) "app-integrations-exporter-settings" (eq .Values.mode "embedded") }}
