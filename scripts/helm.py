@@ -19,6 +19,9 @@ import yaml
 from helm_python.chart import Chart, package
 from helm_python.errors import HelmError
 
+Values = Mapping[str, Any]
+Release = dict[str, str]
+RELEASE: Release = {"name": "app-integrations", "namespace": "camunda"}
 NOTES = "NOTES.txt"
 
 # Without a cluster, Helm assumes the version that it was built for.
@@ -34,36 +37,24 @@ def command() -> str | None:
     return shutil.which(os.environ.get("HELM", "helm") or "no-helm")
 
 
-def render(
-    chart: Path,
-    values: Mapping[str, Any],
-    *,
-    name: str = "app-integrations",
-    namespace: str = "camunda",
-) -> dict[str, str]:
+def render(chart: Path, values: Values, **release: str) -> dict[str, str]:
     """
-    Return the rendered templates of *chart* by path, without the chart's name.
+    Return the rendered templates of *chart* by path, without its notes.
 
-    The notes aren't included. Raise `RefusedError` if Helm refuses *values*.
+    *release* has a name and a namespace. Raise `RefusedError` if Helm refuses *values*.
     """
     helm = command()
     if helm:
-        texts = _by_command(helm, chart, values, name, namespace)
+        texts = _by_command(helm, chart, values, RELEASE | release)
     else:
-        texts = _by_engine(chart, values, name, namespace)
+        texts = _by_engine(chart, values, RELEASE | release)
     paths = {path: path.partition("/templates/")[2] for path in texts}
     return {path: texts[whole] for whole, path in paths.items() if path != NOTES}
 
 
-def notes(
-    chart: Path,
-    values: Mapping[str, Any],
-    *,
-    name: str = "app-integrations",
-    namespace: str = "camunda",
-) -> str:
+def notes(chart: Path, values: Values, **release: str) -> str:
     """Return the notes of *chart*, which Helm 3 doesn't show without a cluster."""
-    texts = _by_engine(chart, values, name, namespace)
+    texts = _by_engine(chart, values, RELEASE | release)
     return next((texts[path] for path in texts if path.endswith(f"/{NOTES}")), "")
 
 
@@ -80,29 +71,26 @@ def archive(chart: Path, destination: Path, home: str = "") -> Path:
         return archive(copy, destination)
 
 
-def _by_engine(
-    chart: Path, values: Mapping[str, Any], name: str, namespace: str
-) -> dict[str, str]:
+def _by_engine(chart: Path, values: Values, release: Release) -> dict[str, str]:
     try:
         with Chart.load(chart) as loaded:
+            name, namespace = release["name"], release["namespace"]
             return loaded.render(dict(values), name=name, namespace=namespace)
     except HelmError as error:
         raise RefusedError(str(error)) from error
 
 
 def _by_command(
-    helm: str, chart: Path, values: Mapping[str, Any], name: str, namespace: str
+    helm: str, chart: Path, values: Values, release: Release
 ) -> dict[str, str]:
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
-        json.dump(dict(values), file)  # avoids differences between YAML versions
-        file.flush()
-        arguments = [name, str(chart), "--namespace", namespace, "--values", file.name]
-        done = subprocess.run(  # noqa: S603 -- the user's own helm
-            [helm, "template", *arguments, "--kube-version", KUBERNETES],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    where = [release["name"], str(chart), "--namespace", release["namespace"]]
+    done = subprocess.run(  # noqa: S603 -- the user's own helm
+        [helm, "template", *where, "--values=-", "--kube-version", KUBERNETES],
+        input=json.dumps(dict(values)),  # avoids differences between YAML versions
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise RefusedError(done.stderr)
     texts: dict[str, str] = {}

@@ -151,13 +151,12 @@ def test_forbidden(api, install, lookup):
 
 
 @pytest.mark.parametrize("there", ["security.openshift.io/v1", "apps/v1"])
-def test_openshift(there, tmp_path):
+def test_openshift(there):
     """OpenShift is recognised by its API: it chooses user and groups."""
-    file = tmp_path / "values.yaml"
-    file.write_text(yaml.safe_dump(enabled("service")), encoding="utf-8")
-    command = [helm.command(), "template", "a", CHART, "--values", file]
-    command += ["--kube-version", helm.KUBERNETES]
+    command = [helm.command(), "template", "a", CHART, "--values=-"]
+    command += ["--kube-version", helm.KUBERNETES, "--api-versions", there]
+    values = yaml.safe_dump(enabled("service"))
 
-    text = subprocess.check_output([*command, "--api-versions", there], text=True)
+    text = subprocess.check_output(command, input=values, text=True)
 
     assert ("runAsUser" in text and "fsGroup:" in text) is (there == "apps/v1")
