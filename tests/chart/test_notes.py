@@ -52,8 +52,8 @@ def calls(lines, directory):
         (directory / name).chmod(0o755)
     path = {"PATH": f"{directory}:{os.environ['PATH']}"}
     for line in lines:
-        line = line.replace("<this chart>", "chart")  # noqa: PLW2901 -- a placeholder
-        subprocess.run(["bash", "-euc", line], check=True, env=path, cwd=directory)
+        command = ["bash", "-euc", line.replace("<this chart>", "chart")]
+        subprocess.run(command, check=True, env=path, cwd=directory)
     return (directory / "log").read_text("utf-8").splitlines()
 
 

@@ -129,6 +129,12 @@ def test_wiring_without_a_cluster():
     assert set(wiring) == {"orchestration"}  # nothing for other images of Camunda
 
 
+def openshift(adapt):
+    """Return the global value with which the official chart adapts to OpenShift."""
+    compatibility = {"openshift": {"adaptSecurityContext": adapt}}
+    return {"global": {"compatibility": compatibility}}
+
+
 CHOSEN = {
     "containerSecurityContext": {"runAsUser": None},
     "podSecurityContext": {"fsGroup": None},
@@ -138,11 +144,7 @@ CHOSEN = {
 @pytest.mark.parametrize("mode", ["sidecar", "service"])
 @pytest.mark.parametrize(
     "changes,ours",
-    [
-        ({"global": {"compatibility": {"openshift": {"adaptSecurityContext": x}}}}, y)
-        for x, y in (("force", False), ("disabled", True))
-    ]
-    + [(CHOSEN, False)],
+    [(openshift("force"), False), (openshift("disabled"), True), (CHOSEN, False)],
 )
 def test_user_and_groups(mode, changes, ours):
     """OpenShift, or a null, leaves user and groups to a cluster that chooses them."""
