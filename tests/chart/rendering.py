@@ -11,7 +11,10 @@ import yaml
 from scripts import helm
 from scripts.chart import CHART
 
-EXAMPLES = sorted((CHART / "ci").glob("*-values.yaml"))
+EXAMPLES = {
+    path.stem.removesuffix("-values"): yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted((CHART / "ci").glob("*-values.yaml"))
+}
 KUBERNETES = ["1.28", kubernetes_validate.latest_version()]
 
 # The Prometheus operator defines these: Kubernetes can't judge them.
@@ -26,11 +29,6 @@ BACKEND = {"url": "https://backend.example/events"}
 kubernetes_validate.utils.schema_contents = cache(
     kubernetes_validate.utils.schema_contents
 )
-
-
-def example(path):
-    """Return the values of one of the chart's examples."""
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def enabled(mode="embedded", **changes):

@@ -6,15 +6,15 @@ import pytest
 
 from exporter.config.declaration import PREFIX
 from exporter.config.reading import SERVICE_LINK
-from tests.chart.rendering import EXAMPLES, FOREIGN, Rendered, enabled, example, valid
+from tests.chart.rendering import EXAMPLES, FOREIGN, Rendered, enabled, valid
 
 NAME, PART = "app.kubernetes.io/name", "app.kubernetes.io/part-of"
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_examples(path):
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples(example):
     """Each object is valid and exists once, with the labels of its owner."""
-    objects = Rendered(example(path)).objects
+    objects = Rendered(EXAMPLES[example]).objects
 
     valid(*objects)
     named = [(each["kind"], each["metadata"]["name"]) for each in objects]

@@ -51,7 +51,7 @@ app.kubernetes.io/component: zeebe-broker
 {{- merge (include "app-integrations-exporter.selector" .root | fromYaml) (.more | default dict) (.root.Values.commonLabels | default dict) $usual | toYaml }}
 {{- end }}
 
-{{/* A value as the text of a variable: YAML makes 1048576 a float, which prints as 1.048576e+06. Null is no text. */}}
+{{/* A value as the text of a variable: YAML makes 1048576 a float, which prints as 1.048576e+06. Null becomes an empty text. */}}
 {{- define "app-integrations-exporter.text" -}}
 {{- if kindIs "float64" . }}{{ printf "%.0f" . }}{{ else if not (kindIs "invalid" .) }}{{ toString . }}{{ end }}
 {{- end }}
