@@ -30,21 +30,15 @@ def test_the_version(image):
     assert output == f"app-integrations-exporter {exporter.__version__}\n"
 
 
-def test_the_entrypoint(images):
-    """The image's command is our executable with its full path."""
+def test_the_distribution(images):
+    """It has our entrypoint, and a tag that starts with Camunda's version."""
     config = inspected(images.distribution)["Config"]
+    name = config["Labels"][BASE_NAME]
+    base = inspected(name)["Config"]
 
     assert config["Entrypoint"] == ["/opt/app-integrations/app-integrations-entrypoint"]
-    base = inspected(config["Labels"][BASE_NAME])["Config"]
-    assert config["User"] == base["User"]
-    assert config["Env"] == base["Env"]
-
-
-def test_the_tags(images):
-    """The tag starts with Camunda's version, as the official chart requires."""
-    base = inspected(images.distribution)["Config"]["Labels"][BASE_NAME]
-    camunda = base.rpartition(":")[2]
-
+    assert (config["User"], config["Env"]) == (base["User"], base["Env"])
+    camunda = name.rpartition(":")[2]
     tag = images.distribution.rpartition(":")[2].removesuffix("-standin")
     assert tag == f"{camunda}-app-integrations-{exporter.__version__}"
     assert images.standalone.endswith(f":{exporter.__version__}")
