@@ -36,7 +36,7 @@ PEM = {
 APART = {f"APP_INTEGRATIONS_{name}" for name in ("ENABLED", "SPOOL_DIR", "BACKENDS")}
 # A number, or a text that no other setting has.
 VALUES = {
-    each.variable: each.default if each.kind is int else f"<{each.name}>"
+    each.variable: each.default if isinstance(each.default, int) else f"<{each.name}>"
     for each in DECLARED
     if each.variable not in PEM.keys() | APART
 }
