@@ -143,11 +143,15 @@ BACKEND_SETTINGS = declared_in(BackendSettings)
 
 
 def names_in(text: str) -> list[str]:
-    """Return the names of backends that *text* lists, or raise a `ValueError`."""
+    """Return the names of backends that *text* lists; a `ValueError` says why not."""
     names = [each.strip() for each in text.split(",")] if text else []
-    usable = {each for each in names if re.fullmatch(r"[a-z0-9]{1,32}", each)}
-    if len(usable - {ONLY_BACKEND}) < len(names):
-        raise ValueError("not a list of names")
+    for name in names:
+        if name == ONLY_BACKEND:
+            raise ValueError(f"{name} is the name of a single backend")
+        if not re.fullmatch(r"[a-z0-9]{1,32}", name):
+            raise ValueError(f"{name!r} can't be a name")
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is listed twice")
     return names
 
 

@@ -104,11 +104,18 @@ def test_conflicts_name_the_variable():
 
 
 @pytest.mark.parametrize(
-    "names", ["Teams", "teams,", "default", "a b", "teams, audit, teams"]
+    "names,why",
+    [
+        ("Teams", "'Teams' can't be a name"),
+        ("teams,", "'' can't be a name"),
+        ("default", "default is the name of a single backend"),
+        ("a b", "'a b' can't be a name"),
+        ("teams, audit, teams", "teams is listed twice"),
+    ],
 )
-def test_names(names):
+def test_names(names, why):
     """Names are short and plain, and each is listed once."""
-    assert mistakes(BACKENDS=names)[-1].startswith(f"BACKENDS is '{names}': ")
+    assert mistakes(BACKENDS=names)[-1].startswith(f"BACKENDS is '{names}': {why};")
 
 
 def test_names_in_a_file(tmp_path):
