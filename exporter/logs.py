@@ -11,6 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TextIO
 
 from aiohttp.http_exceptions import HttpProcessingError
@@ -20,28 +21,27 @@ OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "ta
 NO_HTTP_SECONDS = 60.0
 
 
-class NoHttp(logging.Filter):
-    """Logs one line a minute instead of tracebacks that quote the request."""
+@dataclass
+class NoHttp:
+    """A filter: logs one line a minute instead of tracebacks that quote requests."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self._now = now
-        self._logged_at = -math.inf
-        self._requests = 0
+    now: Callable[[], float] = time.monotonic
+    logged_at: float = -math.inf
+    requests: int = 0
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def __call__(self, record: logging.LogRecord) -> bool:
         """Shorten or drop a *record* about a request that isn't HTTP."""
         error = record.exc_info and record.exc_info[1]
         if not isinstance(error, HttpProcessingError):
             return not isinstance(error, ConnectionError)  # the client has gone
-        self._requests += 1
-        if self._now() < self._logged_at + NO_HTTP_SECONDS:
+        self.requests += 1
+        if self.now() < self.logged_at + NO_HTTP_SECONDS:
             return False
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         record.msg, record.args = "request isn't HTTP: does the client use TLS?", ()
         record.exc_info = None
-        record.requests = self._requests
-        self._logged_at, self._requests = self._now(), 0
+        record.requests = self.requests
+        self.logged_at, self.requests = self.now(), 0
         return True
 
 
