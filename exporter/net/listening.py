@@ -148,7 +148,8 @@ async def listening(
     await runner.setup()
     options |= {"access_log": None, "lingering_time": 0}
     assert runner.server  # noqa: S101 - it's set up
-    connection = partial(Connection, runner.server, {}, **options)
+    strangers: dict[Connection, None] = {}
+    connection = partial(Connection, runner.server, strangers, **options)
     try:
         try:
             loop = asyncio.get_running_loop()

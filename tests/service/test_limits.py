@@ -106,6 +106,17 @@ async def test_a_body_that_stops(start, monkeypatch):
     assert (await exporter.metrics())["spool_events"] == 0
 
 
+async def test_a_body_that_breaks(start):
+    """A connection is closed soon after a body whose framing is wrong."""
+    exporter = await start()
+
+    async with connected(exporter.ingest) as wire:
+        await wire.send(CHUNKED, chunk(tasks(1)))
+        await exporter.ask("GET", "/")
+        await wire.send(b"no size\r\n")
+        assert not await wire.is_open()
+
+
 @pytest.mark.parametrize(
     "limit, part, words",
     [
