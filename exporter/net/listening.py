@@ -38,8 +38,8 @@ class PortError(ExporterError):
         """Use *names*, the settings of *host* and *port*, in the remedy."""
         super().__init__(
             f"Can't listen on {host}:{port}: {reason_of(reason)}",
-            remedy="Set {} to an address of this machine, and {} to a port above 1023 "
-            "that no other process uses (perhaps another exporter)".format(*names),
+            remedy="Use an address of this machine in {}, and a free port above 1023: "
+            "stop the other process (perhaps an exporter), or set {}".format(*names),
         )
 
 
