@@ -8,51 +8,40 @@ here has to hide them.
 import json
 import logging
 import math
-import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TextIO
 
 from aiohttp.http_exceptions import HttpProcessingError
 
 # Attributes of every record; the others came in `extra`.
 OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-
-
-# Characters that could deceive a reader of the log: controls (C0, C1), line separators,
-# invisible characters, and changes of text direction.
-UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
 NO_HTTP_SECONDS = 60.0
 
 
-class NoHttp(logging.Filter):
-    """Logs one line a minute instead of tracebacks that quote the request."""
+@dataclass
+class NoHttp:
+    """A filter: logs one line a minute instead of tracebacks that quote requests."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self._now = now
-        self._logged_at = -math.inf
-        self._requests = 0
+    now: Callable[[], float] = time.monotonic
+    logged_at: float = -math.inf
+    requests: int = 0
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def __call__(self, record: logging.LogRecord) -> bool:
         """Shorten or drop a *record* about a request that isn't HTTP."""
         error = record.exc_info and record.exc_info[1]
-        if isinstance(error, ConnectionError):
-            return False  # the client has gone
         if not isinstance(error, HttpProcessingError):
-            return True
-        self._requests += 1
-        if self._now() < self._logged_at + NO_HTTP_SECONDS:
+            return not isinstance(error, ConnectionError)  # the client has gone
+        self.requests += 1
+        if self.now() < self.logged_at + NO_HTTP_SECONDS:
             return False
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         record.msg, record.args = "request isn't HTTP: does the client use TLS?", ()
         record.exc_info = None
-        record.requests = self._requests
-        self._logged_at, self._requests = self._now(), 0
+        record.requests = self.requests
+        self.logged_at, self.requests = self.now(), 0
         return True
 
 
@@ -80,14 +69,14 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _json(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    # A lone surrogate has no UTF-8 form, but JSON can escape it.
-    return _safe(text.encode(errors="backslashreplace").decode())
+    return _safe(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def _safe(text: str) -> str:
-    """Replace characters that could deceive a reader by JSON escapes."""
-    return UNSAFE.sub(lambda unsafe: json.dumps(unsafe[0])[1:-1], text)
+    """Escape what could deceive a reader: controls, line ends, changes of direction."""
+    return "".join(
+        each if each.isprintable() else json.dumps(each)[1:-1] for each in text
+    )
 
 
 class JsonFormatter(logging.Formatter):
@@ -122,4 +111,4 @@ class TextFormatter(logging.Formatter):
         fields = "".join(
             f" {key}={_json(value)}" for key, value in _fields(record).items()
         )
-        return super().formatMessage(record) + (f" {fields}" if fields else "")
+        return f"{super().formatMessage(record)} {fields}".rstrip()

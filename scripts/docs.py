@@ -1,16 +1,18 @@
 """Generate parts of docs/ (between markers) and of the chart (`make docs`)."""
 
+import ast
+import inspect
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import mdformat
 
 from exporter.broker.environment import broker_environment
-from exporter.config.backend import BACKEND_SETTINGS
-from exporter.config.declaration import Declared
-from exporter.config.settings import SERVICE_SETTINGS
+from exporter.config.backend import BackendSettings
+from exporter.config.declaration import declared_in
+from exporter.config.settings import Settings
 from exporter.delivery import Answer, Outcome, outcome_of
 from exporter.delivery.outcome import Failure
 from exporter.watch.service import ServiceObserver
@@ -65,21 +67,33 @@ def configuration() -> str:
     return "\n\n".join(
         [
             "## Of a backend",
-            _table(BACKEND_SETTINGS),
+            _table(BackendSettings),
             "## Of the service",
-            _table(SERVICE_SETTINGS),
+            _table(Settings),
         ]
     )
 
 
-def _table(declared: Iterable[Declared]) -> str:
+def _table(settings: type) -> str:
+    meanings = _meanings(settings)
     rows = ["| variable | meaning | must be | default |", "|---|---|---|---|"]
-    for each in declared:
+    for each in declared_in(settings):
         default = f"`{each.default}`" if each.default != "" else "none"
-        default = "**required**" if each.required else default
-        columns = (f"`{each.variable}`", each.meaning, each.rule.description, default)
-        rows.append(f"| {' | '.join(columns)} |")
+        default = "**required**" if each.default is ... else default
+        columns = (meanings[each.name], each.rule.description, default)
+        rows.append(f"| `{each.variable}` | {' | '.join(columns)} |")
     return "\n".join(rows)
+
+
+def _meanings(settings: type) -> dict[str, str]:
+    """Return the docstring of each field of the dataclass *settings*."""
+    (found,) = ast.parse(inspect.getsource(settings)).body
+    assert isinstance(found, ast.ClassDef)  # noqa: S101 -- a class's source is a class
+    return {
+        ast.unparse(field.target): " ".join(ast.literal_eval(text.value).split())
+        for field, text in pairwise(found.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
 
 
 def metrics() -> str:

@@ -24,9 +24,8 @@ log = logging.getLogger(__name__)
 def asked_to_stop() -> asyncio.Event:
     """Return an event that SIGTERM and SIGINT set."""
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     return stopping
 
 
@@ -63,26 +62,26 @@ class Outlet(io.TextIOBase):
     A text stream that never blocks: a thread writes to the file.
 
     A full pipe would block the next line of the log, and with it ingest, delivery,
-    probes and the end of the process. Lines that don't fit into the queue are counted
+    probes and the end of the process. If *most* lines wait, the next ones are counted
     and dropped.
     """
 
-    def __init__(self, file: TextIO) -> None:
-        """Write to the descriptor of *file*, past the lock of its buffer."""
-        self._file, self._descriptor = file, file.fileno()
+    def __init__(self, file: TextIO, most: int = MOST_TEXTS) -> None:
+        # The thread writes to the descriptor, past the lock of the file's buffer.
+        self._descriptor, self._is_terminal = file.fileno(), file.isatty()
         # This queue needs no lock, which a signal handler could find taken.
         self._texts: SimpleQueue[str | threading.Event] = SimpleQueue()
+        self._most = most
         self._lost = 0
         """Lines dropped since the last warning about them."""
-        self._thread = threading.Thread(target=self._run, name="stderr", daemon=True)
         # The main thread waits for signals, so this thread must not get them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        self._thread.start()
+        threading.Thread(target=self._run, name="stderr", daemon=True).start()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def write(self, text: str) -> int:
         """Queue *text* for the thread, or drop it if the queue is full."""
-        if self._texts.qsize() < MOST_TEXTS:
+        if self._texts.qsize() < self._most:
             self._texts.put(text)
         else:
             self._lost += text.count("\n")
@@ -90,7 +89,7 @@ class Outlet(io.TextIOBase):
 
     def isatty(self) -> bool:
         """Whether the file is a terminal."""
-        return self._file.isatty()
+        return self._is_terminal
 
     def flush(self) -> None:
         """Wait until the queue is written, at most `FLUSH_SECONDS`."""
@@ -109,7 +108,7 @@ class Outlet(io.TextIOBase):
             with suppress(OSError):  # the reader is gone
                 while data:
                     data = data[os.write(self._descriptor, data) :]
-            if self._lost and self._texts.qsize() < MOST_TEXTS // 2:
+            if self._lost and self._texts.qsize() < self._most // 2:
                 lost, self._lost = self._lost, 0
                 log.warning(
                     "lines of this log are lost: its reader didn't keep up",

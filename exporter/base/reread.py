@@ -14,28 +14,23 @@ from typing import Generic, TypeVar
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-Stamp = tuple[tuple[int, ...] | None, ...]
+Stamps = list[tuple[int, ...] | None]
 
 
 class Reread(Generic[T]):
-    """A value that is made from files."""
+    """
+    A value that *load* makes from the files *paths*, which *settings* name.
+
+    *load* may raise OSError, and ValueError with a text that may be logged.
+    """
 
     def __init__(
         self, value: T, load: Callable[[], T], paths: Sequence[Path], settings: str
     ) -> None:
-        """
-        Start with *value*, which *load* has just made from the files *paths*.
-
-        *load* may raise OSError, and ValueError with a text that may be logged.
-        *settings* are the variables that name the files.
-        """
-        self._value = value
-        self._load = load
-        self._paths = paths
-        self._settings = settings
-        self._seen: Stamp | None = None
-        self._complaint: tuple[Stamp, str] | None = None
+        self._value, self._load = value, load
+        self._paths, self._settings = paths, settings
+        self._seen: Stamps | None = None
+        self._complaint: tuple[Stamps, str] | None = None
         self._changes = 0
 
     @property
@@ -46,39 +41,31 @@ class Reread(Generic[T]):
 
     def current(self) -> T:
         """Return the value of the files, or the last one while they can't be used."""
-        if not self._paths:
-            return self._value
-        stamp = tuple(_stamp(path) for path in self._paths)
-        if stamp != self._seen:
-            self._read(stamp)
+        stamps = list(map(_stamp, self._paths))
+        if stamps != self._seen:
+            self._read(stamps)
         return self._value
 
-    def _read(self, stamp: Stamp) -> None:
-        """Read the files; *stamp* is older, so that no change is missed."""
+    def _read(self, stamps: Stamps) -> None:
+        """Read the files; *stamps* are older, so that no change is missed."""
         try:
             value = self._load()
-        except ValueError as error:
-            self._seen = stamp  # reading the same content again wouldn't help
-            self._complain(stamp, str(error))
+        except (OSError, ValueError) as error:
+            if isinstance(error, ValueError):
+                self._seen = stamps  # reading the same content again wouldn't help
+            reason = getattr(error, "strerror", f"{error}")
+            if self._complaint != (stamps, reason):
+                self._complaint = stamps, reason
+                log.warning(
+                    "file can't be used: what it held before stays in effect",
+                    extra={"setting": self._settings, "reason": reason},
+                )
             return
-        except OSError as error:
-            self._complain(stamp, error.strerror or "can't be read")
-            return
-        self._seen, self._complaint = stamp, None
-        if value == self._value:
-            return
-        self._value = value
-        self._changes += 1
-        log.info("file read again", extra={"setting": self._settings})
-
-    def _complain(self, stamp: Stamp, reason: str) -> None:
-        if self._complaint == (stamp, reason):
-            return
-        self._complaint = stamp, reason
-        log.warning(
-            "file can't be used: what it held before stays in effect",
-            extra={"setting": self._settings, "reason": reason},
-        )
+        self._seen, self._complaint = stamps, None
+        if value != self._value:
+            self._value = value
+            self._changes += 1
+            log.info("file read again", extra={"setting": self._settings})
 
 
 def fixed(value: T) -> Reread[T]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from exporter.base.reread import Reread
 from exporter.config import rules
+from exporter.config.conflicts import PEM_FILES
 from exporter.config.declaration import (
     PREFIX,
     Configured,
@@ -32,7 +33,6 @@ from exporter.events import (
 )
 from exporter.net.tls import Tls, tls_of
 
-PEM_FILES = ("tls_ca_path", "tls_cert_path", "tls_key_path")
 SELECTION = rules.Rule(
     "a selection like `user-task, incident:created` (docs/events.md)", Selection
 )
@@ -45,136 +45,75 @@ PATTERNS = rules.Rule(
 class BackendSettings(Configured):
     """What one backend gets, and how."""
 
-    url: str = setting(
-        ..., rules.HTTP_URL, "Where batches are posted, without credentials.", own=True
-    )
-    api_key: str = setting(
-        "", rules.CREDENTIAL, "The credential sent with every batch.", secret=True
-    )
-    api_key_header: str = setting(
-        "X-API-KEY", rules.HEADER, "The header that carries the credential."
-    )
-    events: str = setting(
-        DEFAULT,
-        SELECTION,
-        "The selected events. The default is that of the official exporter.",
-    )
-    process_ids: str = setting(
-        "", PATTERNS, "Only events of matching processes; `!` excludes."
-    )
-    tenant_ids: str = setting(
-        "", PATTERNS, "Only events of matching tenants; `!` excludes."
-    )
-    element_ids: str = setting(
-        "", PATTERNS, "Only events of matching elements; `!` excludes."
-    )
-    format: str = setting(
-        "camunda", rules.one_of(*FORMATS), "The format of the events (docs/events.md)."
-    )
-    batch_size: int = setting(
-        50,
-        rules.whole(1, 10_000),
-        "The most events in one request; 4 KiB of ids also complete a batch.",
-    )
-    batch_max_bytes: int = setting(
-        1024**2,
-        rules.whole(1),
-        "The most bytes in one request; a larger event goes alone.",
-    )
-    batch_interval_ms: int = setting(
-        0, rules.whole(0), "How long a batch waits for more events; 0 sends at once."
-    )
-    request_timeout_ms: int = setting(
-        5000, rules.whole(1), "The time limit of one request, including its answer."
-    )
-    max_batches_in_flight: int = setting(
-        4, rules.whole(1, 64), "The most requests in flight at once."
-    )
-    retry_after_max_ms: int = setting(
-        300_000,
-        rules.whole(0),
-        "The longest wait a backend may ask for (`Retry-After`).",
-    )
-    max_event_age_ms: int = setting(
-        0,
-        rules.whole(0),
-        "An older event becomes a dead letter (by the engine's time); 0 means never.",
-    )
-    status_outcomes: str = setting(
-        "",
-        rules.STATUS_OUTCOMES,
-        "The outcome of statuses that mean something special to this backend.",
-    )
-    headers: str = setting(
-        "",
-        rules.HEADERS,
-        "More headers for every request, hidden like a credential.",
-        secret=True,
-    )
+    url: str = setting(..., rules.HTTP_URL, own=True)
+    """Where batches are posted, without credentials."""
+    api_key: str = setting("", rules.CREDENTIAL, secret=True)
+    """The credential sent with every batch."""
+    api_key_header: str = setting("X-API-KEY", rules.HEADER)
+    """The header that carries the credential."""
+    events: str = setting(DEFAULT, SELECTION)
+    """The selected events. The default is that of the official exporter."""
+    process_ids: str = setting("", PATTERNS)
+    """Only events of matching processes; `!` excludes."""
+    tenant_ids: str = setting("", PATTERNS)
+    """Only events of matching tenants; `!` excludes."""
+    element_ids: str = setting("", PATTERNS)
+    """Only events of matching elements; `!` excludes."""
+    format: str = setting("camunda", rules.one_of(*FORMATS))
+    """The format of the events (docs/events.md)."""
+    batch_size: int = setting(50, rules.whole(1, 10_000))
+    """The most events in one request; 4 KiB of ids also complete a batch."""
+    batch_max_bytes: int = setting(1024**2, rules.whole(1))
+    """The most bytes in one request; a larger event goes alone."""
+    batch_interval_ms: int = setting(0, rules.whole(0))
+    """How long a batch waits for more events; 0 sends at once."""
+    request_timeout_ms: int = setting(5000, rules.whole(1))
+    """The time limit of one request, including its answer."""
+    max_batches_in_flight: int = setting(4, rules.whole(1, 64))
+    """The most requests in flight at once."""
+    retry_after_max_ms: int = setting(300_000, rules.whole(0))
+    """The longest wait a backend may ask for (`Retry-After`)."""
+    max_event_age_ms: int = setting(0, rules.whole(0))
+    """An older event becomes a dead letter (by the engine's time); 0 means never."""
+    status_outcomes: str = setting("", rules.STATUS_OUTCOMES)
+    """The outcome of statuses that mean something special to this backend."""
+    headers: str = setting("", rules.HEADERS, secret=True)
+    """More headers for every request, hidden like a credential."""
     organization_id: str = setting(
-        "",
-        rules.ORGANIZATION,
-        "Sent as `X-Org-Id`. Camunda's platform sets it; `null` counts as not set.",
-        alias="CAMUNDA_CLOUD_ORGANIZATION_ID",
+        "", rules.ORGANIZATION, variable="CAMUNDA_CLOUD_ORGANIZATION_ID"
     )
+    """Sent as `X-Org-Id`. Camunda's platform sets it; `null` counts as not set."""
     broker_cluster_id: str = setting(
-        "",
-        rules.ORGANIZATION,
-        "Sent as `X-Cluster-Id` if `APP_INTEGRATIONS_CLUSTER_ID` isn't set. Brokers "
-        "have this variable, and the image passes it on.",
-        alias="ZEEBE_BROKER_CLUSTER_CLUSTERID",
+        "", rules.ORGANIZATION, variable="ZEEBE_BROKER_CLUSTER_CLUSTERID"
     )
-    signing_secrets: str = setting(
-        "", rules.KEYS, "Keys that sign every request (Standard Webhooks).", secret=True
-    )
-    oauth_authorization_server_url: str = setting(
-        "",
-        rules.HTTP_URL,
-        "Where tokens are fetched (OAuth2 client credentials), instead of an API key.",
-        own=True,
-    )
-    oauth_client_id: str = setting(
-        "", rules.CREDENTIAL, "The id of the OAuth client.", own=True
-    )
-    oauth_client_secret: str = setting(
-        "", rules.CREDENTIAL, "The secret of the OAuth client.", secret=True
-    )
-    oauth_audience: str = setting(
-        "", rules.CREDENTIAL, "The audience of the token.", own=True
-    )
-    oauth_scope: str = setting(
-        "", rules.CREDENTIAL, "The scopes of the token.", own=True
-    )
-    oauth_resource: str = setting(
-        "", rules.CREDENTIAL, "The resource of the token.", own=True
-    )
-    oauth_connect_timeout_ms: int = setting(
-        5000,
-        rules.whole(1),
-        "The time limit for connecting to the authorization server.",
-    )
-    oauth_read_timeout_ms: int = setting(
-        5000,
-        rules.whole(1),
-        "The time limit for the answer of the authorization server.",
-    )
-    tls_ca_path: str = setting(
-        "",
-        rules.PATH,
-        "A file of CA certificates (PEM), trusted in addition to the system's.",
-    )
-    tls_cert_path: str = setting(
-        "",
-        rules.PATH,
-        "The client certificate (PEM), if the backend asks for one.",
-        own=True,
-    )
-    tls_key_path: str = setting(
-        "",
-        rules.PATH,
-        "The key of that certificate (PEM, no password), if in a file of its own.",
-        own=True,
-    )
+    """
+    Sent as `X-Cluster-Id` if `APP_INTEGRATIONS_CLUSTER_ID` isn't set. Brokers have this
+    variable, and the image passes it on.
+    """
+    signing_secrets: str = setting("", rules.KEYS, secret=True)
+    """Keys that sign every request (Standard Webhooks)."""
+    oauth_authorization_server_url: str = setting("", rules.HTTP_URL, own=True)
+    """Where tokens are fetched (OAuth2 client credentials), instead of an API key."""
+    oauth_client_id: str = setting("", rules.CREDENTIAL, own=True)
+    """The id of the OAuth client."""
+    oauth_client_secret: str = setting("", rules.CREDENTIAL, secret=True)
+    """The secret of the OAuth client."""
+    oauth_audience: str = setting("", rules.CREDENTIAL, own=True)
+    """The audience of the token."""
+    oauth_scope: str = setting("", rules.CREDENTIAL, own=True)
+    """The scopes of the token."""
+    oauth_resource: str = setting("", rules.CREDENTIAL, own=True)
+    """The resource of the token."""
+    oauth_connect_timeout_ms: int = setting(5000, rules.whole(1))
+    """The time limit for connecting to the authorization server."""
+    oauth_read_timeout_ms: int = setting(5000, rules.whole(1))
+    """The time limit for the answer of the authorization server."""
+    tls_ca_path: str = setting("", rules.PATH)
+    """A file of CA certificates (PEM), trusted in addition to the system's."""
+    tls_cert_path: str = setting("", rules.PATH, own=True)
+    """The client certificate (PEM), if the backend asks for one."""
+    tls_key_path: str = setting("", rules.PATH, own=True)
+    """The key of that certificate (PEM, no password), if in a file of its own."""
     name: str = ONLY_BACKEND
     """The backend's name in the spool, in metrics and in the log."""
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -188,15 +127,13 @@ class BackendSettings(Configured):
     @property
     def selection(self) -> Selection:
         """The selected events."""
-        filters = Filters(
-            Filter(self.process_ids), Filter(self.tenant_ids), Filter(self.element_ids)
-        )
-        return Selection(self.events, filters)
+        filters = map(Filter, (self.process_ids, self.tenant_ids, self.element_ids))
+        return Selection(self.events, Filters(*filters))
 
     def tls(self) -> Reread[Tls]:
         """Return the context of TLS connections, made again when a file changes."""
         named = {name: getattr(self, name) for name in PEM_FILES}
-        load = partial(tls_of, *named.values())
+        load = partial(tls_of, **named)
         paths = {name: Path(path) for name, path in named.items() if path}
         variables = ", ".join(map(self.variable, paths))
         return Reread(load(), load, list(paths.values()), variables)
@@ -225,4 +162,4 @@ def prefix_of(backend: str) -> str:
 
 def settings_of(backend: str) -> tuple[Declared, ...]:
     """Return the settings of *backend*, with its own variables."""
-    return tuple(x._replace(prefix=prefix_of(backend)) for x in BACKEND_SETTINGS)
+    return declared_in(BackendSettings, prefix_of(backend))

@@ -6,16 +6,17 @@ sentences.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from yarl import URL
 
 from exporter.base.texts import headers_of, without_user
-from exporter.config.backend import PEM_FILES
 from exporter.net.hosts import is_loopback
 from exporter.net.proxies import NoProxyError, proxy_for
 from exporter.net.tls import PemError, tls_of
 
+PEM_FILES = ("tls_ca_path", "tls_cert_path", "tls_key_path")
 NEEDED = ("oauth_client_id", "oauth_client_secret", "oauth_authorization_server_url")
 OPTIONAL = ("oauth_audience", "oauth_scope", "oauth_resource")
 
@@ -41,9 +42,10 @@ def service_conflicts(values: Values, names: Names) -> Iterator[str]:
     if bool(values["ingest_username"]) != bool(values["ingest_password"]):
         yield f"{user} and {password} belong together; set both, or neither"
     elif not values["ingest_username"] and not is_loopback(host):
+        reached = f"is {host!r}, which others can reach"
         yield (
-            f"{names['ingest_host']} is {host!r}, which others can reach, while "
-            f"{user} and {password} are not set; set both, or use 127.0.0.1"
+            f"{names['ingest_host']} {reached}; set {user} and {password}, or use "
+            "127.0.0.1"
         )
 
 
@@ -69,22 +71,20 @@ def _oauth(values: Values, names: Names) -> Iterator[str]:
 
 def _pem_files(values: Values, names: Names) -> Iterator[str]:
     paths = {name: values.get(name, "") for name in PEM_FILES}
-    certificate, key = names["tls_cert_path"], names["tls_key_path"]
     if paths["tls_key_path"] and not paths["tls_cert_path"]:
+        key, certificate = names["tls_key_path"], names["tls_cert_path"]
         yield f"{key} is set without {certificate}; name its certificate as well"
         return
-    if not any(paths.values()):
-        return
     try:
-        tls_of(**paths)
+        if any(paths.values()):
+            tls_of(**paths)
     except PemError as error:
-        yield f"{names[error.setting]} {error.wrong}; it must be {error.right}"
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"{error}"
+        yield f"{names[error.setting]} {error.problem}"
+    except OSError as error:
         right = "it must be the path of a readable file"
         for name, path in paths.items():
-            if path and path == getattr(error, "filename", path):
-                yield f"{names[name]} is {path!r} ({reason}); {right}"
+            if path and Path(path) == Path(error.filename or path):
+                yield f"{names[name]} is {path!r} ({error.strerror}); {right}"
 
 
 def _proxies(values: Values, _: Names) -> Iterator[str]:
@@ -93,13 +93,9 @@ def _proxies(values: Values, _: Names) -> Iterator[str]:
         try:
             proxy_for(url, values.get("proxies", {}))
         except NoProxyError as error:
-            yield (
-                f"NO_PROXY holds {without_user(f'{error}')!r}; it must be a list of "
-                "addresses, networks or names like *.example, separated by commas, "
-                "each with or without a port"
-            )
-            return
-        except ValueError as error:
+            shown = repr(without_user(f"{error}"))
+            right = "addresses, networks or names like *.example, with or without port"
+            yield f"NO_PROXY holds {shown}; it must be a list of {right}"
+        except ValueError:
             variable = f"{URL(url).scheme.upper()}_PROXY"
-            yield f"{variable} is {error}; it must be like http://<host>:<port>"
-            return  # both URLs most likely use the same proxy
+            yield f"{variable} can't be used; it must be like http://<host>:<port>"

@@ -39,8 +39,7 @@ def notice(environ: Mapping[str, str]) -> str:
     if not (own := _set(environ, *OWN)):
         return ""
     theirs = not_ours(environ)
-    shared = _set(environ, API_KEY, CLUSTER_ID, *CLIENT)
-    ours = [each for each in shared if each not in theirs]
+    ours = [x for x in _set(environ, API_KEY, CLUSTER_ID, *CLIENT) if x not in theirs]
     text = f"Only Camunda's connector reads {', '.join(own + theirs)}"
     return f"{text}; both read {', '.join(ours)}" if ours else text
 

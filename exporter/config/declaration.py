@@ -1,4 +1,4 @@
-"""How a setting is declared: its default, its rule and its meaning."""
+"""How a setting is declared: its default and its rule; a docstring has its meaning."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -15,30 +15,18 @@ class Declared(NamedTuple):
     """One setting, as it was declared."""
 
     default: Any
+    """Its value if it isn't set; `...` makes it required."""
     rule: Rule
-    meaning: str
     secret: bool
     own: bool
     """Whether backends never share the setting."""
-    alias: str
-    """The variable, if it doesn't follow from the name."""
+    variable: str
     name: str = ""
-    prefix: str = PREFIX
 
     @property
-    def variable(self) -> str:
-        """The name in the environment."""
-        return self.alias or self.prefix + self.name.upper()
-
-    @property
-    def required(self) -> bool:
-        """Whether the setting has no default."""
-        return self.default is ...
-
-    @property
-    def kind(self) -> type:
-        """The type of its values."""
-        return str if self.required else type(self.default)
+    def file(self) -> str:
+        """The variable that may name a file with the value."""
+        return f"{self.variable}_FILE"
 
     def shown(self, value: object) -> str | int:
         """Return *value* without secrets."""
@@ -47,27 +35,26 @@ class Declared(NamedTuple):
         return value if isinstance(value, int) else self.rule.shown(str(value))
 
 
-def setting(  # noqa: PLR0913 -- a declaration has as many parts
+def setting(
     default: object,
     rule: Rule,
-    meaning: str,
     *,
     secret: bool = False,
     own: bool = False,
-    alias: str = "",
+    variable: str = "",
 ) -> Any:
-    """Declare a field; a *default* of `...` makes it required. A secret is *own*."""
-    declared = Declared(default, rule, meaning, secret, own or secret, alias)
-    usual = MISSING if declared.required else default
+    """Declare a field; its name decides its *variable*. A *secret* is also *own*."""
+    declared = Declared(default, rule, secret, own or secret, variable)
+    usual = MISSING if default is ... else default
     return field(default=usual, repr=not secret, metadata={"declared": declared})
 
 
-def declared_in(settings: type) -> tuple[Declared, ...]:
-    """Return every setting that the dataclass *settings* declares."""
+def declared_in(settings: type, prefix: str = PREFIX) -> tuple[Declared, ...]:
+    """Return what the dataclass *settings* declares; *prefix* begins variables."""
+    named = [(x.name, x.metadata["declared"]) for x in fields(settings) if x.metadata]
     return tuple(
-        each.metadata["declared"]._replace(name=each.name)
-        for each in fields(settings)
-        if each.metadata
+        each._replace(name=name, variable=each.variable or prefix + name.upper())
+        for name, each in named
     )
 
 
@@ -82,9 +69,8 @@ class Configured:
 
     @property
     def declared(self) -> dict[str, Declared]:
-        """Every setting by its name, with its variable."""
-        found = declared_in(type(self))
-        return {each.name: each._replace(prefix=self.prefix) for each in found}
+        """Every setting by its name."""
+        return {each.name: each for each in declared_in(type(self), self.prefix)}
 
     def variable(self, name: str) -> str:
         """Return the variable of the setting *name*."""
@@ -109,4 +95,4 @@ class Configured:
                 raise ValueError(f"it must hold {declared.rule.description}")
             return text
 
-        return Reread(getattr(self, name), load, [path], f"{declared.variable}_FILE")
+        return Reread(getattr(self, name), load, [path], declared.file)

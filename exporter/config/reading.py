@@ -9,7 +9,7 @@ from typing import Any
 from environs import EnvValidationError, FileAwareEnv
 
 from exporter.config.connector import not_ours
-from exporter.config.declaration import Declared
+from exporter.config.declaration import PREFIX, Declared
 
 # Kubernetes sets these variables for each Service of a namespace. The last form can
 # have the name of a setting.
@@ -36,16 +36,13 @@ def read_all(
     values: dict[str, Any] = {}
     mistakes: list[str] = []
     for each in settings:
+        value = (inherited or {}).get(each.name, each.default)
+        if value is ... and not is_set(each):
+            right = f"it must be {each.rule.description}"
+            mistakes.append(f"{each.variable} is not set; {right}")
+            continue
         try:
-            if is_set(each):
-                values[each.name] = _read(env, each)
-            elif inherited and each.name in inherited:
-                values[each.name] = inherited[each.name]
-            elif each.required:
-                right = f"it must be {each.rule.description}"
-                mistakes.append(f"{each.variable} is not set; {right}")
-            else:
-                values[each.name] = each.default
+            values[each.name] = _read(env, each) if is_set(each) else value
         except MistakeError as mistake:
             mistakes.append(f"{mistake}")
     return values, mistakes
@@ -57,7 +54,7 @@ def files_of(settings: Iterable[Declared]) -> dict[str, Path]:
 
 
 def is_set(setting: Declared) -> bool:
-    """Return whether the environment has a value for *setting*."""
+    """Whether the environment has a value for *setting*."""
     return bool(_text(setting) or _path(setting))
 
 
@@ -66,20 +63,22 @@ def _text(setting: Declared) -> str:
     text = os.environ.get(variable, "")
     if SERVICE_LINK.fullmatch(f"{variable}={text}") or variable in not_ours(os.environ):
         return ""
-    return "" if setting.alias and text.strip() in ("", "null") else text
+    is_foreign = not variable.startswith(PREFIX)
+    return "" if is_foreign and text.strip() in ("", "null") else text
 
 
 def _path(setting: Declared) -> str:
-    return os.environ.get(f"{setting.variable}_FILE", "")
+    return os.environ.get(setting.file, "")
 
 
 def _read(env: FileAwareEnv, setting: Declared) -> object:
     text, path = _text(setting), _path(setting)
-    variable, file = setting.variable, f"{setting.variable}_FILE"
+    variable, file = setting.variable, setting.file
     description = setting.rule.description
     if text and path:
         raise MistakeError(f"{variable} and {file} are both set; remove one of them")
-    read: Callable[..., Any] = env.int if setting.kind is int else env.str
+    kind = str if setting.default is ... else type(setting.default)
+    read: Callable[..., Any] = env.int if kind is int else env.str
     try:
         value = read(variable, validate=setting.rule, error_messages={"invalid": ""})
     except EnvValidationError as error:
@@ -91,15 +90,14 @@ def _read(env: FileAwareEnv, setting: Declared) -> object:
         wrong = f"is {setting.shown(text)!r}{reason}"
         raise MistakeError(f"{variable} {wrong}; it must be {description}") from None
     except (OSError, ValueError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        why = cause.strerror if isinstance(cause, OSError) else "not UTF-8 text"
+        why = getattr(error.__cause__ or error, "strerror", "not UTF-8 text")
         wrong = f"is {(path if _is_path(path) else setting.shown(path))!r} ({why})"
         right = "it must be the path of a readable text file"
         raise MistakeError(f"{file} {wrong}; {right}") from None
-    return setting.kind(value)
+    return kind(value)
 
 
 def _is_path(text: str) -> bool:
-    """Return whether *text* can be shown, because it isn't a misplaced secret."""
-    root, *parts = Path(text).parts or ("",)
-    return root == "/" and bool(parts) and Path(root, parts[0]).is_dir()
+    """Whether *text* can be shown, because it isn't a misplaced secret."""
+    top = "/".join(text.split("/")[:2])
+    return text.startswith("/") and os.path.isdir(top)  # noqa: PTH112 - never raises

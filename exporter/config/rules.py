@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
 from environs import ValidationError
-from yarl import URL
 
-from exporter.base.texts import TOKEN, headers_of, keys_of, without_user
-from exporter.net.hosts import is_half_address
+from exporter.base.texts import TOKEN, VISIBLE, headers_of, keys_of, without_user
+from exporter.net.hosts import http_url
 
 # Headers that belong to the protocol, or that the exporter writes.
 RESERVED_HEADERS = frozenset(
@@ -37,19 +37,22 @@ class Rule:
     """Returns a text, right or wrong, without the secrets that it may contain."""
 
     def accepts(self, value: object) -> bool:
-        """Return whether *value* can be used."""
-        return not self._objections(value)
+        """Whether *value* can be used."""
+        try:
+            self(value)
+        except ValidationError:
+            return False
+        return True
 
     def __call__(self, value: object) -> None:
         """Raise environs' error, with the reason and its place, for a wrong *value*."""
-        if objections := self._objections(value):
-            raise ValidationError(objections)
-
-    def _objections(self, value: object) -> list[str]:
         try:
-            return [""] if self.check(value) is False else []
+            if self.check(value) is not False:
+                return
+            reason = ["", ""]
         except ValueError as error:
-            return [f"{error}", getattr(error, "place", "")]
+            reason = [f"{error}", getattr(error, "place", "")]
+        raise ValidationError(reason)
 
 
 def whole(least: int, most: int = 2**31 - 1) -> Rule:
@@ -59,37 +62,25 @@ def whole(least: int, most: int = 2**31 - 1) -> Rule:
     )
 
 
-def matching(description: str, pattern: str) -> Rule:
+def matching(description: str, pattern: str | re.Pattern[str]) -> Rule:
     """Accept texts that match *pattern* from end to end."""
-    return Rule(description, lambda text: re.fullmatch(pattern, text) is not None)
+    return Rule(description, lambda text: bool(re.fullmatch(pattern, text)))
 
 
 def one_of(*choices: str) -> Rule:
     """Accept one of *choices*."""
-    return Rule("one of " + ", ".join(choices), lambda text: text in choices)
+    return Rule("one of " + ", ".join(choices), choices.__contains__)
 
 
 def _is_http_url(text: str) -> bool:
-    try:
-        url = URL(text)
-        host = url.raw_host or ""
-        host.encode("idna")  # as the resolver does
-    except ValueError:
-        return False  # its text may repeat a password
-    if is_half_address(host):
-        raise ValueError("its host is neither a name nor a whole IP address")
-    return (
-        text.isprintable()
-        and " " not in text
-        and url.scheme in ("http", "https")
-        and bool(host)
-        and url.port != 0
-        and (url.user, url.password) == (None, None)
-    )
+    url = http_url(text)
+    return url is not None and (url.user, url.password) == (None, None)
 
 
 def _shown_url(text: str) -> str:
     """Return *text* without user, password, query and fragment."""
+    if text and not text.startswith("http"):
+        return "(hidden)"  # perhaps a key in the wrong place
     return re.sub(r"(?s)([?#]).*", r"\1...", without_user(text))
 
 
@@ -107,15 +98,15 @@ _LABEL = r"[A-Za-z0-9_-]{1,63}"
 
 def _is_host(text: str) -> bool:
     if ":" not in text:
-        return re.fullmatch(rf"{_LABEL}(\.{_LABEL})*\.?", text) is not None
-    try:
+        return bool(re.fullmatch(rf"{_LABEL}(\.{_LABEL})*\.?", text))
+    with suppress(ValueError):
         return bool(ip_address(text))
-    except ValueError:
-        return False
+    return False
 
 
 HTTP_URL = Rule(
-    "an absolute http:// or https:// URL without user and password",
+    "an absolute http:// or https:// URL without user and password; its host is a name "
+    "or a whole IP address",
     _is_http_url,
     _shown_url,
 )
@@ -138,9 +129,7 @@ PORT = Rule("a port from 0 (any free one) to 65535", lambda value: 0 <= value <=
 PATH = Rule(
     "a path without ~", lambda text: text.isprintable() and not text.startswith("~")
 )
-CREDENTIAL = matching(
-    "printable ASCII without spaces around it", r"[!-~]([ -~]*[!-~])?"
-)
+CREDENTIAL = matching("printable ASCII without spaces around it", VISIBLE)
 USERNAME = matching("printable ASCII without a colon", r"[ -9;-~]+")
 ORGANIZATION = matching("printable ASCII without spaces", r"[!-~]+")
 ID = matching("1 to 64 of A-Z a-z 0-9 . _ -", r"[A-Za-z0-9._-]{1,64}")

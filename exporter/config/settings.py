@@ -1,5 +1,5 @@
 """
-Every setting, declared once: type, default, limits and meaning.
+Every setting, declared once: default, rule and meaning.
 
 The settings of a backend are in `exporter.config.backend`. The loader, the messages and
 docs/configuration.md all use these declarations.
@@ -30,92 +30,68 @@ from exporter.config.rules import Rule, one_of, whole
 from exporter.events import ONLY_BACKEND, dropped_in
 
 MIB = 1024 * 1024
+NAMES = Rule("names of a-z and 0-9, each once, like `teams, audit`", names_in)
+FIELDS = Rule("names of fields like `assignee, customHeaders.mail`", dropped_in)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Configured):
     """`x_y` is the variable APP_INTEGRATIONS_X_Y; an empty text means "none"."""
 
-    backend_names: str = setting(
-        "",
-        Rule("names of a-z and 0-9, each once, like `teams, audit`", names_in),
-        "The names of several backends. The settings of `teams` begin with "
-        f"`{PREFIX}BACKEND_TEAMS_`. A setting that is missing there falls back to the "
-        "variable without a name, except URLs and credentials.",
-        alias=f"{PREFIX}BACKENDS",
-    )
-    drop_fields: str = setting(
-        "",
-        Rule("names of fields like `assignee, customHeaders.mail`", dropped_in),
-        "Fields to remove from every event before it is stored.",
-    )
-    spool_dir: Path = setting(
-        Path("./spool"), rules.PATH, "Where accepted events are stored until delivery."
-    )
-    spool_max_bytes: int = setting(
-        1024 * MIB,
-        whole(16 * MIB, 2**50),  # the largest bulk request of a broker has 10 MiB
-        "The most bytes of events and dead letters, without the file's overhead.",
-    )
-    spool_when_full: str = setting(
-        "refuse",
-        one_of("refuse", "drop-oldest"),
-        "`refuse` makes the broker wait; `drop-oldest` discards the oldest waiting "
-        "events (counted and logged) instead.",
-    )
-    ingest_host: str = setting(
-        "127.0.0.1", rules.HOST, "The address that receives the broker's records."
-    )
-    ingest_port: int = setting(9280, rules.PORT, "The port of that address.")
-    ingest_username: str = setting(
-        "",
-        rules.USERNAME,
-        "The broker's user (basic authentication); required unless on loopback.",
-    )
-    ingest_password: str = setting(
-        "", rules.CREDENTIAL, "The password of that user.", secret=True
-    )
-    cluster_id: str = setting(
-        "",
-        rules.ID,
-        "The name of the cluster: the start of event ids, and `X-Cluster-Id`.",
-    )
-    admin_host: str = setting(
-        "127.0.0.1", rules.HOST, "The address of metrics, health and commands."
-    )
-    admin_port: int = setting(9281, rules.PORT, "The port of that address.")
-    shutdown_timeout_ms: int = setting(
-        10_000, whole(0), "How long a stop may take to deliver waiting events."
-    )
-    log_level: str = setting(
-        "INFO",
-        one_of("DEBUG", "INFO", "WARNING", "ERROR"),
-        "The least serious level that is logged.",
-    )
-    log_format: str = setting(
-        "auto",
-        one_of("auto", "json", "text"),
-        "`auto` is text on a terminal and JSON elsewhere.",
-    )
-    enabled: str = setting(
-        "auto",
-        one_of("auto", "true", "false"),
-        "Whether the distribution image (and `run --standby`) starts the exporter: "
-        "`auto` does if a backend is configured.",
-    )
-    required: str = setting(
-        "false",
-        one_of("true", "false"),
-        "`true` stops the distribution image if the exporter can't be configured; "
-        "`false` starts the broker without the exporter, after an error.",
-    )
-    broker_bulk_size: int = setting(
-        1,
-        whole(1),
-        "How many records the broker sends at once, in the distribution image "
-        "(elsewhere see docs/broker.md). 1 is real time; 50 to 100 is three times the "
-        "rate and up to a second later.",
-    )
+    backend_names: str = setting("", NAMES, variable=f"{PREFIX}BACKENDS")
+    """
+    The names of several backends. The settings of `teams` begin with
+    `APP_INTEGRATIONS_BACKEND_TEAMS_`. A setting that is missing there falls back to the
+    variable without a name, except URLs and credentials.
+    """
+    drop_fields: str = setting("", FIELDS)
+    """Fields to remove from every event before it is stored."""
+    spool_dir: Path = setting(Path("./spool"), rules.PATH)
+    """Where accepted events are stored until delivery."""
+    # The largest bulk request of a broker has 10 MiB.
+    spool_max_bytes: int = setting(1024 * MIB, whole(16 * MIB, 2**50))
+    """The most bytes of events and dead letters, without the file's overhead."""
+    spool_when_full: str = setting("refuse", one_of("refuse", "drop-oldest"))
+    """
+    `refuse` makes the broker wait; `drop-oldest` discards the oldest waiting events
+    (counted and logged) instead.
+    """
+    ingest_host: str = setting("127.0.0.1", rules.HOST)
+    """The address that receives the broker's records."""
+    ingest_port: int = setting(9280, rules.PORT)
+    """The port of that address."""
+    ingest_username: str = setting("", rules.USERNAME)
+    """The broker's user (basic authentication); required unless on loopback."""
+    ingest_password: str = setting("", rules.CREDENTIAL, secret=True)
+    """The password of that user."""
+    cluster_id: str = setting("", rules.ID)
+    """The name of the cluster: the start of event ids, and `X-Cluster-Id`."""
+    admin_host: str = setting("127.0.0.1", rules.HOST)
+    """The address of metrics, health and commands."""
+    admin_port: int = setting(9281, rules.PORT)
+    """The port of that address."""
+    shutdown_timeout_ms: int = setting(10_000, whole(0))
+    """How long a stop may take to deliver waiting events."""
+    log_level: str = setting("INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"))
+    """The least serious level that is logged."""
+    log_format: str = setting("auto", one_of("auto", "json", "text"))
+    """`auto` is text on a terminal and JSON elsewhere."""
+    enabled: str = setting("auto", one_of("auto", "true", "false"))
+    """
+    Whether the distribution image (and `run --standby`) starts the exporter: `auto`
+    does if a backend is configured.
+    """
+    required: str = setting("false", one_of("true", "false"))
+    """
+    `true` stops the distribution image if the exporter can't be configured; `false`
+    starts the broker without the exporter, after an error.
+    """
+    broker_bulk_size: int = setting(1, whole(1))
+    """
+    How many records the broker sends at once, in the distribution image (elsewhere see
+    docs/broker.md). 1 is real time; 50 to 100 is three times the rate and up to a
+    second later.
+    """
     backends: Mapping[str, BackendSettings] = field(default_factory=dict)
     """Every backend, by its name."""
 
@@ -155,28 +131,23 @@ def load() -> Settings:
     values, of_service = read_all(SERVICE_SETTINGS)
     if "backend_names" not in values:  # so the backends' settings aren't known
         raise SettingsError(of_service)
-    names = names_in(values["backend_names"])
     of_service += service_conflicts(values, PLAIN)
-    shared: dict[str, Any] = {}
-    mistakes: list[str] = []
-    if names:
-        shared, mistakes = read_all(x for x in BACKEND_SETTINGS if not x.own)
+    names = names_in(values["backend_names"])
+    shared, mistakes = read_all(x for x in BACKEND_SETTINGS if names and not x.own)
     mistakes += _misplaced(names)
     backends = {}
     for name in names or [ONLY_BACKEND]:
-        backend, wrong = _backend(name, shared)
-        mistakes += [each for each in wrong if each not in mistakes]
-        if backend:
-            backends[name] = backend
+        try:
+            backends[name] = _backend(name, shared)
+        except SettingsError as error:
+            mistakes += error.mistakes
     if mistakes or of_service:
-        raise SettingsError(mistakes + of_service)
+        raise SettingsError([*dict.fromkeys(mistakes), *of_service])
     return Settings(files=files_of(SERVICE_SETTINGS), backends=backends, **values)
 
 
-def _backend(
-    name: str, shared: Mapping[str, Any]
-) -> tuple[BackendSettings | None, list[str]]:
-    """Return the settings of the backend *name*, or None and all mistakes."""
+def _backend(name: str, shared: Mapping[str, Any]) -> BackendSettings:
+    """Return the settings of the backend *name*."""
     declared = settings_of(name)
     values, mistakes = read_all(declared, shared)
     values |= {"name": name, "proxies": getproxies_environment()}
@@ -186,9 +157,9 @@ def _backend(
     }
     mistakes += backend_conflicts(values, variables)
     if mistakes:
-        return None, mistakes
+        raise SettingsError(mistakes)
     files = files_of(BACKEND_SETTINGS) | files_of(declared)
-    return BackendSettings(files=files, prefix=prefix_of(name), **values), []
+    return BackendSettings(files=files, prefix=prefix_of(name), **values)
 
 
 def _misplaced(names: list[str]) -> Iterator[str]:
@@ -227,7 +198,7 @@ class SpoolLocation(NamedTuple):
 
 
 def spool_location() -> SpoolLocation:
-    """Return where the spool is; mistakes in other settings don't matter."""
+    """Return where the spool is."""
     return SpoolLocation(**only(*SpoolLocation._fields))
 
 

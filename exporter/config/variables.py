@@ -4,7 +4,6 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from itertools import chain
 
 from exporter.config.backend import names_in, settings_of
 from exporter.config.connector import OWN, notice
@@ -35,38 +34,34 @@ def shared() -> str:
 
 def unknown() -> list[str]:
     """Return a sentence for each variable with our prefix that isn't a setting."""
-    backends = _backends()
-    declared = [*DECLARED, *chain.from_iterable(map(settings_of, backends or ()))]
-    known = [each.variable.removeprefix(PREFIX) for each in declared]
-    known += [f"{name}_FILE" for name in known]
+    try:
+        backends = names_in(only("backend_names")["backend_names"])
+    except SettingsError:  # reported elsewhere
+        backends = None
+    declared = [*DECLARED, *(x for name in backends or () for x in settings_of(name))]
+    variables = {name for each in declared for name in (each.variable, each.file)}
+    known = sorted(name.removeprefix(PREFIX) for name in variables)
     found = []
     for variable, text in sorted(os.environ.items()):
         name = variable.removeprefix(PREFIX)
-        if name == variable or name in known or variable in (*IGNORED, *OWN):
+        if name == variable or variable in (*variables, *IGNORED, *OWN):
             continue
         if SERVICE_LINK.fullmatch(f"{variable}={text}"):
             continue
-        named = NAMED.match(name)
-        if named and backends is None:
-            continue  # the list of backends is wrong, which is reported elsewhere
-        if named and named[1].lower() not in (backends or ()):
-            wrong = f"belongs to a backend that {PREFIX}BACKENDS doesn't list"
-        elif named and (rest := name.removeprefix(named[0])) in known:
-            wrong = f"can't be set for one backend; set {PREFIX}{rest}"
-        else:
-            meant = difflib.get_close_matches(name, known, n=1)
-            guess = "".join(f"; did you mean {PREFIX}{each}?" for each in meant)
-            wrong = f"isn't a setting{guess}"
-        found.append(f"{variable} {wrong}")
+        if backends is not None or not NAMED.match(name):
+            found.append(f"{variable} {_problem(name, known, backends or [])}")
     return found
 
 
-def _backends() -> list[str] | None:
-    """Return the names of all backends; None if the list can't be used."""
-    try:
-        return names_in(only("backend_names")["backend_names"])
-    except SettingsError:
-        return None
+def _problem(name: str, known: list[str], backends: list[str]) -> str:
+    """Return what is wrong with the variable *name*, given without prefix."""
+    if named := NAMED.match(name):
+        if named[1].lower() not in backends:
+            return f"belongs to a backend that {PREFIX}BACKENDS doesn't list"
+        if (plain := name.removeprefix(named[0])) in known:
+            return f"can't be set for one backend; set {PREFIX}{plain}"
+    meant = difflib.get_close_matches(name, known, n=1)
+    return "isn't a setting" + "".join(f"; did you mean {PREFIX}{x}?" for x in meant)
 
 
 def names_a_backend(environ: Mapping[str, str] = os.environ) -> bool:

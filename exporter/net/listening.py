@@ -6,10 +6,9 @@ closed, so that they cost almost nothing.
 """
 
 import asyncio
-import errno
-import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -18,6 +17,7 @@ from aiohttp.typedefs import Handler
 from yarl import URL
 
 from exporter.base.errors import ExporterError
+from exporter.net.tls import reason_of
 
 FINISH_SECONDS = 5.0
 HEAD_SECONDS = 30.0
@@ -28,13 +28,6 @@ UNWANTED_BYTES = 256 * 1024
 """Bytes of an unwanted body that are read to keep the connection open."""
 UNWANTED_SECONDS = 1.0
 
-REMEDIES = {
-    errno.EADDRINUSE: "Stop the process that uses it (perhaps another exporter), or "
-    "set {port}",
-    errno.EACCES: "Set {port} to a port above 1023",
-}
-OTHER_REMEDY = "Correct {host}: it must be an address of this machine"
-
 
 class PortError(ExporterError):
     """It is impossible to listen on an address."""
@@ -43,24 +36,25 @@ class PortError(ExporterError):
         self, host: str, port: int, names: tuple[str, str], reason: OSError
     ) -> None:
         """Use *names*, the settings of *host* and *port*, in the remedy."""
-        known = reason.errno in errno.errorcode  # otherwise it comes from the DNS
-        text = os.strerror(reason.errno or 0) if known else reason.strerror
-        remedy = REMEDIES.get(reason.errno or 0, OTHER_REMEDY)
         super().__init__(
-            f"Can't listen on {host}:{port}: {text}",
-            remedy=remedy.format(host=names[0], port=names[1]),
+            f"Can't listen on {host}:{port}: {reason_of(reason)}",
+            remedy="Use an address of this machine in {}, and a free port above 1023: "
+            "stop the other process (perhaps an exporter), or set {}".format(*names),
         )
 
 
 class Connection(web.RequestHandler):
-    """A connection that is closed if a head is too slow or too large."""
+    """
+    A connection that is closed if a head is too slow or too large.
+
+    It is one of *strangers* until its first complete head has arrived.
+    """
 
     __slots__ = ("_broken", "_head", "_late", "_strangers")
 
     def __init__(
         self, server: web.Server, strangers: dict["Connection", None], **options: Any
     ) -> None:
-        """Be one of *strangers* until a complete head has arrived."""
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._strangers = strangers
         self._late: asyncio.TimerHandle | None = None
@@ -152,23 +146,18 @@ async def listening(
     app.middlewares.insert(0, _spare)
     runner = web.AppRunner(app, shutdown_timeout=FINISH_SECONDS)
     await runner.setup()
-    strangers: dict[Connection, None] = {}
     options |= {"access_log": None, "lingering_time": 0}
-
-    def connection() -> Connection:
-        assert runner.server  # noqa: S101 - it's set up
-        return Connection(runner.server, strangers, **options)
-
+    assert runner.server  # noqa: S101 - it's set up
+    strangers: dict[Connection, None] = {}
+    connection = partial(Connection, runner.server, strangers, **options)
     try:
-        loop = asyncio.get_running_loop()
         try:
+            loop = asyncio.get_running_loop()
             server = await loop.create_server(connection, host, port)
         except OSError as error:
             raise PortError(host, port, names, error) from error
-        try:
+        with closing(server):
             yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
     finally:
         await runner.cleanup()
 

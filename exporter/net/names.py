@@ -8,55 +8,41 @@ half a minute, in which the broker would wait for our restart.
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
-from typing import Any, TypeVar, cast
+from concurrent.futures import Future
+from typing import Any, cast
 
 from aiohttp import ThreadedResolver
-
-T = TypeVar("T")
 
 
 async def look_up(host: str, port: int, **how: Any) -> list[tuple[Any, ...]]:
     """Return the addresses of *host* like `socket.getaddrinfo`."""
-    return await _in_a_thread(partial(socket.getaddrinfo, host, port, **how))
+    return cast("list[Any]", await _ask(socket.getaddrinfo, host, port, **how))
 
 
 def resolver() -> ThreadedResolver:
     """Return a resolver for aiohttp."""
-    return ThreadedResolver(loop=cast("asyncio.AbstractEventLoop", _Lookups()))
+    return ThreadedResolver(loop=cast("asyncio.AbstractEventLoop", _Lookups))
 
 
 class _Lookups:
     """The part of an event loop that a resolver uses."""
 
-    async def getaddrinfo(self, host: str, port: int, **how: Any) -> Any:
-        return await look_up(host, port, **how)
+    getaddrinfo = staticmethod(look_up)
 
-    async def getnameinfo(self, address: Any, flags: int) -> Any:
-        return await _in_a_thread(partial(socket.getnameinfo, address, flags))
+    @staticmethod
+    async def getnameinfo(address: Any, flags: int) -> Any:
+        return await _ask(socket.getnameinfo, address, flags)
 
 
-async def _in_a_thread(ask: Callable[[], T]) -> T:
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def finish(set_outcome: Callable[[Any], None], outcome: Any) -> None:
-        if not future.done():
-            set_outcome(outcome)
+async def _ask(function: Any, *arguments: Any, **more: Any) -> Any:
+    found: Future[Any] = Future()
+    found.set_running_or_notify_cancel()  # the thread can't be cancelled
 
     def work() -> None:
-        outcome: tuple[Callable[[Any], None], Any]
         try:
-            outcome = future.set_result, ask()
-        except OSError as error:
-            outcome = future.set_exception, error
-        except UnicodeError:
-            wrong = socket.gaierror(socket.EAI_NONAME, "it can't be a host name")
-            outcome = future.set_exception, wrong
-        with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(finish, *outcome)
+            found.set_result(function(*arguments, **more))
+        except (OSError, UnicodeError) as error:
+            found.set_exception(error)
 
     threading.Thread(target=work, name="name-service", daemon=True).start()
-    return await future
+    return await asyncio.wrap_future(found)

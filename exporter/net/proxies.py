@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from yarl import URL
 
-from exporter.net.hosts import is_half_address, is_loopback
+from exporter.net.hosts import http_url, is_half_address, is_loopback
 
 ENTRY = re.compile(r"(\[.*\](?:/\d+)?|[^:]*)(?::(\d+))?")
 NAME = re.compile(r"\.?[\w*-]+(\.[\w*-]+)*\.?")
@@ -38,25 +38,21 @@ def proxy_for(url: str, variables: Mapping[str, str]) -> Proxy | None:
     Return the proxy for *url*, or None to connect directly, as always to this machine.
 
     *variables* come from `urllib.request.getproxies_environment`. Raises NoProxyError,
-    and for a wrong proxy ValueError without its URL, which may hold a password.
+    and ValueError for a wrong proxy.
     """
     target = URL(url)
-    host = target.host or ""
     text = variables.get(target.scheme, "")
-    if not text or is_loopback(host):
+    if not text or is_loopback(target.host or ""):
         return None
     entries = re.findall(r"[^,\s]+", variables.get("no", "").lower())
     if True in [_matches(entry, target) for entry in entries]:  # checks all entries
         return None
-    try:
-        proxy = URL(text if "://" in text else f"http://{text}")
-    except ValueError:
-        raise ValueError("not a URL") from None
-    if proxy.scheme not in ("http", "https") or not proxy.host:
-        raise ValueError("not an http:// or https:// URL")
-    if is_half_address(proxy.raw_host or ""):
-        raise ValueError("not a URL with a name or a complete IP address")
-    return Proxy(proxy.origin(), _authorization(proxy))
+    proxy = http_url(text if "://" in text else f"http://{text}")
+    if not proxy:
+        raise ValueError("not a URL")
+    user = f"{proxy.user or ''}:{proxy.password or ''}".encode()
+    authorization = "Basic " + base64.b64encode(user).decode() if user != b":" else ""
+    return Proxy(proxy.origin(), authorization)
 
 
 def _matches(entry: str, target: URL) -> bool:
@@ -85,10 +81,3 @@ def _network(text: str) -> IPv4Network | IPv6Network | None:
     with suppress(ValueError):
         return ip_network(text, strict=False)
     return None
-
-
-def _authorization(proxy: URL) -> str:
-    if proxy.user is None and proxy.password is None:
-        return ""
-    user = f"{proxy.user or ''}:{proxy.password or ''}".encode()
-    return "Basic " + base64.b64encode(user).decode()

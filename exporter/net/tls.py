@@ -10,14 +10,11 @@ from pathlib import Path
 
 
 class PemError(ValueError):
-    """The content of a PEM file is wrong."""
+    """The content of the PEM file of a *setting* is wrong."""
 
-    def __init__(self, setting: str, wrong: str, right: str) -> None:
-        """Name the *setting*, what is *wrong*, and what would be *right*."""
-        super().__init__(f"{setting} {wrong}, must be {right}")
-        self.setting = setting
-        self.wrong = wrong
-        self.right = right
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(f"{setting} {problem}")
+        self.setting, self.problem = setting, problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +45,7 @@ def tls_of(tls_ca_path: str, tls_cert_path: str, tls_key_path: str) -> Tls:
         try:
             context.load_verify_locations(tls_ca_path)
         except ssl.SSLError:
-            raise PemError(
-                "tls_ca_path", "names a file without certificates", "a PEM file"
-            ) from None
+            raise PemError("tls_ca_path", "names a file without certificates") from None
     if tls_cert_path:
         _load_own(context, tls_cert_path, tls_key_path)
     return Tls(read.digest(), context)
@@ -62,46 +57,38 @@ def _load_own(context: ssl.SSLContext, certificate: str, key: str) -> None:
         context.load_cert_chain(certificate, key or None, password="")
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise PemError(
-                "tls_key_path",
-                "holds the key of another certificate",
-                "the key of this certificate",
-            ) from None
-        raise PemError(
-            "tls_cert_path",
-            "names a file without a certificate and a usable key",
-            "PEM files, the key without password",
-        ) from None
+            other = "holds the key of another certificate"
+            raise PemError("tls_key_path", other) from None
+        missing = "names a file without a certificate and a usable key (no password)"
+        raise PemError("tls_cert_path", missing) from None
 
 
-ALERT = re.compile(r"(?:TLSV1|TLSV13|SSLV3)_(?:ALERT_)?(\w+)")
-ALERTS = {
-    "protocol version": "the peer refuses the TLS version",
-    "handshake failure": "the peer accepts no cipher suite, or needs a certificate",
-    "insufficient security": "the peer accepts no cipher suite",
-    "unrecognized name": "the peer doesn't serve this host name",
-    "certificate required": "the peer needs a certificate",
-}
-"""The meaning of alerts that a wrong setup causes."""
 HUNG_UP = "the peer hung up during the TLS handshake"
-OURS = {
-    "UNSUPPORTED_PROTOCOL": "the peer supports no TLS version from 1.2 on",
-    "UNEXPECTED_EOF_WHILE_READING": HUNG_UP,
+NO_CIPHER = "the peer accepts no cipher suite"
+REASONS = {
+    "alert: protocol version": "the peer refuses the TLS version",
+    "alert: handshake failure": f"{NO_CIPHER}, or needs a certificate",
+    "alert: insufficient security": NO_CIPHER,
+    "alert: unrecognized name": "the peer doesn't serve this host name",
+    "alert: certificate required": "the peer needs a certificate",
+    "unsupported protocol": "the peer supports no TLS version from 1.2 on",
+    "unexpected eof while reading": HUNG_UP,
 }
+"""The meaning of failures that a wrong setup causes; the peer sends the alerts."""
 
 
 def tls_reason_of(error: OSError) -> str:
     """Return why TLS failed, or "" if *error* isn't about TLS."""
     found = re.search(r"\[SSL: (\w+)\]", f"{error.strerror or error}")
-    name = found[1] if found else ""
-    if alert := ALERT.fullmatch(name):
-        words = alert[1].lower().replace("_", " ")
-        return f"{ALERTS.get(words, 'the peer ends the connection')} (alert: {words})"
-    if name or isinstance(error, ssl.SSLError):
-        fallback = name.lower().replace("_", " ") or "no reason is known"
-        is_end = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-        return HUNG_UP if is_end else OURS.get(name, f"TLS fails: {fallback}")
-    return ""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return HUNG_UP
+    if not found and not isinstance(error, ssl.SSLError):
+        return ""
+    name = found[1].lower().replace("_", " ") if found else "no reason is known"
+    if alert := re.fullmatch("(?:tlsv1|tlsv13|sslv3) (?:alert )?(.*)", name):
+        name = f"alert: {alert[1]}"
+        return f"{REASONS.get(name, 'the peer ends the connection')} ({name})"
+    return REASONS.get(name, f"TLS fails: {name}")
 
 
 def reason_of(error: OSError) -> str:

@@ -113,8 +113,8 @@ async def test_a_taken_port(start, settings, name):
     exporter = await start()
 
     assert isinstance(error, PortError)
-    assert f"Can't listen on 127.0.0.1:{port}: Address already in use. " in str(error)
-    assert str(error).endswith(f"set APP_INTEGRATIONS_{name.upper()}")
+    assert f"127.0.0.1:{port}: Address already in use" in str(error)
+    assert f"APP_INTEGRATIONS_{name.upper()}" in str(error)
     assert (await exporter.look("/readyz")).status == 200
 
 

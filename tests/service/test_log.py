@@ -1,4 +1,4 @@
-"""The log of a real process: who reads it decides nothing but what is read."""
+"""The log of a real process, whose reader may be slow or gone."""
 
 import fcntl
 import os
@@ -16,19 +16,19 @@ from tests.service.wire import connected
 
 @pytest.fixture
 def pipe():
-    """Return both ends of a pipe that is full."""
+    """Return the writing end of a pipe that is full."""
     read, write = os.pipe()
     os.write(write, b"x" * fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096))
-    yield read, write
+    yield write
     os.close(read)
+    os.close(write)
 
 
+@pytest.mark.slow
 async def test_nobody_reads_the_log(launch, backend, client, pipe):
     """With a full pipe behind it, the service takes, delivers, answers and stops."""
-    _, write = pipe
     process = launch()
-    process.spawn(stderr=write)
-    os.close(write)
+    process.spawn(stderr=pipe)
     await process.ready(f"{process.admin_url}/readyz")
 
     for position in range(1, 101):
@@ -42,24 +42,22 @@ async def test_nobody_reads_the_log(launch, backend, client, pipe):
     assert await process.ended() == 0
 
 
+@pytest.mark.slow
 async def test_a_failure_that_nobody_reads(launch, pipe):
     """A process that can't start ends, also when nobody reads why."""
-    _, write = pipe
     process = launch(URL="no address")
 
-    process.spawn(stderr=write)
-    os.close(write)
+    process.spawn(stderr=pipe)
 
     assert await process.ended() == 2
 
 
+@pytest.mark.slow
 async def test_nobody_reads_the_log_of_a_container(tmp_path, backend, pipe):
     """With a full pipe behind it, a container runs its broker, and ends with it."""
-    _, write = pipe
     container = Container(tmp_path, backend.url)
 
-    container.begin(stderr=write)
-    os.close(write)
+    container.begin(stderr=pipe)
     broker = await container.broker()
     container.signal(signal.SIGTERM)
 
@@ -70,19 +68,16 @@ async def test_nobody_reads_the_log_of_a_container(tmp_path, backend, pipe):
 
 @pytest.mark.parametrize("host, lines", [("127.0.0.1", 0), ("0.0.0.0", 1)])  # noqa: S104
 async def test_an_ingest_that_others_reach(start, host, lines):
-    """Where the broker's records cross a network, a line at the start says so."""
+    """If the broker's records cross a network, a line at the start says this."""
     exporter = await start(
         ingest_host=host, ingest_username="broker", ingest_password="hunter2"
     )
 
-    said = exporter.lines.saying(
-        "the ingest port has no TLS: records and its password cross the network "
-        "unencrypted"
-    )
+    found = [x for x in exporter.lines.records if "no TLS" in x.getMessage()]
 
-    assert len(said) == lines
-    assert all("NetworkPolicy" in line.remedy for line in said)
-    assert "hunter2" not in str([vars(line) for line in said])
+    assert len(found) == lines
+    assert all("NetworkPolicy" in line.remedy for line in found)
+    assert "hunter2" not in str([vars(line) for line in found])
 
 
 async def test_noise_on_both_ports(launch):
@@ -92,7 +87,7 @@ async def test_noise_on_both_ports(launch):
 
     for url in (process.ingest_url, process.admin_url):
         for noise in (b"\x16\x03\x01", b"GET / HTTP/9", b"GET \xff", b"X" * 9000):
-            for _ in range(20):
+            for _ in range(3):
                 async with connected(url.removeprefix("http://")) as wire:
                     await wire.send(b"GET / HTTP/1.1\r\n\r\n%b\r\n\r\n" % noise)
                     await wire.is_open()

@@ -13,67 +13,68 @@ from exporter.net.names import look_up, resolver
 
 @pytest.fixture
 def silent_name_service(monkeypatch):
-    """Answer no lookup before the test is over; yield the running lookups."""
+    """Answer no lookup until the event is set; return the event and the hosts."""
     over, asked = threading.Event(), []
 
     def ask(host, *_, **__):
         asked.append(host)
         over.wait(30)
-        asked.remove(host)
         raise socket.gaierror(socket.EAI_AGAIN, "try again")
 
     monkeypatch.setattr(socket, "getaddrinfo", ask)
-    yield asked
+    yield over, asked
     over.set()
 
 
 @pytest.mark.parametrize("factory", [None, loop_factory()])
 def test_the_end_does_not_wait(silent_name_service, factory):
     """A loop ends at once although a lookup is still running."""
+    over, asked = silent_name_service
 
     async def ask():
         question = asyncio.create_task(resolver().resolve("backend.example", 443))
-        await eventually(lambda: silent_name_service)
+        await eventually(lambda: asked)
         question.cancel()
 
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(ask())
 
-    assert silent_name_service == ["backend.example"]
+    assert asked == ["backend.example"]
+    assert not over.is_set()
 
 
-async def test_addresses_are_found():
-    """Names and addresses both resolve."""
-    for host in ("localhost", "127.0.0.1"):
-        found = await resolver().resolve(host, 443, family=socket.AF_INET)
-        assert {(each["host"], each["port"]) for each in found} == {("127.0.0.1", 443)}
-
-
-async def test_a_scoped_address():
-    """An address that names its network interface keeps it."""
-    found = await resolver().resolve("fe80::1%lo", 443, family=socket.AF_INET6)
-
-    assert [each["host"] for each in found] == ["fe80::1%lo"]
-
-
-async def test_a_name_that_does_not_exist():
-    """The error of the DNS is raised."""
-    with pytest.raises(OSError, match=r"[Nn]ame"):
-        await look_up("nowhere.invalid", 443)
-
-
-async def test_an_answer_that_nobody_waits_for(monkeypatch):
-    """An answer that comes too late is ignored."""
-    late = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: late.wait(10))
+async def test_a_late_answer(silent_name_service):
+    """An answer that comes after its question was cancelled is ignored."""
+    over, asked = silent_name_service
     question = asyncio.create_task(look_up("backend.example", 443))
-    await asyncio.sleep(0)
+    await eventually(lambda: asked)
     question.cancel()
-    late.set()
+    over.set()
 
-    def threads():
-        return [t for t in threading.enumerate() if t.name == "name-service"]
-
-    await eventually(lambda: not threads())
     with pytest.raises(asyncio.CancelledError):
         await question
+    await eventually(
+        lambda: "name-service" not in {each.name for each in threading.enumerate()}
+    )
+
+
+@pytest.mark.parametrize(
+    "host, family, address",
+    [
+        ("localhost", socket.AF_INET, "127.0.0.1"),
+        ("127.0.0.1", socket.AF_INET, "127.0.0.1"),
+        ("fe80::1%lo", socket.AF_INET6, "fe80::1%lo"),
+    ],
+)
+async def test_addresses_are_found(host, family, address):
+    """Names and addresses resolve; an address keeps its network interface."""
+    found = await resolver().resolve(host, 443, family=family)
+
+    assert {(each["host"], each["port"]) for each in found} == {(address, 443)}
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 64])
+async def test_a_name_that_does_not_exist(host):
+    """The error of the DNS is raised."""
+    with pytest.raises((OSError, UnicodeError)):
+        await look_up(host, 443)

@@ -1,29 +1,21 @@
 """A file is read again when it changes, and only then."""
 
 import os
-from pathlib import Path
+from operator import methodcaller
 
 import pytest
 
-from exporter.base.reread import Reread, fixed, text_of
-from exporter.config import settings
+from exporter.base.reread import Reread, fixed
 from exporter.config.rules import CREDENTIAL
 from tests.configured import only_backend
-from tests.unit.test_settings import environment
+from tests.unit.environments import loaded
+
+FILE = "APP_INTEGRATIONS_API_KEY_FILE"
 
 
-@pytest.fixture
-def lines(caplog):
-    """Return the log lines as text with their fields."""
-    caplog.set_level("INFO", "exporter.base.reread")
-
-    def said():
-        return [
-            (each.levelname, each.setting, getattr(each, "reason", ""))
-            for each in caplog.records
-        ]
-
-    return said
+def key_in(file):
+    """Return the watched API key in *file*."""
+    return only_backend(loaded(API_KEY_FILE=str(file))).watched("api_key")
 
 
 @pytest.fixture
@@ -31,8 +23,17 @@ def key(tmp_path):
     """Return a file with an API key, and its setting."""
     file = tmp_path / "key"
     file.write_text("first\n", encoding="utf-8")
-    with environment(API_KEY_FILE=str(file)):
-        return file, only_backend(settings.load()).watched("api_key")
+    return file, key_in(file)
+
+
+@pytest.fixture
+def lines(caplog):
+    """Return a function for the level, the setting and the reason of each log line."""
+    caplog.set_level("INFO", "exporter.base.reread")
+    return lambda: [
+        (each.levelname, each.setting, getattr(each, "reason", ""))
+        for each in caplog.records
+    ]
 
 
 def test_a_file_that_changes(key, lines):
@@ -43,7 +44,7 @@ def test_a_file_that_changes(key, lines):
     file.write_text(" second \n", encoding="utf-8")
 
     assert (watched.current(), watched.changes) == ("second", 1)
-    assert lines() == [("INFO", "APP_INTEGRATIONS_API_KEY_FILE", "")]
+    assert lines() == [("INFO", FILE, "")]
 
 
 def test_a_file_that_is_only_touched(key, lines):
@@ -51,7 +52,6 @@ def test_a_file_that_is_only_touched(key, lines):
     file, watched = key
     watched.current()
 
-    file.write_text("first\n", encoding="utf-8")
     os.utime(file, (1, 1))
 
     assert (watched.current(), watched.changes) == ("first", 0)
@@ -60,10 +60,8 @@ def test_a_file_that_is_only_touched(key, lines):
 
 def test_a_file_that_stays_is_not_read(tmp_path):
     """Without a change, the file isn't read again."""
-    file = tmp_path / "key"
-    file.touch()
     reads = []
-    watched = Reread("", lambda: reads.append(1) or "", [file], "X_FILE")
+    watched = Reread("", lambda: reads.append(1) or "", [tmp_path], "X_FILE")
 
     for _ in range(10):
         watched.current()
@@ -79,8 +77,7 @@ def test_a_secret_as_kubernetes_swaps_it(tmp_path):
         os.utime(tmp_path / version / "key", (1, 1))
     (tmp_path / "..data").symlink_to("..1")
     (tmp_path / "key").symlink_to("..data/key")
-    with environment(API_KEY_FILE=str(tmp_path / "key")):
-        watched = only_backend(settings.load()).watched("api_key")
+    watched = key_in(tmp_path / "key")
     before = watched.current()
 
     (tmp_path / "..tmp").symlink_to("..2")
@@ -89,39 +86,18 @@ def test_a_secret_as_kubernetes_swaps_it(tmp_path):
     assert (before, watched.current()) == ("first", "other")
 
 
-def unlinked(file):
-    """Remove *file*."""
-    file.unlink()
-
-
-def emptied(file):
-    """Empty *file*."""
-    file.write_bytes(b"")
-
-
-def garbled(file):
-    """Write bytes into *file* that aren't text."""
-    file.write_bytes(b"\xff\xfe")
-
-
-def malformed(file):
-    """Write a text into *file* that would forge a header."""
-    file.write_bytes(b"hunter2\nX-Other: 1")
-
-
 @pytest.mark.parametrize(
     "spoil, reason",
     [
-        (unlinked, "No such file or directory"),
-        (emptied, f"it must hold {CREDENTIAL.description}"),
-        (garbled, "not UTF-8 text"),
-        (malformed, f"it must hold {CREDENTIAL.description}"),
+        (methodcaller("unlink"), "No such file or directory"),
+        (methodcaller("write_bytes", b""), CREDENTIAL.description),
+        (methodcaller("write_bytes", b"\xff\xfe"), "not UTF-8 text"),
+        (methodcaller("write_bytes", b"hunter2\nX-Other: 1"), CREDENTIAL.description),
     ],
 )
 def test_a_file_that_cannot_be_used(key, lines, spoil, reason):
     """The old value stays, one line says why, and the next good content is used."""
     file, watched = key
-    watched.current()
 
     spoil(file)
     kept = [watched.current() for _ in range(3)]
@@ -129,14 +105,24 @@ def test_a_file_that_cannot_be_used(key, lines, spoil, reason):
 
     assert kept == ["first"] * 3
     assert watched.current() == "second"
-    name = "APP_INTEGRATIONS_API_KEY_FILE"
-    assert lines() == [("WARNING", name, reason), ("INFO", name, "")]
+    (level, name, why), again = lines()
+    assert (level, name, again) == ("WARNING", FILE, ("INFO", FILE, ""))
+    assert why.endswith(reason)
+
+
+def test_a_file_that_is_spoilt_again(key, lines):
+    """Each wrong content is reported."""
+    file, watched = key
+
+    for content in ("one\ntwo", "three\nfour\n"):
+        file.write_text(content, encoding="utf-8")
+        watched.current()
+
+    assert [level for level, *_ in lines()] == ["WARNING", "WARNING"]
 
 
 def test_a_failing_disk_is_tried_again(tmp_path, lines):
     """A file that could not be read is read at the next use, without a change."""
-    file = tmp_path / "key"
-    file.touch()
     failures = [OSError(5, "Input/output error"), OSError(5, "Input/output error")]
 
     def load():
@@ -144,27 +130,15 @@ def test_a_failing_disk_is_tried_again(tmp_path, lines):
             raise failures.pop()
         return "new"
 
-    watched = Reread("old", load, [file], "X_FILE")
+    watched = Reread("old", load, [tmp_path], "X_FILE")
 
     assert [watched.current() for _ in range(3)] == ["old", "old", "new"]
-    assert lines() == [
-        ("WARNING", "X_FILE", "Input/output error"),
-        ("INFO", "X_FILE", ""),
-    ]
+    assert [each[2] for each in lines()] == ["Input/output error", ""]
 
 
 def test_a_value_without_a_file():
     """A value from a variable never changes."""
-    with environment(API_KEY="s3cret"):
-        watched = only_backend(settings.load()).watched("api_key")
+    watched = only_backend(loaded(API_KEY="s3cret")).watched("api_key")
 
     assert (watched.current(), watched.changes) == ("s3cret", 0)
     assert fixed(7).current() == 7
-
-
-def test_text_is_stripped(tmp_path):
-    """Whitespace around a text is removed."""
-    file = tmp_path / "text"
-    file.write_bytes(b"\r\n two words \r\n")
-
-    assert text_of(Path(file)) == "two words"

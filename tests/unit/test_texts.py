@@ -60,7 +60,7 @@ def test_keys():
 )
 def test_keys_that_are_none(text):
     """A key that isn't of Standard Webhooks is refused, and not shown."""
-    with pytest.raises(ValueError, match="a key ") as raised:
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the reason is any
         keys_of(text)
 
     assert "hunter2" not in str(raised.value)

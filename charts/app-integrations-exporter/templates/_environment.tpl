@@ -44,7 +44,9 @@ existing Secret is a variable of the broker's container, named by a prefix and i
 
 {{- define "app-integrations-exporter.brokerVariables" -}}
 {{- $ingest := (include "app-integrations-exporter.given" . | fromYaml).ingest | default dict }}
-{{- $host := ternary "127.0.0.1" (include "app-integrations-exporter.service" .) (eq .Values.mode "sidecar") }}
+{{- $listens := include "app-integrations-exporter.setting" (dict "root" . "name" "APP_INTEGRATIONS_INGEST_HOST" "default" "127.0.0.1") }}
+{{- $loopback := ternary "[::1]" "127.0.0.1" (has $listens (list "::" "::1")) }}
+{{- $host := ternary $loopback (include "app-integrations-exporter.service" .) (eq .Values.mode "sidecar") }}
 {{- $size := dict "root" . "name" "APP_INTEGRATIONS_BROKER_BULK_SIZE" "default" "1" }}
 {{- $user := dict "root" . "name" "APP_INTEGRATIONS_INGEST_USERNAME" "default" "" }}
 {{- $values := dict
