@@ -15,12 +15,9 @@ from typing import NamedTuple
 from exporter.events.catalog import CATALOG, DEFAULT
 from exporter.events.event_type import Brackets, Condition, EventType, Kind, always
 from exporter.events.filters import Filters
-from exporter.events.lists import matcher, read_each, suggestion
+from exporter.events.lists import matcher, read_terms, suggestion
 from exporter.events.record import Record, Value
 
-BLANK = " \t\n\f\r"
-COMMA = re.compile(r",(?![^\[\]]*\])")
-"""A comma that isn't in brackets."""
 PARTS = re.compile(r"([^:\[\]]*)(?::([^:\[\]]*))?(?:\[([^\[\]]*)\])?")
 ALL = ("*",)
 BY_NAME = {each.name: each for each in CATALOG}
@@ -37,21 +34,20 @@ class Term(NamedTuple):
 
 def parse(text: str) -> tuple[Term, ...]:
     """Return the terms of *text*; raises `SelectionError`."""
-    terms = [each.strip(BLANK) for each in COMMA.split(text)]
-    return tuple(read_each(terms, _term))
+    return tuple(read_terms(text, _term))
 
 
 def _term(text: str) -> Term:
     parts = PARTS.fullmatch(text)
     if parts is None:
         raise ValueError("it isn't like type, type:kind or type:kind[pattern, pattern]")
-    name, kind, patterns = parts[1].strip(BLANK), parts[2], parts[3]
+    name, kind, patterns = parts[1].strip(), parts[2], parts[3]
     found = BY_NAME.get(name)
     if found is None:
         raise ValueError(f"there is no type {name}{suggestion(name, BY_NAME)}")
     kinds = {each.name: each for each in found.kinds}
     if kind is not None:
-        kind = kind.strip(BLANK)
+        kind = kind.strip()
         if kind not in kinds:
             raise ValueError(f"{name} has no kind {kind}{suggestion(kind, kinds)}")
         kinds = {kind: kinds[kind]}
@@ -65,7 +61,7 @@ def _patterns(text: str | None, found: EventType) -> tuple[str, ...]:
             raise ValueError(f"{found.name} takes no brackets")
         return ALL
     if text is not None:
-        return tuple(_pattern(each.strip(BLANK), brackets) for each in text.split(","))
+        return tuple(_pattern(each.strip(), brackets) for each in text.split(","))
     if not brackets.usual:
         of = brackets.of
         raise ValueError(f"{found.name} needs its {of} in brackets, like [a, b*]")

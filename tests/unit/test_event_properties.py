@@ -72,10 +72,10 @@ def test_any_moment(milliseconds):
     """A time has the precision of milliseconds, or is empty."""
     record = a_record(valueType="TIMER", value={"dueDate": milliseconds})
 
-    told = json.loads(outcome_of(line(record)).body)["dueAt"]
+    text = json.loads(outcome_of(line(record)).body)["dueAt"]
 
-    if told:
-        since = datetime.fromisoformat(told) - datetime(1970, 1, 1, tzinfo=UTC)
+    if text:
+        since = datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)
         assert since == timedelta(milliseconds=milliseconds)
     else:
         year = 1970 + milliseconds / 1000 / 86400 / 365.2425

@@ -88,7 +88,7 @@ def test_what_is_right(text, terms):
         (",user-task", "term 1: it is missing"),
         ("user-task,,job", "term 2: it is missing"),
         ("[a]", f"term 1 ([a]): there is no type  (there are {TYPES})"),
-        ("job,\u2003timer", "there is no type \u2003timer (is timer meant?)"),
+        ("job,\u200btimer", "there is no type \u200btimer (is timer meant?)"),
         (
             "user-task, insident:created",
             "term 2 (insident:created): there is no type insident (is incident meant?)",
