@@ -41,7 +41,7 @@ class Wire:
         return await self.reply()
 
     async def is_open(self, *, after=30.0):
-        """Tell whether the other side hasn't hung up *after* so many seconds."""
+        """Return whether the other side keeps the connection for *after* seconds."""
         try:
             async with asyncio.timeout(after):
                 return await self._reader.read(1) != b""
@@ -52,7 +52,7 @@ class Wire:
 
 
 def as_sent(request):
-    """Return the parts of a recorded *request*, with its headers and its framing."""
+    """Return the parts of a recorded *request*, with its headers and framing."""
     headers = "".join(f"{name}: {value}\r\n" for name, value in request["headers"])
     line = f"{request['method']} {request['path']} HTTP/{request['http']}\r\n"
     head, body = f"{line}{headers}\r\n".encode(), request["body"].encode()
@@ -82,7 +82,7 @@ async def connected(address):
 
 
 async def refuses(address):
-    """Tell whether nobody listens at *address*."""
+    """Return whether nothing listens at *address*."""
     try:
         async with connected(address):
             return False
@@ -91,7 +91,7 @@ async def refuses(address):
 
 
 async def refusal(address):
-    """Return as soon as nobody listens at *address*."""
+    """Wait until nothing listens at *address*."""
     host, _, port = address.rpartition(":")
 
     def is_free():
