@@ -12,8 +12,6 @@ from exporter import __version__
 from tests.records import tasks
 from tests.service.running import send
 
-MIB = 1024 * 1024
-
 
 async def test_health(start):
     """A service without problems is healthy and ready, and shows its metrics."""
@@ -36,27 +34,6 @@ async def test_health_with_a_wrong_api_key(start, backend):
     await eventually(lambda: exporter.lines.saying("batch not delivered"))
 
     assert (await exporter.look("/healthz")).status == 200
-    assert (await exporter.look("/readyz")).status == 200
-
-
-async def test_readiness_of_a_full_spool(start, backend):
-    """While the spool has no room, the service isn't ready, but healthy."""
-    backend.answer = 503
-    exporter = await start(spool_max_bytes=MIB)
-    bodies = [tasks(n, value={"assignee": "x" * 400_000}) for n in (1, 2, 3)]
-    statuses = [(await exporter.bulk(body)).status for body in bodies]
-
-    metrics = await exporter.metrics()
-    ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
-    backend.answer = 200
-    await eventually(lambda: len(backend.positions) == 2)
-    await exporter.bulk(bodies[2])
-    await eventually(lambda: len(backend.positions) == 3)
-
-    assert statuses == [200, 200, 429]
-    assert metrics["spool_full"] == metrics["ingest_answers_total 429"] == 1
-    assert (ready.status, healthy.status) == (503, 200)
-    assert "full" in ready.json["reason"]
     assert (await exporter.look("/readyz")).status == 200
 
 

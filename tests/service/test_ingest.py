@@ -120,28 +120,28 @@ async def test_wrong_credentials(start, headers):
 
 
 async def test_a_full_spool(start, backend):
-    """A full spool answers 429 with a remedy, and accepts the repeat later."""
+    """A full spool answers 429 and isn't ready, and accepts the repeat later."""
     backend.answer = 503
     exporter = await start(spool_max_bytes=MIB)
-    large = "x" * 400_000
-    bodies = [tasks(n, value={"assignee": large}) for n in (1, 2, 3)]
+    bodies = [tasks(n, value={"assignee": "x" * 400_000}) for n in (1, 2, 3)]
 
-    taken = [(await exporter.bulk(body)).status for body in bodies[:2]]
-    refused = await exporter.bulk(bodies[2])
+    replies = [await exporter.bulk(body) for body in bodies]
+    metrics = await exporter.metrics()
+    ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
     small = await exporter.bulk(tasks(4))
-    again = await exporter.bulk(bodies[2])
     backend.answer = 200
     await eventually(lambda: len(backend.positions) == 3)
     late = await exporter.bulk(bodies[2])
     await eventually(lambda: len(backend.positions) == 4)
 
-    assert taken == [200, 200]
-    assert explains_itself(
-        refused, 429, "The spool holds", "APP_INTEGRATIONS_SPOOL_MAX_BYTES"
-    )
-    assert (small.status, again.status, late.status) == (200, 429, 200)
+    assert [reply.status for reply in replies] == [200, 200, 429]
+    assert explains_itself(replies[2], 429, "APP_INTEGRATIONS_SPOOL_MAX_BYTES")
+    assert metrics["spool_full"] == metrics["ingest_refusals_total 429"] == 1
+    assert (ready.status, healthy.status) == (503, 200)
+    assert "full" in ready.json["reason"]
+    assert (small.status, late.status) == (200, 200)
     assert sorted(backend.positions) == [1, 2, 3, 4]
-    assert (await exporter.metrics())["ingest_refusals_total 429"] == 2
+    assert (await exporter.look("/readyz")).status == 200
 
 
 async def test_a_failing_disk(start, backend, disk):

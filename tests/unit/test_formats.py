@@ -166,25 +166,6 @@ def test_any_event_as_a_cloud_event(event, cluster_id):
     assert written.endswith(b',"data":' + event.body + b"}")
 
 
-@given(odd_events, clusters)
-@example(HALF, "")
-@example(BARE, "f3b2")
-def test_any_event_extended(event, cluster_id):
-    """In the extended format, any event keeps its fields."""
-    written = EXTENDED.write(event, cluster_id)
-    fields = json.loads(written)
-
-    assert written.startswith(event.body[:-1])
-    assert list(fields)[-5:] == ADDED
-    assert fields == json.loads(event.body) | {
-        "eventId": event.identity_in(cluster_id),
-        "partition": event.partition,
-        "position": event.position,
-        "timestamp": event.timestamp,
-        "brokerVersion": event.broker,
-    }
-
-
 @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 @given(event=odd_events, cluster_id=clusters)
 @example(event=CREATED, cluster_id="x" * 64)
