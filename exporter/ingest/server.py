@@ -11,6 +11,7 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Protocol
 
@@ -91,8 +92,8 @@ class Ingest:
     async def _guard(
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
-        if request.match_info.http_exception:
-            handler = _unknown
+        if unknown := request.match_info.http_exception:
+            handler = partial(_unknown, unknown.status)
         try:
             self._check(request)
             response = await handler(request)
@@ -108,10 +109,14 @@ class Ingest:
     def _check(self, request: web.Request) -> None:
         """Raise `RefusedError` for a request that no exporter of a broker sends."""
         headers = request.headers
-        if "Origin" in headers:
+        kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        # Newer exporters may send new types below application/.
+        foreign = kind == FORM or (kind and not kind.startswith("application/"))
+        if "Origin" in headers or (foreign and request.method not in ("GET", "HEAD")):
             raise RefusedError(
                 HTTPStatus.FORBIDDEN,
-                "Requests of web pages are refused, and this one has the header Origin",
+                "Requests of web pages are refused, and this one has the header Origin "
+                "or a Content-Type of web pages: use application/x-ndjson",
             )
         if self._password and not _is_allowed(headers, self._password()):
             raise RefusedError(
@@ -119,15 +124,6 @@ class Ingest:
                 "The credentials are wrong or missing. In the broker's exporter, set "
                 "authentication.username and authentication.password to the values of "
                 "APP_INTEGRATIONS_INGEST_USERNAME and APP_INTEGRATIONS_INGEST_PASSWORD",
-            )
-        kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        # Web pages may send these types. Newer exporters may send new types.
-        foreign = kind == FORM or (kind and not kind.startswith("application/"))
-        if foreign and request.method not in ("GET", "HEAD"):
-            raise RefusedError(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                "This Content-Type is refused, because web pages can send it: use "
-                "application/x-ndjson or application/json",
             )
         content = headers.get("Content-Encoding", "").lower()
         transfer = headers.get("Transfer-Encoding", "").lower()
@@ -172,15 +168,14 @@ def _is_allowed(headers: Mapping[str, str], password: str) -> bool:
     return is_right and kind.lower() == "basic"
 
 
-async def _unknown(request: web.Request) -> web.Response:
+async def _unknown(status: int, request: web.Request) -> web.Response:
     if request.method in ("GET", "HEAD"):
         # A newer broker that gets an error for a question would repeat it forever, and
         # stop all its exporters.
         return answers.json(b"{}")
     target = request.rel_url.raw_path[:LONGEST_TARGET]
-    error = request.match_info.http_exception
     raise RefusedError(
-        error.status if error else HTTPStatus.NOT_FOUND,
+        status,
         f"{request.method} {target} is not served here. This is the App Integrations "
         "Exporter. It accepts requests of the broker's Elasticsearch exporter: bulk "
         "requests, templates, policies and settings",

@@ -55,7 +55,7 @@ class Uploads:
         """One for each arriving body; they expire early when the service stops."""
         self._stopping = False
 
-    async def stop(self, _: object = None) -> None:
+    async def stop(self, _: web.Application) -> None:
         """End all uploads: the broker sends them again."""
         self._stopping = True
         for timeout in self._timeouts:

@@ -106,6 +106,7 @@ def files_of_at_most(size, pid):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.slow
 async def test_a_full_disk(launch, backend, client):
     """If a file can't grow, the broker sends its request again later."""
     backend.answer = 503

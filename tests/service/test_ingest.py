@@ -6,7 +6,7 @@ import base64
 import pytest
 
 from devkit.waiting import eventually
-from tests.records import KEY, a_record, action, line, tasks
+from tests.records import a_record, action, line, tasks
 from tests.service.replies import explains_itself
 
 MIB = 1024 * 1024
@@ -45,26 +45,6 @@ async def test_unwanted_records_need_no_disk(start, disk):
     assert len(by_name.json["items"]) == len(by_record.json["items"]) == 1
     disk.quick.set()
     assert (await exporter.metrics())["ingest_records_total not_selected"] == 2
-
-
-async def test_many_partitions_at_once(start, backend):
-    """Requests of several partitions are accepted in parallel and keep their order."""
-    exporter = await start()
-    partitions = (1, 2, 3, 4)
-
-    async def send(partition):
-        value = {"processInstanceKey": KEY + partition}
-        for position in range(1, 11):
-            body = tasks(position, partitionId=partition, value=value)
-            assert (await exporter.bulk(body)).status == 200
-
-    await asyncio.gather(*map(send, partitions))
-    await eventually(lambda: len(backend.positions) == 40)
-
-    ids = [identity.split("-") for post in backend.accepted for identity in post.ids]
-    for partition in partitions:
-        arrived = [int(position) for each, position, _ in ids if int(each) == partition]
-        assert arrived == list(range(1, 11))
 
 
 def basic(credentials):

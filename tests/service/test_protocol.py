@@ -17,7 +17,7 @@ from tests.service.replies import (
     explains_itself,
     is_well_formed,
 )
-from tests.service.wire import POST, as_sent, connected
+from tests.service.wire import as_sent, connected
 
 NO_ITEMS = {"took": 0, "errors": False, "items": []}
 
@@ -57,20 +57,15 @@ async def test_recorded_requests(start, backend, name):
     "method, path, status, answer",
     [
         ("PUT", "/_ilm/policy/zeebe-record-retention-policy", 200, ACKNOWLEDGED),
-        ("PUT", "/_component_template/zeebe-record-8.8.0", 200, ACKNOWLEDGED),
-        ("PUT", "/_index_template/zeebe-record_user-task_8.6.0", 200, ACKNOWLEDGED),
-        ("PUT", "/zeebe-record_*/_settings?allow_no_indices=true", 200, ACKNOWLEDGED),
         ("PUT", "/odd%20prefix%2A/_settings", 200, ACKNOWLEDGED),
-        ("GET", "/_plugins/_ism/policies/any", 404, {"found": False}),
         ("PUT", "/_plugins/_ism/policies/any?if_seq_no=1", 200, {"policy": {}}),
         ("POST", "/_plugins/_ism/add/zeebe-record*", 200, NO_INDICES),
-        ("POST", "/_plugins/_ism/remove/zeebe-record_*", 200, NO_INDICES),
         ("POST", "/_bulk", 200, NO_ITEMS),
         ("PUT", "/_bulk", 200, NO_ITEMS),
     ],
 )
-async def test_every_path(start, method, path, status, answer):
-    """Each request of brokers 8.5 to 8.10 gets the expected answer."""
+async def test_unrecorded_requests(start, method, path, status, answer):
+    """Requests of brokers without a recording get the expected answers too."""
     exporter = await start()
 
     reply = await exporter.ask(method, path)
@@ -149,27 +144,27 @@ async def test_usual_content_types(start):
 
 
 @pytest.mark.parametrize(
-    "headers, status",
+    "headers",
     [
-        ({"Content-Type": "Text/Plain;charset=UTF-8"}, 415),
-        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
-        ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
-        ({"Content-Type": "nonsense"}, 415),
-        ({"Origin": "null"}, 403),
-        ({"Origin": "https://a.example"}, 403),
+        {"Content-Type": "Text/Plain;charset=UTF-8"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "nonsense"},
+        {"Origin": "null"},
+        {"Origin": "https://a.example"},
     ],
     ids=str,
 )
-async def test_requests_of_web_pages(start, headers, status):
+async def test_requests_of_web_pages(start, headers):
     """Requests that web pages can send are refused."""
     exporter = await start()
 
     for method in ("POST", "OPTIONS"):
         reply = await exporter.ask(method, "/_bulk", data=tasks(1), headers=headers)
-        assert explains_itself(reply, status, "web pages", next(iter(headers)))
-        assert not any("Access-Control" in name for name in reply.headers)
-    if status == 403:
-        assert (await exporter.ask("GET", "/", headers=headers)).status == 403
+        assert explains_itself(reply, 403, "web pages", next(iter(headers)))
+        assert reply.headers["Connection"] == "close"
+    reply = await exporter.ask("GET", "/", headers=headers)
+    assert reply.status == (403 if "Origin" in headers else 200)
     assert (await exporter.metrics())["spool_events"] == 0
 
 
@@ -238,17 +233,6 @@ async def test_setup_and_questions_of_official_clients(start, client):
     assert [answer.body for answer in setup] == [ACKNOWLEDGED] * len(setup)
     assert [answer.body for answer in questions] == [{}] * len(questions)
     assert exists
-
-
-async def test_many_requests_on_one_socket(start):
-    """The connection of a broker stays open."""
-    exporter = await start()
-
-    async with connected(exporter.ingest) as wire:
-        for position in range(1, 31):
-            body = tasks(position)
-            head = POST + b"Content-Length: %d\r\n\r\n" % len(body)
-            assert (await wire.ask(head, body)).status == 200
 
 
 async def test_invalid_http(start, caplog):
