@@ -119,7 +119,8 @@ class Mapper:
         """Skip further records of an unwanted type, by the names of their indices."""
         # No list of types: an index that a newer broker names in another way is read.
         value_type = in_index(record.word("valueType"))
-        if value_type not in self._wanted and len(self._unwanted) < MOST_TYPES:
+        is_wanted = not value_type or value_type in self._wanted
+        if not is_wanted and len(self._unwanted) < MOST_TYPES:
             self._unwanted.add(value_type)
 
     def _body(self, rule: Rule, record: Record, value: Value) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One socket to the ingest port, byte by byte, as a broker may use it."""
+"""A raw connection to the ingest port."""
 
 import asyncio
 import socket
@@ -12,15 +12,14 @@ POST = b"POST /_bulk HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
 class Wire:
-    """A connection that hides nothing."""
+    """A raw connection."""
 
     def __init__(self, reader, writer):
-        """Talk through the two ends."""
         self._reader = reader
         self._writer = writer
 
     async def send(self, *parts):
-        """Send *parts*, each on its own."""
+        """Send *parts* one by one."""
         for part in parts:
             self._writer.write(part)
             await self._writer.drain()
@@ -62,7 +61,7 @@ def as_sent(request):
 
 
 def chunked(body):
-    """Yield *body* in chunks, framed."""
+    """Yield the chunks of *body* with their framing."""
     for start in range(0, len(body), CHUNK):
         part = body[start : start + CHUNK]
         yield b"%x\r\n%b\r\n" % (len(part), part)
@@ -70,7 +69,7 @@ def chunked(body):
 
 @asynccontextmanager
 async def connected(address):
-    """Connect to *address* for the length of a block."""
+    """Connect to *address* during the block."""
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, port)
     try:

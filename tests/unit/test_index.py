@@ -46,7 +46,7 @@ def after(*value_types, **changes):
 def test_records_of_unwanted_types(index, skipped):
     """Records are skipped if their index names a type that was read and not wanted."""
     assert Mapper().tenant_of(index) == "default"
-    mapper = after("JOB", "JOB_BATCH", "USER_TASK")
+    mapper = after("JOB", "JOB_BATCH", "USER_TASK", "")
     assert mapper.tenant_of(index) == (None if skipped else "default")
 
 
