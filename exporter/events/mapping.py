@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from exporter.base import codec
 from exporter.events.event import DEFAULT_TENANT, NO_INSTANCE, ONLY_BACKEND, Event
 from exporter.events.index import in_index, read_index
-from exporter.events.record import Record, UnmappableError, Value
+from exporter.events.record import Record, Value
 from exporter.events.selection import Rule, Selection
 
 INSTANCES = "process-instance"
@@ -97,17 +97,13 @@ class Mapper:
             self._learn(record)
             return None
         value = record.value
-        try:
-            body = codec.encode(self._body(rule, record, value))
-        except (ValueError, OverflowError) as error:
-            raise UnmappableError(f"it can't be encoded: {error}") from error
         return Event(
             partition=record.number("partitionId", least=1),
             position=record.number("position", least=0),
             timestamp=record.number("timestamp", least=0),
             key=record.number("key"),
             instance=value.number("processInstanceKey", NO_INSTANCE),
-            body=body,
+            body=codec.encode(self._body(rule, record, value)),
             kind=rule.name,
             broker=record.broker_version,
             tenant=tenant,

@@ -104,7 +104,8 @@ class Selection:
 
     def __init__(self, text: str = DEFAULT, filters: Filters | None = None) -> None:
         """Select by the terms in *text* and by *filters*; raises `SelectionError`."""
-        self._filters = None if filters is None or filters.open else filters
+        self._filters = filters or Filters()
+        self._filtered = not self._filters.open
         self._rules: dict[str, dict[str, list[Rule]]] = {}
         for term in parse(text):
             chosen = _chosen(term)
@@ -116,7 +117,7 @@ class Selection:
         self._ending = {each.type.name for each in self.rules() if each.kind.ends}
         self.value_types = frozenset(self._rules)
         """The value types of all selected records."""
-        self.may_lose = self._filters is not None and self._filters.may_lose
+        self.may_lose = self._filters.may_lose
         """Whether a migration may hide later events of a task from this backend."""
 
     def rules(self) -> list[Rule]:
@@ -130,14 +131,12 @@ class Selection:
         Raises `UnmappableError` if the record has wrong types.
         """
         rule = self._rule(record)
-        if rule is None or self._filters is None:
+        if rule is None or not self._filtered:
             return rule
         return rule if self._filters.pass_value(rule.type, record.value) else None
 
     def watched(self, record: Record) -> Rule | None:
         """Return the rule of a *record* that a migration may hide, or None."""
-        if self._filters is None or not self.may_lose:
-            return None
         rule = self._rule(record)
         if rule is None or rule.type.name not in self._ending:
             return None
