@@ -74,16 +74,6 @@ async def test_unrecorded_requests(start, method, path, status, answer):
     assert is_well_formed(reply)
 
 
-async def test_the_front_door(start):
-    """The root path tells people what this service is."""
-    exporter = await start()
-
-    reply = await exporter.ask("GET", "/")
-
-    assert is_well_formed(reply)
-    assert reply.json["tagline"].startswith("App Integrations Exporter")
-
-
 @pytest.mark.parametrize(
     "method, path, status",
     [
@@ -127,20 +117,14 @@ async def test_unknown_questions(start, path):
     assert (await exporter.metrics())["ingest_answers_total 200"] == 2
 
 
-async def test_usual_content_types(start):
+@pytest.mark.parametrize("kind", ["", "APPLICATION/invented-later;compatible-with=10"])
+async def test_new_content_types(start, kind):
     """A bulk request is accepted with any content type of clients."""
     exporter = await start()
 
-    for kind in (
-        "application/x-ndjson",
-        "application/json; charset=UTF-8",
-        "application/vnd.elasticsearch+json;compatible-with=9",
-        "APPLICATION/nonsense",
-        "",
-    ):
-        reply = await exporter.bulk(tasks(1), **{"Content-Type": kind})
-        assert reply.json == bulk_answer(tasks(1).decode())
-        assert is_well_formed(reply)
+    reply = await exporter.bulk(tasks(1), **{"Content-Type": kind})
+
+    assert reply.json == bulk_answer(tasks(1).decode())
 
 
 @pytest.mark.parametrize(

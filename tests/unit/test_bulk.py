@@ -1,13 +1,10 @@
 """Any body of a bulk request has answers and documents, and nothing is refused."""
 
-import json
-
 import pytest
 
 from exporter.events import Mapper
 from exporter.ingest import bulk
 from exporter.ingest.bulk import Bulk
-from tests import recorded
 from tests.records import a_record, action, line
 from tests.records import bulk as body_of
 from tests.unit.bodies import ANSWER, NEWER, OLDER, content_of
@@ -43,19 +40,6 @@ def answer(index="", identifier="", operation="index"):
 def test_actions(spelled, expected):
     """The answer has the names of the action, in any spelling."""
     assert content_of(spelled + b"\nA\n") == ([expected], [b"A"])
-
-
-@pytest.mark.parametrize("name", ["es-exporter-8.6.0-bulk", "typed-os-client-3.4.0"])
-def test_recorded_bodies(name):
-    """Every recorded document is read, and answered with its id."""
-    for request in recorded.requests(name):
-        lines = request["body"].splitlines()
-        identifiers = [json.loads(line)["index"]["_id"] for line in lines[::2]]
-
-        answers, documents = content_of(request["body"].encode())
-
-        assert [document.decode() for document in documents] == lines[1::2]
-        assert [json.loads(each)["index"]["_id"] for each in answers] == identifiers
 
 
 @pytest.mark.parametrize(
