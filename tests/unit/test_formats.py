@@ -5,7 +5,7 @@ import re
 import string
 
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.base import codec
@@ -143,6 +143,7 @@ def test_added_fields():
     }
 
 
+@settings(max_examples=50)
 @given(odd_events, clusters)
 @example(HALF, "")
 @example(BARE, "f3b2")
@@ -165,6 +166,7 @@ def test_any_event_as_a_cloud_event(event, cluster_id):
     assert written.endswith(b',"data":' + event.body + b"}")
 
 
+@settings(max_examples=50)
 @given(odd_events, clusters)
 @example(CREATED, "x" * 64)
 def test_the_most_that_a_format_adds(event, cluster_id):
