@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from exporter.events.record import Record, UnmappableError, Value
@@ -40,92 +40,60 @@ class Field(NamedTuple):
     """The path in the record."""
     since: str
     """The first broker version with this field."""
-    read: Callable[[Record, Value], Any]
-    """Raises `UnmappableError` if the record has another type there."""
-
-
-def key(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
+    read: Callable[[Any, str], Any]
     """
-    Declare a 64-bit number; *source* defaults to *name*.
+    Reads a name in the record or its value.
 
-    It's sent as text, because JavaScript rounds integers above 2**53.
+    Raises `UnmappableError` if another type is there.
     """
 
-    def read(value: Value, source: str) -> str:
-        return str(value.number(source))
-
-    return _of_value(Form.DIGITS, read, name, meaning, source, since=since)
-
-
-def text(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
-    """Declare a text."""
-    return _of_value(Form.TEXT, Value.text, name, meaning, source, since=since)
+    @property
+    def place(self) -> tuple[bool, str]:
+        """Whether the source is in the value, and its name there."""
+        value, _, name = self.source.rpartition(".")
+        return bool(value), name
 
 
-def number(name: str, meaning: str, *, default: int = -1, since: str = OLDEST) -> Field:
-    """Declare a small number."""
-
-    def read(value: Value, source: str) -> int:
-        return value.number(source, default)
-
-    return _of_value(Form.NUMBER, read, name, meaning, "", since=since)
-
-
-def moment(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
-    """
-    Declare a time, which is in milliseconds since 1970 in the record.
-
-    The field is empty if there is none, or if its year isn't from 1 to 9999.
-    """
-
-    def read(value: Value, source: str) -> str:
-        milliseconds = value.number(source)
-        with suppress(UnmappableError):
-            return "" if milliseconds == -1 else instant(milliseconds, source)
-        return ""
-
-    return _of_value(Form.MOMENT, read, name, meaning, source, since=since)
-
-
-def items(name: str, meaning: str, source: str = "", *, since: str = OLDEST) -> Field:
-    """Declare a list of texts."""
-    return _of_value(Form.LIST, Value.items, name, meaning, source, since=since)
-
-
-def pairs(name: str, meaning: str, *, since: str = OLDEST) -> Field:
-    """Declare an object of texts."""
-    return _of_value(Form.OBJECT, Value.pairs, name, meaning, "", since=since)
-
-
-def _of_value(  # noqa: PLR0913
+def _field(  # noqa: PLR0913
     form: Form,
     read: Callable[[Value, str], Any],
     name: str,
     meaning: str,
-    source: str,
+    source: str = "",
     *,
-    since: str,
+    since: str = OLDEST,
 ) -> Field:
-    own = source or name
-    return Field(
-        name, form, meaning, f"value.{own}", since, lambda _, value: read(value, own)
-    )
+    """Declare a field whose *source* in the value defaults to its *name*."""
+    return Field(name, form, meaning, f"value.{source or name}", since, read)
+
+
+def _digits(part: Record | Value, name: str) -> str:
+    return str(part.number(name))
+
+
+def _moment(value: Value, name: str) -> str:
+    milliseconds = value.number(name)
+    with suppress(UnmappableError):  # the year isn't from 1 to 9999
+        return "" if milliseconds == -1 else instant(milliseconds, name)
+    return ""
+
+
+# 64-bit numbers are sent as text, because JavaScript rounds integers above 2**53.
+key = partial(_field, Form.DIGITS, _digits)
+text = partial(_field, Form.TEXT, Value.text)
+number = partial(_field, Form.NUMBER, Value.number)
+moment = partial(_field, Form.MOMENT, _moment)
+items = partial(_field, Form.LIST, Value.items)
+pairs = partial(_field, Form.OBJECT, Value.pairs)
 
 
 def record_key(name: str, meaning: str) -> Field:
     """Declare the key of the record itself."""
-
-    def read(record: Record, _: Value) -> str:
-        return str(record.number("key"))
-
-    return Field(name, Form.DIGITS, meaning, "key", OLDEST, read)
+    return Field(name, Form.DIGITS, meaning, "key", OLDEST, _digits)
 
 
 def _word(name: str, meaning: str, source: str) -> Field:
-    def read(record: Record, _: Value) -> str:
-        return record.word(source)
-
-    return Field(name, Form.TEXT, meaning, source, OLDEST, read)
+    return Field(name, Form.TEXT, meaning, source, OLDEST, Record.word)
 
 
 INTENT = _word("intent", "What happened, in the engine's word.", "intent")

@@ -11,13 +11,12 @@ from typing import NamedTuple
 from exporter.events.catalog import CATALOG
 from exporter.events.event_type import EventType
 from exporter.events.fields import Form
-from exporter.events.lists import matcher, read_list, suggestion
+from exporter.events.lists import matcher, read_terms, suggestion
 from exporter.events.record import Value
 
 EXCLUDE = "!"
-IN_NO_ID = r"""\s"'`!;|^$()\[\]{}"""
-"""Characters that the id of a process, an element or a tenant can't contain."""
-STRANGE = re.compile(rf"[{IN_NO_ID}\x00-\x1f]")
+STRANGE = re.compile(r"""[\s"'`!;|^$()\[\]{}\x00-\x1f]""")
+"""A character that the id of a process, an element or a tenant can't contain."""
 
 FIELDS = {
     field.name: field
@@ -29,7 +28,6 @@ FIELDS = {
 
 
 def _pattern(text: str) -> tuple[bool, str]:
-    """Return whether *text* excludes events, and its pattern."""
     plain = text.removeprefix(EXCLUDE).lstrip()
     if not plain:
         raise ValueError(f"a pattern is missing after {EXCLUDE}")
@@ -46,7 +44,7 @@ class Filter:
 
     def __init__(self, text: str = "") -> None:
         """Read the patterns in *text*; raises `SelectionError`."""
-        patterns = read_list(text, _pattern)
+        patterns = read_terms(text, _pattern) if text.strip() else []
         included = [plain for excludes, plain in patterns if not excludes]
         excluded = [plain for excludes, plain in patterns if excludes]
         self._includes = matcher(included) if included else None
@@ -97,7 +95,7 @@ def dropped_in(text: str) -> tuple[str, ...]:
     Raises `SelectionError` for unknown names: otherwise a mistyped name would let
     personal data pass.
     """
-    return tuple(read_list(text, _dropped))
+    return tuple(read_terms(text, _dropped)) if text.strip() else ()
 
 
 def _dropped(text: str) -> str:

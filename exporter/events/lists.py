@@ -9,22 +9,27 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+COMMA = re.compile(r",(?![^\[\]]*\])")
+"""A comma that isn't in brackets."""
+
+
 class SelectionError(ValueError):
     """A list has a mistake; the message names the term and a correction."""
 
     def __init__(self, number: int, term: str, problem: object) -> None:
         self.place = f"term {number}"
+        """The part of the message that shows nothing of the list."""
         super().__init__(f"{self.place}{term and f' ({term})'}: {problem}")
 
 
-def read_each(terms: Iterable[str], read: Callable[[str], T]) -> list[T]:
+def read_terms(text: str, read: Callable[[str], T]) -> list[T]:
     """
-    Return the results of *read* for *terms*.
+    Return the results of *read* for the terms between commas in *text*.
 
     Raises `SelectionError` if a term is empty or *read* raises `ValueError`.
     """
     found = []
-    for number, term in enumerate(terms, start=1):
+    for number, term in enumerate(map(str.strip, COMMA.split(text)), start=1):
         try:
             if not term:
                 raise ValueError("it is missing")  # noqa: TRY301
@@ -32,13 +37,6 @@ def read_each(terms: Iterable[str], read: Callable[[str], T]) -> list[T]:
         except ValueError as error:
             raise SelectionError(number, " ".join(term.split()), error) from None
     return found
-
-
-def read_list(text: str, read: Callable[[str], T]) -> list[T]:
-    """Return the results of *read* for the terms between commas in *text*."""
-    if not text.strip():
-        return []
-    return read_each(map(str.strip, text.split(",")), read)
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

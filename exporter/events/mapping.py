@@ -5,16 +5,20 @@ from typing import Any, Protocol
 
 from exporter.base import codec
 from exporter.events.event import DEFAULT_TENANT, NO_INSTANCE, ONLY_BACKEND, Event
-from exporter.events.index import tenant_in, tenant_reader
-from exporter.events.record import Record, UnmappableError, Value
+from exporter.events.index import in_index, read_index
+from exporter.events.record import Record, Value
 from exporter.events.selection import Rule, Selection
 
-INSTANCES = b"_process-instance_"
+INSTANCES = "process-instance"
+LONGEST_INDEX_NAME = 255  # bytes, the limit of Elasticsearch
+MOST_TYPES = 1000
+"""Brokers have about 70 value types."""
 
-Reader = Callable[[Record, Value], Any]
+Reader = tuple[str, Callable[[Any, str], Any], bool, str]
+"""The name of a field, its reader, and its place in the record."""
 
 
-class Watch(Protocol):
+class Observer(Protocol):
     """An object that sees records before they are selected."""
 
     def wants_instance(self) -> bool:
@@ -31,13 +35,13 @@ class Mapper:
         self,
         selections: Mapping[str, Selection] | None = None,
         dropped: Collection[str] = (),
-        watch: Watch | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """
         Map the records of *selections*, which are named by backend.
 
         Without selections, one backend gets the events of the official exporter. The
-        fields in *dropped* are left out. *watch* sees every record that is read.
+        fields in *dropped* are left out. *observer* sees every record that is read.
         """
         self._selections = selections or {ONLY_BACKEND: Selection()}
         self._watching = {
@@ -46,21 +50,27 @@ class Mapper:
             if selection.may_lose
         }
         self._dropped = frozenset(dropped)
-        self._watch = watch
         self._inner = [name.split(".", 1) for name in dropped if "." in name]
-        self._readers: dict[str, list[tuple[str, Reader]]] = {}
-        self._tenant_of = tenant_reader(
-            value_type
+        self._observer = observer
+        self._readers: dict[str, list[Reader]] = {}
+        self._wanted = {
+            in_index(value_type)
             for selection in self._selections.values()
             for value_type in selection.value_types
-        )
+        }
+        self._unwanted: set[str] = set()
+        """Value types of records that were read and not selected."""
 
     def tenant_of(self, index: bytes) -> str | None:
         """Return the physical tenant of an *index*, or None if it isn't selected."""
-        tenant = self._tenant_of(index)
-        if tenant is not None or INSTANCES not in index or not self._watch:
+        if len(index) > LONGEST_INDEX_NAME:
+            return DEFAULT_TENANT
+        value_type, tenant = read_index(index)
+        if value_type not in self._unwanted:
             return tenant
-        return tenant_in(index) if self._watch.wants_instance() else None
+        if value_type == INSTANCES and self._observer:
+            return tenant if self._observer.wants_instance() else None
+        return None
 
     def event(self, line: bytes, tenant: str = DEFAULT_TENANT) -> Event | None:
         """
@@ -69,8 +79,8 @@ class Mapper:
         Raises `UnmappableError` if the record can't be read or mapped.
         """
         record = Record(line)
-        if self._watch:
-            self._watch.look(record, tenant)
+        if self._observer:
+            self._observer.look(record, tenant)
         selected = {
             name: rule
             for name, selection in self._selections.items()
@@ -84,19 +94,16 @@ class Mapper:
         # All backends see a record as the same kind.
         rule = next(iter([*selected.values(), *watched.values()]), None)
         if rule is None:
+            self._learn(record)
             return None
         value = record.value
-        try:
-            body = codec.encode(self._body(rule, record, value))
-        except (ValueError, OverflowError) as error:
-            raise UnmappableError(f"it can't be encoded: {error}") from error
         return Event(
             partition=record.number("partitionId", least=1),
             position=record.number("position", least=0),
             timestamp=record.number("timestamp", least=0),
             key=record.number("key"),
             instance=value.number("processInstanceKey", NO_INSTANCE),
-            body=body,
+            body=codec.encode(self._body(rule, record, value)),
             kind=rule.name,
             broker=record.broker_version,
             tenant=tenant,
@@ -104,16 +111,27 @@ class Mapper:
             watchers=tuple(watched),
         )
 
+    def _learn(self, record: Record) -> None:
+        """Skip further records of an unwanted type, by the names of their indices."""
+        # No list of types: an index that a newer broker names in another way is read.
+        value_type = in_index(record.word("valueType"))
+        is_wanted = not value_type or value_type in self._wanted
+        if not is_wanted and len(self._unwanted) < MOST_TYPES:
+            self._unwanted.add(value_type)
+
     def _body(self, rule: Rule, record: Record, value: Value) -> dict[str, Any]:
         readers = self._readers.get(rule.name)
         if readers is None:
-            readers = [
-                (field.name, field.read)
-                for field in rule.type.fields_of(rule.kind)
-                if field.name not in self._dropped
+            fields = rule.type.fields_of(rule.kind)
+            readers = self._readers[rule.name] = [
+                (each.name, each.read, *each.place)
+                for each in fields
+                if each.name not in self._dropped
             ]
-            self._readers[rule.name] = readers
-        body = {name: read(record, value) for name, read in readers}
+        body = {
+            name: read(value if inside else record, source)
+            for name, read, inside, source in readers
+        }
         for name, inner in self._inner:
             if name in body:
                 body[name] = {key: x for key, x in body[name].items() if key != inner}

@@ -19,55 +19,6 @@ class UnmappableError(Exception):
     """A record can't become an event; the message says why."""
 
 
-class Record:
-    """One record; all methods may raise `UnmappableError`."""
-
-    __slots__ = ("_envelope", "_value")
-
-    def __init__(self, line: bytes) -> None:
-        """Decode *line*, the JSON document of one record."""
-        try:
-            envelope = codec.decode(line)
-        except ValueError as error:
-            raise UnmappableError(f"it is not JSON: {error}") from error
-        if not isinstance(envelope, dict):
-            raise UnmappableError("it is not a JSON object")
-        value = envelope.get("value")
-        self._envelope: dict[str, Any] = envelope
-        self._value: dict[str, Any] | None = value if isinstance(value, dict) else None
-
-    def word(self, name: str) -> str:
-        """Return the text *name* of the envelope."""
-        word = self._envelope.get(name)
-        if type(word) is not str:
-            raise UnmappableError(f"{name} is missing or not text")
-        return word
-
-    def number(self, name: str, least: int = -(2**63)) -> int:
-        """Return the 64-bit number *name* of the envelope; the minimum is *least*."""
-        number = self._envelope.get(name)
-        if type(number) is not int or number not in INT64:
-            raise UnmappableError(f"{name} is missing or not a 64-bit number")
-        if number < least:
-            raise UnmappableError(f"{name} is less than {least}")
-        return number
-
-    @property
-    def broker_version(self) -> str:
-        """The version of the broker that wrote the record; empty if unknown."""
-        version = self._envelope.get("brokerVersion")
-        if type(version) is str and VERSION.fullmatch(version):
-            return version
-        return ""
-
-    @property
-    def value(self) -> "Value":
-        """The part that depends on the value type."""
-        if self._value is None:
-            raise UnmappableError("value is missing or not an object")
-        return Value(self._value)
-
-
 class Value:
     """The value of a record; missing fields have the engine's defaults."""
 
@@ -113,5 +64,54 @@ class Value:
         raise UnmappableError(f"value.{name} is not an object of texts")
 
 
+class Record:
+    """One record; all methods may raise `UnmappableError`."""
+
+    __slots__ = ("_envelope", "_value")
+
+    def __init__(self, line: bytes) -> None:
+        """Decode *line*, the JSON document of one record."""
+        try:
+            envelope = codec.decode(line)
+        except ValueError as error:
+            raise UnmappableError(f"it is not JSON: {error}") from error
+        if not isinstance(envelope, dict):
+            raise UnmappableError("it is not a JSON object")
+        value = envelope.get("value")
+        self._envelope: dict[str, Any] = envelope
+        self._value = Value(value) if isinstance(value, dict) else None
+
+    def word(self, name: str) -> str:
+        """Return the text *name* of the envelope."""
+        word = self._envelope.get(name)
+        if type(word) is not str:
+            raise UnmappableError(f"{name} is missing or not text")
+        return word
+
+    def number(self, name: str, least: int = -(2**63)) -> int:
+        """Return the 64-bit number *name* of the envelope; the minimum is *least*."""
+        number = self._envelope.get(name)
+        if type(number) is not int or number not in INT64:
+            raise UnmappableError(f"{name} is missing or not a 64-bit number")
+        if number < least:
+            raise UnmappableError(f"{name} is less than {least}")
+        return number
+
+    @property
+    def broker_version(self) -> str:
+        """The version of the broker that wrote the record; empty if unknown."""
+        version = self._envelope.get("brokerVersion")
+        if type(version) is str and VERSION.fullmatch(version):
+            return version
+        return ""
+
+    @property
+    def value(self) -> Value:
+        """The part that depends on the value type."""
+        if self._value is None:
+            raise UnmappableError("value is missing or not an object")
+        return self._value
+
+
 def _are_texts(values: Iterable[Any]) -> bool:
-    return all(type(value) is str for value in values)
+    return set(map(type, values)) <= {str}

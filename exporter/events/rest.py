@@ -7,6 +7,16 @@ from exporter.events.flow import VERSION
 MOST_CHARACTERS = 8192
 """The characters of a variable's value that are sent."""
 
+VALUE = f.text(
+    "value", f"The value as JSON text, limited to {MOST_CHARACTERS} characters."
+)._replace(read=lambda value, name: value.text(name)[:MOST_CHARACTERS])
+TRUNCATED = VALUE._replace(
+    name="truncated",
+    form=f.Form.FLAG,
+    meaning="Whether the value is longer. Then `value` isn't valid JSON.",
+    read=lambda value, name: len(value.text(name)) > MOST_CHARACTERS,
+)
+
 VARIABLE = EventType(
     "variable",
     "VARIABLE",
@@ -15,22 +25,8 @@ VARIABLE = EventType(
     fields=f.fields_of(
         "The variable's key: the same for all events of a variable.",
         f.text("name", "The variable's name."),
-        f.Field(
-            "value",
-            f.Form.TEXT,
-            f"The value as JSON text, limited to {MOST_CHARACTERS} characters.",
-            "value.value",
-            f.OLDEST,
-            lambda _, value: value.text("value")[:MOST_CHARACTERS],
-        ),
-        f.Field(
-            "truncated",
-            f.Form.FLAG,
-            "Whether the value is longer. Then `value` isn't valid JSON.",
-            "value.value",
-            f.OLDEST,
-            lambda _, value: len(value.text("value")) > MOST_CHARACTERS,
-        ),
+        VALUE,
+        TRUNCATED,
         f.key("scopeKey", "The instance of the process or element with the variable."),
         *f.OF_PROCESS,
         f.PROCESS_INSTANCE_KEY,

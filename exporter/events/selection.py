@@ -15,12 +15,9 @@ from typing import NamedTuple
 from exporter.events.catalog import CATALOG, DEFAULT
 from exporter.events.event_type import Brackets, Condition, EventType, Kind, always
 from exporter.events.filters import Filters
-from exporter.events.lists import matcher, read_each, suggestion
+from exporter.events.lists import matcher, read_terms, suggestion
 from exporter.events.record import Record, Value
 
-BLANK = " \t\n\f\r"
-COMMA = re.compile(r",(?![^\[\]]*\])")
-"""A comma that isn't in brackets."""
 PARTS = re.compile(r"([^:\[\]]*)(?::([^:\[\]]*))?(?:\[([^\[\]]*)\])?")
 ALL = ("*",)
 BY_NAME = {each.name: each for each in CATALOG}
@@ -37,21 +34,20 @@ class Term(NamedTuple):
 
 def parse(text: str) -> tuple[Term, ...]:
     """Return the terms of *text*; raises `SelectionError`."""
-    terms = [each.strip(BLANK) for each in COMMA.split(text)]
-    return tuple(read_each(terms, _term))
+    return tuple(read_terms(text, _term))
 
 
 def _term(text: str) -> Term:
     parts = PARTS.fullmatch(text)
     if parts is None:
         raise ValueError("it isn't like type, type:kind or type:kind[pattern, pattern]")
-    name, kind, patterns = parts[1].strip(BLANK), parts[2], parts[3]
+    name, kind, patterns = parts[1].strip(), parts[2], parts[3]
     found = BY_NAME.get(name)
     if found is None:
         raise ValueError(f"there is no type {name}{suggestion(name, BY_NAME)}")
     kinds = {each.name: each for each in found.kinds}
     if kind is not None:
-        kind = kind.strip(BLANK)
+        kind = kind.strip()
         if kind not in kinds:
             raise ValueError(f"{name} has no kind {kind}{suggestion(kind, kinds)}")
         kinds = {kind: kinds[kind]}
@@ -65,7 +61,7 @@ def _patterns(text: str | None, found: EventType) -> tuple[str, ...]:
             raise ValueError(f"{found.name} takes no brackets")
         return ALL
     if text is not None:
-        return tuple(_pattern(each.strip(BLANK), brackets) for each in text.split(","))
+        return tuple(_pattern(each.strip(), brackets) for each in text.split(","))
     if not brackets.usual:
         of = brackets.of
         raise ValueError(f"{found.name} needs its {of} in brackets, like [a, b*]")
@@ -108,7 +104,8 @@ class Selection:
 
     def __init__(self, text: str = DEFAULT, filters: Filters | None = None) -> None:
         """Select by the terms in *text* and by *filters*; raises `SelectionError`."""
-        self._filters = None if filters is None or filters.open else filters
+        self._filters = filters or Filters()
+        self._filtered = not self._filters.open
         self._rules: dict[str, dict[str, list[Rule]]] = {}
         for term in parse(text):
             chosen = _chosen(term)
@@ -120,7 +117,7 @@ class Selection:
         self._ending = {each.type.name for each in self.rules() if each.kind.ends}
         self.value_types = frozenset(self._rules)
         """The value types of all selected records."""
-        self.may_lose = self._filters is not None and self._filters.may_lose
+        self.may_lose = self._filters.may_lose
         """Whether a migration may hide later events of a task from this backend."""
 
     def rules(self) -> list[Rule]:
@@ -134,14 +131,12 @@ class Selection:
         Raises `UnmappableError` if the record has wrong types.
         """
         rule = self._rule(record)
-        if rule is None or self._filters is None:
+        if rule is None or not self._filtered:
             return rule
         return rule if self._filters.pass_value(rule.type, record.value) else None
 
     def watched(self, record: Record) -> Rule | None:
         """Return the rule of a *record* that a migration may hide, or None."""
-        if self._filters is None or not self.may_lose:
-            return None
         rule = self._rule(record)
         if rule is None or rule.type.name not in self._ending:
             return None

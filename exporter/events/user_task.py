@@ -12,14 +12,16 @@ from exporter.events.record import Value
 PRIORITY_BEFORE_8_6 = 50
 
 # The official exporter formats -1, which means "none" in the engine, like a time.
-CREATED_AT = f.Field(
+CREATED_AT = f.moment(
     "createdAt",
-    f.Form.MOMENT,
     "The time of creation; `1969-12-31T23:59:59.999Z` if unknown.",
-    "value.creationTimestamp",
-    f.OLDEST,
-    lambda _, value: f.instant(value.number("creationTimestamp"), "creationTimestamp"),
-)
+    "creationTimestamp",
+)._replace(read=lambda value, name: f.instant(value.number(name), name))
+PRIORITY = f.number(
+    "priority",
+    f"0 to 100; always {PRIORITY_BEFORE_8_6} before 8.6.",
+    since="8.6",
+)._replace(read=lambda value, name: value.number(name, PRIORITY_BEFORE_8_6))
 CHANGED = f.items(
     "changedAttributes",
     "The changed attributes, in the engine's words, like `dueDate`.",
@@ -48,12 +50,7 @@ USER_TASK = EventType(
         ),
         f.items("candidateUsers", "The users who may claim it.", "candidateUsersList"),
         f.text("externalFormReference", "The reference of an external form."),
-        f.number(
-            "priority",
-            f"0 to 100; always {PRIORITY_BEFORE_8_6} before 8.6.",
-            default=PRIORITY_BEFORE_8_6,
-            since="8.6",
-        ),
+        PRIORITY,
         f.key("formKey", "The deployed form."),
         CREATED_AT,
         f.text(

@@ -1,16 +1,17 @@
 """
-Split the body of a bulk request into items.
+Read the content of bulk requests: events, unreadable records, and others.
 
-The parser never raises and never refuses a line: the broker repeats a refused request
-forever. A line that isn't valid in its place becomes an item too.
+Nothing here raises or refuses a line: the broker repeats a refused request forever. A
+line that isn't valid in its place becomes a dead letter.
 """
 
+import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from exporter.base import codec
-from exporter.events import DEFAULT_TENANT
+from exporter.events import DEFAULT_TENANT, Event, Mapper, UnmappableError
+from exporter.spool import Unreadable
 
 # The two spellings of an action in brokers 8.5 to 8.10. Values without escapes are
 # copied to the answer, which is ten times faster than decoding and encoding JSON.
@@ -23,97 +24,81 @@ NEWER = re.compile(
     rb'\{"index":\{"_id":%b,"_index":%b(?:,"routing":%b)?\}\}\s*'
     % (PLAIN, PLAIN, PLAIN)
 )
-
-WITHOUT_DOCUMENT = frozenset({"delete"})
-OPERATIONS = frozenset({"index", "create", "update"}) | WITHOUT_DOCUMENT
-
+OPERATIONS = frozenset({"index", "create"})
 NO_ACTION = b'{"index":{"_index":"","_id":"","status":201}}'
 
+MOST_LETTERS = 1000
+"""Dead letters of one request; all other unreadable records become one more."""
 
-class Item(NamedTuple):
-    """One action with its document, and the answer to it."""
-
-    answer: bytes
-    document: bytes | None
-    """None if the record isn't selected; b"" if the body ends before the document."""
-    tenant: str = DEFAULT_TENANT
-    """The physical tenant of the record."""
+log = logging.getLogger(__name__)
 
 
-class Action(NamedTuple):
-    """One action line."""
+class Bulk:
+    """The content of one bulk request, which arrives in chunks."""
 
-    answer: bytes
-    tenant: str | None
-    """The physical tenant; None if the document isn't selected."""
-    has_document: bool = True
+    def __init__(self, mapper: Mapper) -> None:
+        self._mapper = mapper
+        self.answers: list[bytes] = []
+        """One for each action, in order."""
+        self.events: list[Event] = []
+        self.unreadable: list[Unreadable] = []
+        self.memory = 0
+        """The bytes that `Uploads` counts for it."""
+        self._rest: list[bytes] = []
+        self._line: list[bytes] = []
+        """The parts of a line that isn't complete."""
+        self._in_action = False
+        """Whether the next line is the document of an action."""
+        self._tenant: str | None = None
+        """The physical tenant of the last action; None if it isn't selected."""
 
-    def item(self, document: bytes) -> Item:
-        """Return the item with *document*."""
-        if self.tenant is None:
-            return Item(self.answer, None)
-        return Item(self.answer, document, self.tenant)
-
-
-class BulkParser:
-    """A parser for one body, which arrives in chunks."""
-
-    def __init__(self, tenant_of: Callable[[bytes], str | None]) -> None:
-        """Skip documents whose index has no tenant, according to *tenant_of*."""
-        self._tenant_of = tenant_of
-        self._action: Action | None = None
-        self._partial: list[bytes] = []
-
-    def feed(self, chunk: bytes) -> Iterator[Item]:
-        """Yield the items that *chunk* completes."""
+    def feed(self, chunk: bytes) -> None:
+        """Read the lines that *chunk* completes."""
         first, *lines = chunk.split(b"\n")
-        self._partial.append(first)
+        self._line.append(first)
         if lines:
             # One join for each line, so that long lines don't take quadratic time.
-            whole = b"".join(self._partial)
-            self._partial = [lines.pop()]
-            yield from self._items((whole, *lines))
+            whole = b"".join(self._line)
+            self._line = [lines.pop()]
+            self._read((whole, *lines))
 
-    def end(self) -> Iterator[Item]:
-        """Yield the items of a last line without a line end."""
-        last = b"".join(self._partial)
-        self._partial = []
-        if last:
-            yield from self._items((last,))
-        if self._action is not None:
-            yield self._action.item(b"")
-            self._action = None
+    def end(self) -> None:
+        """Read the last line, which may have no line end and no document."""
+        self._read((b"".join(self._line),))
+        if self._in_action:
+            self._read((b"",))
+        if self._rest:
+            reason = f"{len(self._rest)} more lines of this request can't be read"
+            self.unreadable.append(Unreadable(reason, "", b"\n".join(self._rest)))
 
-    def _items(self, lines: Iterable[bytes]) -> Iterator[Item]:
-        action = self._action
+    def _read(self, lines: Iterable[bytes]) -> None:
         for line in lines:
-            if action is not None:
-                yield action.item(line)
-                action = None
-                continue
-            if not line or line.isspace():
-                continue
-            action = self._read(line)
-            if action is None:
-                yield Item(NO_ACTION, line)  # a record without an action line
-            elif not action.has_document:
-                yield Item(action.answer, None)
-                action = None
-        self._action = action
+            if self._in_action:
+                self._in_action = False
+                if self._tenant is not None:
+                    self._add(line, self._tenant)
+            elif line and not line.isspace():
+                action = self._action(line)
+                self.answers.append(action or NO_ACTION)
+                if action:
+                    self._in_action = True
+                else:
+                    self._add(line, DEFAULT_TENANT)  # a record without an action
 
-    def _read(self, line: bytes) -> Action | None:
+    def _action(self, line: bytes) -> bytes | None:
+        """Return the answer to the action in *line*, or None if it isn't one."""
         if match := OLDER.fullmatch(line):
             _, index, identifier = match.groups()
         elif match := NEWER.fullmatch(line):
             identifier, index, _ = match.groups()
         else:
-            return self._read_unusual(line)
+            return self._unusual_action(line)
+        self._tenant = self._mapper.tenant_of(index)
         about = (index, identifier)
-        answer = b'{"index":{"_index":"%b","_id":"%b","status":201}}' % about
-        return Action(answer, self._tenant_of(index))
+        return b'{"index":{"_index":"%b","_id":"%b","status":201}}' % about
 
-    def _read_unusual(self, line: bytes) -> Action | None:
-        """Return the action of another client, or None if *line* isn't an action."""
+    def _unusual_action(self, line: bytes) -> bytes | None:
+        """Return the answer to the action of another client."""
         try:
             ((operation, about),) = codec.decode(line).items()
             index, identifier = _text(about.get("_index")), _text(about.get("_id"))
@@ -121,11 +106,28 @@ class BulkParser:
             return None
         if operation not in OPERATIONS:
             return None
-        has_document = operation not in WITHOUT_DOCUMENT
-        status = 201 if has_document else 200
-        answer = {operation: {"_index": index, "_id": identifier, "status": status}}
-        tenant = self._tenant_of(index.encode(errors="replace"))
-        return Action(codec.encode(answer), tenant, has_document)
+        self._tenant = self._mapper.tenant_of(index.encode(errors="replace"))
+        answer = {operation: {"_index": index, "_id": identifier, "status": 201}}
+        return codec.encode(answer)
+
+    def _add(self, document: bytes, tenant: str) -> None:
+        try:
+            event = self._mapper.event(document, tenant)
+        except UnmappableError as error:
+            reason = f"{error}"
+        except Exception as error:
+            # Because of a bug, the broker must not repeat the request forever.
+            log.exception("record not mapped")
+            reason = f"mapping failed: {error!r}"
+        else:
+            if event is not None:
+                self.events.append(event)
+            return
+        if len(self.unreadable) < MOST_LETTERS:
+            action = self.answers[-1].decode(errors="replace")
+            self.unreadable.append(Unreadable(reason, action, document))
+        else:
+            self._rest.append(document)
 
 
 def _text(name: object) -> str:

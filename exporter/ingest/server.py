@@ -6,17 +6,22 @@ types for the same body. A refused bulk request is repeated forever, and stops a
 exporters of the broker. So every limit is above everything that a broker sends.
 """
 
+import base64
+import hmac
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Protocol
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from exporter.events import Mapper
 from exporter.ingest import answers
-from exporter.ingest.refusals import RefusedError, check
+from exporter.ingest.answers import RefusedError
+from exporter.ingest.bulk import Bulk
 from exporter.ingest.upload import Uploads
 from exporter.spool import Accepted, Spool, SpoolFailedError, SpoolFullError, Unreadable
 
@@ -30,9 +35,8 @@ OPTIONS = {
 }
 """The options to serve the application with."""
 
+FORM = "application/x-www-form-urlencoded"
 LONGEST_TARGET = 200
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,107 +76,107 @@ class Ingest:
         """Require basic authentication if *password* returns `user:password`."""
         self._spool = spool
         self._observer = observer
-        self._uploads = Uploads(mapper)
+        self._mapper = mapper
+        self._uploads = Uploads()
         self._password = password
 
     def app(self) -> web.Application:
         """Return the application, to be served with `OPTIONS`."""
         app = web.Application(middlewares=[self._guard])
-        app.on_shutdown.append(self._stop)
-        acknowledge = _always(answers.ACKNOWLEDGED)
-        no_policy = _always(answers.NO_POLICY, HTTPStatus.NOT_FOUND)
-        no_indices = _always(answers.NO_INDICES)
-        app.add_routes(
-            [
-                web.get("/", _always(answers.INFO)),
-                web.post("/_bulk", self._bulk),
-                web.put("/_bulk", self._bulk),
-                web.put("/_component_template/{name}", acknowledge),
-                web.put("/_index_template/{name}", acknowledge),
-                web.put("/_ilm/policy/{name}", acknowledge),
-                web.put("/{indices}/_settings", acknowledge),
-                web.get("/_plugins/_ism/policies/{name}", no_policy),
-                web.delete("/_plugins/_ism/policies/{name}", no_policy),
-                web.put("/_plugins/_ism/policies/{name}", _always(answers.POLICY)),
-                web.post("/_plugins/_ism/add/{indices}", no_indices),
-                web.post("/_plugins/_ism/remove/{indices}", no_indices),
-            ]
-        )
+        app.on_shutdown.append(self._uploads.stop)
+        app.add_routes(answers.SETUP)
+        app.add_routes([web.post("/_bulk", self._bulk), web.put("/_bulk", self._bulk)])
         return app
 
     @web.middleware
     async def _guard(
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
+        if unknown := request.match_info.http_exception:
+            handler = partial(_unknown, unknown.status)
         try:
-            response = await self._answer(request, handler)
+            self._check(request)
+            response = await handler(request)
+        except RefusedError as error:
+            self._observer.refused(error.status, f"{error}")
+            response = answers.refusal(error)
         except Exception:
             self._observer.answered(HTTPStatus.INTERNAL_SERVER_ERROR)
             raise
         self._observer.answered(response.status)
         return response
 
-    async def _stop(self, _: web.Application) -> None:
-        self._uploads.stop()
-
-    async def _answer(
-        self, request: web.Request, handler: Handler
-    ) -> web.StreamResponse:
-        """Return the answer of *handler*, or an error in the form of Elasticsearch."""
-        try:
-            check(request, self._password)
-            return await handler(request)
-        except RefusedError as error:
-            return self._refuse(error.status, str(error))
-        except web.HTTPException as error:
-            if request.method in ("GET", "HEAD"):
-                # A newer broker that gets an error for a question would repeat it
-                # forever, and stop all its exporters.
-                return answers.json(answers.NOTHING)
-            allowed = error.headers.get("Allow")
-            target = request.rel_url.raw_path[:LONGEST_TARGET]
-            return self._refuse(
-                error.status,
-                f"{request.method} {target} is not served here: "
-                f"{error.reason}. This is the App Integrations Exporter. It accepts "
-                "requests of the broker's Elasticsearch exporter: bulk requests, "
-                "templates, policies and settings",
-                **({"Allow": allowed} if allowed else {}),
+    def _check(self, request: web.Request) -> None:
+        """Raise `RefusedError` for a request that no exporter of a broker sends."""
+        headers = request.headers
+        kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        # Newer exporters may send new types below application/.
+        foreign = kind == FORM or (kind and not kind.startswith("application/"))
+        if "Origin" in headers or (foreign and request.method not in ("GET", "HEAD")):
+            raise RefusedError(
+                HTTPStatus.FORBIDDEN,
+                "Requests of web pages are refused, and this one has the header Origin "
+                "or a Content-Type of web pages: use application/x-ndjson",
+            )
+        if self._password and not _is_allowed(headers, self._password()):
+            raise RefusedError(
+                HTTPStatus.UNAUTHORIZED,
+                "The credentials are wrong or missing. In the broker's exporter, set "
+                "authentication.username and authentication.password to the values of "
+                "APP_INTEGRATIONS_INGEST_USERNAME and APP_INTEGRATIONS_INGEST_PASSWORD",
+            )
+        content = headers.get("Content-Encoding", "").lower()
+        transfer = headers.get("Transfer-Encoding", "").lower()
+        if content not in ("", "identity") or transfer not in ("", "chunked"):
+            # No broker compresses, and a small compressed body may be huge.
+            raise RefusedError(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "Compressed bodies are refused: send the body without Content-Encoding",
             )
 
     async def _bulk(self, request: web.Request) -> web.Response:
         started = time.perf_counter()
-        with self._uploads.budget.share() as share:
-            intake = await self._uploads.take(request, share)
+        bulk = Bulk(self._mapper)
+        with self._uploads.counting(bulk):
+            await self._uploads.read(request, bulk)
             try:
-                accepted = await self._spool.append(intake.events, intake.unreadable)
+                accepted = await self._spool.append(bulk.events, bulk.unreadable)
             except SpoolFullError as error:
                 raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, error) from None
             except SpoolFailedError as error:
                 raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, error) from None
             self._observer.received(
                 Received(
-                    records=len(intake.answers),
-                    events=len(intake.events),
-                    unreadable=intake.unreadable,
+                    records=len(bulk.answers),
+                    events=len(bulk.events),
+                    unreadable=bulk.unreadable,
                     accepted=accepted,
                     seconds=time.perf_counter() - started,
                 )
             )
-            return answers.bulk(intake.answers)
-
-    def _refuse(self, status: int, reason: str, **headers: str) -> web.Response:
-        self._observer.refused(status, reason)
-        if status == HTTPStatus.UNAUTHORIZED:
-            headers["WWW-Authenticate"] = 'Basic realm="app-integrations-exporter"'
-        response = answers.error(status, reason, **headers)
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            response.force_close()
-        return response
+            return answers.bulk(bulk.answers)
 
 
-def _always(body: bytes, status: int = HTTPStatus.OK) -> Handler:
-    async def handler(_: web.Request) -> web.Response:
-        return answers.json(body, status)
+def _is_allowed(headers: Mapping[str, str], password: str) -> bool:
+    kind, _, encoded = headers.get("Authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(encoded)
+    except ValueError:
+        return False
+    # The broker also sends the newline at the end of a password in a mounted file.
+    is_right = hmac.compare_digest(given.rstrip(b"\r\n"), password.encode())
+    return is_right and kind.lower() == "basic"
 
-    return handler
+
+async def _unknown(status: int, request: web.Request) -> web.Response:
+    if request.method in ("GET", "HEAD"):
+        # A newer broker that gets an error for a question would repeat it forever, and
+        # stop all its exporters.
+        return answers.json(b"{}")
+    target = request.rel_url.raw_path[:LONGEST_TARGET]
+    raise RefusedError(
+        status,
+        f"{request.method} {target} is not served here. This is the App Integrations "
+        "Exporter. It accepts requests of the broker's Elasticsearch exporter: bulk "
+        "requests, templates, policies and settings",
+    )

@@ -6,7 +6,7 @@ import base64
 import pytest
 
 from devkit.waiting import eventually
-from tests.records import KEY, a_record, action, bulk, tasks
+from tests.records import a_record, action, line, tasks
 from tests.service.replies import explains_itself
 
 MIB = 1024 * 1024
@@ -36,37 +36,15 @@ async def test_unwanted_records_need_no_disk(start, disk):
     exporter = await start()
     disk.quick.clear()
     job = a_record(1, valueType="JOB")
+    about = action(job, "job")
 
-    by_name = await exporter.bulk(b"%b\n%b\n" % (action(job, "job"), b"not read"))
-    by_record = await exporter.bulk(bulk(job))
+    by_record = await exporter.bulk(b"%b\n%b\n" % (about, line(job)))
+    by_name = await exporter.bulk(b"%b\n%b\n" % (about, b"not read"))
 
     assert (by_name.status, by_record.status) == (200, 200)
     assert len(by_name.json["items"]) == len(by_record.json["items"]) == 1
     disk.quick.set()
     assert (await exporter.metrics())["ingest_records_total not_selected"] == 2
-
-
-async def test_many_partitions_at_once(start, backend):
-    """Requests of several partitions are accepted in parallel and keep their order."""
-    exporter = await start()
-    partitions = (1, 2, 3, 4)
-
-    async def send(partition):
-        value = {"processInstanceKey": KEY + partition}
-        for position in range(1, 41):
-            body = tasks(position, partitionId=partition, value=value)
-            assert (await exporter.bulk(body)).status == 200
-
-    await asyncio.gather(*map(send, partitions))
-    await eventually(lambda: len(backend.positions) == 160)
-
-    arrived = [
-        tuple(map(int, identity.split("-")[:2]))
-        for post in backend.accepted
-        for identity in post.ids
-    ]
-    for partition in partitions:
-        assert [n for each, n in arrived if each == partition] == list(range(1, 41))
 
 
 def basic(credentials):
@@ -75,26 +53,21 @@ def basic(credentials):
     return {"Authorization": f"Basic {encoded}"}
 
 
-async def test_basic_authentication(start, backend):
+@pytest.mark.parametrize(
+    "credentials, scheme",
+    [
+        (b"broker:pass:word", "Basic"),
+        (b"broker:pass:word", "basic"),
+        (b"broker:pass:word\r\n", "Basic"),  # of a mounted file
+    ],
+)
+async def test_right_credentials(start, credentials, scheme):
     """Requests with the right credentials are accepted."""
     exporter = await start(ingest_username="broker", ingest_password="pass:word")
 
-    for spelling in ("Basic", "basic"):
-        header = basic(b"broker:pass:word")["Authorization"]
-        header = header.replace("Basic", spelling)
-        reply = await exporter.bulk(tasks(1), Authorization=header)
-        assert reply.status == 200
+    header = basic(credentials)["Authorization"].replace("Basic", scheme)
 
-    await eventually(lambda: backend.positions == [1])
-
-
-async def test_a_password_with_a_newline(start):
-    """The newline of a password in a mounted file is ignored."""
-    exporter = await start(ingest_username="broker", ingest_password="password")
-
-    reply = await exporter.bulk(tasks(1), **basic(b"broker:password\r\n"))
-
-    assert reply.status == 200
+    assert (await exporter.bulk(tasks(1), Authorization=header)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -102,17 +75,11 @@ async def test_a_password_with_a_newline(start):
     [
         {},
         basic(b"broker:wrong"),
-        basic(b"broker:"),
         basic(b"wrong:password"),
-        basic(b"broker"),
         basic(b""),
         basic("broker:größe".encode()),
-        basic("broker:größe".encode("latin-1")),
-        {"Authorization": "Basic"},
-        {"Authorization": "Basic !"},
         {"Authorization": "Basic größe"},
         {"Authorization": "Bearer YnJva2VyOnBhc3N3b3Jk"},
-        {"Authorization": ""},
     ],
     ids=str,
 )
@@ -122,12 +89,7 @@ async def test_wrong_credentials(start, headers):
 
     for method, path in [("POST", "/_bulk"), ("GET", "/"), ("GET", "/unknown")]:
         reply = await exporter.ask(method, path, data=tasks(1), headers=headers)
-        assert explains_itself(
-            reply,
-            401,
-            "APP_INTEGRATIONS_INGEST_USERNAME",
-            "authentication.username",
-        )
+        assert explains_itself(reply, 401, "APP_INTEGRATIONS_INGEST_USERNAME")
         assert reply.headers["WWW-Authenticate"].startswith("Basic ")
         assert b"broker" not in reply.body.replace(b"broker's", b"")
 
@@ -138,28 +100,28 @@ async def test_wrong_credentials(start, headers):
 
 
 async def test_a_full_spool(start, backend):
-    """A full spool answers 429 with a remedy, and accepts the repeat later."""
+    """A full spool answers 429 and isn't ready, and accepts the repeat later."""
     backend.answer = 503
     exporter = await start(spool_max_bytes=MIB)
-    large = "x" * 400_000
-    bodies = [tasks(n, value={"assignee": large}) for n in (1, 2, 3)]
+    bodies = [tasks(n, value={"assignee": "x" * 400_000}) for n in (1, 2, 3)]
 
-    taken = [(await exporter.bulk(body)).status for body in bodies[:2]]
-    refused = await exporter.bulk(bodies[2])
+    replies = [await exporter.bulk(body) for body in bodies]
+    metrics = await exporter.metrics()
+    ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
     small = await exporter.bulk(tasks(4))
-    again = await exporter.bulk(bodies[2])
     backend.answer = 200
     await eventually(lambda: len(backend.positions) == 3)
     late = await exporter.bulk(bodies[2])
     await eventually(lambda: len(backend.positions) == 4)
 
-    assert taken == [200, 200]
-    assert explains_itself(
-        refused, 429, "The spool holds", "APP_INTEGRATIONS_SPOOL_MAX_BYTES"
-    )
-    assert (small.status, again.status, late.status) == (200, 429, 200)
+    assert [reply.status for reply in replies] == [200, 200, 429]
+    assert explains_itself(replies[2], 429, "APP_INTEGRATIONS_SPOOL_MAX_BYTES")
+    assert metrics["spool_full"] == metrics["ingest_refusals_total 429"] == 1
+    assert (ready.status, healthy.status) == (503, 200)
+    assert "full" in ready.json["reason"]
+    assert (small.status, late.status) == (200, 200)
     assert sorted(backend.positions) == [1, 2, 3, 4]
-    assert (await exporter.metrics())["ingest_refusals_total 429"] == 2
+    assert (await exporter.look("/readyz")).status == 200
 
 
 async def test_a_failing_disk(start, backend, disk):
@@ -172,14 +134,14 @@ async def test_a_failing_disk(start, backend, disk):
     replies = [await exporter.bulk(tasks(2)) for _ in range(3)]
     ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
     disk.failing = False
-    mended = await exporter.bulk(tasks(2))
+    after = await exporter.bulk(tasks(2))
     await eventually(lambda: backend.positions == [1, 2])
 
     for reply in replies:
         assert explains_itself(
             reply, 503, "disk I/O error", "APP_INTEGRATIONS_SPOOL_DIR"
         )
-    assert (ready.status, healthy.status, mended.status) == (503, 200, 200)
+    assert (ready.status, healthy.status, after.status) == (503, 200, 200)
     assert "disk I/O error" in ready.json["reason"]
     assert (await exporter.look("/readyz")).status == 200
     assert len(exporter.lines.saying("request refused")) == 1

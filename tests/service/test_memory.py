@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from devkit.waiting import eventually
-from exporter.ingest import upload
-from exporter.ingest.intake import Intake
+from exporter.ingest import server
+from exporter.ingest.bulk import Bulk
 from tests.records import tasks
 from tests.service.wire import POST, connected
 
@@ -22,17 +22,17 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def held(monkeypatch):
-    """Return the intakes that are alive; nothing frees one but its last reference."""
+    """Return the bulks that are alive; nothing frees one but its last reference."""
     alive = weakref.WeakSet()
 
-    class Watched(Intake):
-        """An intake that is seen as long as it lives."""
+    class Watched(Bulk):
+        """A bulk that is seen as long as it lives."""
 
         def __init__(self, mapper):
             super().__init__(mapper)
             alive.add(self)
 
-    monkeypatch.setattr(upload, "Intake", Watched)
+    monkeypatch.setattr(server, "Bulk", Watched)
     gc.collect()
     gc.disable()
     yield alive

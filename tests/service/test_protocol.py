@@ -17,7 +17,9 @@ from tests.service.replies import (
     explains_itself,
     is_well_formed,
 )
-from tests.service.wire import POST, as_sent, connected
+from tests.service.wire import as_sent, connected
+
+NO_ITEMS = {"took": 0, "errors": False, "items": []}
 
 
 def expected_answer(request):
@@ -55,29 +57,15 @@ async def test_recorded_requests(start, backend, name):
     "method, path, status, answer",
     [
         ("PUT", "/_ilm/policy/zeebe-record-retention-policy", 200, ACKNOWLEDGED),
-        ("PUT", "/_component_template/zeebe-record", 200, ACKNOWLEDGED),
-        ("PUT", "/_component_template/zeebe-record-8.8.0", 200, ACKNOWLEDGED),
-        ("PUT", "/_index_template/zeebe-record_user-task_8.6.0", 200, ACKNOWLEDGED),
-        ("PUT", "/zeebe-record*/_settings?allow_no_indices=true", 200, ACKNOWLEDGED),
-        ("PUT", "/zeebe-record_*/_settings?allow_no_indices=true", 200, ACKNOWLEDGED),
         ("PUT", "/odd%20prefix%2A/_settings", 200, ACKNOWLEDGED),
-        ("GET", "/_plugins/_ism/policies/any", 404, {"found": False}),
-        ("DELETE", "/_plugins/_ism/policies/any", 404, {"found": False}),
-        ("PUT", "/_plugins/_ism/policies/any", 200, {"policy": {}}),
-        (
-            "PUT",
-            "/_plugins/_ism/policies/any?if_seq_no=1&if_primary_term=1",
-            200,
-            {"policy": {}},
-        ),
+        ("PUT", "/_plugins/_ism/policies/any?if_seq_no=1", 200, {"policy": {}}),
         ("POST", "/_plugins/_ism/add/zeebe-record*", 200, NO_INDICES),
-        ("POST", "/_plugins/_ism/remove/zeebe-record_*", 200, NO_INDICES),
-        ("POST", "/_bulk", 200, {"took": 0, "errors": False, "items": []}),
-        ("PUT", "/_bulk", 200, {"took": 0, "errors": False, "items": []}),
+        ("POST", "/_bulk", 200, NO_ITEMS),
+        ("PUT", "/_bulk", 200, NO_ITEMS),
     ],
 )
-async def test_every_path(start, method, path, status, answer):
-    """Each request of brokers 8.5 to 8.10 gets the expected answer."""
+async def test_unrecorded_requests(start, method, path, status, answer):
+    """Requests of brokers without a recording get the expected answers too."""
     exporter = await start()
 
     reply = await exporter.ask(method, path)
@@ -86,28 +74,12 @@ async def test_every_path(start, method, path, status, answer):
     assert is_well_formed(reply)
 
 
-async def test_the_front_door(start):
-    """The root path tells people what this service is."""
-    exporter = await start()
-
-    reply = await exporter.ask("GET", "/")
-
-    assert is_well_formed(reply)
-    assert reply.json["tagline"].startswith("App Integrations Exporter")
-    assert reply.json["version"]["number"].startswith("8.")
-    assert (await exporter.ask("HEAD", "/")).status == 200
-
-
 @pytest.mark.parametrize(
     "method, path, status",
     [
         ("POST", "/zeebe-record/_bulk", 404),
-        ("POST", "/zeebe-record/_search", 404),
-        ("PUT", "/zeebe-record", 404),
         ("PUT", "/_component_template/", 404),
         ("DELETE", "/_bulk", 405),
-        ("DELETE", "/_component_template/zeebe-record", 405),
-        ("PATCH", "/", 405),
     ],
 )
 async def test_unknown_writes(start, method, path, status):
@@ -116,128 +88,66 @@ async def test_unknown_writes(start, method, path, status):
 
     reply = await exporter.ask(method, path)
 
-    assert explains_itself(
-        reply, status, f"{method} {path} is not served here", "bulk requests, templates"
-    )
+    assert explains_itself(reply, status, "bulk requests, templates")
+    assert reply.json["error"]["reason"].startswith(f"{method} {path} is not served")
     assert (await exporter.metrics())[f"ingest_refusals_total {status}"] == 1
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(
     "path",
     [
-        "/zeebe-record_user-task_8.6.0_2026-11-23",
-        "/zeebe-record*/_settings?flat_settings=true",
         "/zeebe-record/_mapping",
-        "/zeebe-record/_alias/any",
-        "/zeebe-record/_doc/1-7",
-        "/zeebe-record/_search?q=any",
-        "/_alias",
         "/_bulk",
         "/_cat/indices?format=json",
-        "/_cluster/health?wait_for_status=yellow&timeout=30s",
-        "/_cluster/settings",
-        "/_cluster/stats",
-        "/_component_template/zeebe-record",
-        "/_data_stream",
-        "/_ilm/policy/zeebe-record-retention-policy",
-        "/_index_template/zeebe-record_user-task_8.6.0",
-        "/_license",
-        "/_nodes/http",
-        "/_nodes/_all/info",
-        "/_opendistro/_security/authinfo",
-        "/_plugins/_ism/explain/zeebe-record",
-        "/_security/_authenticate",
-        "/_template/any",
-        "/_xpack",
-        "/favicon.ico",
         "/%E2%80%A8//..%2F",
     ],
 )
-async def test_unknown_questions(start, method, path):
-    """An unknown GET request gets an empty success."""
+async def test_unknown_questions(start, path):
+    """An unknown GET or HEAD request gets an empty success."""
     exporter = await start()
 
-    reply = await exporter.ask(method, path)
+    head = await exporter.ask("HEAD", path)
+    reply = await exporter.ask("GET", path, headers={"Content-Type": "text/plain"})
 
-    assert reply.status == 200
-    assert reply.headers["X-Elastic-Product"] == "Elasticsearch"
-    assert reply.headers["Content-Type"].startswith("application/json")
-    assert reply.body == (b"{}" if method == "GET" else b"")
-    assert (await exporter.metrics())["ingest_answers_total 200"] == 1
-
-
-async def test_a_question_in_any_type(start):
-    """A GET request is answered with any content type."""
-    exporter = await start()
-
-    reply = await exporter.ask("GET", "/any", headers={"Content-Type": "text/plain"})
-
+    assert is_well_formed(reply)
     assert (reply.status, reply.body) == (200, b"{}")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["X-Elastic-Product"] == "Elasticsearch"
+    assert (await exporter.metrics())["ingest_answers_total 200"] == 2
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "application/x-ndjson",
-        "application/json; charset=UTF-8",
-        "application/vnd.elasticsearch+json;compatible-with=9",
-        "APPLICATION/vnd.elasticsearch+x-ndjson; compatible-with=10",
-        "application/vnd.opensearch+json",
-        "application/octet-stream",
-        "application/nonsense",
-    ],
-)
-async def test_content_types_do_not_matter(start, backend, kind):
-    """A bulk request is accepted with any usual content type."""
+@pytest.mark.parametrize("kind", ["", "APPLICATION/invented-later;compatible-with=10"])
+async def test_new_content_types(start, kind):
+    """A bulk request is accepted with any content type of clients."""
     exporter = await start()
 
     reply = await exporter.bulk(tasks(1), **{"Content-Type": kind})
-    await eventually(lambda: backend.positions == [1])
 
-    assert is_well_formed(reply)
     assert reply.json == bulk_answer(tasks(1).decode())
 
 
 @pytest.mark.parametrize(
-    "kind",
+    "headers",
     [
-        "text/plain",
-        "Text/Plain;charset=UTF-8",
-        "text/plain; application/json",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=x",
-        "image/png",
-        "nonsense",
+        {"Content-Type": "Text/Plain;charset=UTF-8"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "nonsense"},
+        {"Origin": "null"},
+        {"Origin": "https://a.example"},
     ],
+    ids=str,
 )
-async def test_what_web_pages_may_send(start, kind):
-    """Content types that web pages can send are refused."""
+async def test_requests_of_web_pages(start, headers):
+    """Requests that web pages can send are refused."""
     exporter = await start()
 
-    reply = await exporter.bulk(tasks(1), **{"Content-Type": kind})
-
-    assert explains_itself(reply, 415, "Content-Type", "application/x-ndjson")
-    assert (await exporter.metrics())["spool_events"] == 0
-
-
-@pytest.mark.parametrize(
-    "origin", ["null", "http://127.0.0.1:9280", "https://a.example"]
-)
-async def test_requests_of_web_pages(start, origin):
-    """All requests with an Origin header are refused."""
-    exporter = await start()
-    headers = {"Origin": origin, "Content-Type": "application/json"}
-
-    replies = [
-        await exporter.bulk(tasks(1), **headers),
-        await exporter.ask("GET", "/", headers=headers),
-        await exporter.ask("OPTIONS", "/_bulk", headers=headers),
-    ]
-
-    for reply in replies:
-        assert explains_itself(reply, 403, "web pages", "Origin")
-        assert not any("Access-Control" in name for name in reply.headers)
+    for method in ("POST", "OPTIONS"):
+        reply = await exporter.ask(method, "/_bulk", data=tasks(1), headers=headers)
+        assert explains_itself(reply, 403, "web pages", next(iter(headers)))
+        assert reply.headers["Connection"] == "close"
+    reply = await exporter.ask("GET", "/", headers=headers)
+    assert reply.status == (403 if "Origin" in headers else 200)
     assert (await exporter.metrics())["spool_events"] == 0
 
 
@@ -254,13 +164,11 @@ async def test_official_clients(start, backend, name):
     connect, send = CLIENTS[name]
     exporter = await start()
     index = "zeebe-record_user-task_8.6.0_2026-11-23"
-    records = [a_record(position) for position in range(1, 21)]
     actions = [
-        {"_index": index, "_id": f"1-{record['position']}", "_source": record}
-        for record in records
+        {"_index": index, "_id": f"1-{position}", "_source": a_record(position)}
+        for position in range(1, 21)
     ]
     actions[1]["_op_type"] = "create"
-    actions.append({"_op_type": "delete", "_index": index, "_id": "1-1"})
 
     def talk():
         with connect(f"http://{exporter.ingest}") as client:
@@ -271,75 +179,46 @@ async def test_official_clients(start, backend, name):
     await eventually(lambda: len(backend.positions) == 20)
 
     assert "not Elasticsearch" in tagline
-    assert result == (21, [])
+    assert result == (20, [])
     assert backend.positions == list(range(1, 21))
 
 
 @pytest.mark.parametrize("client", [elasticsearch8, elasticsearch9], ids=["8", "9"])
-async def test_official_clients_at_startup(start, client):
-    """The official clients accept the answers to an exporter's setup."""
+async def test_setup_and_questions_of_official_clients(start, client):
+    """The official clients accept the answers to a setup and to questions."""
     exporter = await start()
 
     def talk():
         with client.Elasticsearch(f"http://{exporter.ingest}") as elastic:
-            return [
+            indices = elastic.indices
+            setup = [
                 elastic.ilm.put_lifecycle(name="policy", policy={"phases": {}}),
                 elastic.cluster.put_component_template(name="z", template={}),
-                elastic.indices.put_index_template(name="z", index_patterns="z*"),
-                elastic.indices.put_settings(
-                    index="z*", settings={}, allow_no_indices=True
-                ),
+                indices.put_index_template(name="z", index_patterns="z*"),
+                indices.put_settings(index="z*", settings={}, allow_no_indices=True),
             ]
-
-    answers = await asyncio.to_thread(talk)
-
-    assert [answer.body for answer in answers] == [ACKNOWLEDGED] * 4
-
-
-@pytest.mark.parametrize("client", [elasticsearch8, elasticsearch9], ids=["8", "9"])
-async def test_official_clients_may_ask(start, client):
-    """The official clients accept the answers to their questions."""
-    exporter = await start()
-
-    def talk():
-        with client.Elasticsearch(f"http://{exporter.ingest}") as elastic:
-            return [
+            questions = [
                 elastic.cluster.health(),
                 elastic.cluster.get_settings(),
                 elastic.ilm.get_lifecycle(name="any"),
-                elastic.indices.get_alias(index="z*"),
-                elastic.indices.get_index_template(name="any"),
-                elastic.indices.get_mapping(index="z*"),
-                elastic.indices.get_settings(index="z*"),
+                indices.get_alias(index="z*"),
+                indices.get_index_template(name="any"),
+                indices.get_mapping(index="z*"),
                 elastic.license.get(),
                 elastic.nodes.info(),
                 elastic.xpack.info(),
                 elastic.cat.indices(format="json"),
-            ], elastic.indices.exists(index="any")
+            ]
+            return setup, questions, indices.exists(index="any")
 
-    answers, exists = await asyncio.to_thread(talk)
+    setup, questions, exists = await asyncio.to_thread(talk)
 
-    assert [answer.body for answer in answers] == [{}] * len(answers)
+    assert [answer.body for answer in setup] == [ACKNOWLEDGED] * len(setup)
+    assert [answer.body for answer in questions] == [{}] * len(questions)
     assert exists
 
 
-async def test_hundreds_of_requests_on_one_socket(start, backend):
-    """The connection of a broker stays open."""
-    exporter = await start()
-
-    async with connected(exporter.ingest) as wire:
-        for position in range(1, 301):
-            body = tasks(position)
-            reply = await wire.ask(
-                POST + b"Content-Length: %d\r\n\r\n" % len(body), body
-            )
-            assert reply.status == 200
-    await eventually(lambda: len(backend.positions) == 300)
-
-    assert sorted(backend.positions) == list(range(1, 301))
-
-
-async def test_what_is_no_http(start, caplog):
+async def test_invalid_http(start, caplog):
     """Invalid data on the port is answered and not logged, and the port still works."""
     exporter = await start()
     caplog.set_level("INFO")

@@ -203,7 +203,7 @@ async def test_metrics_of_a_hanging_disk(start, disk, monkeypatch):
 async def test_a_mistake_of_ours_is_an_answer(start, monkeypatch):
     """A 500 to the broker counts like any other answer."""
     exporter = await start()
-    monkeypatch.setattr("exporter.ingest.upload.Intake", None)
+    monkeypatch.setattr("exporter.ingest.server.Bulk", None)
 
     reply = await exporter.bulk(tasks(1))
 

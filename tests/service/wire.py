@@ -1,4 +1,4 @@
-"""One socket to the ingest port, byte by byte, as a broker may use it."""
+"""A raw connection to the ingest port."""
 
 import asyncio
 import socket
@@ -12,15 +12,14 @@ POST = b"POST /_bulk HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
 class Wire:
-    """A connection that hides nothing."""
+    """A raw connection."""
 
     def __init__(self, reader, writer):
-        """Talk through the two ends."""
         self._reader = reader
         self._writer = writer
 
     async def send(self, *parts):
-        """Send *parts*, each on its own."""
+        """Send *parts* one by one."""
         for part in parts:
             self._writer.write(part)
             await self._writer.drain()
@@ -41,7 +40,7 @@ class Wire:
         return await self.reply()
 
     async def is_open(self, *, after=30.0):
-        """Tell whether the other side hasn't hung up *after* so many seconds."""
+        """Return whether the other side keeps the connection for *after* seconds."""
         try:
             async with asyncio.timeout(after):
                 return await self._reader.read(1) != b""
@@ -52,7 +51,7 @@ class Wire:
 
 
 def as_sent(request):
-    """Return the parts of a recorded *request*, with its headers and its framing."""
+    """Return the parts of a recorded *request*, with its headers and framing."""
     headers = "".join(f"{name}: {value}\r\n" for name, value in request["headers"])
     line = f"{request['method']} {request['path']} HTTP/{request['http']}\r\n"
     head, body = f"{line}{headers}\r\n".encode(), request["body"].encode()
@@ -62,7 +61,7 @@ def as_sent(request):
 
 
 def chunked(body):
-    """Yield *body* in chunks, framed."""
+    """Yield the chunks of *body* with their framing."""
     for start in range(0, len(body), CHUNK):
         part = body[start : start + CHUNK]
         yield b"%x\r\n%b\r\n" % (len(part), part)
@@ -70,7 +69,7 @@ def chunked(body):
 
 @asynccontextmanager
 async def connected(address):
-    """Connect to *address* for the length of a block."""
+    """Connect to *address* during the block."""
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, port)
     try:
@@ -82,7 +81,7 @@ async def connected(address):
 
 
 async def refuses(address):
-    """Tell whether nobody listens at *address*."""
+    """Return whether nothing listens at *address*."""
     try:
         async with connected(address):
             return False
@@ -91,7 +90,7 @@ async def refuses(address):
 
 
 async def refusal(address):
-    """Return as soon as nobody listens at *address*."""
+    """Wait until nothing listens at *address*."""
     host, _, port = address.rpartition(":")
 
     def is_free():

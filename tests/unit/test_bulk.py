@@ -1,217 +1,116 @@
-"""The bulk parser splits any body into items."""
-
-import json
+"""Any body of a bulk request has answers and documents, and nothing is refused."""
 
 import pytest
 
-from exporter.ingest.bulk import BulkParser, Item
-from tests import recorded
-from tests.records import a_record, action, bulk, line
-from tests.unit.bodies import ANSWER, NEWER, OLDER, items_of
+from exporter.events import Mapper
+from exporter.ingest import bulk
+from exporter.ingest.bulk import Bulk
+from tests.records import a_record, action, line
+from tests.records import bulk as body_of
+from tests.unit.bodies import ANSWER, NEWER, OLDER, content_of
 
-NAMELESS = b'{"index":{"_index":"","_id":"","status":201}}'
 MIB = 1024 * 1024
 
 
-def test_the_two_spellings_of_brokers():
-    """Both spellings of an action give the same answer and document."""
-    assert items_of(OLDER + b"\nA\n" + NEWER + b"\nB\n") == [
-        Item(ANSWER, b"A"),
-        Item(ANSWER, b"B"),
-    ]
+def answer(index="", identifier="", operation="index"):
+    """Return the answer to an action with these names."""
+    about = f'"_index":"{index}","_id":"{identifier}","status":201'
+    return f'{{"{operation}":{{{about}}}}}'.encode()
 
 
-def test_brokers_without_routing():
-    """An action may have no routing."""
-    older = b'{"index":{"_index":"i","_id":"1-7"}}'
-    newer = b'{"index":{"_id":"1-7","_index":"i"}}'
-    answer = b'{"index":{"_index":"i","_id":"1-7","status":201}}'
-
-    assert items_of(older + b"\nA\n" + newer + b"\nB\n") == [
-        Item(answer, b"A"),
-        Item(answer, b"B"),
-    ]
-
-
-@pytest.mark.parametrize("name", ["es-exporter-8.6.0-bulk", "typed-os-client-3.4.0"])
-def test_recorded_bodies(name):
-    """Every recorded document becomes an item with its id."""
-    for request in recorded.requests(name):
-        lines = request["body"].splitlines()
-        identifiers = [json.loads(line)["index"]["_id"] for line in lines[::2]]
-
-        items = items_of(request["body"].encode())
-
-        assert [item.document.decode() for item in items] == lines[1::2]
-        answers = [json.loads(item.answer)["index"] for item in items]
-        assert [answer["_id"] for answer in answers] == identifiers
+@pytest.mark.parametrize(
+    "spelled, expected",
+    [
+        (OLDER, ANSWER),
+        (NEWER, ANSWER),
+        (b'{"index":{"_index":"i","_id":"1-7"}}', answer("i", "1-7")),
+        (b'{"index":{"_id":"1-7","_index":"i"}}', answer("i", "1-7")),
+        (b'{ "index" : { "_index" : "i", "_id" : "7" } }', answer("i", "7")),
+        (b'{"index":{"_index":"i","_id":"7","more":"create"}}', answer("i", "7")),
+        (b'{"create":{"_index":"i","_id":"7"}}', answer("i", "7", "create")),
+        (b'{"index":{}}', answer()),
+        (b'{"index":{"_index":"i"}}', answer("i")),
+        (rb'{"index":{"_index":"a\"\\","_id":"\u00e9"}}', answer(r"a\"\\", "é")),
+        ('{"index":{"_index":"größe","_id":"7"}}'.encode(), answer("größe", "7")),
+        (rb'{"index":{"_index":"a \ud83d","_id":"7"}}', answer(r"a \ud83d", "7")),
+        (b'{"index":{"_index":null,"_id":7}}', answer("", "7")),
+        (b'{"index":{"_index":NaN,"_id":[[[[]]]]}}', answer()),
+    ],
+)
+def test_actions(spelled, expected):
+    """The answer has the names of the action, in any spelling."""
+    assert content_of(spelled + b"\nA\n") == ([expected], [b"A"])
 
 
-def test_index_name_decides():
-    """An item of an index that isn't selected has no document."""
+@pytest.mark.parametrize(
+    "job",
+    [
+        action(a_record(1), "job"),
+        b'{"create":{"_index":"zeebe-record_job_8.6.0_2026-11-23"}}',
+        rb'{"index":{"_index":"zeebe-record_j\u006fb_8.6.0_2026-11-23"}}',
+    ],
+)
+def test_index_name_decides(job):
+    """The document of an index that isn't selected is skipped."""
     asked = []
 
     def wanted(index):
         asked.append(index)
         return b"_user-task_" in index
 
-    job, task = a_record(1), a_record(2)
-    body = b"%b\n%b\n" % (action(job, "job"), line(job)) + bulk(task)
-    items = items_of(body, wanted=wanted)
+    task = a_record(2)
+    answers, documents = content_of(job + b"\n{}\n" + body_of(task), wanted=wanted)
 
     assert asked == [
         b"zeebe-record_job_8.6.0_2026-11-23",
         b"zeebe-record_user-task_8.6.0_2026-11-23",
     ]
-    assert [item.document for item in items] == [None, line(task)]
-    assert [json.loads(item.answer)["index"]["_id"] for item in items] == ["1-1", "1-2"]
-
-
-@pytest.mark.parametrize(
-    "spelled, answer",
-    [
-        (
-            b'{ "index" : { "_index" : "i", "_id" : "7" } }',
-            b'{"index":{"_index":"i","_id":"7","status":201}}',
-        ),
-        (
-            b'{"create":{"_index":"i","_id":"7"}}',
-            b'{"create":{"_index":"i","_id":"7","status":201}}',
-        ),
-        (
-            b'{"update":{"_index":"i","_id":"7"}}',
-            b'{"update":{"_index":"i","_id":"7","status":201}}',
-        ),
-        (
-            b'{"index":{"_index":"i","_id":"7","version":3,"op_type":"create"}}',
-            b'{"index":{"_index":"i","_id":"7","status":201}}',
-        ),
-        (b'{"index":{}}', NAMELESS),
-        (
-            b'{"index":{"_index":"i"}}',
-            b'{"index":{"_index":"i","_id":"","status":201}}',
-        ),
-        (
-            rb'{"index":{"_index":"a\"b\\c","_id":"\u00e9/1"}}',
-            '{"index":{"_index":"a\\"b\\\\c","_id":"é/1","status":201}}'.encode(),
-        ),
-        (
-            '{"index":{"_index":"größe","_id":"7"}}'.encode(),
-            '{"index":{"_index":"größe","_id":"7","status":201}}'.encode(),
-        ),
-        (
-            rb'{"index":{"_index":"half \ud83d","_id":"7"}}',
-            rb'{"index":{"_index":"half \ud83d","_id":"7","status":201}}',
-        ),
-        (
-            b'{"index":{"_index":null,"_id":7}}',
-            b'{"index":{"_index":"","_id":"7","status":201}}',
-        ),
-        (
-            b'{"index":{"_index":NaN,"_id":[[[[]]]]}}',
-            b'{"index":{"_index":"","_id":"","status":201}}',
-        ),
-    ],
-)
-def test_unusual_actions(spelled, answer):
-    """The answer has the names of the action, in any spelling."""
-    assert items_of(spelled + b"\nA\n") == [Item(answer, b"A")]
-
-
-@pytest.mark.parametrize("name", [b"other", rb"oth\u0065r"])
-def test_unusual_actions_of_other_types(name):
-    """An index is recognized in any spelling of the action."""
-    body = b'{"create":{"_index":"%b"}}\nA\n' % name
-
-    assert [i.document for i in items_of(body, wanted=lambda i: i != b"other")] == [
-        None
-    ]
-
-
-def test_delete_has_no_document():
-    """A delete is acknowledged, and has no document."""
-    items = items_of(b'{"delete":{"_index":"i","_id":"7"}}\n' + OLDER + b"\nA\n")
-
-    assert items == [
-        Item(b'{"delete":{"_index":"i","_id":"7","status":200}}', None),
-        Item(ANSWER, b"A"),
-    ]
+    assert documents == [line(task)]
+    assert len(answers) == 2
 
 
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"garbage",
-        b"{",
-        b"7",
-        b"null",
-        b"[]",
-        b"{}",
+        *(b"garbage", b"{", b"7", b"null", b"[]", b"{}", b"\x00", b"\xff"),
         b'{"index":7}',
         b'{"index":{},"create":{}}',
-        b'{"invented":{"_index":"i"}}',
+        b'{"delete":{"_index":"i"}}',
         b'{"index":{"_index":"\xff"}}',
-        b"\x00",
-        b"\xff",
         b"[" * 5000,
         line(a_record()),
     ],
     ids=lambda garbage: repr(garbage[:30]),
 )
 def test_garbage_in_the_place_of_an_action(garbage):
-    """A line that isn't an action becomes an item without one."""
-    assert items_of(garbage + b"\n" + OLDER + b"\nA\n") == [
-        Item(NAMELESS, garbage),
-        Item(ANSWER, b"A"),
-    ]
+    """A line that isn't an action is read like a document."""
+    assert content_of(garbage + b"\n" + OLDER + b"\nA\n") == (
+        [answer(), ANSWER],
+        [garbage, b"A"],
+    )
 
 
-def test_no_last_line_end():
-    """A body may end without a line end."""
-    assert items_of(OLDER + b"\nA") == [Item(ANSWER, b"A")]
+@pytest.mark.parametrize(
+    "body, documents",
+    [
+        (b"", []),
+        (b"\n\r\n\t\n", []),
+        (OLDER + b"\nA", [b"A"]),
+        (OLDER, [b""]),
+        (OLDER + b"\n", [b""]),
+        (OLDER + b"\n\n" + OLDER + b"\nB\n", [b"", b"B"]),
+        (OLDER + b"\r\nA\r\n" + NEWER + b"\r\nB\r\n", [b"A\r", b"B\r"]),
+        (b"\n \n" + OLDER + b"\nA\n\r\n\n" + OLDER + b"\nB\n\n", [b"A", b"B"]),
+    ],
+)
+def test_line_ends(body, documents):
+    """A document may be empty or missing, and other blank lines are skipped."""
+    assert content_of(body) == ([ANSWER] * len(documents), documents)
 
 
-def test_an_action_without_its_document():
-    """A body that ends after an action has an item with an empty document."""
-    assert items_of(OLDER + b"\n") == [Item(ANSWER, b"")]
-    assert items_of(OLDER) == [Item(ANSWER, b"")]
-    assert items_of(OLDER + b"\n", wanted=lambda _: False) == [Item(ANSWER, None)]
-
-
-def test_the_end_comes_once():
-    """A second `end` yields no items."""
-    parser = BulkParser(lambda _: "default")
-
-    assert list(parser.feed(OLDER)) == []
-    assert list(parser.end()) == [Item(ANSWER, b"")]
-    assert list(parser.end()) == []
-
-
-def test_windows_line_ends():
-    """A line may end with CR LF."""
-    items = items_of(OLDER + b"\r\n{}\r\n" + NEWER + b"\r\n{}\r\n")
-
-    assert [item.answer for item in items] == [ANSWER, ANSWER]
-    assert [item.document.strip() for item in items] == [b"{}", b"{}"]
-
-
-def test_blank_lines():
-    """Blank lines are skipped, and an empty body has no items."""
-    assert items_of(b"\n \n" + OLDER + b"\nA\n\r\n\n" + OLDER + b"\nB\n\n") == [
-        Item(ANSWER, b"A"),
-        Item(ANSWER, b"B"),
-    ]
-    assert items_of(b"\n\r\n\t\n") == []
-    assert items_of(b"") == []
-    assert items_of() == []
-
-
-def test_an_empty_line_instead_of_a_document():
-    """A document may be empty."""
-    assert items_of(OLDER + b"\n\n" + OLDER + b"\nB\n") == [
-        Item(ANSWER, b""),
-        Item(ANSWER, b"B"),
-    ]
+def test_the_last_document_of_an_unwanted_index():
+    """A missing document that isn't selected is skipped too."""
+    assert content_of(OLDER + b"\n", wanted=lambda _: False) == ([ANSWER], [])
 
 
 def test_lines_of_5_mb():
@@ -220,15 +119,35 @@ def test_lines_of_5_mb():
     body = OLDER + b"\n" + document + b"\n" + OLDER + b"\nA\n"
     chunks = [body[start : start + 4096] for start in range(0, len(body), 4096)]
 
-    items = items_of(*chunks)
-
-    assert items == [Item(ANSWER, document), Item(ANSWER, b"A")]
+    assert content_of(*chunks) == ([ANSWER, ANSWER], [document, b"A"])
 
 
-def test_a_long_line_is_nothing_yet():
-    """A line without an end becomes an item at the end of the body."""
-    parser = BulkParser(lambda _: "default")
+def test_a_mistake_of_ours_refuses_nothing(monkeypatch, caplog):
+    """A bug in the mapping makes the record a dead letter."""
+    mapper = Mapper()
+    monkeypatch.setattr(mapper, "event", lambda *_: 1 / 0)
+    content = Bulk(mapper)
 
-    assert [*parser.feed(OLDER + b"\n"), *parser.feed(b"A" * MIB)] == []
-    assert list(parser.end()) == [Item(ANSWER, b"A" * MIB)]
-    assert list(parser.end()) == []
+    content.feed(OLDER + b"\n{}\n")
+    content.end()
+
+    (kept,) = content.unreadable
+    assert "ZeroDivisionError" in kept.reason
+    assert (kept.action.encode(), kept.body) == (ANSWER, b"{}")
+    assert content.answers == [ANSWER]
+    assert "record not mapped" in caplog.text
+
+
+def test_a_flood_of_garbage_becomes_few_dead_letters(monkeypatch):
+    """After a thousand dead letters, the rest of a request becomes one."""
+    monkeypatch.setattr(bulk, "MOST_LETTERS", 2)
+    content = Bulk(Mapper())
+
+    content.feed(b"one\ntwo\nthree\n")
+    content.feed(b"four")
+    content.end()
+
+    bodies = [each.body for each in content.unreadable]
+    assert bodies == [b"one", b"two", b"three\nfour"]
+    assert content.unreadable[-1].reason.startswith("2 more lines")
+    assert len(content.answers) == 4

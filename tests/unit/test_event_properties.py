@@ -1,13 +1,12 @@
 """Any record becomes an event, or is skipped, or has a reason."""
 
 import json
-from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.events import CATALOG, EVERYTHING, Mapper, Selection, UnmappableError
-from tests.records import a_record, line
+from tests.records import a_record
 
 MAPPER = Mapper({"all": Selection(EVERYTHING)})
 TYPE_OF = {each.name_of(kind): (each, kind) for each in CATALOG for kind in each.kinds}
@@ -65,18 +64,3 @@ def outcome_of(document):
         return MAPPER.event(document)
     except UnmappableError as error:
         return str(error).encode().decode()
-
-
-@given(st.integers(-(10**14), 10**14))
-def test_any_moment(milliseconds):
-    """A time has the precision of milliseconds, or is empty."""
-    record = a_record(valueType="TIMER", value={"dueDate": milliseconds})
-
-    told = json.loads(outcome_of(line(record)).body)["dueAt"]
-
-    if told:
-        since = datetime.fromisoformat(told) - datetime(1970, 1, 1, tzinfo=UTC)
-        assert since == timedelta(milliseconds=milliseconds)
-    else:
-        year = 1970 + milliseconds / 1000 / 86400 / 365.2425
-        assert milliseconds == -1 or not 1 < year < 9999

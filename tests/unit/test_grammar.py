@@ -66,7 +66,7 @@ def test_what_is_right(text, terms):
         *((text, 1, "missing") for text in ("", "  ", ",user-task")),
         *((text, 2, "missing") for text in ("user-task,", "user-task,,job")),
         ("[a]", 1, "no type  (there are user-task, process-instance, step, "),
-        ("job,\u2003timer", 2, "no type \u2003timer (is timer meant?)"),
+        ("job,\u200btimer", 2, "no type \u200btimer (is timer meant?)"),
         ("user-task, insident:created", 2, "no type insident (is incident meant?)"),
         ("user-task job", 1, "no type user-task job (is user-task meant?)"),
         ("user-task:CREATED", 1, "user-task has no kind CREATED (is created meant?)"),

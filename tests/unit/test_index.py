@@ -1,14 +1,12 @@
-"""The name of an index tells whether its records may be selected."""
+"""The name of an index tells the physical tenant, and whether to read its records."""
 
 import json
 
 import pytest
 
-from exporter.events import CATALOG, EVERYTHING, Mapper, Selection
-from exporter.events.index import KNOWN_TYPES
+from exporter.events import CATALOG, EVERYTHING, Mapper, Selection, mapping
 from tests import recorded
-
-OFFICIAL = Mapper()
+from tests.records import a_record, line
 
 
 def index_of(value_type):
@@ -17,108 +15,98 @@ def index_of(value_type):
     return f"zeebe-record_{name}_8.6.0_2026-11-23".encode()
 
 
+def after(*value_types, **changes):
+    """Return a mapper that has read a record of each of the *value_types*."""
+    mapper = Mapper(**changes)
+    for value_type in value_types:
+        mapper.event(line(a_record(valueType=value_type, intent="INVENTED_LATER")))
+    return mapper
+
+
 @pytest.mark.parametrize(
-    "index, wanted",
+    "index, skipped",
     [
-        (b"zeebe-record_user-task_8.6.0_2026-11-23", True),
-        (b"zeebe-record_process-instance_8.6.0_2026-11-23", False),
-        (b"zeebe-record_variable_8.10.0_2026-11-23", False),
-        (b"zeebe-record_job_8.5.8_2026-11", False),
-        (b"other-prefix_job_8.6.0_2026-11-23", False),
-        (b"_job_8.6.0_2026-11-23", False),
-        (b"job_user-task_8.6.0_2026-11-23", True),
+        (b"zeebe-record_job_8.5.8_2026-11", True),
+        (b"zeebe-record_job-batch_8.10.0_2026-11-23", True),
+        (b"other-prefix_job_8.6.0_2026-11-23", True),
+        (b"_job_8.6.0_2026-11-23", True),
+        (b"zeebe-record_user-task_8.6.0_2026-11-23", False),
+        (b"job_user-task_8.6.0_2026-11-23", False),
+        (b"zeebe-record_invented-later_8.12.0_2027-01-01", False),
         # The name doesn't tell, so the record has to:
-        (b"odd_prefix_job_8.6.0_2026-11-23", True),
-        (b"zeebe-record_job_8.6.0_2026_11_23", True),
-        (b"zeebe-record_invented-later_8.12.0_2027-01-01", True),
-        (b"zeebe-record_job", True),
-        (b"job", True),
-        (b"", True),
-        (b"\xff_\xff_\xff_\xff", True),
-        (b"zeebe-record_job_8.6.0_" + 300 * b"2", True),
+        (b"odd_prefix_job_8.6.0_2026-11-23", False),
+        (b"zeebe-record_job_8.6.0_2026_11_23", False),
+        (b"zeebe-record_job", False),
+        (b"job", False),
+        (b"", False),
+        (b"\xff_\xff_\xff_\xff", False),
+        (b"zeebe-record_job_8.6.0_" + 300 * b"2", False),
     ],
 )
-def test_index_names(index, wanted):
-    """Records are skipped only if the index name has another known type."""
-    assert OFFICIAL.tenant_of(index) == ("default" if wanted else None)
+def test_records_of_unwanted_types(index, skipped):
+    """Records are skipped if their index names a type that was read and not wanted."""
+    assert Mapper().tenant_of(index) == "default"
+    mapper = after("JOB", "JOB_BATCH", "USER_TASK", "")
+    assert mapper.tenant_of(index) == (None if skipped else "default")
 
 
-@pytest.mark.parametrize(
-    "index, tenant",
-    [
-        (b"zeebe-record-east_user-task_8.10.0_2026-11-23", "east"),
-        (b"zeebe-record-us-east-1_user-task_8.10.0_2026-11-23", "us-east-1"),
-        (b"zeebe-record-default_user-task_8.10.0_2026-11-23", "default"),
-        (b"zeebe-record-_user-task_8.10.0_2026-11-23", "default"),
-        (b"zeebe-records-east_user-task_8.10.0_2026-11-23", "default"),
-        (b"east_user-task_8.10.0_2026-11-23", "default"),
-        # No broker takes such a prefix, but two of them must not become one.
-        (b"zeebe-record-a_b_user-task_8.10.0_2026-11-23", "a_b"),
-        (b"zeebe-record-a_b_user-task_8.10.0_2026_11_23", "a_b"),
-        (b"zeebe-record-east_user-task_8.10.0_2026_11_23", "east"),
-        (b"zeebe-record-east", "east"),
-        (
-            "zeebe-record-größe,1 x_user-task_8.10.0_1".encode(),
-            "gr%C3%B6%C3%9Fe%2C1%20x",
-        ),
-        (b"zeebe-record-a\r\nb_user-task_8.10.0_2026-11-23", "a%0D%0Ab"),
-        (b"zeebe-record-" + 300 * b"a" + b"_user-task_8.10.0_2026-11-23", "default"),
-    ],
-)
-def test_physical_tenants(index, tenant):
-    """After the default prefix, the index name has the physical tenant."""
-    assert OFFICIAL.tenant_of(index) == tenant
+def test_a_type_that_looks_like_a_wanted_one():
+    """A strange value type doesn't hide the records of a wanted type."""
+    assert after("User-Task", "user_task").tenant_of(index_of("USER_TASK"))
 
 
-def test_index_names_of_recorded_types():
-    """All recorded value types are known."""
-    kinds = {
-        json.loads(document)["valueType"]
-        for version in recorded.VERSIONS
-        for document in recorded.everything(version)
-    }
+def test_the_number_of_types(monkeypatch):
+    """The memory for unwanted types is limited."""
+    monkeypatch.setattr(mapping, "MOST_TYPES", 2)
+    mapper = after("A", "B", "C")
 
-    for kind in kinds:
-        assert kind.lower().replace("_", "-") in KNOWN_TYPES
-        assert bool(OFFICIAL.tenant_of(index_of(kind))) is (kind == "USER_TASK")
-
-
-def test_index_names_of_templates():
-    """The value types of all recorded index templates are known."""
-    paths = [
-        request["path"].rpartition("/")[2]
-        for request in recorded.requests("es-exporter-8.6.0-startup")
-        if request["path"].startswith("/_index_template/")
-    ]
-    names = {path.split("_")[1] for path in paths}
-
-    assert len(names) > 30
-    assert names - KNOWN_TYPES == set()
-    for path in paths:
-        index = f"{path}_2026-11-23".encode()
-        assert bool(OFFICIAL.tenant_of(index)) is ("_user-task_" in path)
+    tenants = [mapper.tenant_of(index_of(each)) for each in "ABC"]
+    assert tenants == [None, None, "default"]
 
 
 @pytest.mark.parametrize("each", CATALOG, ids=lambda each: each.name)
-def test_index_names_of_what_is_selected(each):
+def test_what_any_backend_selects(each):
     """Records are read if any backend selects their type."""
     term = f"{each.name}[*]" if each.brackets else each.name
-    mapper = Mapper({"a": Selection("user-task"), "b": Selection(term)})
+    selections = {"a": Selection("user-task"), "b": Selection(term)}
+    value_types = {other.value_type for other in CATALOG} | {"DEPLOYMENT", "JOB_BATCH"}
 
-    looked_at = {
-        other.value_type
-        for other in CATALOG
-        if mapper.tenant_of(index_of(other.value_type))
-    }
+    mapper = after(*value_types, selections=selections)
 
-    assert each.value_type.lower().replace("_", "-") in KNOWN_TYPES
-    assert looked_at == {"USER_TASK", each.value_type}
+    read = {each for each in value_types if mapper.tenant_of(index_of(each))}
+    assert read == {"USER_TASK", each.value_type}
 
 
-def test_index_names_when_everything_is_selected():
-    """Types without events are not read even if everything is selected."""
-    mapper = Mapper({"all": Selection(EVERYTHING)})
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+def test_recorded_types(version):
+    """Every recorded value type that has no event is skipped after its first record."""
+    mapper = Mapper({"": Selection(EVERYTHING)})
+    documents = recorded.everything(version)
+    for document in documents:
+        mapper.event(document)
 
-    assert not mapper.tenant_of(index_of("JOB_BATCH"))
-    assert not mapper.tenant_of(index_of("DEPLOYMENT"))
-    assert not mapper.tenant_of(index_of("MESSAGE_SUBSCRIPTION"))
+    found = {json.loads(document)["valueType"] for document in documents}
+    read = {each for each in found if mapper.tenant_of(index_of(each))}
+    assert read == found & {each.value_type for each in CATALOG}
+
+
+@pytest.mark.parametrize(
+    "prefix, tenant",
+    [
+        ("zeebe-record", "default"),
+        ("zeebe-record-east", "east"),
+        ("zeebe-record-us-east-1", "us-east-1"),
+        ("zeebe-record-default", "default"),
+        ("zeebe-record-", "default"),
+        ("zeebe-records-east", "default"),
+        ("my-zeebe-record-east", "default"),
+        ("east", "default"),
+        ("zeebe-record-größe,1 x", "gr%C3%B6%C3%9Fe%2C1%20x"),
+        ("zeebe-record-a\r\nb", "a%0D%0Ab"),
+        ("zeebe-record-" + 300 * "a", "default"),
+    ],
+)
+@pytest.mark.parametrize("rest", ["_user-task_8.10.0_2026-11-23", "_user-task", ""])
+def test_physical_tenants(prefix, rest, tenant):
+    """After the default prefix, the index name has the physical tenant."""
+    assert Mapper().tenant_of(f"{prefix}{rest}".encode()) == tenant
