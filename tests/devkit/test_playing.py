@@ -135,11 +135,11 @@ def test_refusals(played, verb, body, word):
     """A command that wasn't recorded is refused with the recorded ones."""
     played.commands.create("fx-ext", {})
     task = played.task()
-    before = len(played.engine.journal)
+    before = len(played.events())
 
     with pytest.raises(RefusedError, match=word):
         played.commands.command(verb, task, body)
-    assert len(played.engine.journal) == before
+    assert len(played.events()) == before
 
 
 def test_changed_files(played):

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from devkit import requests
-from devkit.requests import WIRE, Answer, RequestBuilder, recorded
+from devkit.backend import Answer
+from devkit.requests import WIRE, RequestBuilder, recorded
 from tests.devkit.exporters import ELASTICSEARCH, OPENSEARCH, one
 from tests.records import a_record
 

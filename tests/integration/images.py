@@ -207,12 +207,13 @@ class ServedBackend(Backend):
 
     async def up(self):
         """Listen; after `down`, listen on the same port again."""
-        respond = self.from_threads()
+        loop = asyncio.get_running_loop()
 
         def handle(request):
             body = request.get_data()
             known = Request(request.method, request.path, request.headers, body)
-            answer = respond(known)
+            answering = asyncio.run_coroutine_threadsafe(self.respond(known), loop)
+            answer = answering.result()
             return Response(answer.body, answer.status, dict(answer.headers))
 
         everything = self._server.expect_request(re.compile(".*"))
