@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from devkit.backend import Arrival
-from devkit.demo import faults, percentile, summarize
+from devkit.demo import faults, summarize
 from devkit.waiting import eventually
 
 
@@ -64,12 +64,6 @@ def test_perfect_run():
 def test_run_that_went_wrong(arrivals, wrong):
     """Missing, duplicate and disordered events are counted."""
     assert faults(summarize(["7", "8"], arrivals)) == wrong
-
-
-@pytest.mark.parametrize("share, value", [(0.5, 50), (0.95, 95), (1, 100), (0.001, 1)])
-def test_percentile(share, value):
-    """A percentile is one of the measured values, without interpolation."""
-    assert percentile(range(1, 101), share) == value
 
 
 @pytest.fixture

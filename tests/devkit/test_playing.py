@@ -14,12 +14,10 @@ MOVED |= {"deadline", "dueDate", "recurringTime"}
 class Played:
     """An engine without exporters, with a clock that the test moves."""
 
-    def __init__(self, version, journal=None, **more):
+    def __init__(self, version, **more):
         """Deploy everything."""
         self.now = NOON
         self.engine = Engine(version, now_ms=lambda: self.now, **more)
-        if journal:
-            self.engine.open(journal)
         self.commands = Commands(self.engine)
         for files in self.engine.recording.deployments.values():
             self.commands.deploy(files)
@@ -232,21 +230,6 @@ def test_messages_and_signals():
 
     assert started is not waiting
     assert not waiting.opened
-
-
-def test_a_journal_is_enough(tmp_path):
-    """A killed engine rebuilds the same log and continues."""
-    journal = tmp_path / "journal"
-    first = Played("8.8.21", journal)
-    first.commands.create("fx-ext", {"tenantId": "acme"})
-    first.engine.close()
-    second = Engine("8.8.21", now_ms=lambda: 0)
-    second.open(journal)
-    before, after = (each.partitions["default", 1] for each in (first.engine, second))
-    assert after.log.records == before.log.records
-
-    Commands(second).command("complete", first.task(), {})
-    second.close()
 
 
 def test_unknown_versions(tmp_path):

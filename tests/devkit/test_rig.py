@@ -2,10 +2,13 @@
 
 import asyncio
 import gc
+import os
 import socket
 import sys
+from contextlib import suppress
 
 import aiohttp
+import psutil
 import pytest
 
 from devkit.backend import HANG, HANG_UP, LOST, RESET, Answer, Backend, Stub, begun
@@ -125,6 +128,34 @@ async def test_a_process_that_hangs(tmp_path):
         async with Process(["/bin/sleep", "60"], log=tmp_path / "log") as process:
             with pytest.raises(StartError, match=r"wasn't ready after 0\.2 seconds"):
                 await process.start(url, within=0.2)
+
+
+BUSY = """
+import subprocess
+for _ in range(200):
+    subprocess.Popen(["sleep", "30"])
+"""
+
+
+async def test_a_session_that_grows(tmp_path):
+    """Processes that start during the kill are killed, too."""
+    process = Process([sys.executable, "-c", BUSY], log=tmp_path / "log")
+    process.spawn()
+    await eventually(lambda: len(members(process.pid)) > 10)
+
+    process.kill()
+
+    await eventually(lambda: not members(process.pid))
+
+
+def members(session):
+    """Return the running processes of a session."""
+    found = []
+    for each in psutil.process_iter(["status"]):
+        with suppress(ProcessLookupError):
+            alive = each.info["status"] != psutil.STATUS_ZOMBIE
+            found += [each] if alive and os.getsid(each.pid) == session else []
+    return found
 
 
 async def test_a_proxy_cuts(client):
