@@ -83,13 +83,11 @@ class Part:
     """The records that the engine wrote for one command."""
 
     number: int
-    """The index of the part in its recording."""
     model: str
     verb: str
     subject: Role | None
     """The target of the command: a user task, a job, an incident or a timer."""
     name: str
-    """The name as `name_of` gives it, such as a message's name or an element's id."""
     before: frozenset[Role]
     """The open roles of the instance before the command."""
     first: int
@@ -129,13 +127,15 @@ class Recording:
     """The recording of one version."""
 
     def __init__(self, directory: Path) -> None:
-        """Read the JSON lines in *directory*."""
         found: dict[tuple[int, str], Record] = {}
         for path in sorted(directory.glob("*.jsonl")):
-            if path.name not in NOT_PLAYED:
-                for line in path.read_bytes().splitlines():
-                    record = json.loads(line)
+            if path.name in NOT_PLAYED:
+                continue
+            try:
+                for record in map(json.loads, path.read_bytes().splitlines()):
                     found[record["position"], record["recordType"]] = record
+            except (ValueError, TypeError, LookupError) as error:
+                raise CannotStartError(f"{path} has a line without a record") from error
         self.records = [found[each] for each in sorted(found)]
         self.version = self.records[0]["brokerVersion"] if found else ""
         self.parts: list[Part] = []
@@ -159,8 +159,10 @@ class Recording:
         found: dict[str, dict[str, bytes]] = {}
         for part in self.parts:
             values = [each["value"] for each in part.records if part.verb == "deploy"]
-            models = filter(None, (each.get("bpmnProcessId") for each in values))
-            found |= dict.fromkeys(models, self.files(part))
+            models = {
+                each["bpmnProcessId"] for each in values if "bpmnProcessId" in each
+            }
+            found |= dict.fromkeys(models - {""}, self.files(part))
         return found
 
     def files(self, part: Part) -> dict[str, bytes]:
@@ -189,7 +191,6 @@ class Recording:
         return roots.pop() if len(roots) == 1 else 0
 
     def _cut(self, root: int, groups: list[list[Record]]) -> None:
-        """Make a part of each group of one story."""
         roles: dict[int, Role] = {}
         counts: dict[tuple[str, str], int] = defaultdict(int)
         opened: set[Role] = set()
@@ -283,9 +284,8 @@ def _command_of(group: Iterable[Record]) -> tuple[str, Record]:
 
 
 def _first(record: Record) -> int:
-    """Return the position of the command that led to *record*."""
-    source: int = record["sourceRecordPosition"]
-    return source if source > 0 else int(record["position"])
+    source, position = record["sourceRecordPosition"], record["position"]
+    return int(source if source > 0 else position)
 
 
 def _about(record: Record) -> str:

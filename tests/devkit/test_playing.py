@@ -91,6 +91,9 @@ def test_gaps(played):
     positions = [each["position"] for each in partition.log.records]
     assert positions == sorted(set(positions))
     assert len(positions) < positions[-1]
+    assert {each["timestamp"] // 60_000 for each in partition.log.records} == {
+        NOON // 60_000
+    }
     assert not instance.opened
     (completed,) = [x for x in played.events() if x["intent"] == "COMPLETED"]
     assert 0 < completed["sourceRecordPosition"] < completed["position"]
@@ -199,20 +202,26 @@ def test_timers():
 
 
 def test_jobs():
-    """A worker gets a job once; after the timeout, the job is available again."""
+    """A worker gets a job once; after a failure or timeout, it is available again."""
     played = Played("8.6.0")
     played.commands.create("fx-invoice", {})
     played.commands.command("complete", played.task(), {})
     (job,) = played.commands.activate("book-invoice", 9, 1000)
     assert played.commands.activate("book-invoice", 9, 1000) == []
+    with pytest.raises(RefusedError, match="no such 'fail job'"):
+        played.commands.command("fail job", job["key"], {"retries": 0})
+    played.commands.command("fail job", job["key"], {"retries": 1})
+    assert played.commands.activate("another", 9, 1000) == []
+    assert len(played.commands.activate("book-invoice", 9, 1000)) == 1
     played.now += 1000
     played.engine.tick()
     (again,) = played.commands.activate("book-invoice", 9, 1000)
     played.commands.command("complete job", job["key"], {})
 
     assert again["key"] == job["key"]
-    intents = ["CREATED", "TIMED_OUT", "COMPLETED"]
+    intents = ["CREATED", "FAILED", "TIMED_OUT", "COMPLETED"]
     assert [each["intent"] for each in played.events("JOB")] == intents
+    assert len(played.events("JOB_BATCH")) == 3
 
 
 def test_messages_and_signals():
@@ -250,3 +259,12 @@ def test_other_recordings(tmp_path):
 
     assert played.engine.recording.version == "8.7.26"
     assert {each["brokerVersion"] for each in played.events()} == {"8.7.26"}
+
+
+@pytest.mark.parametrize("damage", ['{"position":1,', '{"intent":"CREATED"}', "7"])
+def test_damaged_recordings(tmp_path, damage):
+    """A line that isn't a record is an error that names the file."""
+    (tmp_path / "job.jsonl").write_text(f"{damage}\n", "utf-8")
+
+    with pytest.raises(CannotStartError, match=r"job\.jsonl has a line without"):
+        Engine("8.9.0", recordings=tmp_path, now_ms=lambda: NOON)

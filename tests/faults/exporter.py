@@ -22,7 +22,6 @@ class Exporter(processes.Exporter):
         source: Path = ROOT,
         **settings: object,
     ) -> None:
-        """Run the package in *source*; keep spool and log in *directory*."""
         super().__init__(directory, url, source=source, **settings)
         self._history = history
 
