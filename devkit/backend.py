@@ -269,16 +269,12 @@ class Backend(Stub):
             return Answer(404)
         answer = await super().respond(request)
         if answer.status < 300:
-            self.accept(request)
+            both = [*zip(request.ids, request.events, strict=True)]
+            self.accepted.append(request)
+            for each in both:
+                self.arrivals.append(Arrival(request.at, *each))
+                self.news.put_nowait(self.arrivals[-1])
         return answer
-
-    def accept(self, request: Request) -> None:
-        """Record the events of *request* as accepted."""
-        both = [*zip(request.ids, request.events, strict=True)]
-        self.accepted.append(request)
-        for each in both:
-            self.arrivals.append(Arrival(request.at, *each))
-            self.news.put_nowait(self.arrivals[-1])
 
 
 async def turns() -> None:

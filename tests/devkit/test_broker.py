@@ -1,20 +1,17 @@
 """A broker of the recorded engine: its ports, its state, and its start."""
 
 import asyncio
-import socket
 import sys
 from collections import Counter
 
-import aiohttp
 import pytest
 
 from devkit.broker import Broker
 from devkit.client import Client, CommandError
 from devkit.cluster import SHARED
-from devkit.processes import LOOPBACK, Process
+from devkit.processes import Process
 from devkit.recorder import Recorder
 from devkit.stories import RECORDINGS, CannotStartError, recording
-from exporter import cli
 from exporter.broker.environment import broker_environment
 from tests.conftest import eventually
 
@@ -66,21 +63,6 @@ async def test_placeholders(recorder):
 
     async with Broker("8.9.0", given) as broker:
         await lived(broker, recorder)
-
-
-async def test_an_incident_is_resolved(recorder):
-    """The REST API can set variables and resolve an incident."""
-    variables = broker_environment("8.6.0", recorder.url, value_types=["INCIDENT"])
-    files = recording(RECORDINGS / "8.6.0").deployments["fx-inc"]
-    async with Broker("8.6.0", variables) as broker, Client(broker.rest_url) as client:
-        await client.deploy(files)
-        instance = (await client.create_instance("fx-inc"))["processInstanceKey"]
-        (incident,) = await eventually(lambda: recorder.of(str(instance)))
-        body = {"variables": {"missing": 7}}
-        await client.ask("PUT", f"element-instances/{instance}/variables", json=body)
-        path = f"incidents/{incident['key']}/resolution"
-        await client.ask("POST", path, json={})
-        await eventually(lambda: recorder.of(str(instance), "RESOLVED"))
 
 
 @pytest.mark.parametrize(
@@ -160,40 +142,6 @@ async def test_a_directory_of_another_broker(tmp_path):
             await Broker(version, given, data=tmp_path).__aenter__()
 
 
-async def test_our_commands_for_physical_tenants(recorder, capsys):
-    """In 8.10, `uninstall` and `enable` work for one tenant and for all tenants."""
-    given = broker_environment("8.10.9", recorder.url, physical_tenants=["red"])
-    async with Broker("8.10.9", given) as broker:
-
-        async def states(command, *options):
-            argv = [command, "--broker", broker.management_url, *options]
-            assert await asyncio.to_thread(cli.main, argv) == 0
-            assert capsys.readouterr().out.startswith("appintspool is ")
-            every = broker.exporting.items()
-            return {tenant: each.states["appintspool"] for (tenant, _), each in every}
-
-        one = await states("uninstall", "--physical-tenant", "red")
-        both = await states("uninstall")
-        again = await states("enable", "--physical-tenant", "red")
-        all_again = await states("enable")
-
-    assert one == {"default": "ENABLED", "red": "DISABLED"}
-    assert both == {"default": "DISABLED", "red": "DISABLED"}
-    assert again == {"default": "DISABLED", "red": "ENABLED"}
-    assert all_again == {"default": "ENABLED", "red": "ENABLED"}
-
-
-async def test_below_a_context_path():
-    """The actuator is below the configured base path."""
-    path = "/orchestration/actuator/exporters"
-    async with (
-        Broker("8.9.0", {"MANAGEMENT_SERVER_BASEPATH": "/orchestration"}) as broker,
-        aiohttp.ClientSession(broker.management_url) as session,
-    ):
-        assert (await session.get(path)).status == 200
-        assert (await session.get("/actuator/exporters")).status == 404
-
-
 async def test_exporting_that_fails(monkeypatch):
     """A broker whose main task fails ends at once, and raises the error."""
 
@@ -211,7 +159,6 @@ async def test_exporting_that_fails(monkeypatch):
 @pytest.mark.parametrize(
     "variables, words",
     [
-        ({"SERVER_PORT": "x"}, "SERVER_PORT is 'x'"),
         ({"SERVER_PORT": "99999"}, "SERVER_PORT is '99999'"),
         ({PARTITIONS: "0"}, "COUNT is '0'"),
         ({"CAMUNDA_CLUSTER_PARTITIONCOUNT": "some"}, "COUNT is 'some'"),
@@ -239,17 +186,6 @@ async def test_a_process_that_cannot_start(tmp_path, options, variables, words):
         assert await run.ended() == 1
     assert run.text.count("\n") == 1
     assert words in run.text
-
-
-async def test_a_port_is_taken(tmp_path):
-    """`python -m devkit` doesn't start if its port is in use."""
-    with socket.create_server((LOOPBACK, 0)) as server:
-        port = str(server.getsockname()[1])
-        async with process(tmp_path, SERVER_PORT=port) as run:
-            run.spawn()
-            assert await run.ended() == 1
-
-    assert "already in use" in run.text
 
 
 async def test_a_process_starts_and_ends(tmp_path):
