@@ -75,10 +75,8 @@ class Api:
         }
         routes |= {x: partial(self._command, *COMMANDS[x]) for x in COMMANDS}
         return [
-            web.route(method, f"/v2/{path}", handler)
-            for (method, path), handler in zip(
-                map(str.split, routes), routes.values(), strict=True
-            )
+            web.route(route.split()[0], f"/v2/{route.split()[1]}", handler)
+            for route, handler in routes.items()
         ]
 
     async def _command(self, verb: str, *names: Any) -> web.Response:

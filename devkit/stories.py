@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 Record = dict[str, Any]
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -109,7 +109,7 @@ class Part:
         return frozenset(names.union(*(v.get("variables") or () for v in values)))
 
 
-def is_key(value: object) -> bool:
+def is_key(value: object) -> TypeGuard[int]:
     """Return whether *value* is a key: its upper bits hold a partition's number."""
     return isinstance(value, int) and 0 < value >> PARTITION_BITS < MOST_PARTITIONS
 
@@ -120,7 +120,7 @@ def keys_of(value: object) -> Iterator[int]:
         for each in value.values() if isinstance(value, dict) else value:
             yield from keys_of(each)
     elif is_key(value):
-        yield value  # type: ignore[misc]  # an int
+        yield value
 
 
 class Recording:
