@@ -82,7 +82,7 @@ async def sampled(rig: Rig, spool: Path, seconds: float) -> list[Sample]:
         assert rig.exporting
         await asyncio.wait([rig.exporting], timeout=SAMPLE_SECONDS)
         waiting = (await rig.exporter.metrics()).get("spool_events", -1.0)
-        samples.append(a_sample(rig.exporter.process, spool, waiting))
+        samples.append(a_sample(psutil.Process(rig.exporter.pid), spool, waiting))
     return samples
 
 

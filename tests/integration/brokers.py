@@ -95,7 +95,6 @@ class RecordedBroker(Broker, Process):
     """`python -m devkit`, started by the image's entrypoint if *exporter* is true."""
 
     def __init__(self, work, version, environment, *, exporter):
-        """Keep everything in the directory *work*."""
         (work / "lib").mkdir(exist_ok=True)
         (work / "lib" / f"zeebe-broker-{version}.jar").touch()
         servers = "SERVER", "MANAGEMENT_SERVER"
