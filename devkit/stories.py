@@ -9,7 +9,7 @@ of its model that is in the recorded state. Only `Recording` reads files.
 import base64
 import json
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -114,15 +114,6 @@ def is_key(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and 0 < value >> PARTITION_BITS < MOST_PARTITIONS
 
 
-def keys_of(value: object) -> Iterator[int]:
-    """Yield every key in *value*, at any depth."""
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from keys_of(each)
-    elif is_key(value):
-        yield value
-
-
 class Recording:
     """The recording of one version."""
 
@@ -205,7 +196,10 @@ class Recording:
                 continue
             known = set(roles.values())
             for record in group:
-                _name_keys(record, roles, counts, self.definitions)
+                key, kind = record["key"], (record["valueType"], name_of(record))
+                if is_key(key) and key not in roles and key not in self.definitions:
+                    roles[key] = Role(*kind, counts[kind])
+                    counts[kind] += 1
             about = event["value"]["jobKeys"][0] if verb == "activate" else event["key"]
             self.parts.append(
                 Part(
@@ -257,21 +251,6 @@ def name_of(record: Record) -> str:
         return f"{value['elementId']}/{value['type']}"
     names = ("elementId", "name", "targetElementId", "messageName", "signalName")
     return next((str(value[x]) for x in (*names, "bpmnProcessId") if value.get(x)), "")
-
-
-def _name_keys(
-    record: Record,
-    roles: dict[int, Role],
-    counts: dict[tuple[str, str], int],
-    definitions: Container[int],
-) -> None:
-    """Give roles to the keys in *record*, except *definitions*."""
-    own = (record["valueType"], name_of(record), record["key"])
-    for kind, name, key in (own, *(("", "", x) for x in keys_of(record["value"]))):
-        is_new = key not in roles or (kind and not roles[key].kind)
-        if is_new and is_key(key) and key not in definitions:
-            roles[key] = Role(kind, name, counts[kind, name])
-            counts[kind, name] += 1
 
 
 def _command_of(group: Iterable[Record]) -> tuple[str, Record]:
