@@ -1,6 +1,7 @@
 """A broker of the recorded engine: its ports, its state, and its start."""
 
 import asyncio
+import os
 import sys
 from collections import Counter
 
@@ -202,4 +203,5 @@ def process(directory, *options, **variables):
     """Return `python -m devkit`, by default on free ports."""
     ports = {"SERVER_PORT": "0", "MANAGEMENT_SERVER_PORT": "0"}
     command = [sys.executable, "-m", "devkit", *options]
-    return Process(command, log=directory / "log", environment=ports | variables)
+    environment = os.environ | ports | variables
+    return Process(command, log=directory / "log", environment=environment)
