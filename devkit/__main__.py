@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import cast
 
 from devkit.broker import Broker
+from devkit.cluster import leading
 from devkit.stories import CannotStartError
 
 DESCRIPTION = """\
@@ -18,20 +20,21 @@ PORTS = {"SERVER_PORT": "8080", "MANAGEMENT_SERVER_PORT": "9600"}
 
 
 async def run(version: str, data: Path | None, recordings: Path | None) -> None:
-    """Run a broker until SIGTERM or SIGINT."""
-    stopped = asyncio.Event()
+    """Run a broker until SIGTERM or SIGINT cancels it."""
+    task = cast("asyncio.Task[None]", asyncio.current_task())
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     environ = PORTS | dict(os.environ)
-    async with Broker(version, environ, data=data, recordings=recordings) as broker:
-        print(
-            "This is a recorded engine, not a real one. It plays records of "
-            f"{broker.engine.recording.version} as {version} exports them. "
-            f"REST API {broker.rest_url}/v2, management {broker.management_url}",
-            flush=True,
-        )
-        waiting = {asyncio.create_task(stopped.wait()), broker.working}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    async with leading(environ, data) as directory:
+        broker = Broker(version, environ, data=directory, recordings=recordings)
+        async with broker:
+            print(
+                "This is a recorded engine, not a real one. It plays records of "
+                f"{broker.engine.recording.version} as {version} exports them. "
+                f"REST API {broker.rest_url}/v2, management {broker.management_url}",
+                flush=True,
+            )
+            await broker.working
 
 
 def main() -> int:
@@ -46,6 +49,8 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=kind, default=default, help=meaning)
     try:
         asyncio.run(run(**vars(parser.parse_args())))
+    except asyncio.CancelledError:
+        return 0
     except (CannotStartError, OSError, ValueError, LookupError) as error:
         print(f"The broker can't run: {error}", file=sys.stderr)
         return 1

@@ -1,8 +1,7 @@
 """
 HTTP stubs whose answers a test plans: `Stub`, and `Backend` for the exporter.
 
-They run in the caller's event loop, so a rule may await anything of the test. A
-server that runs in threads gets the planned answers through `Stub.from_threads`.
+They run in the caller's event loop, so a rule may await anything of the test.
 """
 
 import asyncio
@@ -22,11 +21,10 @@ from aiohttp import web
 from devkit.processes import LOOPBACK, free_port
 
 PATH = "/events"
-LARGEST_BODY = 1 << 30
 NO_LINGER = struct.pack("ii", 1, 0)
 FOREVER = 3600.0
 TURNS = 5
-"""Turns of the loop in which new tasks start and cancelled tasks end."""
+SHUTDOWN_SECONDS = 0.01
 
 
 @dataclass(slots=True, eq=False)
@@ -99,8 +97,49 @@ def begun(status: int = 200, *parts: bytes) -> list[bytes]:
     return [b"HTTP/1.1 %d Begun\r\nContent-Length: 1048576\r\n\r\n" % status, *parts]
 
 
-class Stub:
-    """A server that records requests and gives planned answers, for `async with`."""
+class Listener:
+    """A server whose port can be closed and opened again; `async with` opens it."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.host = LOOPBACK
+        """The address that `up` listens on."""
+        self.port = port or free_port()
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.up()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.down()
+
+    async def up(self) -> None:
+        """Accept connections; after `down`, accept them on the same port again."""
+        self._server = await self._listen()
+
+    async def down(self) -> None:
+        """Refuse new connections and end all open ones."""
+        if not self._server:
+            return
+        # asyncio forgets connections that it accepted just before `Server.close`.
+        for listening in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await turns()
+        self._server.close()
+        self._server = None
+        await self.drop()
+        await turns()
+
+    async def drop(self) -> None:
+        """End all open connections."""
+        raise NotImplementedError
+
+    async def _listen(self) -> asyncio.Server:
+        raise NotImplementedError
+
+
+class Stub(Listener):
+    """A server that records requests and gives planned answers."""
 
     def __init__(
         self,
@@ -110,49 +149,25 @@ class Stub:
         tls: SSLContext | None = None,
     ) -> None:
         """Answer with a status, an `Answer`, or the result of a rule."""
+        super().__init__(port)
         self.answer = answer
         """The planned answer. A test may change it at any time."""
         self.requests: list[Request] = []
-        self.host = LOOPBACK
-        """The address that `up` listens on."""
-        self.port = port or free_port()
         self.url = f"{'https' if tls else 'http'}://{LOOPBACK}:{self.port}"
         self._tls = tls
-        self._runner: web.AppRunner | None = None
-        self._server: asyncio.Server | None = None
+        self._http: web.Server
 
-    async def __aenter__(self) -> Self:
-        """Listen."""
-        await self.up()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop listening."""
-        await self.down()
-
-    async def up(self) -> None:
-        """Listen; after `down`, listen on the same port again."""
-        app = web.Application(client_max_size=LARGEST_BODY)
-        app.router.add_route("*", "/{path:.*}", self._serve)
+    async def _listen(self) -> asyncio.Server:
         # When a client disconnects, its request and the rule are cancelled.
-        self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0
-        )
-        await self._runner.setup()
-        serve = self._runner.server
-        assert serve  # noqa: S101 - it's set up
-        self._server = await asyncio.get_running_loop().create_server(
-            serve, self.host, self.port, ssl=self._tls
+        self._http = web.Server(self._serve, handler_cancellation=True, access_log=None)
+        return await asyncio.get_running_loop().create_server(
+            self._http, self.host, self.port, ssl=self._tls
         )
 
-    async def down(self) -> None:
-        """Close all connections and refuse new ones."""
-        if self._runner and self._server:
-            await close(self._server)
-            await self._runner.cleanup()
-        self._runner = self._server = None
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
+    async def drop(self) -> None:
+        """End all open connections."""
+        self._http.pre_shutdown()  # ends the idle ones
+        await self._http.shutdown(SHUTDOWN_SECONDS)
 
     def hold(self, answer: int | Answer = 200) -> asyncio.Event:
         """Hold requests until the returned event is set; then give *answer*."""
@@ -175,18 +190,9 @@ class Stub:
         request.status = answer.status
         return answer
 
-    def from_threads(self) -> Callable[[Request], Answer]:
-        """Return a `respond` that other threads may call."""
-        loop = asyncio.get_running_loop()
-
-        def respond(request: Request) -> Answer:
-            answer = self.respond(request)
-            return asyncio.run_coroutine_threadsafe(answer, loop).result()
-
-        return respond
-
-    async def _serve(self, http: web.Request) -> web.Response:
-        about = http.method, http.path, http.headers, await http.read(), http.transport
+    async def _serve(self, http: web.BaseRequest) -> web.Response:
+        body = await http.content.read()  # `http.read` has a limit
+        about = http.method, http.path, http.headers, body, http.transport
         answer = await self.respond(Request(*about, query=http.query_string))
         if answer.raw is None:
             body, headers = answer.body, answer.headers
@@ -263,26 +269,18 @@ class Backend(Stub):
             return Answer(404)
         answer = await super().respond(request)
         if answer.status < 300:
-            self.accept(request)
+            both = [*zip(request.ids, request.events, strict=True)]
+            self.accepted.append(request)
+            for each in both:
+                self.arrivals.append(Arrival(request.at, *each))
+                self.news.put_nowait(self.arrivals[-1])
         return answer
 
-    def accept(self, request: Request) -> None:
-        """Record the events of *request* as accepted."""
-        both = [*zip(request.ids, request.events, strict=True)]
-        self.accepted.append(request)
-        for each in both:
-            self.arrivals.append(Arrival(request.at, *each))
-            self.news.put_nowait(self.arrivals[-1])
 
-
-async def close(server: asyncio.Server) -> None:
-    """Refuse new connections, once the server knows all accepted ones."""
-    # asyncio forgets connections that it accepted just before `server.close()`.
-    for listening in server.sockets:
-        asyncio.get_running_loop().remove_reader(listening.fileno())
+async def turns() -> None:
+    """Let new tasks start, and cancelled tasks end."""
     for _ in range(TURNS):
         await asyncio.sleep(0)
-    server.close()
 
 
 def reset(transport: asyncio.BaseTransport | None) -> None:

@@ -14,11 +14,11 @@ from aiohttp import web
 from devkit import management
 from devkit.api import MOST_BYTES, Api, refusals
 from devkit.arguments import exporters, number_of, tenants
-from devkit.cluster import Cluster
+from devkit.cluster import PORTS, members
 from devkit.engine import DEFAULT, Engine, Partition
 from devkit.exporting import Exporting
 from devkit.processes import LOOPBACK
-from devkit.stories import MOST_PARTITIONS
+from devkit.stories import MOST_PARTITIONS, CannotStartError
 from devkit.waiting import ended
 
 # Exported records between two automatic snapshots.
@@ -49,20 +49,18 @@ class Broker:
         self.version = version
         environ = with_values(environ or {})
         self._host = environ.get("SERVER_ADDRESS", LOOPBACK)
-        self._rest_port, self._management_port = (
-            number_of(environ, (name,), range(LARGEST_PORT + 1))
-            for name in ("SERVER_PORT", "MANAGEMENT_SERVER_PORT")
-        )
+        self._ports = [
+            number_of(environ, (name,), range(LARGEST_PORT + 1)) for name in PORTS
+        ]
         self.base_path = environ.get("MANAGEMENT_SERVER_BASEPATH", "").rstrip("/")
-        count = self.partitions_count = number_of(
-            environ, PARTITIONS, range(1, MOST_PARTITIONS)
-        )
+        self._members = members(environ)
+        self._count = number_of(environ, PARTITIONS, range(1, MOST_PARTITIONS))
         self.clock_offset_ms = 0
         names = tenants(environ, version)
         self.exporters = {each: exporters(environ, version, each) for each in names}
         self.engine = Engine(
             version,
-            partitions=count,
+            partitions=self._count,
             tenants=names,
             recordings=recordings,
             now_ms=self.now_ms,
@@ -70,9 +68,7 @@ class Broker:
         self.snapshot: dict[str, Any] = {}
         """The latest snapshot of each partition, by `<physical tenant>/<number>`."""
         self.exporting: dict[tuple[str, int], Exporting] = {}
-        self.cluster = Cluster(self, environ, data)
-        directory = self.cluster.directory
-        self._file = directory / "snapshot.json" if directory else None
+        self._data = data
         self.rest_url = self.management_url = ""
         self.working: asyncio.Task[None]
         """The broker's main task; it ends only if it fails."""
@@ -82,22 +78,18 @@ class Broker:
         return int(time.time() * 1000) + self.clock_offset_ms
 
     async def __aenter__(self) -> Self:
-        """Start accepting commands and exporting."""
         async with AsyncExitStack() as stack:
             self._stack = stack
             stack.callback(self.engine.close)
-            api = web.Application(
-                client_max_size=MOST_BYTES,
-                middlewares=[self.cluster.at_the_leader, refusals],
-            )
+            self._load()
+            api = web.Application(client_max_size=MOST_BYTES, middlewares=[refusals])
             api.add_routes(Api(self.engine).routes())
             api.router.add_get("/v2/topology", self._topology)
-            self.rest_url = await self._listen(api, self._rest_port)
-            manage = management.app(self)
-            manage.middlewares.append(self.cluster.at_the_leader)
-            self.management_url = await self._listen(manage, self._management_port)
-            await stack.enter_async_context(self.cluster.joined())
-            self.working = asyncio.create_task(self.cluster.work())
+            self.rest_url = await self._listen(api, self._ports[0])
+            self.management_url = await self._listen(
+                management.app(self), self._ports[1]
+            )
+            self.working = asyncio.create_task(self._work())
             stack.push_async_callback(ended, self.working)
             self._stack = stack.pop_all()
         return self
@@ -106,10 +98,18 @@ class Broker:
         """Stop without taking a snapshot."""
         await self._stack.aclose()
 
-    def lead(self) -> None:
-        """Load the latest snapshot and prepare to export from there."""
-        if self._file and self._file.exists():
-            self.snapshot = json.loads(self._file.read_text("utf-8"))
+    def _load(self) -> None:
+        """Replay the journal, and prepare to export from the latest snapshot on."""
+        if self._data:
+            self._data.mkdir(parents=True, exist_ok=True)
+            try:
+                self.engine.open(self._data / "journal.jsonl")
+            except BlockingIOError:
+                message = f"Another broker uses {self._data}"
+                raise CannotStartError(message) from None
+            if (self._data / "snapshot.json").exists():
+                text = (self._data / "snapshot.json").read_text("utf-8")
+                self.snapshot = json.loads(text)
         for (tenant, number), partition in self.engine.partitions.items():
             self.exporting[tenant, number] = Exporting(
                 partition,
@@ -118,7 +118,7 @@ class Broker:
                 snapshot=self.snapshot.get(f"{tenant}/{number}"),
             )
 
-    async def work(self) -> None:
+    async def _work(self) -> None:
         """Export and play due timers until cancelled."""
         async with asyncio.TaskGroup() as group:
             for each in self.exporting.values():
@@ -129,10 +129,10 @@ class Broker:
         """Store the state of every exporter."""
         exporting = self.exporting.items()
         snapshot = {f"{x}/{n}": each.snapshot() for (x, n), each in exporting}
-        if self._file:
-            new = self._file.with_suffix(".new")
+        if self._data:
+            new = self._data / "snapshot.new"
             new.write_text(json.dumps(snapshot), "utf-8")
-            new.rename(self._file)
+            new.rename(self._data / "snapshot.json")
         self.snapshot = snapshot
 
     def partition(self, number: int, tenant: str = DEFAULT) -> Partition:
@@ -152,7 +152,28 @@ class Broker:
             await asyncio.sleep(TICK_SECONDS)
 
     async def _topology(self, _: web.Request) -> web.Response:
-        return web.json_response(self.cluster.topology())
+        """Show all brokers of the cluster, even if they have ended."""
+        hosts, leader = self._members
+        roles = ["follower" for _ in hosts]
+        roles[leader] = "leader"
+        brokers = [
+            {
+                "nodeId": node,
+                "version": self.version,
+                "partitions": [
+                    {"partitionId": 1 + each, "role": role, "health": "healthy"}
+                    for each in range(self._count)
+                ],
+            }
+            for node, role in enumerate(roles)
+        ]
+        about = {
+            "clusterSize": len(hosts),
+            "partitionsCount": self._count,
+            "replicationFactor": len(hosts),
+            "gatewayVersion": self.version,
+        }
+        return web.json_response(about | {"brokers": brokers})
 
     async def _listen(self, app: web.Application, port: int) -> str:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

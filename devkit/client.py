@@ -14,9 +14,9 @@ import aiohttp
 
 Key = int | str
 
-# An overloaded engine answers with one of these; the command is sent again.
+# An engine that is overloaded, or has no leader yet, answers with one of these.
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-ATTEMPTS = 200
+ATTEMPTS = 600
 PAUSE_SECONDS = 0.05
 
 
@@ -24,7 +24,6 @@ class CommandError(Exception):
     """The engine refused a command."""
 
     def __init__(self, status: int, command: str, answer: str) -> None:
-        """Keep *status*: 404 may mean that another client completed the task first."""
         super().__init__(f"The engine answered {status} to {command}: {answer}")
         self.status = status
 
@@ -33,17 +32,14 @@ class Client:
     """The engine's commands that we use; `async with` opens connections."""
 
     def __init__(self, rest_url: str) -> None:
-        """Send commands to the engine at *rest_url*."""
         self._url = f"{rest_url}/v2"
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        """Open a session; the first command connects."""
         self._session = aiohttp.ClientSession()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close all connections."""
         await self._session.close()
 
     async def topology(self) -> dict[str, Any]:

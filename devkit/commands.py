@@ -83,15 +83,14 @@ class Commands:
         engine, jobs = self.engine, list[Record]()
         for partition in self._partitions:
             for instance in partition.running():
-                for role in sorted(instance.opened):
-                    key = instance.keys[role] if _is_job(role, job_type) else 0
-                    if not key or key in partition.workers or len(jobs) >= most:
+                for role in sorted(instance.opened - instance.due.keys()):
+                    is_job = role.kind == "JOB" and role.name.endswith(f"/{job_type}")
+                    if not is_job or len(jobs) >= most:
                         continue
                     for part in engine.parts(instance, "activate", role)[:1]:
                         engine.play(partition, part, instance, {})
-                    partition.workers[key] = due = engine.now_ms() + timeout_ms
-                    engine.later(partition, due, instance, role, "time out job")
-                    jobs.append(instance.jobs[key])
+                    instance.due[role] = engine.now_ms() + timeout_ms
+                    jobs.append(instance.jobs[instance.keys[role]])
         return jobs
 
     def _choose(
@@ -132,7 +131,3 @@ def _correlates(part: Part, instance: Instance, body: Body) -> bool:
     recorded = part.event["value"].get("correlationKey")
     expected = instance.words.get(recorded, recorded)
     return bool(body.get("correlationKey", expected) == expected)
-
-
-def _is_job(role: Role, job_type: str) -> bool:
-    return role.kind == "JOB" and role.name.partition("/")[2] == job_type

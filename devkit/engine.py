@@ -7,13 +7,12 @@ killed engine continues where it stopped.
 
 import asyncio
 import fcntl
-import heapq
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from devkit.playing import Body, Instance, Play
 from devkit.stories import (
@@ -28,9 +27,6 @@ from devkit.stories import (
 )
 
 DEFAULT = "default"
-Entry = Mapping[str, Any]
-"""One play, as it is stored in the journal."""
-
 # Kinds of keys that commands accept.
 NAMED = frozenset({"PROCESS_INSTANCE", "USER_TASK", "JOB", "INCIDENT"})
 
@@ -39,7 +35,6 @@ class RefusedError(Exception):
     """A refused command, with the status of its answer."""
 
     def __init__(self, status: int, reason: str) -> None:
-        """Keep the *status* of the answer and the *reason*."""
         super().__init__(reason)
         self.status = status
 
@@ -56,39 +51,10 @@ def recorded_version(version: str) -> str:
     )
 
 
-class Journal:
-    """A locked file with one entry per line."""
-
-    def __init__(self, path: Path) -> None:
-        """Open or create *path*; raise `BlockingIOError` if another engine has it."""
-        self._file = path.open("a+b", buffering=0)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Close the file and release its lock."""
-        self._file.close()
-
-    def entries(self) -> Iterator[Entry]:
-        """Yield all entries; remove an incomplete last line, which a kill can leave."""
-        self._file.seek(0)
-        whole, newline, _ = self._file.read().rpartition(b"\n")
-        self._file.truncate(len(whole + newline))
-        yield from map(json.loads, whole.splitlines())
-
-    def append(self, entry: Entry) -> None:
-        """Write *entry* so that it survives a kill of this process."""
-        self._file.write(json.dumps(entry).encode() + b"\n")
-
-
 class Log:
     """The records of one partition, oldest first."""
 
     def __init__(self) -> None:
-        """Create an empty log."""
         self.records: list[Record] = []
         self.news = asyncio.Event()
         """Wakes the exporters: the log has grown, or their state has changed."""
@@ -110,10 +76,6 @@ class Partition:
     """The running instances by each of their keys that commands accept."""
     position: int = 0
     counter: int = 0
-    timers: list[tuple[int, int, Instance, Role, str]] = field(default_factory=list)
-    """A due time, a unique number, and what to play then."""
-    workers: dict[int, int] = field(default_factory=dict)
-    """The time when a worker's job times out, by the job's key."""
 
     def new_key(self) -> int:
         """Return an unused key."""
@@ -143,9 +105,7 @@ class Engine:
         self.recording = recording(directory)
         if not self.recording.records:
             raise CannotStartError(f"There is no recording in {directory}")
-        self._numbers = count()
-        self._file: Journal | None = None
-        self.journal: list[Entry] = []
+        self._journal: IO[bytes] | None = None
         self.definitions: dict[str, dict[int, int]] = {}
         """The new key of each recorded definition, by physical tenant."""
         self.partitions: dict[tuple[str, int], Partition] = {}
@@ -160,14 +120,22 @@ class Engine:
 
         Raise `BlockingIOError` if another engine has it open.
         """
-        self._file = Journal(path)
-        for entry in self._file.entries():
-            self._replay(entry)
+        with ExitStack() as stack:
+            file = stack.enter_context(path.open("a+b", buffering=0))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.seek(0)
+            # A kill can leave an incomplete last line.
+            whole, newline, _ = file.read().rpartition(b"\n")
+            file.truncate(len(whole + newline))
+            for line in whole.splitlines():
+                self._replay(json.loads(line))
+            self._journal = file
+            stack.pop_all()
 
     def close(self) -> None:
-        """Release the journal's file."""
-        if self._file:
-            self._file.close()
+        """Close the journal and release its lock."""
+        if self._journal:
+            self._journal.close()
 
     def play(
         self, partition: Partition, part: Part, instance: Instance | None, body: Body
@@ -182,11 +150,11 @@ class Engine:
             "of": self.recording.version,
         }
         played = self._replay(entry)
-        if self._file:
-            self._file.append(entry)
+        if self._journal:
+            self._journal.write(json.dumps(entry).encode() + b"\n")
         return played
 
-    def _replay(self, entry: Entry) -> Instance:
+    def _replay(self, entry: Mapping[str, Any]) -> Instance:
         known, (tenant, number) = entry["of"], entry["at"]
         if known != self.recording.version or (tenant, number) not in self.partitions:
             raise CannotStartError(
@@ -210,12 +178,10 @@ class Engine:
         self._name(partition, instance, part)
         for recorded, record in zip(part.records, records, strict=True):
             if (record["valueType"], record["intent"]) == ("TIMER", "CREATED"):
-                due, role = record["value"]["dueDate"], part.roles[recorded["key"]]
-                self.later(partition, due, instance, role, "timer")
-        if part.subject in instance.keys and part.verb.endswith(("job", "error")):
-            partition.workers.pop(instance.keys[part.subject], None)
+                instance.due[part.roles[recorded["key"]]] = record["value"]["dueDate"]
+        if part.verb == "fail job" and part.subject:
+            instance.due.pop(part.subject, None)
         partition.log.append(records)
-        self.journal.append(entry)
         return instance
 
     def _name(self, partition: Partition, instance: Instance, part: Part) -> None:
@@ -229,25 +195,19 @@ class Engine:
             for key in instance.keys.values():
                 partition.instances.pop(key, None)
 
-    def later(
-        self, partition: Partition, due: int, instance: Instance, role: Role, verb: str
-    ) -> None:
-        """Play *verb* for *role* at the time *due*."""
-        timer = due, next(self._numbers), instance, role, verb
-        heapq.heappush(partition.timers, timer)
-
     def tick(self) -> None:
-        """Play all due timers."""
+        """Play all due timers, and time out the jobs of slow workers."""
         for partition in self.partitions.values():
-            while partition.timers and partition.timers[0][0] <= self.now_ms():
-                due, _, instance, role, verb = heapq.heappop(partition.timers)
-                key = instance.keys[role]
-                given_back = verb != "timer" and partition.workers.get(key) != due
-                if role not in instance.opened or given_back:
-                    continue
-                partition.workers.pop(key, None)
-                for part in self.parts(instance, verb, role)[:1]:
-                    self.play(partition, part, instance, {})
+            for instance in partition.running():
+                for role in sorted(instance.due, key=instance.due.__getitem__):
+                    if instance.due[role] <= self.now_ms():
+                        del instance.due[role]
+                        self._time_out(partition, instance, role)
+
+    def _time_out(self, partition: Partition, instance: Instance, role: Role) -> None:
+        verb = "timer" if role.kind == "TIMER" else "time out job"
+        for part in self.parts(instance, verb, role)[:1]:
+            self.play(partition, part, instance, {})
 
     def parts(
         self, instance: Instance, verb: str, subject: Role | None = None

@@ -18,26 +18,22 @@ from contextlib import suppress
 from typing import Any
 
 from devkit.arguments import Arguments, version_of
+from devkit.backend import Answer
 from devkit.engine import Partition
-from devkit.requests import Answer, Request, RequestBuilder
+from devkit.requests import RequestBuilder, SearchRequest
 from devkit.stories import Record
 
 log = logging.getLogger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 2.0, 10.0
+TURN_RECORDS = 100
+"""Other tasks get a turn after this many records."""
 UNFLUSHED = "Unexpected exception occurred on periodically flushing bulk"
 REMEMBERS = (8, 7, 12)
 """From this version on, an enabled exporter without variables blocks the log."""
 
 NOTHING = -1
 """A position before the first record."""
-
-
-# Any failure of a request, also an unreadable answer: the broker tries again.
-BROKEN = (
-    *(OSError, EOFError, ValueError, LookupError, ArithmeticError, RecursionError),
-    asyncio.LimitOverrunError,
-)
 
 
 class ExportError(Exception):
@@ -48,7 +44,6 @@ class Connection:
     """A kept-alive connection; its timeout covers a whole exchange."""
 
     def __init__(self, host: str, port: int, seconds: float) -> None:
-        """Wait at most *seconds* for each exchange."""
         self._host, self._port, self._seconds = host, port, seconds
         self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -124,11 +119,11 @@ class SearchExporter:
             self._bulk.clear()
         self.kept = {"position": self._seen, "counters": dict(self._counters)}
 
-    async def _ask(self, request: Request) -> None:
+    async def _ask(self, request: SearchRequest) -> None:
         try:
             answer = await self.connection.ask(request.encoded())
             problem = self._builder.problem(request, answer)
-        except BROKEN as error:
+        except Exception as error:
             raise ExportError(repr(error)) from error
         if problem:
             raise ExportError(problem)
@@ -284,5 +279,6 @@ class Exporting:
                 return False
         self._next += 1
         self._wait = 0.0
-        await asyncio.sleep(0)  # lets other tasks run
+        if self._next % TURN_RECORDS == 0:
+            await asyncio.sleep(0)
         return True

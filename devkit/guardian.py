@@ -20,24 +20,23 @@ def kill_sessions(leaders: set[int]) -> None:
     Process groups aren't enough: the entrypoint starts its children in new groups.
     """
     killed: set[int] = set()
-    while new := _members(leaders) - killed:
+    # A process may have started another one before it was killed.
+    while new := {pid for pid in _processes(leaders) if _in(leaders, pid)} - killed:
         for pid in new:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        # A process may have started another one before it was killed.
         killed |= new
 
 
-def _members(leaders: set[int]) -> set[int]:
-    """Return the processes in the sessions of *leaders*."""
-    # Without /proc, only the leaders can be found.
-    found = {int(path.name) for path in Path("/proc").glob("[0-9]*")}
-    members: set[int] = set()
-    for pid in found or leaders:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getsid(pid) in leaders:
-                members.add(pid)
-    return members
+def _processes(leaders: set[int]) -> set[int]:
+    """Return all processes; without /proc, only the leaders can be found."""
+    return {int(path.name) for path in Path("/proc").glob("[0-9]*")} or leaders
+
+
+def _in(leaders: set[int], pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        return os.getsid(pid) in leaders
+    return False
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ from devkit.stories import Part, Record, Role, follow, is_key
 Body = Mapping[str, Any]
 """The body of a command: `variables`, `action`, `changes`, `tenantId` and so on."""
 
+compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Return a value as JSON in the engine's compact form."""
+
 # Times that move with the clock; KEPT_TIMES keep their first value.
 TIMES = frozenset({"deadline", "recurringTime"})
 KEPT_TIMES = frozenset({"creationTimestamp", "dueDate"})
@@ -49,6 +52,8 @@ class Instance:
     tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
     """The latest value of each user task, by its key."""
     jobs: dict[int, Record] = field(default_factory=dict)
+    due: dict[Role, int] = field(default_factory=dict)
+    """The time when a timer is due, or when a worker's job times out."""
     times: dict[tuple[int, str], int] = field(default_factory=dict)
     last: int = -1
     """The number of the part that was played last."""
@@ -176,8 +181,3 @@ class Play:
                 value[name] = now[name]
         if value["action"] and self.body.get("action"):
             value["action"] = self.body["action"]
-
-
-def compact(value: object) -> str:
-    """Return *value* as JSON in the engine's compact form."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,7 +36,7 @@ PREFIX = "APP_INTEGRATIONS_"
 # take its port.
 PORTS = itertools.cycle(random.sample(range(20_000, 32_000), 12_000))
 MOST_HELD = 100
-HELD: deque[int] = deque()
+HELD: deque[socket.socket] = deque()
 """Sockets that reserve the newest ports until a server listens there."""
 
 # Standard output is the guardian's pipe until the command starts, then the log.
@@ -65,11 +66,9 @@ class Process:
         self._running = False
 
     async def __aenter__(self) -> Self:
-        """Return this process without starting it."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Kill the process."""
         self.kill()
 
     @property
@@ -125,24 +124,19 @@ class Process:
         """Wait until *url* answers 200; raise if the process isn't ready in time."""
         # The limit also holds for a server that accepts and never answers.
         timeout = aiohttp.ClientTimeout(total=within)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
 
-            async def answers() -> bool:
-                if self.status is not None:
-                    raise self._failed(f"ended with status {self.status}")
-                try:
-                    async with session.get(url) as answer:
-                        return answer.status == 200
-                except (aiohttp.ClientError, TimeoutError):
-                    return False
+        async def answers() -> bool:
+            if self.status is not None:
+                raise self._failed(f"ended with status {self.status}")
+            with suppress(aiohttp.ClientError, TimeoutError):
+                async with aiohttp.request("GET", url, timeout=timeout) as answer:
+                    return answer.status == 200
+            return False
 
-            try:
-                await eventually(answers, within=within)
-            except AssertionError:
-                raise self._failed(f"wasn't ready after {within:g} seconds") from None
-            except BaseException:
-                self.kill()
-                raise
+        try:
+            await eventually(answers, within=within)
+        except AssertionError:
+            raise self._failed(f"wasn't ready after {within:g} seconds") from None
 
     def signal(self, number: int) -> None:
         """Send a signal to the process, not to its children."""
@@ -158,7 +152,7 @@ class Process:
         """Send SIGTERM and return the exit status; kill after *within* seconds."""
         self.signal(signal.SIGTERM)
         try:
-            return await self.ended(within=within) if self._popen else None
+            return await self.ended(within=within)
         except AssertionError:
             return None
         finally:
@@ -173,7 +167,6 @@ class Process:
             self._running = False
 
     def _failed(self, problem: str) -> StartError:
-        self.kill()
         tail = "\n".join(self.text.splitlines()[-TAIL_LINES:])
         return StartError(f"{' '.join(self._command)} {problem}. Its log ends:\n{tail}")
 
@@ -187,8 +180,6 @@ class Exporter(Process):
         url: str,
         *options: str,
         source: Path = ROOT,
-        ingest_port: int = 0,
-        admin_port: int = 0,
         **settings: object,
     ) -> None:
         """
@@ -196,13 +187,16 @@ class Exporter(Process):
 
         Run the package in *source*, and ignore settings of the caller's shell.
         """
-        self.ingest_port = ingest_port or free_port()
-        self.admin_port = admin_port or free_port()
+        self.ingest_port, self.admin_port = free_port(), free_port()
         self.ingest_url = f"http://{LOOPBACK}:{self.ingest_port}"
         self.admin_url = f"http://{LOOPBACK}:{self.admin_port}"
-        values = {"URL": url, "SPOOL_DIR": directory / "spool"}
-        values |= {"INGEST_PORT": self.ingest_port, "ADMIN_PORT": self.admin_port}
-        values |= settings
+        values = {
+            "URL": url,
+            "SPOOL_DIR": directory / "spool",
+            "INGEST_PORT": self.ingest_port,
+            "ADMIN_PORT": self.admin_port,
+            **settings,
+        }
         inherited = {x: os.environ[x] for x in os.environ if not x.startswith(PREFIX)}
         ours = {f"{PREFIX}{name}": str(value) for name, value in values.items()}
         super().__init__(
@@ -218,54 +212,37 @@ class Exporter(Process):
 
     async def metrics(self) -> dict[str, float]:
         """Return the metrics from `devkit.metrics.scrape`, or {} without a process."""
-        try:
+        with suppress(aiohttp.ClientError):
             return await metrics.scrape(self.admin_url)
-        except aiohttp.ClientError:
-            return {}
+        return {}
 
 
-def free_port(preferred: int = 0) -> int:
-    """Return *preferred* if the port is free, else a random one."""
-    if preferred and _bound(preferred, reuse=True):
-        return preferred
-    while not _bound(port := next(PORTS), reuse=False):
-        pass
-    return port
-
-
-def _bound(port: int, *, reuse: bool) -> bool:
-    """Reserve *port* and return True if it is free; a server can still listen there."""
-    probe = socket.socket()
-    # Like a server, the probe may bind while an old connection lingers.
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
-    try:
-        probe.bind((LOOPBACK, port))
-    except OSError:
-        probe.close()
-        return False
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    HELD.append(probe.detach())
-    if len(HELD) > MOST_HELD:
-        os.close(HELD.popleft())
-    return True
+def free_port() -> int:
+    """Reserve a free port; a server can still listen there."""
+    while True:
+        probe = socket.socket()
+        try:
+            probe.bind((LOOPBACK, next(PORTS)))
+        except OSError:
+            probe.close()
+            continue
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        HELD.append(probe)
+        if len(HELD) > MOST_HELD:
+            HELD.popleft().close()
+        return int(probe.getsockname()[1])
 
 
 @functools.cache
 def _guardian() -> int:
     """Return the pipe to the guardian, which the first call starts."""
-    read, write = os.pipe()
     started = subprocess.Popen(
         [sys.executable, "-I", "-S", guardian.__file__],
-        stdin=read,
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    os.close(read)
-
-    def end() -> None:
-        os.close(write)
-        started.wait()
-
-    atexit.register(end)
-    return write
+    atexit.register(started.communicate)  # closes the pipe, and waits
+    assert started.stdin  # noqa: S101 - it's a pipe
+    return started.stdin.fileno()

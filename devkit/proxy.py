@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from devkit.backend import close, reset
-from devkit.processes import LOOPBACK, free_port
+from devkit.backend import Listener, reset
+from devkit.processes import LOOPBACK
+from devkit.waiting import ended
 
 READ = 64 * 1024
 NONSENSE = b"\x15\x03\x01\x00\x02\x02\x50 this is neither TLS nor HTTP\r\n\r\n"
@@ -25,9 +26,9 @@ class CutError(Exception):
     """A connection has reached its cut."""
 
 
-class Proxy:
+class Proxy(Listener):
     """
-    Forwards connections to the port `target`; `async with` runs it.
+    Forwards connections to the port `target`.
 
     It forwards bytes; as an *http* proxy, it forwards tunnels and plain requests.
     """
@@ -36,12 +37,13 @@ class Proxy:
         self,
         target: int = 0,
         *,
+        port: int = 0,
         http: bool = False,
         next_cut: Callable[[], Cut | None] = lambda: None,
     ) -> None:
         """Cut each connection where *next_cut* says."""
-        self.target = target
-        self.port = free_port()
+        super().__init__(port)
+        self.target_host, self.target = LOOPBACK, target
         self.answer: bytes | None = None
         """An answer to every connection in place of the target's."""
         self.heads: list[str] = []
@@ -50,28 +52,10 @@ class Proxy:
         """The number of connections cut on purpose."""
         self._http = http
         self._next_cut = next_cut
-        self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None] | None] = set()
 
-    async def __aenter__(self) -> Self:
-        """Listen."""
-        await self.up()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close the port and all connections."""
-        await self.down()
-
-    async def up(self) -> None:
-        """Accept connections."""
-        self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
-
-    async def down(self) -> None:
-        """Refuse new connections and cut all open ones."""
-        if self._server:
-            await close(self._server)
-            self._server = None
-        await self.drop()
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, self.host, self.port)
 
     async def drop(self) -> None:
         """Cut all connections."""
@@ -110,7 +94,9 @@ class Proxy:
             writer.write(self.answer)
             await writer.drain()
             return
-        up_reader, up_writer = await asyncio.open_connection(LOOPBACK, self.target)
+        up_reader, up_writer = await asyncio.open_connection(
+            self.target_host, self.target
+        )
         ends.append(up_writer)
         if head.startswith(b"CONNECT "):
             writer.write(ESTABLISHED)
@@ -121,17 +107,13 @@ class Proxy:
         upwards = cut.after if cut and cut.upwards else None
         downwards = cut.after if cut and not cut.upwards else None
         pumps = [
-            asyncio.ensure_future(_pump(reader, up_writer, upwards)),
-            asyncio.ensure_future(_pump(up_reader, writer, downwards)),
+            asyncio.create_task(_pump(reader, up_writer, upwards)),
+            asyncio.create_task(_pump(up_reader, writer, downwards)),
         ]
         try:
-            done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            for each in done:
-                each.result()
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for each in pumps:
-                each.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            await ended(*pumps)
 
 
 async def _pump(

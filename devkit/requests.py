@@ -10,12 +10,13 @@ in 8.9, and 9.2 in 8.10.
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from typing import NamedTuple
 
 from devkit.arguments import Arguments
+from devkit.backend import Answer
 from devkit.playing import compact
 from devkit.stories import PARTITION_BITS, RECORDINGS, Record
 
@@ -29,15 +30,7 @@ TYPED_OPENSEARCH = "typed-os-client-3.4.0"
 ESCAPED, ESCAPED_8_8 = map(re.compile, ("[^\0-\ud7ff\ue000-\uffff]", "[\ud800-\udfff]"))
 
 
-class Answer(NamedTuple):
-    """The answer to a request, with lower-case headers."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Request(NamedTuple):
+class SearchRequest(NamedTuple):
     """One request to a search server."""
 
     method: str
@@ -56,11 +49,13 @@ class Request(NamedTuple):
 
 
 @cache
-def recorded(name: str) -> list[Request]:
+def recorded(name: str) -> list[SearchRequest]:
     """Return the requests of a recording."""
     lines = map(json.loads, (WIRE / f"{name}.jsonl").read_text("utf-8").splitlines())
     return [
-        Request(x["method"], x["path"], [*map(tuple, x["headers"])], x["body"].encode())
+        SearchRequest(
+            x["method"], x["path"], [*map(tuple, x["headers"])], x["body"].encode()
+        )
         for x in lines
     ]
 
@@ -85,7 +80,7 @@ class RequestBuilder:
         bulk = put if self._typed or opensearch else recorded(BULK)[0]
         self._headers, self._bulk_headers = put.headers, bulk.headers
 
-    def startup(self, version: str) -> Iterator[Request]:
+    def startup(self, version: str) -> Iterator[SearchRequest]:
         """Yield the requests that precede the first record of *version*."""
         given, prefix = self._arguments, self._arguments.index_prefix
         if given.opensearch:
@@ -99,7 +94,7 @@ class RequestBuilder:
         body = recorded(TYPED)[2].body if self._typed else recorded(STARTUP)[-1].body
         yield self._request("PUT", f"/{pattern}/_settings?allow_no_indices=true", body)
 
-    def bulk(self, lines: Iterable[str]) -> Request:
+    def bulk(self, lines: Iterable[str]) -> SearchRequest:
         """Return the bulk request with these *lines*."""
         return self._request("POST", "/_bulk", "\n".join([*lines, ""]).encode())
 
@@ -118,7 +113,7 @@ class RequestBuilder:
         document = record | {"sequence": (partition << PARTITION_BITS) + count}
         return compact({"index": about}), self._escaped.sub(_as_java, compact(document))
 
-    def problem(self, request: Request, answer: Answer) -> str | None:
+    def problem(self, request: SearchRequest, answer: Answer) -> str | None:
         """Return the reason why *request* failed, or None if it succeeded."""
         where = f"{request.method} [{request.path}]"
         text = answer.body.decode(errors="replace")
@@ -146,7 +141,7 @@ class RequestBuilder:
             return f"{where}: Missing required property {', '.join(sorted(lacking))}"
         return f"{where}: failed to flush {text}" if body.get("errors") else None
 
-    def _templates(self, version: str) -> Iterator[Request]:
+    def _templates(self, version: str) -> Iterator[SearchRequest]:
         """Yield the recorded templates in the form of this client."""
         given, prefix = self._arguments, self._arguments.index_prefix
         component = f"{prefix}-{version}" if given.version >= (8, 8) else prefix
@@ -170,7 +165,7 @@ class RequestBuilder:
             body["template"]["settings"][name] = str(body["template"]["settings"][name])
         return compact(dict(sorted(body.items()))).encode()
 
-    def _request(self, method: str, path: str, body: bytes = b"") -> Request:
+    def _request(self, method: str, path: str, body: bytes = b"") -> SearchRequest:
         """Return a request with recorded headers."""
         given, is_bulk = self._arguments, path == "/_bulk"
         host, port = given.address or ("", 0)
@@ -186,7 +181,7 @@ class RequestBuilder:
         if user and password:
             both = base64.b64encode(f"{user}:{password}".encode())
             headers.append(("Authorization", f"Basic {both.decode()}"))
-        return Request(method, path, headers, body)
+        return SearchRequest(method, path, headers, body)
 
 
 def _as_java(found: re.Match[str]) -> str:

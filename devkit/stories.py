@@ -9,11 +9,11 @@ of its model that is in the recorded state. Only `Recording` reads files.
 import base64
 import json
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 Record = dict[str, Any]
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -83,13 +83,11 @@ class Part:
     """The records that the engine wrote for one command."""
 
     number: int
-    """The index of the part in its recording."""
     model: str
     verb: str
     subject: Role | None
     """The target of the command: a user task, a job, an incident or a timer."""
     name: str
-    """The name as `name_of` gives it, such as a message's name or an element's id."""
     before: frozenset[Role]
     """The open roles of the instance before the command."""
     first: int
@@ -111,31 +109,24 @@ class Part:
         return frozenset(names.union(*(v.get("variables") or () for v in values)))
 
 
-def is_key(value: object) -> bool:
+def is_key(value: object) -> TypeGuard[int]:
     """Return whether *value* is a key: its upper bits hold a partition's number."""
     return isinstance(value, int) and 0 < value >> PARTITION_BITS < MOST_PARTITIONS
-
-
-def keys_of(value: object) -> Iterator[int]:
-    """Yield every key in *value*, at any depth."""
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from keys_of(each)
-    elif is_key(value):
-        yield value  # type: ignore[misc]  # an int
 
 
 class Recording:
     """The recording of one version."""
 
     def __init__(self, directory: Path) -> None:
-        """Read the JSON lines in *directory*."""
         found: dict[tuple[int, str], Record] = {}
         for path in sorted(directory.glob("*.jsonl")):
-            if path.name not in NOT_PLAYED:
-                for line in path.read_bytes().splitlines():
-                    record = json.loads(line)
+            if path.name in NOT_PLAYED:
+                continue
+            try:
+                for record in map(json.loads, path.read_bytes().splitlines()):
                     found[record["position"], record["recordType"]] = record
+            except (ValueError, TypeError, LookupError) as error:
+                raise CannotStartError(f"{path} has a line without a record") from error
         self.records = [found[each] for each in sorted(found)]
         self.version = self.records[0]["brokerVersion"] if found else ""
         self.parts: list[Part] = []
@@ -159,8 +150,10 @@ class Recording:
         found: dict[str, dict[str, bytes]] = {}
         for part in self.parts:
             values = [each["value"] for each in part.records if part.verb == "deploy"]
-            models = filter(None, (each.get("bpmnProcessId") for each in values))
-            found |= dict.fromkeys(models, self.files(part))
+            models = {
+                each["bpmnProcessId"] for each in values if "bpmnProcessId" in each
+            }
+            found |= dict.fromkeys(models - {""}, self.files(part))
         return found
 
     def files(self, part: Part) -> dict[str, bytes]:
@@ -189,7 +182,6 @@ class Recording:
         return roots.pop() if len(roots) == 1 else 0
 
     def _cut(self, root: int, groups: list[list[Record]]) -> None:
-        """Make a part of each group of one story."""
         roles: dict[int, Role] = {}
         counts: dict[tuple[str, str], int] = defaultdict(int)
         opened: set[Role] = set()
@@ -204,7 +196,10 @@ class Recording:
                 continue
             known = set(roles.values())
             for record in group:
-                _name_keys(record, roles, counts, self.definitions)
+                key, kind = record["key"], (record["valueType"], name_of(record))
+                if is_key(key) and key not in roles and key not in self.definitions:
+                    roles[key] = Role(*kind, counts[kind])
+                    counts[kind] += 1
             about = event["value"]["jobKeys"][0] if verb == "activate" else event["key"]
             self.parts.append(
                 Part(
@@ -258,21 +253,6 @@ def name_of(record: Record) -> str:
     return next((str(value[x]) for x in (*names, "bpmnProcessId") if value.get(x)), "")
 
 
-def _name_keys(
-    record: Record,
-    roles: dict[int, Role],
-    counts: dict[tuple[str, str], int],
-    definitions: Container[int],
-) -> None:
-    """Give roles to the keys in *record*, except *definitions*."""
-    own = (record["valueType"], name_of(record), record["key"])
-    for kind, name, key in (own, *(("", "", x) for x in keys_of(record["value"]))):
-        is_new = key not in roles or (kind and not roles[key].kind)
-        if is_new and is_key(key) and key not in definitions:
-            roles[key] = Role(kind, name, counts[kind, name])
-            counts[kind, name] += 1
-
-
 def _command_of(group: Iterable[Record]) -> tuple[str, Record]:
     """Return the command of *group*, and the event that identifies it."""
     events: dict[str, Record] = {}
@@ -283,9 +263,8 @@ def _command_of(group: Iterable[Record]) -> tuple[str, Record]:
 
 
 def _first(record: Record) -> int:
-    """Return the position of the command that led to *record*."""
-    source: int = record["sourceRecordPosition"]
-    return source if source > 0 else int(record["position"])
+    source, position = record["sourceRecordPosition"], record["position"]
+    return int(source if source > 0 else position)
 
 
 def _about(record: Record) -> str:

@@ -18,8 +18,7 @@ async def eventually(condition: Callable[[], Any], *, within: float = 30.0) -> A
     deadline = time.monotonic() + within
     while True:
         value = condition()
-        if inspect.isawaitable(value):
-            value = await value
+        value = await value if inspect.isawaitable(value) else value
         if value:
             return value
         if time.monotonic() > deadline:

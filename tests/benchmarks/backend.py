@@ -13,7 +13,6 @@ import time
 import uvloop
 
 from devkit.backend import Answer, Request, Stub
-from devkit.recorder import serve
 
 ACCEPTED = Answer()
 
@@ -47,6 +46,12 @@ class Receiver(Stub):
         async with self._changed:
             self._changed.notify_all()
         return ACCEPTED
+
+
+async def serve(receiver: Receiver) -> None:
+    """Serve until the process ends."""
+    async with receiver:
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

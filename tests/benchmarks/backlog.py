@@ -8,10 +8,10 @@ from pathlib import Path
 from exporter.events import ONLY_BACKEND
 from exporter.spool import open_spool
 from tests.benchmarks import records
+from tests.benchmarks.client import connected, send
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.processes import MIB, Exporter, Receiver, delivering, nowhere
 from tests.benchmarks.throughput import PER_REQUEST
-from tests.benchmarks.wire import connected, request, send
 
 EVENTS, QUICK_EVENTS = 1_000_000, 100_000
 SAMPLE, QUICK_SAMPLE = 40_000, 20_000
@@ -84,10 +84,10 @@ class _Feed:
 
     def send(self, exporter: Exporter) -> float:
         """Return the rate of ingest for the next sample."""
-        requests = self._next()
+        bodies = self._next()
         with connected(exporter.ingest_port) as connection:
             started = time.monotonic()
-            send(connection, *requests)
+            send(connection, bodies)
             return self._sample / (time.monotonic() - started)
 
     def arrive(self, receiver: Receiver) -> float:
@@ -98,15 +98,15 @@ class _Feed:
 
     async def send_and_arrive(self, directory: Path) -> float:
         """Return the rate of ingest and delivery together for a sample."""
-        requests = self._next()
+        bodies = self._next()
         async with delivering(directory, SPOOL_MAX_BYTES=LIMIT) as (exporter, receiver):
             with connected(exporter.ingest_port) as connection:
                 before, started = receiver.seen().events, time.monotonic()
-                send(connection, *requests)
+                send(connection, bodies)
                 receiver.seen(before + self._sample)
                 return self._sample / (time.monotonic() - started)
 
     def _next(self) -> list[bytes]:
         positions = range(self.sent + 1, self.sent + self._sample + 1)
         self.sent += self._sample
-        return list(map(request, records.bodies(positions, PER_REQUEST)))
+        return list(records.bodies(positions, PER_REQUEST))

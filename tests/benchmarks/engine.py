@@ -45,7 +45,6 @@ class Engine(Client):
     """An engine with a deployed process that waits in a user task."""
 
     def __init__(self, rest_port: int, management_port: int) -> None:
-        """Send commands to these ports."""
         super().__init__(f"http://{LOOPBACK}:{rest_port}")
         self.management_url = f"http://{LOOPBACK}:{management_port}"
 

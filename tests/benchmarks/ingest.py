@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import records
+from tests.benchmarks.client import connected, send
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.processes import Exporter, nowhere, one_core, selected
-from tests.benchmarks.wire import connected, request, send
 
 PER_REQUEST = 500
 ROUNDS = 5
@@ -49,10 +49,9 @@ def _measured(
     with connected(exporter.ingest_port) as connection:
         for turn in range(ROUNDS):
             positions = range(turn * number + 1, (turn + 1) * number + 1)
-            bodies = records.bodies(positions, PER_REQUEST, record)
-            requests = list(map(request, bodies))
+            bodies = list(records.bodies(positions, PER_REQUEST, record))
             before, started = exporter.cpu_seconds, time.monotonic()
-            send(connection, *requests)
+            send(connection, bodies)
             rates.append(number / (time.monotonic() - started))
             cpu.append((exporter.cpu_seconds - before) / number * 1e6)
     return statistics.median(rates), statistics.median(cpu)

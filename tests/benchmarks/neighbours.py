@@ -7,9 +7,9 @@ from pathlib import Path
 
 from devkit.backend import FOREVER
 from tests.benchmarks import records
+from tests.benchmarks.client import connected, send
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.processes import Exporter, Receiver
-from tests.benchmarks.wire import connected, request, send
 
 ROUNDS, QUICK_ROUNDS = 4, 2
 EVENTS, QUICK_EVENTS = 400, 150
@@ -36,7 +36,7 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 async def _milliseconds(number: int, *, hanging: bool) -> list[float]:
     """Return the time of each event from its request to the healthy backend."""
-    requests = map(request, records.bodies(range(1, number + 1), 1))
+    bodies = map(records.user_task, range(1, number + 1))
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         async with (
@@ -54,8 +54,8 @@ async def _milliseconds(number: int, *, hanging: bool) -> list[float]:
                 await exporter.run()
                 took = []
                 with connected(exporter.ingest_port) as connection:
-                    for count, each in enumerate(requests, start=1):
+                    for count, body in enumerate(bodies, start=1):
                         started = time.monotonic()
-                        send(connection, each)
+                        send(connection, [body])
                         took.append((healthy.seen(count).last - started) * 1000)
     return took[WARM_UP:]

@@ -11,9 +11,10 @@ import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from devkit.recorder import Recorder
 from tests.benchmarks import engine
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.processes import Receiver, Server
+from tests.benchmarks.processes import Receiver
 
 INSTANCES, QUICK_INSTANCES = 2_000, 300
 WARM_UP = 200
@@ -31,15 +32,17 @@ async def measure(*, quick: bool) -> list[Figure]:
         figures += [
             Figure(f"with ours at bulk size {size}", rate, "records/s"),
             Figure("... to its rate alone", rate / alone, "x"),
+            Figure("... ours adds", (1 / rate - 1 / alone) * 1e6, "us/record"),
         ]
     return figures
 
 
 async def _drain_rate(instances: int, *, bulk_size: int | None) -> float:
     """Return the other exporter's rate; without *bulk_size*, ours doesn't run."""
+    recorder = Recorder()
+    recorder.host = engine.OUR_ADDRESS
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        recorder = Server(directory, "devkit.recorder", engine.OUR_ADDRESS)
         await stack.enter_async_context(recorder)
         other = engine.exporting_to(recorder.port, "other", bulk_size=1000)
         other = {name: each for name, each in other.items() if "_INDEX_" not in name}
@@ -56,16 +59,16 @@ async def _drain_rate(instances: int, *, bulk_size: int | None) -> float:
         await running.start(instances)
         resumed = time.time()
         await running.exporting("resume")
-        seen = await _settled(recorder, more_than=before["records"])
-    return (seen["records"] - before["records"]) / (seen["last"] - resumed)
+        count = await _settled(recorder, more_than=before)
+    return (count - before) / (recorder.records[-1].at - resumed)
 
 
-async def _settled(recorder: Server, more_than: float = 0) -> dict[str, float]:
+async def _settled(recorder: Recorder, more_than: int = 0) -> int:
     """Wait until the recorder's count has grown and is stable; return the count."""
     async with asyncio.timeout(WAIT_SECONDS):
         while True:
-            seen = recorder.ask("/seen")
-            quiet = time.time() - seen["last"] > QUIET_SECONDS
-            if seen["records"] > more_than and quiet:
-                return seen
+            count = len(recorder.records)
+            quiet = count and time.time() - recorder.records[-1].at > QUIET_SECONDS
+            if quiet and count > more_than:
+                return count
             await asyncio.sleep(0.2)

@@ -37,7 +37,6 @@ class Exporter(processes.Exporter):
     """`python -m exporter run`; waiting events stay in the spool at the end."""
 
     def __init__(self, directory: Path, url: str, **settings: object) -> None:
-        """Keep spool and log in *directory*, and deliver to *url*."""
         super().__init__(directory, url, **{**selected(), **settings})
 
     @property
@@ -56,7 +55,6 @@ class Server(Process):
     """A module that serves the port in its first argument."""
 
     def __init__(self, directory: Path, module: str, *arguments: str) -> None:
-        """Keep the log in *directory*."""
         self.port = free_port()
         super().__init__(
             [sys.executable, "-m", module, f"{self.port}", *arguments],
@@ -64,7 +62,6 @@ class Server(Process):
         )
 
     async def __aenter__(self) -> Self:
-        """Start, and wait until the server answers."""
         await self.start(f"http://{LOOPBACK}:{self.port}/")
         return self
 
@@ -78,21 +75,18 @@ class Server(Process):
 
 
 class Seen(NamedTuple):
-    """Counts and times of arrived events, in seconds of the monotonic clock."""
+    """Events, and monotonic times of the first request and the last answer."""
 
     events: float
     repeats: float
     first: float
-    """The time of the first request."""
     last: float
-    """The time of the last answer."""
 
 
 class Receiver(Server):
     """A backend that accepts each request after *latency* seconds."""
 
     def __init__(self, directory: Path, latency: float = 0.0) -> None:
-        """Keep the log in *directory*."""
         super().__init__(directory, "tests.benchmarks.backend", f"{latency}")
         self.url = f"http://{LOOPBACK}:{self.port}/events"
 

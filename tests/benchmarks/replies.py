@@ -7,13 +7,12 @@ The client is in the standard library, and every figure includes its time.
 import tempfile
 import time
 from collections.abc import Iterable
-from http import HTTPStatus
-from http.client import HTTPConnection
+from contextlib import ExitStack
 from itertools import count, islice
 from pathlib import Path
 
-from devkit.processes import LOOPBACK
 from tests.benchmarks import records
+from tests.benchmarks.client import connected, send
 from tests.benchmarks.figures import Figure, percentile
 from tests.benchmarks.processes import Exporter, Server, delivering, nowhere
 
@@ -22,8 +21,6 @@ PER_ROUND = 100
 # After these requests the write-ahead log has its full size, and commits overwrite it,
 # like in a service that has run for some minutes.
 WARM_UP = 1000
-
-HEADERS = {"Content-Type": "application/x-ndjson"}
 
 
 async def measure(*, quick: bool) -> list[Figure]:
@@ -52,26 +49,16 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 def _in_turns(ports: Iterable[int], rounds: int) -> list[list[float]]:
     """Return the milliseconds of all requests to each of *ports*."""
-    clients = [HTTPConnection(LOOPBACK, port, timeout=60) for port in ports]
     bodies = map(records.user_task, count(1))
-    for client in clients:
-        _milliseconds(client, islice(bodies, WARM_UP))
-    taken: list[list[float]] = [[] for _ in clients]
-    for _ in range(rounds):
-        for client, times in zip(clients, taken, strict=True):
-            times.extend(_milliseconds(client, islice(bodies, PER_ROUND)))
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(port)) for port in ports]
+        for client in clients:
+            send(client, islice(bodies, WARM_UP))
+        taken: list[list[float]] = [[] for _ in clients]
+        for _ in range(rounds):
+            for client, times in zip(clients, taken, strict=True):
+                for body in islice(bodies, PER_ROUND):
+                    started = time.perf_counter()
+                    send(client, [body])
+                    times.append((time.perf_counter() - started) * 1000)
     return taken
-
-
-def _milliseconds(client: HTTPConnection, bodies: Iterable[bytes]) -> list[float]:
-    """Return the time from each request to its complete answer."""
-    times = []
-    for body in bodies:
-        started = time.perf_counter()
-        client.request("POST", "/_bulk", body, HEADERS)
-        response = client.getresponse()
-        response.read()
-        times.append((time.perf_counter() - started) * 1000)
-        if response.status != HTTPStatus.OK:
-            raise RuntimeError(f"not accepted: {response.status}")
-    return times

@@ -1,10 +1,10 @@
 """The rate with a slow backend, by the number of requests in flight."""
 
 from tests.benchmarks import records
+from tests.benchmarks.client import connected, send
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.processes import delivering
 from tests.benchmarks.throughput import PER_REQUEST
-from tests.benchmarks.wire import connected, request, send
 
 LATENCY_SECONDS = 0.1
 BATCH = 50
@@ -31,10 +31,10 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 
 async def _rate(slots: int, number: int) -> float:
-    requests = list(map(request, records.bodies(range(1, number + 1), PER_REQUEST)))
+    bodies = list(records.bodies(range(1, number + 1), PER_REQUEST))
     started = delivering(latency=LATENCY_SECONDS, MAX_BATCHES_IN_FLIGHT=slots)
     async with started as (exporter, receiver):
         with connected(exporter.ingest_port) as connection:
-            send(connection, *requests)
+            send(connection, bodies)
         seen = receiver.complete(number)
     return number / (seen.last - seen.first)

@@ -4,9 +4,9 @@ import statistics
 import time
 
 from tests.benchmarks import records
+from tests.benchmarks.client import connected, send
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.processes import delivering
-from tests.benchmarks.wire import connected, request, send
 
 PER_REQUEST = 500
 ROUNDS, QUICK_ROUNDS = 3, 1
@@ -28,12 +28,11 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 async def _run(number: int) -> tuple[float, float, float]:
     """Return the rate until the last arrival, processor time and memory."""
-    bodies = records.bodies(range(1, number + 1), PER_REQUEST)
-    requests = list(map(request, bodies))
+    bodies = list(records.bodies(range(1, number + 1), PER_REQUEST))
     async with delivering() as (exporter, receiver):
         started = time.monotonic()
         with connected(exporter.ingest_port) as connection:
-            send(connection, *requests)
+            send(connection, bodies)
         seen = receiver.complete(number)
         rate = number / (seen.last - started)
         return rate, exporter.cpu_seconds, exporter.peak_mib

@@ -34,7 +34,6 @@ class Server(Recorder):
     """A search server that can refuse requests for one path."""
 
     def __init__(self, clock):
-        """Accept everything, and record the times of *clock*."""
         super().__init__()
         self.refused = None
         self._clock = clock
@@ -81,7 +80,6 @@ class Exported:
         )
 
     async def __aenter__(self):
-        """Listen."""
         self._stack = AsyncExitStack()
         for server in self.servers.values():
             await self._stack.enter_async_context(server)
@@ -89,7 +87,6 @@ class Exported:
         return self
 
     async def __aexit__(self, *_):
-        """Close all connections."""
         await self._stack.aclose()
 
     async def write(self, *positions, **changes):

@@ -41,7 +41,6 @@ class StubBroker:
     """Sends records until `finish`."""
 
     def __init__(self, history: History, url: str, seed: str, load: Load) -> None:
-        """Send to *url*, and record successful requests in *history*."""
         self._history = history
         self._url = url
         self._seed = seed

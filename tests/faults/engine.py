@@ -54,7 +54,6 @@ class Log:
     def __init__(
         self, partition: int, seed: str, history: History, contents: Contents
     ) -> None:
-        """Record every issued event in *history*."""
         self._partition = partition
         self._chance = random.Random(f"{seed}/{partition}")  # noqa: S311 - no secret
         self._history = history

@@ -3,8 +3,6 @@
 import contextlib
 from pathlib import Path
 
-import psutil
-
 from devkit import processes
 from devkit.processes import ROOT, StartError
 from devkit.waiting import eventually
@@ -22,7 +20,6 @@ class Exporter(processes.Exporter):
         source: Path = ROOT,
         **settings: object,
     ) -> None:
-        """Run the package in *source*; keep spool and log in *directory*."""
         super().__init__(directory, url, source=source, **settings)
         self._history = history
 
@@ -55,11 +52,6 @@ class Exporter(processes.Exporter):
     def has_ended(self) -> bool:
         """Whether the process has ended by itself."""
         return self.status is not None
-
-    @property
-    def process(self) -> psutil.Process:
-        """The process, for measurements."""
-        return psutil.Process(self.pid)
 
     async def shows(self, metric: str, least: float, *, within: float) -> None:
         """Wait until *metric* is at least *least*, or the process has ended."""

@@ -41,7 +41,6 @@ class Violation:
     detail: str
 
     def __str__(self) -> str:
-        """Return the promise and the event."""
         return f"{self.promise}: {self.detail}"
 
 

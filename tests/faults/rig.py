@@ -68,7 +68,6 @@ class Rig:
     """All parts of a run, and the history that they write."""
 
     def __init__(self, setup: Setup) -> None:
-        """Prepare *setup* without starting it."""
         seed = setup.seed
         self.history = History()
         self.chance = random.Random(f"{seed}/rig")  # noqa: S311 - no secret
@@ -96,7 +95,6 @@ class Rig:
         """The broker's task; it ends with `settle`, or with an error of the test."""
 
     async def __aenter__(self) -> Self:
-        """Start everything except the exporter."""
         for part in (self.exporter, self.backend, self.back, self.front):
             await self._stack.enter_async_context(part)
         self.exporting = asyncio.create_task(self.broker.run(), name="broker")
@@ -104,7 +102,6 @@ class Rig:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop all parts."""
         await self._stack.aclose()
 
     async def kill_at(self, moment: str, count: int, within: float) -> None:
@@ -126,7 +123,7 @@ class Rig:
             if not done.is_set():  # the moment may come at the timeout
                 self.exporter.crash()
         finally:
-            self.history.watch = _ignore
+            self.history.watch = lambda _: None
 
     async def away(self, seconds: float) -> None:
         """Refuse connections to the backend for *seconds*."""
@@ -209,7 +206,3 @@ class Rig:
 def a_seed(usual: str = "1") -> str:
     """Return the seed in FAULT_SEED, which defaults to *usual*."""
     return os.environ.get("FAULT_SEED") or usual
-
-
-def _ignore(_: str) -> None:
-    """Ignore a moment."""

@@ -8,9 +8,8 @@ Engine time runs so fast that no more identities are remembered.
 import asyncio
 import statistics
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -38,8 +37,7 @@ STEP_MS = 60
 MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """The size of the process and its spool at one time."""
 
     rss_mib: float
@@ -84,7 +82,7 @@ async def sampled(rig: Rig, spool: Path, seconds: float) -> list[Sample]:
         assert rig.exporting
         await asyncio.wait([rig.exporting], timeout=SAMPLE_SECONDS)
         waiting = (await rig.exporter.metrics()).get("spool_events", -1.0)
-        samples.append(a_sample(rig.exporter.process, spool, waiting))
+        samples.append(a_sample(psutil.Process(rig.exporter.pid), spool, waiting))
     return samples
 
 
@@ -100,39 +98,40 @@ def a_sample(process: psutil.Process, spool: Path, waiting: float) -> Sample:
         )
 
 
-def medians(samples: list[Sample]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the medians of the first and of the last samples."""
-    few = max(1, int(len(samples) * WARM))
-    return _median(samples[:few]), _median(samples[-few:])
-
-
 def growth(samples: list[Sample]) -> list[str]:
     """Return the values that grew beyond their limit."""
     before, after = medians(samples)
-    limits = {name: before[name] * (1 + TOLERANCE) for name in ("rss_mib", "file_mib")}
-    limits |= {name: before[name] + SPARE_HANDLES for name in ("handles", "threads")}
+    limits = {
+        "rss_mib": before.rss_mib * (1 + TOLERANCE),
+        "file_mib": before.file_mib * (1 + TOLERANCE),
+        "handles": before.handles + SPARE_HANDLES,
+        "threads": before.threads + SPARE_HANDLES,
+    }
     return [
-        f"{name} grew from {before[name]:g} to {after[name]:g}"
+        f"{name} grew from {getattr(before, name):g} to {getattr(after, name):g}"
         for name, limit in limits.items()
-        if after[name] > limit
+        if getattr(after, name) > limit
     ]
+
+
+def medians(samples: list[Sample]) -> tuple[Sample, Sample]:
+    """Return the medians of the first and of the last samples."""
+    few = max(1, int(len(samples) * WARM))
+    first, last = (
+        Sample(*(round(statistics.median(each), 2) for each in zip(*part, strict=True)))
+        for part in (samples[:few], samples[-few:])
+    )
+    return first, last
 
 
 def summary(samples: list[Sample]) -> dict[str, Any]:
     """Return the figures of *samples*, fit for JSON."""
     first, last = medians(samples)
-    most = {each: max(getattr(sample, each) for sample in samples) for each in first}
+    most = Sample(*map(max, zip(*samples, strict=True)))
     return {
         "samples": len(samples),
-        "first": first,
-        "last": last,
-        "most": most,
+        "first": first._asdict(),
+        "last": last._asdict(),
+        "most": most._asdict(),
         "grew": growth(samples),
-    }
-
-
-def _median(samples: list[Sample]) -> dict[str, float]:
-    return {
-        name: round(statistics.median(getattr(each, name) for each in samples), 2)
-        for name in Sample.__slots__
     }

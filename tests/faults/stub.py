@@ -67,7 +67,6 @@ class StubBackend(Stub):
     def __init__(
         self, history: History, plan: Plan, tls: SSLContext | None = None
     ) -> None:
-        """Fail by *plan*, and record every request in *history*."""
         super().__init__(tls=tls)
         self.url += PATH
         self._history = history

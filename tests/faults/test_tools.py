@@ -12,7 +12,8 @@ from devkit.waiting import ended, eventually
 from tests.faults.broker import Load, StubBroker
 from tests.faults.engine import Contents, Log
 from tests.faults.history import History
-from tests.faults.plan import ALL, Fault, Kind, Plan, RetryAfter, Weighted
+from tests.faults.plan import ALL, STORM_OF, Fault, Kind, Plan, RetryAfter, Weighted
+from tests.faults.soak import Sample, growth
 from tests.faults.stub import StubBackend
 
 BODY = b'{"events":[{"id":"1"}]}'
@@ -68,6 +69,7 @@ async def _post(url):
         (Kind.HALF_BODY, 503, 503, False),
         (Kind.DRIP, 200, "timeout", True),
         (Kind.STATUS, 425, 425, False),
+        (Kind.LATE, 503, "timeout", True),
     ],
 )
 async def test_faults(kind, status, answer, taken):
@@ -76,20 +78,13 @@ async def test_faults(kind, status, answer, taken):
     patience = SOON if answer == "timeout" else 30.0
     async with StubBackend(history, only(Fault(kind, status))) as backend:
         seen, _ = await posted(backend, history, patience)
+        if kind is Kind.LATE:  # takes the events after the client has given up
+            assert not history.recorded
+            await eventually(lambda: history.recorded)
 
     assert seen == answer
     assert bool(history.recorded) is taken
     assert len(history.posts) == 1
-
-
-async def test_a_late_backend():
-    """A late backend takes the events after the client has given up."""
-    history = History()
-    async with StubBackend(history, only(Fault(Kind.LATE))) as backend:
-        seen, _ = await posted(backend, history, SOON)
-        await eventually(lambda: history.recorded)
-
-    assert seen == "timeout"
 
 
 @pytest.mark.parametrize("form", [RetryAfter.SECONDS, RetryAfter.DATE])
@@ -133,17 +128,9 @@ def test_plans_can_be_repeated():
     )
 
     assert first == same != other
+    assert 3 * [STORM_OF] in (first[n : n + 3] for n in range(300))
     assert {each.kind for each in first if each} == set(Kind)
     assert {fault.kind for sort in ALL for fault in sort.faults} == set(Kind)
-
-
-def test_storms():
-    """A storm gives 429 to several requests in a row."""
-    plan = Plan("seed", 0.0, storms=0.05)
-    met = [plan.next() is not None for _ in range(1000)]
-
-    assert 50 < sum(met) < 500
-    assert any(all(met[n : n + 3]) for n in range(1000))
 
 
 def test_logs_can_be_repeated():
@@ -174,3 +161,14 @@ async def test_the_broker_insists():
     assert bodies[0] == bodies[1] == bodies[2] != bodies[3]
     assert history.repeats > 0
     assert history.owed <= history.issued.keys()
+
+
+def test_growth():
+    """A soak test fails if memory, files or connections grow beyond their limits."""
+    before, after = Sample(50, 10, 20, 5, 0), Sample(56, 10.5, 29, 13, 900)
+
+    assert growth([before] * 20) == []
+    assert growth([before] * 20 + [after] * 3) == [
+        "rss_mib grew from 50 to 56",
+        "handles grew from 20 to 29",
+    ]

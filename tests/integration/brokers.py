@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -36,25 +36,23 @@ class Broker:
     inside the container.
     """
 
-    async def run(self, *, brokers=1):
-        """Start, and wait until a cluster of *brokers* takes commands."""
+    async def run(self):
+        """Start, and wait until commands are taken."""
         self.spawn()
-        await self.takes_commands(brokers)
+        await self.takes_commands()
 
     async def takes_commands(self, brokers=1):
         """Wait until a partition of a cluster of *brokers* has a leader."""
-        await eventually(lambda: self._takes_commands(brokers), within=START_SECONDS)
 
-    async def _takes_commands(self, brokers):
-        assert self.status is None, self.text[-3000:]
-        try:
-            async with Client(self.rest_url) as client:
-                found = (await client.topology())["brokers"]
-                leads = await client.has_leader()
-            await self.manage("health/readiness")
-        except (aiohttp.ClientError, CommandError, ValueError, LookupError):
-            return False
-        return leads and len(found) == brokers
+        async def ready():
+            assert self.status is None, self.text[-3000:]
+            with suppress(aiohttp.ClientError, CommandError, ValueError, LookupError):
+                await self.manage("health/readiness")
+                async with Client(self.rest_url) as client:
+                    found = (await client.topology())["brokers"]
+                    return len(found) == brokers and await client.has_leader()
+
+        await eventually(ready, within=START_SECONDS)
 
     async def manage(self, path, method="GET", body=None):
         """Return the answer of the management port at *path*."""
@@ -72,16 +70,15 @@ class Broker:
 
     async def snapshot(self):
         """Wait until a snapshot holds the current exported position."""
-        await eventually(self._has_snapshot, within=START_SECONDS)
 
-    async def _has_snapshot(self):
-        (partition,) = (await self.manage("partitions")).values()
-        # <index>-<term>-<processed>-<exported>-<broker>
-        name = (partition["snapshotId"] or "").split("-")
-        if name[3:4] == [str(partition["exportedPosition"])]:
-            return True
-        await self.manage("partitions/takeSnapshot", "POST", {})
-        return False
+        async def taken():
+            await self.manage("partitions/takeSnapshot", "POST", {})
+            (partition,) = (await self.manage("partitions")).values()
+            # <index>-<term>-<processed>-<exported>-<broker>
+            name = (partition["snapshotId"] or "").split("-")
+            return name[3:4] == [str(partition["exportedPosition"])]
+
+        await eventually(taken, within=START_SECONDS)
 
     async def holds(self, events, dead_letters=0):
         """Wait until the spool holds exactly these *events* and *dead_letters*."""
@@ -98,12 +95,11 @@ class RecordedBroker(Broker, Process):
     """`python -m devkit`, started by the image's entrypoint if *exporter* is true."""
 
     def __init__(self, work, version, environment, *, exporter):
-        """Keep everything in the directory *work*."""
         (work / "lib").mkdir(exist_ok=True)
         (work / "lib" / f"zeebe-broker-{version}.jar").touch()
-        names = "SERVER", "MANAGEMENT_SERVER", "APP_INTEGRATIONS_INGEST"
-        names += ("APP_INTEGRATIONS_ADMIN",)
-        ports = {f"{name}_PORT": str(free_port()) for name in names}
+        servers = "SERVER", "MANAGEMENT_SERVER"
+        servers += tuple(f"APP_INTEGRATIONS_{name}" for name in ("INGEST", "ADMIN"))
+        ports = {f"{name}_PORT": str(free_port()) for name in servers}
         rest, management, _, admin = (f"http://{LOOPBACK}:{x}" for x in ports.values())
         base = environment.get("MANAGEMENT_SERVER_BASEPATH", "")
         self.rest_url, self.admin_url = rest, admin

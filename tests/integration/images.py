@@ -70,11 +70,7 @@ class Container:
     """A container with fixed ports on this machine, with the methods of a process."""
 
     def __init__(self, image, environment, ports, *, link, volumes=(), **options):
-        """
-        Prepare a container of *image*; *options* are those of `docker run`.
-
-        *link* is a network and its name there, *volumes* are mounted at their paths.
-        """
+        """Use *link*, a network and a name there, and the *options* of `docker run`."""
         self.urls = {port: f"http://{LOOPBACK}:{free_port()}" for port in ports}
         self._prepared = container = DockerContainer(image).with_envs(**environment)
         for port, url in self.urls.items():
@@ -88,7 +84,6 @@ class Container:
         self._container = None
 
     async def __aenter__(self):
-        """Return this container without starting it."""
         return self
 
     async def __aexit__(self, *_):
@@ -140,11 +135,7 @@ class ImageBroker(Broker, Container):
     """A broker in a container, with or without our exporter."""
 
     def __init__(self, image, version, environment, *, data=None, shared="", **options):
-        """
-        Prepare a container; *data* is a volume for the broker's data.
-
-        *shared* is a directory of this machine, for recorded engines in a cluster.
-        """
+        """Mount the volume *data*, and for a cluster *shared* of this machine."""
         volumes = [(data, data_of(image))] if data else []
         volumes += [(shared, "/shared")] if shared else []
         super().__init__(
@@ -177,7 +168,6 @@ class StandaloneExporter(Container):
     """The standalone image with the restrictions of a strict cluster."""
 
     def __init__(self, image, url, *, link, **settings):
-        """Prepare a container; *settings* are without APP_INTEGRATIONS_."""
         values = {"URL": url, "INGEST_HOST": ANY_ADDRESS, **settings}
         self.ingest_url = f"http://{link[1]}:{INGEST}"
         super().__init__(
@@ -200,19 +190,19 @@ class ServedBackend(Backend):
     """A backend on pytest-httpserver that containers can reach."""
 
     def __init__(self):
-        """Prepare to listen at `up`."""
         super().__init__()
         self.url = self.url.replace(LOOPBACK, HOST)
         self._server = HTTPServer(ANY_ADDRESS, self.port, threaded=True)
 
     async def up(self):
         """Listen; after `down`, listen on the same port again."""
-        respond = self.from_threads()
+        loop = asyncio.get_running_loop()
 
         def handle(request):
             body = request.get_data()
             known = Request(request.method, request.path, request.headers, body)
-            answer = respond(known)
+            answering = asyncio.run_coroutine_threadsafe(self.respond(known), loop)
+            answer = answering.result()
             return Response(answer.body, answer.status, dict(answer.headers))
 
         everything = self._server.expect_request(re.compile(".*"))

@@ -45,7 +45,6 @@ class Play:
     """One instance, and the keys that were found in it."""
 
     def __init__(self, engine):
-        """Play in *engine*."""
         self.engine = engine
         names = engine.definitions.items()
         self.keys = {name.replace("-", "_"): str(key) for name, key in names}

@@ -85,10 +85,5 @@ async def leader_of(broker):
     """Return the node that leads the partition, as *broker* sees it."""
     async with Client(broker.rest_url) as client:
         topology = await client.topology()
-    leaders = [
-        each["nodeId"]
-        for each in topology["brokers"]
-        for partition in each["partitions"]
-        if partition["role"] == "leader"
-    ]
-    return int(leaders[0])
+    roles = {x["nodeId"]: x["partitions"][0]["role"] for x in topology["brokers"]}
+    return next(node for node, role in roles.items() if role == "leader")

@@ -101,36 +101,27 @@ def schema(kind):
     return jsonschema.Draft202012Validator(json.loads(file.read_text("utf-8")))
 
 
+def owed(engine):
+    """Return the events of all records in the engine's log, by identity."""
+    mapper = Mapper({"default": Selection(ALL)})
+    found = (mapper.event(each.line) for each in engine.log.records)
+    return {event.identity: event for event in found if event}
+
+
 def settled(engine):
     """Return expected and arrived events, or False if identities are missing."""
-    mapper = Mapper({"default": Selection(ALL)})
-    lines = [json.dumps(each.record).encode() for each in engine.log.records]
-    expected = {e.identity: e for line in lines if (e := mapper.event(line))}
+    expected = owed(engine)
     arrived = {each.identity: each.event for each in engine.backend.arrivals}
     return expected.keys() == arrived.keys() and (expected, arrived)
 
 
 def has_arrived(engine, instance, story):
     """Return whether the kinds of an instance's events are those of its *story*."""
-    events = (each.event for each in engine.backend.arrivals)
-    kinds = [kind_of(e) for e in events if e.get("processInstanceKey") == instance]
+    arrivals = engine.backend.arrivals
+    own = [x for x in arrivals if x.event.get("processInstanceKey") == instance]
+    expected = owed(engine)
+    kinds = [expected[x.identity].kind if x.identity in expected else "" for x in own]
     kinds = [each for each in kinds if not each.startswith(("step.", "variable."))]
     words = [x for x in story.split() if engine.version >= (8, 8) or x[0] != "+"]
     pairs = zip_longest(kinds, words, fillvalue="")
     return all(kind and kind in word.lstrip("+").split("|") for kind, word in pairs)
-
-
-def kind_of(event):
-    """Return the kind of *event*, from its type, intent and other fields."""
-    words = event["type"], event["intent"]
-    if words == ("USER_TASK", "ASSIGNED"):
-        return "user-task.assigned" if event["assignee"] else "user-task.unassigned"
-    whole = event.get("elementType") == "PROCESS"
-    (name,) = (
-        each.name_of(kind)
-        for each in CATALOG
-        for kind in each.kinds
-        if (each.value_type, kind.intent) == words
-        and (each.name == "process-instance") is whole
-    )
-    return name

@@ -54,14 +54,6 @@ async def output(*command, given="", seconds=60):
     return out.decode()
 
 
-async def classpath(version, directory):
-    """Return the jars of the client of *version*; fetch missing ones."""
-    target = directory / "classpath"
-    options = (f"-Dclient.version={version}", f"-Dmdep.outputFile={target}")
-    await output("mvn", "-q", "-B", *options, CLASSPATH, seconds=SECONDS)
-    return target.read_text("utf-8")
-
-
 def user_tasks():
     """Return the recorded user tasks, and their bulk lines."""
     records = [*map(json.loads, recorded.user_tasks(VERSION))]
@@ -77,7 +69,10 @@ def user_tasks():
 @pytest.mark.parametrize("version", ["8.19.24", "9.5.6"])
 async def test_official_client(tmp_path, version):
     """Templates, settings and a bulk are accepted, and every event is delivered."""
-    jars = await classpath(version, tmp_path)
+    # Maven fetches the jars of this version.
+    options = (f"-Dclient.version={version}", f"-Dmdep.outputFile={tmp_path / 'jars'}")
+    await output("mvn", "-q", "-B", *options, CLASSPATH, seconds=SECONDS)
+    jars = (tmp_path / "jars").read_text("utf-8")
     records, lines = user_tasks()
     async with Backend() as backend:
         settings = configured(

@@ -1,10 +1,9 @@
 """Events of user tasks reach the backend in order, with correct fields."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from tests.conftest import eventually
+from tests.contract import promised
 from tests.integration.engine import LIFE
 
 INVOICE = "fx-invoice"
@@ -31,44 +30,28 @@ async def instance(engine, deployed):  # noqa: ARG001 -- it must be deployed
     return await engine.create(INVOICE, {"assignee": "demo", "amount": 99.5})
 
 
-def java_instant(milliseconds):
-    """Return a time in the form of events: without a fraction if it is zero."""
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
-    precision = "milliseconds" if moment.microsecond else "seconds"
-    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
-
-
 async def test_every_field(engine, deployed, instance):
-    """Each field of an event equals the engine's API and log."""
+    """An event has the fields of its record, and the keys of the engine's API."""
     created = await engine.event(instance, "CREATED")
 
     [record] = await eventually(lambda: engine.log.of(instance, "CREATED"))
     definition, form = deployed["main.bpmn"], deployed["form.form"]
-    assert list(created.event.items()) == [
-        ("id", str(record["key"])),
-        ("intent", "CREATED"),
-        ("type", "USER_TASK"),
-        ("userTaskKey", str(record["key"])),
-        ("tags", record["value"].get("tags", [])),
-        ("customHeaders", {"app": "teams", "ключ": "значение ✅"}),
+    assert list(created.event.items()) == list(promised(record).items())
+    expected = {
+        "customHeaders": {"app": "teams", "ключ": "значение ✅"},
         # From 8.8 on the task is assigned a moment later.
-        ("assignee", "demo" if engine.version < (8, 8) else ""),
-        ("candidateGroups", GROUPS),
-        ("candidateUsers", ["ann", "ben"]),
-        ("externalFormReference", ""),
-        ("priority", 75),
-        ("formKey", str(form["formKey"])),
-        ("createdAt", java_instant(record["value"]["creationTimestamp"])),
-        ("dueDate", "2026-12-01T10:00Z"),
-        ("followUpDate", "2026-11-30T10:00+01:00"),
-        ("processDefinitionKey", str(definition["processDefinitionKey"])),
-        ("processDefinitionId", definition["processDefinitionId"]),
-        ("processDefinitionVersion", str(definition["processDefinitionVersion"])),
-        ("processInstanceKey", instance),
-        ("elementId", "approve"),
-        ("elementInstanceKey", str(record["value"]["elementInstanceKey"])),
-        ("tenantId", definition["tenantId"]),
-    ]
+        "assignee": "demo" if engine.version < (8, 8) else "",
+        "candidateGroups": GROUPS,
+        "priority": 75,
+        "formKey": str(form["formKey"]),
+        "dueDate": "2026-12-01T10:00Z",
+        "processDefinitionKey": str(definition["processDefinitionKey"]),
+        "processDefinitionId": definition["processDefinitionId"],
+        "processDefinitionVersion": str(definition["processDefinitionVersion"]),
+        "processInstanceKey": instance,
+        "tenantId": definition["tenantId"],
+    }
+    assert {name: created.event[name] for name in expected} == expected
     assert created.identity == f"1-{record['position']}-{record['timestamp']}"
 
 
