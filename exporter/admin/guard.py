@@ -10,10 +10,13 @@ import hmac
 import logging
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
+from marshmallow import Schema, ValidationError
 
 from exporter.base import codec
 from exporter.base.errors import ExporterError
@@ -78,6 +81,19 @@ def guard(token: str) -> Middleware:
             return failure(503, str(error))
 
     return guarded
+
+
+def loaded(schema: Schema, values: Mapping[str, Any] | bytes) -> dict[str, Any]:
+    """Return *values*, or the JSON in them, as *schema* reads them."""
+    try:
+        given = codec.decode(values) if isinstance(values, bytes) else values
+        found: dict[str, Any] = schema.load(given)
+    except (ValueError, ValidationError) as error:
+        raise InputError(
+            f"The request isn't valid: {error}",
+            remedy="docs/dead-letters.md describes valid requests",
+        ) from error
+    return found
 
 
 def reply(body: object, status: int = 200, **headers: str) -> web.Response:

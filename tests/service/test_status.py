@@ -190,7 +190,7 @@ async def test_the_token(settings, status):
 
 async def test_metrics_of_a_hanging_disk(start, disk, monkeypatch):
     """A slow disk doesn't delay a scrape."""
-    monkeypatch.setattr("exporter.watch.snapshot.READ_SECONDS", 0.01)
+    monkeypatch.setattr("exporter.watch.status.READ_SECONDS", 0.01)
     exporter = await start()
 
     disk.quick.clear()

@@ -1,9 +1,8 @@
 """Quantiles of a histogram are estimated as in PromQL."""
 
 import pytest
-from prometheus_client import Histogram
-
 from exporter.watch.latency import count_of, quantile
+from prometheus_client import Histogram
 
 
 @pytest.fixture
