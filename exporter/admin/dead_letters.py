@@ -11,7 +11,7 @@ from marshmallow.validate import Length, OneOf, Range, Regexp
 
 from exporter.admin.guard import loaded, reply
 from exporter.base import codec
-from exporter.spool import Choice, DeadLetter, Handled, Spool, Window
+from exporter.spool import Choice, DeadLetter, Spool, Window
 
 PATH = "/dead-letters"
 MOST_LETTERS = 500
@@ -72,7 +72,7 @@ def routes(spool: Spool, cluster_id: str) -> list[web.RouteDef]:
 
     async def retry(request: web.Request) -> web.Response:
         handled = await spool.retry(Choice(**loaded(Body(), await request.read())))
-        _log("dead letters wait again", handled)
+        log.info("dead letters wait again", extra={"dead_letters": handled.count})
         return reply(
             {
                 "retried": handled.count,
@@ -85,7 +85,7 @@ def routes(spool: Spool, cluster_id: str) -> list[web.RouteDef]:
 
     async def drop(request: web.Request) -> web.Response:
         handled = await spool.drop(Choice(**loaded(Body(), await request.read())))
-        _log("dead letters dropped", handled)
+        log.info("dead letters dropped", extra={"dead_letters": handled.count})
         return reply({"dropped": handled.count, "unknown": handled.unknown})
 
     return [
@@ -118,11 +118,6 @@ def _shown(letter: DeadLetter, cluster_id: str, *, body: bool) -> dict[str, Any]
         "bytes": len(letter.body),
         **(_readable(letter.body) if body else {}),
     }
-
-
-def _log(message: str, handled: Handled) -> None:
-    if handled.count:
-        log.info(message, extra={"dead_letters": handled.count})
 
 
 def _readable(body: bytes) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The status of the exporter as one dict: for `status`, for machines, for gauges."""
 
 import asyncio
-import enum
 import math
 import time
 from collections.abc import Collection, Mapping
@@ -22,18 +21,8 @@ READ_SECONDS = 1.0
 """How long the spool may take to read the oldest events."""
 
 
-class Delivering(enum.StrEnum):
-    """Whether events are delivered."""
-
-    DELIVERING = "delivering"
-    IDLE = "idle"  # no event waits
-    RETRYING = "retrying"  # the last attempts failed, but too few to open the breaker
-    OPEN = "open"  # the backend fails: only probes are sent
-    BLOCKED = "blocked"  # the setup is wrong: somebody has to change something
-    STOPPED = "stopped"  # no service runs
-
-
-FINE = frozenset({Delivering.DELIVERING, Delivering.IDLE, Delivering.RETRYING})
+FINE = frozenset({"delivering", "idle", "retrying"})
+"""States in which nobody has to act."""
 
 
 class Status:
@@ -94,7 +83,7 @@ class Status:
         next_attempt = _next_attempt(delivery, outbox)
         retrying = observer.trouble and next_attempt > 0
         state = _state(breaker.cause, waiting["events"], retrying=bool(retrying))
-        trouble = None if state is Delivering.IDLE else observer.trouble
+        trouble = None if state == "idle" else observer.trouble
         return {
             "delivery": {
                 "state": state,
@@ -129,7 +118,7 @@ def status_without_service(
         "version": __version__,
         "backends": {
             name: {
-                "delivery": {"state": Delivering.STOPPED},
+                "delivery": {"state": "stopped"},
                 "waiting": _waiting(spool, name, first, now),
             }
             for name, first in oldest.items()
@@ -138,12 +127,12 @@ def status_without_service(
     }
 
 
-def _state(cause: Cause | None, waiting: int, *, retrying: bool) -> Delivering:
-    if cause:
-        return Delivering.OPEN if cause is Cause.FAILING else Delivering.BLOCKED
+def _state(cause: Cause | None, waiting: int, *, retrying: bool) -> str:
+    if cause:  # the breaker is open, because the backend fails or the setup is wrong
+        return "open" if cause is Cause.FAILING else "blocked"
     if not waiting:
-        return Delivering.IDLE
-    return Delivering.RETRYING if retrying else Delivering.DELIVERING
+        return "idle"
+    return "retrying" if retrying else "delivering"
 
 
 def _next_attempt(delivery: Delivery, outbox: Outbox) -> float:
