@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from devkit.clock import Clock
-from exporter.watch.log_limit import MOST_REMEMBERED, QUIET_SECONDS, LimitedLog
+from exporter.watch.log_limit import MOST_REMEMBERED, LimitedLog
 
 TROUBLE, OVER = ("WARNING", "no answer"), ("INFO", "all is well")
 
@@ -35,26 +35,27 @@ def lines(caplog):
 
 def test_the_same_line(log, clock, caplog):
     """A line with the same fields is logged again after half a minute."""
-    for _ in range(2):
-        trouble(log, status=503)
-        trouble(log, status=401)
-        clock.seconds += QUIET_SECONDS - 1
-    clock.seconds += 1
     trouble(log, status=503)
+    trouble(log, status=401)
+    for seconds in (29.9, 0.1):
+        clock.seconds += seconds
+        trouble(log, status=503)
 
     assert [record.status for record in caplog.records] == [503, 401, 503]
     assert {(x.backend, x.attempt) for x in caplog.records} == {("teams", 7)}
 
 
-def test_the_end(log, caplog):
+def test_the_end(log, clock, caplog):
     """The end is logged once, and only after a line; then trouble is logged at once."""
     ended = [log.end(TROUBLE[1], OVER[1])]
     trouble(log)
-    ended += [log.end(TROUBLE[1], OVER[1]) for _ in range(2)]
+    ended.append(log.end(TROUBLE[1], OVER[1]))
     trouble(log)
+    clock.seconds += 30
+    ended += [log.end(TROUBLE[1], OVER[1]) for _ in range(2)]
 
-    assert ended == [False, True, False]
-    assert lines(caplog) == [TROUBLE, OVER, TROUBLE]
+    assert ended == [False, True, True, False]
+    assert lines(caplog) == [TROUBLE, OVER, TROUBLE, OVER]
     assert caplog.records[1].backend == "teams"
 
 
