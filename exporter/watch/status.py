@@ -149,7 +149,7 @@ def _trouble(trouble: Trouble, now: float) -> dict[str, Any]:
 
 
 def _waiting(spool: Spool, name: str, oldest: int | None, now: float) -> dict[str, Any]:
-    """Return what waits for the backend *name*; *oldest* is an engine time in ms."""
+    """Return the events that wait for *name*; *oldest* is the engine time of one."""
     held = spool.waiting_for(name)
     age = max(0.0, now - oldest / 1000) if oldest and held.rows else 0.0
     return {

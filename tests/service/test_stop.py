@@ -114,35 +114,6 @@ async def test_idle_connections_are_kept(start, skip):
         assert not await wire.is_open()
 
 
-async def test_a_drain_ends_at_the_first_failure(start, backend):
-    """A failing backend isn't waited for; the next start delivers the other events."""
-    statuses = iter([200, 503])
-    gate = asyncio.Event()
-    exporter = await start(max_batches_in_flight=1, **LONG)
-
-    async def answer(_):
-        await gate.wait()
-        return next(statuses)
-
-    backend.answer = answer
-    await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.requests)
-    await exporter.bulk(tasks(2, 3))
-
-    stop = await stopping(exporter)
-    gate.set()
-    async with asyncio.timeout(30):
-        await stop
-    attempts = [post.status for post in backend.requests]
-    backend.answer = 200
-    again = await start()
-    await eventually(lambda: len(backend.positions) == 3)
-
-    assert attempts == [200, 503]
-    assert left(exporter) == again.lines.saying("ready")[0].waiting_events == 2
-    assert backend.positions == [1, 2, 3]
-
-
 async def test_a_request_in_flight_may_end(start, backend, monkeypatch):
     """A drain that ends early waits for requests in flight, and begins none."""
     monkeypatch.setattr("random.uniform", lambda *_: 0.0)

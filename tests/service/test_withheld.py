@@ -105,13 +105,3 @@ async def test_tasks_that_nobody_works_on(exporter, process, filtering):
         await eventually(lambda: ours.positions == {"appintspool": last})
 
     assert bool((await exporter.metrics())[GAUGE]) is filtering
-
-
-async def test_check_without_a_service(command, monkeypatch, tmp_path):
-    """Without a service, `check` says nothing about withheld events."""
-    monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://127.0.0.1:9/")
-    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path / "spool"))
-
-    _, text = await command("check")
-
-    assert "never arrives" not in text
