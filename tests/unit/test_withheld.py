@@ -202,7 +202,8 @@ def test_over(watched, caplog):
 
 def test_each_tenant_and_partition(watched, caplog):
     """A good partition or tenant doesn't hide another one."""
-    watched.sees(*FILTERED, partitionId=2).sees(*FILTERED, tenant="red")
+    watched.sees(*FILTERED, partitionId=2).sees(*FILTERED, partitionId=3)
+    watched.sees("CREATED", partitionId=3).sees(*FILTERED, tenant="red")
     watched.sees("CREATING", "CREATED", "COMPLETED", tenant="red", partitionId=2)
 
     tenants = [
@@ -211,6 +212,7 @@ def test_each_tenant_and_partition(watched, caplog):
     ]
 
     assert tenants == [["default", "red"], ["red"]]
+    assert len(caplog.records) == 3  # one for each change of the report
     assert "user-task:created of red never arrives" in caplog.records[-1].reason
 
 
