@@ -51,8 +51,9 @@ def test_the_end(log, clock, caplog):
     trouble(log)
     ended.append(log.end(TROUBLE[1], OVER[1]))
     trouble(log)
-    clock.seconds += 30
-    ended += [log.end(TROUBLE[1], OVER[1]) for _ in range(2)]
+    for _ in range(2):
+        clock.seconds += 30
+        ended.append(log.end(TROUBLE[1], OVER[1]))
 
     assert ended == [False, True, True, False]
     assert lines(caplog) == [TROUBLE, OVER, TROUBLE, OVER]

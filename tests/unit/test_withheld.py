@@ -8,7 +8,7 @@ from devkit.arguments import exporters
 from exporter.broker.environment import broker_environment, withholds
 from exporter.events import Mapper, Selection
 from exporter.watch import withheld
-from exporter.watch.withheld import ENOUGH, LONG_MS, Withheld
+from exporter.watch.withheld import ENOUGH, Withheld
 from tests import recorded
 from tests.records import NOON, a_record, line
 
@@ -178,8 +178,8 @@ def test_no_more_than_some_of_them(watched):
 def test_nothing_but_the_first(watched, caplog):
     """Without keys that went on, an hour without CREATED is enough; repeats aren't."""
     watched.sees("CREATING", count=200)
-    soon = watched.sees("CREATING", timestamp=NOON + LONG_MS).events
-    late = watched.sees("CREATING", timestamp=NOON + LONG_MS + 2).events
+    soon = watched.sees("CREATING", timestamp=NOON + 3_600_000).events
+    late = watched.sees("CREATING", timestamp=NOON + 3_600_000 + 2).events
     again = watched.sees("CREATING").events
 
     assert (soon, late, again) == ([], USUAL, USUAL)
