@@ -27,7 +27,8 @@ from exporter.net.hosts import is_loopback
 from exporter.net.listening import listening
 from exporter.spool import Batch, Spool, open_spool
 from exporter.watch.service import ServiceObserver
-from exporter.watch.snapshot import Snapshots
+from exporter.watch.status import Status
+from exporter.watch.withheld import Withheld
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,13 @@ async def serve(settings: Settings) -> None:
                 for name, each in settings.backends.items()
             }
             _report_spool(spool, observer)
-            snapshots = Snapshots(spool, deliveries, observer.inflow)
-            admin = _admin(settings, spool, observer, snapshots)
-            mapper = _mapper(settings, observer)
+            withheld = _withheld(settings)
+            status = Status(spool, deliveries, observer, withheld)
+            admin = _admin(settings, spool, observer, status)
+            selections = {
+                name: each.selection for name, each in settings.backends.items()
+            }
+            mapper = Mapper(selections, settings.dropped, withheld)
             ingest = Ingest(spool, observer, mapper, ingest_password(settings))
             host, port = settings.ingest_host, settings.ingest_port
             async with (
@@ -118,25 +123,21 @@ def _plan(settings: BackendSettings, cluster_id: str) -> Plan:
     )
 
 
-def _mapper(settings: Settings, observer: ServiceObserver) -> Mapper:
-    """Return the mapper of records to events, for all backends of *settings*."""
-    selections = {name: each.selection for name, each in settings.backends.items()}
-    observer.withheld.watch(
-        selections.values(),
-        observer.withholding_changed,
+def _withheld(settings: Settings) -> Withheld:
+    return Withheld(
+        (each.selection for each in settings.backends.values()),
         exporter_id=exporter_id(),
         may_withhold=withholds,
     )
-    return Mapper(selections, settings.dropped, observer.withheld)
 
 
 def _admin(
-    settings: Settings, spool: Spool, observer: ServiceObserver, snapshots: Snapshots
+    settings: Settings, spool: Spool, observer: ServiceObserver, status: Status
 ) -> Admin:
     token = guard.issue(settings.spool_dir)
     letters = dead_letters.routes(spool, settings.cluster_id)
     routes = [*letters, *backends.routes(spool)]
-    return Admin(spool, observer, snapshots, token=token, routes=routes)
+    return Admin(spool, observer, status, token=token, routes=routes)
 
 
 def _report_spool(spool: Spool, observer: ServiceObserver) -> None:

@@ -7,23 +7,20 @@ an unready pod leaves its Service, and the broker could no longer reach it.
 """
 
 import asyncio
-import time
 from collections.abc import Iterable
 
 from aiohttp import web
-from prometheus_client import exposition
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from exporter.admin.guard import guard, reply
 from exporter.base.errors import ExporterError
-from exporter.spool import Spool, SpoolDamagedError, SpoolFailedError, SpoolLostError
+from exporter.spool import Spool, SpoolDamagedError, SpoolLostError
 from exporter.watch.service import ServiceObserver
-from exporter.watch.snapshot import Snapshots
-from exporter.watch.status import status_of
+from exporter.watch.status import Status
 
 ADMIN = ("APP_INTEGRATIONS_ADMIN_HOST", "APP_INTEGRATIONS_ADMIN_PORT")
 """The settings of its address."""
 WRITER_SECONDS = 5.0
-NO_ANSWER = f"the spool didn't answer within {WRITER_SECONDS:g} s"
 
 
 class Admin:
@@ -33,7 +30,7 @@ class Admin:
         self,
         spool: Spool,
         observer: ServiceObserver,
-        snapshots: Snapshots,
+        status: Status,
         *,
         token: str,
         routes: Iterable[web.RouteDef] = (),
@@ -41,7 +38,7 @@ class Admin:
         """Serve *routes* as well; like /status they need the *token*."""
         self._spool = spool
         self._observer = observer
-        self._snapshots = snapshots
+        self._status = status
         self._token = token
         self._routes = routes
         self.accepting = False
@@ -55,44 +52,25 @@ class Admin:
                 web.get("/metrics", self._metrics),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
-                web.get("/status", self._status),
+                web.get("/status", self._show_status),
                 *self._routes,
             ]
         )
         return app
 
-    async def _metrics(self, request: web.Request) -> web.Response:
-        self._observer.show(await self._snapshots.take())
-        accept = request.headers.get("Accept", "")
-        try:
-            encode, content_type = exposition.choose_encoder(accept)
-        except (TypeError, ValueError):  # the header has an invalid version
-            encode, content_type = exposition.choose_encoder("")
-        body = encode(self._observer.registry)
-        return web.Response(body=body, headers={"Content-Type": content_type})
-
-    async def _status(self, _: web.Request) -> web.Response:
-        hindrance = await self._hindrance()
-        snapshot = await self._snapshots.take()
-        return reply(
-            status_of(snapshot, self._observer, hindrance=hindrance, now=time.time())
+    async def _metrics(self, _: web.Request) -> web.Response:
+        self._observer.show(await self._status.read())
+        return web.Response(
+            body=generate_latest(self._observer.registry),
+            headers={"Content-Type": CONTENT_TYPE_LATEST},
         )
 
+    async def _show_status(self, _: web.Request) -> web.Response:
+        return reply(await self._status.read(await self._hindrance()))
+
     async def _healthz(self, _: web.Request) -> web.Response:
-        problem = None
-        try:
-            await self._check_writer()
-        except TimeoutError:
-            problem = NO_ANSWER
-        except SpoolDamagedError as error:
-            problem = str(error)
-        except SpoolLostError as error:
-            # A restart would lose the events that the spool still holds.
-            if all(each.empty.is_set() for each in self._spool.outboxes.values()):
-                problem = str(error)
-        except SpoolFailedError:
-            pass  # the writer works, and a restart wouldn't repair the disk
-        return _probe(problem)
+        problem = await self._problem()
+        return _probe(str(problem) if self._restart_helps(problem) else None)
 
     async def _readyz(self, _: web.Request) -> web.Response:
         return _probe(await self._hindrance())
@@ -101,20 +79,30 @@ class Admin:
         """Return the reason why ingest can't accept events, or None."""
         if not self.accepting:
             return "ingest isn't listening: starting or shutting down"
-        try:
-            await self._check_writer()
-        except TimeoutError:
-            return NO_ANSWER
-        except ExporterError as error:
-            return str(error)
+        if problem := await self._problem():
+            return str(problem)
         if self._spool.full:
             held = self._spool.waiting.size + self._spool.dead.size
             return f"the spool is full: {held} bytes"
         return None
 
-    async def _check_writer(self) -> None:
-        async with asyncio.timeout(WRITER_SECONDS):
-            await self._spool.check_writable()
+    async def _problem(self) -> Exception | None:
+        """Return the error of a write to the spool, or None."""
+        try:
+            async with asyncio.timeout(WRITER_SECONDS):
+                await self._spool.check_writable()
+        except TimeoutError:
+            return TimeoutError(f"the spool didn't answer within {WRITER_SECONDS:g} s")
+        except ExporterError as error:
+            return error
+        return None
+
+    def _restart_helps(self, problem: Exception | None) -> bool:
+        if isinstance(problem, SpoolLostError):
+            # A restart would lose the events that the spool still holds.
+            return all(each.empty.is_set() for each in self._spool.outboxes.values())
+        # With any other error the writer works, and a restart doesn't repair the disk.
+        return isinstance(problem, TimeoutError | SpoolDamagedError)
 
 
 def _probe(problem: str | None) -> web.Response:

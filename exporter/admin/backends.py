@@ -8,12 +8,13 @@ import logging
 from typing import Any
 
 from aiohttp import web
+from marshmallow import Schema, fields
 
-from exporter.admin.guard import InputError, reply
-from exporter.base import codec
+from exporter.admin.guard import InputError, loaded, reply
 from exporter.spool import Spool
 
 PATH = "/backends"
+Body = Schema.from_dict({"backend": fields.Str(required=True)})
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,8 @@ def routes(spool: Spool) -> list[web.RouteDef]:
         return reply({"backends": [_shown(spool, name) for name in names]})
 
     async def drop(request: web.Request) -> web.Response:
-        backend = _left_behind(spool, await request.read())
+        body = loaded(Body(), await request.read())
+        backend = _left_behind(spool, body["backend"])
         count = await spool.discard_backend(backend)
         fields = {"backend": backend, "events": count}
         log.info("events of a backend were dropped", extra=fields)
@@ -46,19 +48,8 @@ def _shown(spool: Spool, name: str) -> dict[str, Any]:
     }
 
 
-def _left_behind(spool: Spool, body: bytes) -> str:
-    """Return the backend named in *body*; it must not be configured any more."""
-    try:
-        asked = codec.decode(body)
-    except ValueError:
-        asked = None
-    match asked:
-        case {"backend": str(name)} if len(asked) == 1:
-            pass
-        case _:
-            raise InputError(
-                "The body isn't valid", remedy='Send {"backend": "its name"}'
-            )
+def _left_behind(spool: Spool, name: str) -> str:
+    """Return *name* if it is a backend that isn't configured any more."""
     if name in spool.outboxes:
         raise InputError(
             f"{name} is configured",

@@ -10,10 +10,13 @@ import hmac
 import logging
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
+from marshmallow import Schema, ValidationError
 
 from exporter.base import codec
 from exporter.base.errors import ExporterError
@@ -56,28 +59,37 @@ def guard(token: str) -> Middleware:
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in OPEN and not _has(request, token):
-            return failure(
-                401,
+            problem = (
                 "The header Authorization: Bearer TOKEN is missing or wrong. Read the "
                 f"token from {FILE} in APP_INTEGRATIONS_SPOOL_DIR; every start of the "
-                "service writes a new one",
-                **{hdrs.WWW_AUTHENTICATE: "Bearer"},
+                "service writes a new one"
             )
+            return reply({"error": problem}, 401, **{hdrs.WWW_AUTHENTICATE: "Bearer"})
         try:
             return await handler(request)
         except web.HTTPException as error:
             allowed = error.headers.get(hdrs.ALLOW)
-            return failure(
-                error.status,
-                f"{request.method} {request.path} isn't served here: {error.reason}",
-                **({hdrs.ALLOW: allowed} if allowed else {}),
-            )
-        except InputError as error:
-            return failure(400, str(error))
+            headers = {hdrs.ALLOW: allowed} if allowed else {}
+            what = f"{request.method} {request.path} isn't served here: {error.reason}"
+            return reply({"error": what}, error.status, **headers)
         except ExporterError as error:
-            return failure(503, str(error))
+            status = 400 if isinstance(error, InputError) else 503
+            return reply({"error": str(error)}, status)
 
     return guarded
+
+
+def loaded(schema: Schema, values: Mapping[str, Any] | bytes) -> dict[str, Any]:
+    """Return *values*, or the JSON in them, as *schema* reads them."""
+    try:
+        given = codec.decode(values) if isinstance(values, bytes) else values
+        found: dict[str, Any] = schema.load(given)
+    except (ValueError, ValidationError) as error:
+        raise InputError(
+            f"The request isn't valid: {error}",
+            remedy="docs/dead-letters.md describes valid requests",
+        ) from error
+    return found
 
 
 def reply(body: object, status: int = 200, **headers: str) -> web.Response:
@@ -88,11 +100,6 @@ def reply(body: object, status: int = 200, **headers: str) -> web.Response:
         headers=headers,
         content_type="application/json",
     )
-
-
-def failure(status: int, reason: str, **headers: str) -> web.Response:
-    """Return an error; *reason* says what happened and what to do."""
-    return reply({"error": reason}, status, **headers)
 
 
 def _has(request: web.Request, token: str) -> bool:

@@ -33,7 +33,6 @@ LOST = "the spool was full, and APP_INTEGRATIONS_SPOOL_WHEN_FULL is drop-oldest"
 LEFT_BEHIND = (
     "not configured any more; to drop them, see app-integrations-exporter backends"
 )
-START = "Start the service: it delivers the waiting events"
 MAKE_ROOM = (
     "Get the backend going, retry or drop dead letters, or raise "
     "APP_INTEGRATIONS_SPOOL_MAX_BYTES"
@@ -105,7 +104,8 @@ def _backend(backend: Status, uptime: float | None) -> Iterator[Row]:
     refusing = delivery.get("cause") == "refusing"
     yield "delivering", REFUSING if refusing else STATES.get(state, state)
     if state == "stopped":
-        yield "  to do", START
+        then = ": it delivers the waiting events" if waiting["events"] else ""
+        yield "  to do", f"Start the service{then}"
     if trouble := delivery.get("trouble"):
         when = f"{duration(trouble['ago_seconds'])} ago"
         if wait := delivery["next_attempt_seconds"]:
@@ -125,11 +125,10 @@ def _backend(backend: Status, uptime: float | None) -> Iterator[Row]:
 
 
 def _latency(latency: Status, uptime: float) -> str:
-    since = f"since the start {duration(uptime)} ago"
     if not latency["events"]:
-        return f"nothing delivered {since}"
+        return f"nothing delivered since the start {duration(uptime)} ago"
     p50, p95 = duration(latency["p50_seconds"]), duration(latency["p95_seconds"])
-    return f"p50 {p50}, p95 {p95} ({_count(latency['events'], 'event')} {since})"
+    return f"p50 {p50}, p95 {p95} (the last {_count(latency['events'], 'event')})"
 
 
 def _room(spool: Status) -> str:

@@ -1,78 +1,108 @@
-"""
-The status of the exporter as one dict, for `status` and for machines.
+"""The status of the exporter as one dict: for `status`, for machines, for gauges."""
 
-Pure: it asks nothing, and only combines a snapshot and counters.
-"""
-
-import enum
+import asyncio
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from prometheus_client import Counter
 
 from exporter import __version__
-from exporter.delivery import Cause
-from exporter.spool import Held, Spool
-from exporter.watch.backend import BackendObserver, Trouble
-from exporter.watch.latency import count_of, quantile
+from exporter.delivery import Cause, Delivery
+from exporter.spool import Outbox, Spool, SpoolFailedError
+from exporter.watch.backend import Trouble
 from exporter.watch.service import ServiceObserver
-from exporter.watch.snapshot import BackendSnapshot, Snapshot, age_of
+from exporter.watch.withheld import Withheld
 
 HOUR = 3600.0
+READ_SECONDS = 1.0
+"""How long the spool may take to read the oldest events."""
 
 
-class Delivering(enum.StrEnum):
-    """Whether events are delivered."""
-
-    DELIVERING = "delivering"
-    IDLE = "idle"
-    """No event waits."""
-    RETRYING = "retrying"
-    """The last attempts failed, but too few to open the breaker."""
-    OPEN = "open"
-    """The backend fails: only probes are sent."""
-    BLOCKED = "blocked"
-    """The setup is wrong: somebody has to change something."""
-    STOPPED = "stopped"
-    """No service runs."""
+FINE = frozenset({"delivering", "idle", "retrying"})
+"""States in which nobody has to act."""
 
 
-FINE = frozenset({Delivering.DELIVERING, Delivering.IDLE, Delivering.RETRYING})
+class Status:
+    """The status of a running exporter."""
 
+    def __init__(
+        self,
+        spool: Spool,
+        deliveries: Mapping[str, Delivery],
+        observer: ServiceObserver,
+        withheld: Withheld,
+    ) -> None:
+        self._spool = spool
+        self._deliveries = deliveries
+        self._observer = observer
+        self._withheld = withheld
+        self._oldest: dict[str, int | None] = {}
+        """The engine time of each backend's oldest event, as last read."""
 
-def status_of(
-    snapshot: Snapshot, observer: ServiceObserver, *, hindrance: str | None, now: float
-) -> dict[str, Any]:
-    """
-    Return the status of a running exporter at *now*.
+    async def read(self, hindrance: str | None = None) -> dict[str, Any]:
+        """
+        Return the status; *hindrance* is the reason why no events can be accepted.
 
-    *hindrance* is the reason why no events can be accepted, or None.
-    """
-    backends = {
-        name: _backend(each, observer.backends[name], now)
-        for name, each in snapshot.backends.items()
-    }
-    fine = all(each["delivery"]["state"] in FINE for each in backends.values())
-    withheld = observer.withheld.report()
-    return {
-        "ok": fine and not hindrance and not withheld,
-        "version": __version__,
-        "uptime_seconds": _rounded(max(0.0, now - observer.started)),
-        "backends": backends,
-        "spool": _spool(snapshot.spool)
-        | {
-            "full": snapshot.spool.full,
-            "hours_left": _rounded(snapshot.seconds_left / HOUR),
-        },
-        "ingest": {
-            "hindrance": hindrance,
-            "answers": _counts(observer.answers),
-            "records": _counts(observer.records),
-            "epochs": _count(observer.epochs),
-            "withheld": withheld,
-        },
-    }
+        While the disk hangs or fails, the oldest events are those of the last status.
+        """
+        with suppress(TimeoutError, SpoolFailedError):
+            async with asyncio.timeout(READ_SECONDS):
+                for name in self._deliveries:
+                    self._oldest[name] = await self._spool.oldest(name)
+        spool, observer, now = self._spool, self._observer, self._observer.wall()
+        backends = {name: self._backend(name, now) for name in self._deliveries}
+        fine = all(each["delivery"]["state"] in FINE for each in backends.values())
+        withheld = self._withheld.report()
+        room = max(0, spool.limit - spool.waiting.size - spool.dead.size)
+        return {
+            "ok": fine and not hindrance and not withheld,
+            "version": __version__,
+            "uptime_seconds": _rounded(max(0.0, now - observer.started)),
+            "backends": backends,
+            "spool": _spool(spool)
+            | {
+                "full": spool.full,
+                "hours_left": _rounded(observer.inflow.seconds_to_fill(room) / HOUR),
+            },
+            "ingest": {
+                "hindrance": hindrance,
+                "answers": _counts(observer.answers),
+                "records": _counts(observer.records),
+                "epochs": _count(observer.epochs),
+                "withheld": withheld,
+            },
+        }
+
+    def _backend(self, name: str, now: float) -> dict[str, Any]:
+        delivery, observer = self._deliveries[name], self._observer.backends[name]
+        outbox, breaker = self._spool.outboxes[name], delivery.breaker
+        waiting = _waiting(self._spool, name, self._oldest.get(name), now)
+        next_attempt = _next_attempt(delivery, outbox)
+        retrying = observer.trouble and next_attempt > 0
+        state = _state(breaker.cause, waiting["events"], retrying=bool(retrying))
+        trouble = None if state == "idle" else observer.trouble
+        return {
+            "delivery": {
+                "state": state,
+                "trouble": trouble and _trouble(trouble, now),
+                "next_attempt_seconds": _rounded(next_attempt),
+                "breaker": breaker.state,
+                "cause": breaker.cause,
+                "parked_batches": len(delivery.parked),
+                "suspect_events": len(delivery.parked.suspects),
+                "attempts": _counts(observer.attempts),
+                "events": _count(observer.delivered),
+            },
+            "waiting": waiting | {"lost_events": _count(observer.lost_events)},
+            "latency": {
+                "events": len(observer.latencies),
+                "p50_seconds": _quantile(observer.latencies, 0.5),
+                "p95_seconds": _quantile(observer.latencies, 0.95),
+            },
+        }
 
 
 def status_without_service(
@@ -88,8 +118,8 @@ def status_without_service(
         "version": __version__,
         "backends": {
             name: {
-                "delivery": {"state": Delivering.STOPPED},
-                "waiting": _waiting(spool.waiting_for(name), age_of(first, now)),
+                "delivery": {"state": "stopped"},
+                "waiting": _waiting(spool, name, first, now),
             }
             for name, first in oldest.items()
         },
@@ -97,63 +127,35 @@ def status_without_service(
     }
 
 
-def _backend(
-    snapshot: BackendSnapshot, observer: BackendObserver, now: float
-) -> dict[str, Any]:
-    state = _state(snapshot, observer.trouble)
-    return {
-        "delivery": {
-            "state": state,
-            "trouble": _trouble(observer.trouble, now)
-            if observer.trouble and state is not Delivering.IDLE
-            else None,
-            "next_attempt_seconds": _rounded(snapshot.next_attempt_seconds),
-            "breaker": snapshot.state,
-            "cause": snapshot.cause,
-            "parked_batches": snapshot.parked,
-            "suspect_events": snapshot.suspects,
-            "attempts": {
-                outcome: _count(counter)
-                for outcome, counter in observer.attempts.items()
-            },
-            "events": _count(observer.delivered),
-        },
-        "waiting": _waiting(snapshot.waiting, snapshot.age_seconds)
-        | {"lost_events": _count(observer.lost_events)},
-        "latency": {
-            "events": count_of(observer.latency),
-            "p50_seconds": _rounded(quantile(observer.latency, 0.5)),
-            "p95_seconds": _rounded(quantile(observer.latency, 0.95)),
-        },
-    }
+def _state(cause: Cause | None, waiting: int, *, retrying: bool) -> str:
+    if cause:  # the breaker is open, because the backend fails or the setup is wrong
+        return "open" if cause is Cause.FAILING else "blocked"
+    if not waiting:
+        return "idle"
+    return "retrying" if retrying else "delivering"
 
 
-def _state(snapshot: BackendSnapshot, trouble: Trouble | None) -> Delivering:
-    if snapshot.cause is Cause.FAILING:
-        return Delivering.OPEN
-    if snapshot.cause:
-        return Delivering.BLOCKED
-    if not snapshot.waiting.rows:
-        return Delivering.IDLE
-    if trouble and snapshot.next_attempt_seconds > 0:
-        return Delivering.RETRYING
-    return Delivering.DELIVERING
+def _next_attempt(delivery: Delivery, outbox: Outbox) -> float:
+    """Return how many seconds nothing is sent: a pause, or all events are parked."""
+    pause, parked = delivery.breaker.pause, delivery.parked
+    if not parked or not outbox.exhausted:
+        return pause
+    return max(pause, parked.due - time.monotonic())
 
 
 def _trouble(trouble: Trouble, now: float) -> dict[str, Any]:
-    return {
-        "outcome": trouble.outcome,
-        "reason": trouble.reason,
-        "remedy": trouble.remedy,
-        "ago_seconds": _rounded(max(0.0, now - trouble.at)),
-    }
+    ago = max(0.0, now - trouble.at)
+    return trouble._asdict() | {"ago_seconds": _rounded(ago)}
 
 
-def _waiting(held: Held, age_seconds: float) -> dict[str, Any]:
+def _waiting(spool: Spool, name: str, oldest: int | None, now: float) -> dict[str, Any]:
+    """Return the events that wait for *name*; *oldest* is the engine time of one."""
+    held = spool.waiting_for(name)
+    age = max(0.0, now - oldest / 1000) if oldest and held.rows else 0.0
     return {
         "events": held.rows,
         "event_bytes": held.size,
-        "oldest_age_seconds": _rounded(age_seconds),
+        "oldest_age_seconds": _rounded(age),
     }
 
 
@@ -168,14 +170,13 @@ def _spool(spool: Spool) -> dict[str, Any]:
     }
 
 
-def _counts(counter: Counter) -> dict[str, int]:
-    """Return the counts of *counter* by the value of its only label."""
-    (family,) = counter.collect()
-    return {
-        value: int(sample.value)
-        for sample in family.samples
-        for value in sample.labels.values()
-    }
+def _quantile(values: Collection[float], share: float) -> float | None:
+    ordered = sorted(values)
+    return _rounded(ordered[int(share * len(ordered))]) if ordered else None
+
+
+def _counts(counters: Mapping[Any, Counter]) -> dict[str, int]:
+    return {name: _count(counter) for name, counter in counters.items()}
 
 
 def _count(counter: Counter) -> int:

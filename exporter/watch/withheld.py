@@ -8,12 +8,15 @@ some keys must have gone on without it, or an hour must have passed. The broker 
 sends process instances, so some of their records are read even if none is selected.
 """
 
-from collections import defaultdict
+import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from exporter.events import DEFAULT_TENANT, Selection, UnmappableError
 from exporter.events.record import Record
+
+log = logging.getLogger(__name__)
 
 SENT = {
     "USER_TASK": {"CREATING", "ASSIGNED", "COMPLETED", "CANCELED"},
@@ -42,38 +45,39 @@ Partition = tuple[str, int]
 """A physical tenant and a partition."""
 
 
+@dataclass(slots=True)
+class Evidence:
+    """What was seen of one partition, since it last sent a withheld intent."""
+
+    begun: dict[int, int] = field(default_factory=dict)
+    """The engine time, in milliseconds, of each key's first intent."""
+    went_on: set[int] = field(default_factory=set)
+    """The keys of *begun* that had another intent."""
+
+    def suffices(self, now: int) -> bool:
+        """Whether the broker withholds events, at the engine time *now*."""
+        if len(self.begun) < ENOUGH:
+            return False
+        since = next(iter(self.begun.values()))
+        return len(self.went_on) >= ENOUGH or now - since > LONG_MS
+
+
 class Withheld:
     """Looks at every record that may be selected, and at some others."""
 
-    def __init__(self) -> None:
-        self._events: list[str] = []
-        self._changed: Callable[[Report | None], None] = lambda _: None
-        self._exporter_id = ""
-        self._may_withhold: Callable[[str], bool] = lambda _: True
-        self._begun: dict[Partition, dict[int, int]] = {}
-        """The engine time, in milliseconds, of each key's first intent."""
-        self._went_on: dict[Partition, set[int]] = defaultdict(set)
-        self._withholding: set[Partition] = set()
-        self._samples = True
-        """Whether process instances aren't selected, so that only some are read."""
-        self._turn = -1
-
-    def watch(
+    def __init__(
         self,
         selections: Iterable[Selection],
-        changed: Callable[[Report | None], None],
         *,
         exporter_id: str,
         may_withhold: Callable[[str], bool],
     ) -> None:
         """
-        Watch the events of *selections*; call *changed* when the `report` changes.
+        Watch for the events of *selections*.
 
         *exporter_id* is the id of the broker's exporter. *may_withhold* returns whether
         brokers of a version have Optimize mode.
         """
-        self._changed = changed
-        self._exporter_id, self._may_withhold = exporter_id, may_withhold
         rules = [rule for each in selections for rule in each.rules()]
         missing = {
             rule.name.replace(".", ":")
@@ -81,9 +85,15 @@ class Withheld:
             if rule.kind.intent not in SENT.get(rule.type.value_type, ())
         }
         self._events = sorted(missing)
-        self._samples = "PROCESS_INSTANCE" not in {
-            rule.type.value_type for rule in rules
-        }
+        self._exporter_id = exporter_id
+        self._may_withhold = may_withhold
+        self._evidence: dict[Partition, Evidence] = {}
+        self._withholding: set[Partition] = set()
+        self._samples = all(
+            rule.type.value_type != "PROCESS_INSTANCE" for rule in rules
+        )
+        """Whether process instances aren't selected, and only some are read."""
+        self._turn = -1
 
     def wants_instance(self) -> bool:
         """Whether to read a record of a process instance that isn't selected."""
@@ -97,15 +107,14 @@ class Withheld:
     def _skip(self) -> None:
         """Skip records for a while, and forget keys whose records will be missed."""
         self._turn = LOOKED
-        self._begun.clear()
-        self._went_on.clear()
+        self._evidence.clear()
 
     def look(self, record: Record, tenant: str) -> None:
         """Learn from a *record* of *tenant*, selected or not."""
         try:
             intent = record.word("intent")
             # The usual case, in which no key is watched, must be fast.
-            if not (intent in FIRST or self._begun or self._withholding):
+            if not (intent in FIRST or self._evidence or self._withholding):
                 return
             if self._events and record.word("recordType") == "EVENT":
                 self._learn((tenant, record.number("partitionId")), intent, record)
@@ -117,53 +126,47 @@ class Withheld:
         if intent not in SENT.get(value_type, ()):
             self._sent_anyway(partition, value_type)
             return
-        begun = self._begun.get(partition)
-        if begun is None:
-            if intent not in FIRST or len(self._begun) >= MOST_PARTITIONS:
+        evidence = self._evidence.get(partition)
+        if evidence is None:
+            if intent not in FIRST or len(self._evidence) >= MOST_PARTITIONS:
                 return
-            begun = self._begun[partition] = {}
+            evidence = self._evidence[partition] = Evidence()
         key, now = record.number("key"), record.number("timestamp")
         if intent not in FIRST:
-            self._went_on[partition].update(begun.keys() & {key})
-        elif len(begun) < MOST_KEYS:
-            begun.setdefault(key, now)
-        if partition not in self._withholding and self._withholds(
-            partition, now, record.broker_version
+            evidence.went_on.update(evidence.begun.keys() & {key})
+        elif len(evidence.begun) < MOST_KEYS:
+            evidence.begun.setdefault(key, now)
+        if (
+            partition not in self._withholding
+            and evidence.suffices(now)
+            and self._may_withhold(record.broker_version)
         ):
             self._toggle(partition)
 
     def _sent_anyway(self, partition: Partition, value_type: str) -> None:
         """Learn that the broker sent an intent that Optimize mode would withhold."""
-        if self._begun.pop(partition, None):
-            self._went_on.pop(partition, None)
+        self._evidence.pop(partition, None)
         if self._samples and value_type == "PROCESS_INSTANCE":
             self._skip()
         if partition in self._withholding:
             self._toggle(partition)
 
-    def _withholds(self, partition: Partition, now: int, version: str) -> bool:
-        """Whether a broker of *version* withholds events, at the engine time *now*."""
-        begun = self._begun[partition]
-        if len(begun) < ENOUGH:
-            return False
-        since = next(iter(begun.values()))
-        enough = len(self._went_on[partition]) >= ENOUGH or now - since > LONG_MS
-        return enough and self._may_withhold(version)
-
     def _toggle(self, partition: Partition) -> None:
         before = self.report()
         self._withholding ^= {partition}
-        if (after := self.report()) != before:
-            self._changed(after)
+        after = self.report()
+        if after is None:
+            log.info("the broker withholds no events any more")
+        elif after != before:
+            fields = {name: after[name] for name in ("reason", "remedy")}
+            log.error("the broker withholds events that are selected", extra=fields)
 
     def report(self) -> Report | None:
         """Return the withheld events, the reason and a remedy, or None."""
         if not self._withholding:
             return None
-        name, tenants = (
-            self._exporter_id.upper(),
-            sorted({x for x, _ in self._withholding}),
-        )
+        name = self._exporter_id.upper()
+        tenants = sorted({tenant for tenant, _ in self._withholding})
         of = f" of {', '.join(tenants)}" if tenants != [DEFAULT_TENANT] else ""
         return {
             "events": self._events,

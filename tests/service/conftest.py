@@ -19,7 +19,7 @@ from tests.service.running import running
 
 @pytest.fixture
 async def backend():
-    """Return the backend; it gets nothing but batches."""
+    """Return the backend; it must get only batches."""
     async with Backend() as backend:
         yield backend
     assert backend.strays == []
@@ -27,7 +27,7 @@ async def backend():
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    """Nobody waits for as long as it takes a real backend to get well."""
+    """Shorten the waits for a backend that fails."""
     monkeypatch.setattr("exporter.delivery.breaker.FIRST_SECONDS", 0.01)
     monkeypatch.setattr("exporter.delivery.breaker.LONGEST_SECONDS", 0.05)
     monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
@@ -49,7 +49,7 @@ async def skip():
 
 @pytest.fixture
 def settings(backend, tmp_path):
-    """Return a function that makes settings; its arguments are the point."""
+    """Return a function that makes settings with changes."""
 
     def make(**changes):
         return configured(
@@ -68,7 +68,7 @@ def settings(backend, tmp_path):
 
 @pytest.fixture
 def connect(settings):
-    """Return a function that connects to the backend of such settings, for a block."""
+    """Return a context manager that connects to the backend of such settings."""
 
     def make(**changes):
         return connecting(only_backend(settings(**changes)), "")
@@ -78,7 +78,7 @@ def connect(settings):
 
 @pytest.fixture
 async def start(settings):
-    """Return a function that starts an exporter, to be stopped with the test."""
+    """Return a function that starts an exporter, which stops after the test."""
     async with AsyncExitStack() as stack:
 
         async def begin(**changes):
@@ -89,7 +89,7 @@ async def start(settings):
 
 @pytest.fixture
 def launch(backend, tmp_path):
-    """Return a function that makes an exporter of its own process, with one spool."""
+    """Return a function that makes an exporter in its own process, with one spool."""
     with ExitStack() as stack:
         numbers = itertools.count()
 
@@ -114,12 +114,11 @@ class Disk:
     """The disk behind the spool, which can be slow and can fail."""
 
     def __init__(self):
-        """Begin healthy."""
         self.failing = False
         self.asked = threading.Event()
-        """Set as soon as a transaction is about to be committed."""
+        """Set when a transaction is about to be committed."""
         self.quick = threading.Event()
-        """Cleared, it holds every transaction up before its commit."""
+        """While it is cleared, every transaction waits before its commit."""
         self.quick.set()
 
     def check(self):
@@ -132,7 +131,7 @@ class Disk:
 
 @pytest.fixture
 def disk(monkeypatch):
-    """Return the disk of every spool that this test opens."""
+    """Return the disk of all spools of this test."""
     disk = Disk()
     write = Totals.write
 

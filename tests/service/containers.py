@@ -1,4 +1,4 @@
-"""The entrypoint as a process, beside a broker that is a shell."""
+"""The entrypoint as a process, with a shell as the broker."""
 
 import os
 import subprocess
@@ -9,8 +9,7 @@ import psutil
 from devkit.processes import LOOPBACK, Process, free_port
 from devkit.waiting import eventually
 
-# The bounds of the supervisor are half a minute; a test says which it needs shorter, or
-# moves its clock.
+# The bounds of the supervisor are half a minute: tests shorten them or set its clock.
 RUN = """
 import fcntl, sys, termios
 from pathlib import Path
@@ -30,7 +29,7 @@ if (clock := Path("clock")).exists():
 sys.exit(entrypoint.main())
 """
 
-# A broker that says what it was told, who it is, and which signals it gets.
+# A broker that writes its environment, its process id, and the signals it gets.
 BROKER = """
 trap 'echo TERM >> said; exit 7' TERM
 trap 'echo INT >> said' INT
@@ -43,10 +42,10 @@ while :; do sleep 0.05; done
 
 
 class Container(Process):
-    """What would be a container, with as much of a distribution as it needs."""
+    """A container, with the necessary part of a distribution."""
 
     def __init__(self, path, backend_url):
-        """Lay everything out in *path*."""
+        """Create the distribution in *path*."""
         self.path = path
         (path / "home" / "lib").mkdir(parents=True)
         (path / "home" / "lib" / "zeebe-broker-8.6.0.jar").touch()
@@ -70,7 +69,7 @@ class Container(Process):
         bare=False,
         **variables,
     ):
-        """Start *command*, else the broker, behind the entrypoint."""
+        """Start the entrypoint with *command* or else the broker."""
         bounds = {"READY_SECONDS": 60.0} | (bounds or {})
         run = RUN.format(bounds=bounds, bare=bare)
         command = command or ("/bin/sh", "-c", BROKER)
@@ -79,13 +78,13 @@ class Container(Process):
         self.spawn(stdin=terminal, stderr=stderr)
 
     def set_clock(self, seconds):
-        """Let the supervisor's clock show *seconds* until it is set again."""
+        """Set the supervisor's clock, which then stands still."""
         new = self.path / "clock.new"
         new.write_text(f"{seconds}", encoding="ascii")
         new.replace(self.path / "clock")
 
     async def broker(self):
-        """Return the process id of the broker, once it runs."""
+        """Return the process id of the broker as soon as it runs."""
         pid = self.path / "pid"
         await eventually(lambda: pid.exists() or self.status is not None)
         return int(pid.read_text())
@@ -102,10 +101,10 @@ class Container(Process):
 
     @property
     def messages(self):
-        """What was logged, in order."""
+        """The messages in the log, oldest first."""
         return [line["message"] for line in self.lines]
 
     def exporters(self):
-        """Return the exporter's own processes: one, or none."""
+        """Return the processes of the exporter: one or none."""
         children = psutil.Process(self.pid).children()
         return [each for each in children if each.cmdline()[-2:] == ["exporter", "run"]]

@@ -7,7 +7,7 @@ NO_INDICES = {"updated_indices": 0, "failures": False, "failed_indices": []}
 
 
 def bulk_answer(body):
-    """Return what a bulk request with *body* has to be answered with."""
+    """Return the right answer to a bulk request with *body*."""
     abouts = [json.loads(text)["index"] for text in body.splitlines()[::2]]
     return {
         "took": 0,
@@ -26,7 +26,7 @@ def bulk_answer(body):
 
 
 def is_well_formed(reply):
-    """Tell whether *reply* is one that every client takes for an answer."""
+    """Return whether every client accepts *reply*."""
     kind = reply.headers["Content-Type"].partition(";")[0]
     return (
         kind == "application/json"
@@ -37,7 +37,7 @@ def is_well_formed(reply):
 
 
 def explains_itself(reply, status, *words):
-    """Tell whether *reply* is an error that has *words* for the operator."""
+    """Return whether *reply* is an error with *words* for the operator."""
     error = reply.json["error"]
     return (
         is_well_formed(reply)

@@ -16,16 +16,12 @@ from exporter import service
 
 
 class Lines(logging.Handler):
-    """What is logged, as records."""
+    """A log handler that keeps the records."""
 
     def __init__(self):
-        """Begin empty."""
         super().__init__(logging.DEBUG)
         self.records = []
-
-    def emit(self, record):
-        """Keep *record*."""
-        self.records.append(record)
+        self.emit = self.records.append
 
     def saying(self, message):
         """Return the records with *message*, oldest first."""
@@ -34,7 +30,7 @@ class Lines(logging.Handler):
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back from one of the two ports."""
+    """An answer of one of the two ports."""
 
     status: int
     headers: dict = field(repr=False)
@@ -50,7 +46,7 @@ class Exporter:
     """A running exporter as the broker and the operator see it."""
 
     def __init__(self, lines, session, task):
-        """Read the ports from the *lines* of the log; talk through *session*."""
+        """Read the ports from the *lines* of the log."""
         (ready,) = lines.saying("ready")
         self.lines = lines
         self.ingest = ready.ingest
@@ -69,7 +65,7 @@ class Exporter:
         return await self._ask(method, f"http://{self.ingest}{path}", **more)
 
     async def look(self, path, **more):
-        """Return what the admin port shows at *path*."""
+        """Return the answer of the admin port to GET *path*."""
         return await self._ask("GET", f"http://{self.admin}{path}", **more)
 
     async def demand(self, method, path, token, **more):
@@ -79,16 +75,16 @@ class Exporter:
         return await self._ask(method, url, headers=headers, **more)
 
     async def metrics(self):
-        """Return what is scraped, as `devkit.metrics` reads it."""
+        """Return the metrics, as `devkit.metrics` reads them."""
         return metrics.read((await self.look("/metrics")).body.decode())
 
     async def stop(self):
-        """Ask it to stop, as the system does, and return when it has."""
+        """Send SIGTERM, and return after the end."""
         signal.raise_signal(signal.SIGTERM)
         await self.ended()
 
     async def ended(self):
-        """Return when it has ended, or raise what it ended with."""
+        """Return after the end, or raise its error."""
         await self._task
 
     async def _ask(self, method, url, **more):
@@ -98,7 +94,7 @@ class Exporter:
 
 
 async def eventually_metrics(exporter, **expected):
-    """Return what is scraped once it is as *expected*."""
+    """Return the metrics as soon as they include *expected*."""
 
     async def scraped():
         found = await exporter.metrics()
@@ -116,7 +112,7 @@ async def send(client, url, body):
 
 @asynccontextmanager
 async def running(settings):
-    """Run the service with *settings*; what makes it fail to start is raised."""
+    """Run the service with *settings*; an error of its start is raised."""
     lines = Lines()
     logger = logging.getLogger("exporter")
     level = logger.level

@@ -20,7 +20,7 @@ async def nothing_is_kept(exporter, status=400):
     metrics = await exporter.metrics()
     accepted = [value for name, value in metrics.items() if "records_total" in name]
     return (
-        metrics[f"ingest_refusals_total {status}"] == 1
+        metrics[f"ingest_answers_total {status}"] == 1
         and metrics["spool_events"] == metrics["spool_dead_letters"] == 0
         and len(accepted) == 4
         and not any(accepted)

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +18,7 @@ from exporter import cli
 from exporter.admin import guard
 from tests.records import KEY, NOON, a_record, action, instance, tasks
 
+HOUR = timedelta(hours=1)
 NASTY = b'{"error":"\x1b[2J no such user \xc2\x9b"}'
 
 
@@ -137,7 +139,7 @@ async def test_machines_read_the_same(start, backend, run):
     }
     assert letter.items() >= about.items()
     assert letter["attempts"] == 3
-    assert letter["time"].endswith("Z")
+    assert datetime.now(UTC) - datetime.fromisoformat(letter["time"]) < HOUR
     body = {name: shown.json[name] for name in ("body", "body_form")}
     assert shown.json == letter | body
     assert (body["body_form"], body["body"]["assignee"]) == ("json", "demo")
@@ -384,7 +386,7 @@ async def test_questions_that_mean_nothing(start, ask, query, why):
     reply = await ask(exporter, "GET", f"/dead-letters?{query}")
 
     assert reply.status == 400
-    assert reply.json["error"].startswith(why)
+    assert why.split()[0].strip("'") in reply.json["error"]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ async def test_wrong_credentials(start, headers):
         assert b"broker" not in reply.body.replace(b"broker's", b"")
 
     metrics = await exporter.metrics()
-    assert metrics["ingest_refusals_total 401"] == 3
+    assert metrics["ingest_answers_total 401"] == 3
     assert metrics["spool_events"] == 0
     assert len(exporter.lines.saying("request refused")) == 1
 
@@ -116,7 +116,7 @@ async def test_a_full_spool(start, backend):
 
     assert [reply.status for reply in replies] == [200, 200, 429]
     assert explains_itself(replies[2], 429, "APP_INTEGRATIONS_SPOOL_MAX_BYTES")
-    assert metrics["spool_full"] == metrics["ingest_refusals_total 429"] == 1
+    assert metrics["spool_full"] == metrics["ingest_answers_total 429"] == 1
     assert (ready.status, healthy.status) == (503, 200)
     assert "full" in ready.json["reason"]
     assert (small.status, late.status) == (200, 200)
@@ -146,7 +146,7 @@ async def test_a_failing_disk(start, backend, disk):
     assert (await exporter.look("/readyz")).status == 200
     assert len(exporter.lines.saying("request refused")) == 1
     assert len(exporter.lines.saying("bulk requests are accepted again")) == 1
-    assert (await exporter.metrics())["ingest_refusals_total 503"] == 3
+    assert (await exporter.metrics())["ingest_answers_total 503"] == 3
 
 
 async def test_a_disk_that_fails_after_a_delivery(start, backend, disk):

@@ -137,7 +137,7 @@ async def test_an_endless_body(start, monkeypatch, limit, part, words, framing):
         reply = await pour(wire, chunk(part))
 
     assert explains_itself(reply, 413, *words)
-    assert (await exporter.metrics())["ingest_refusals_total 413"] == 1
+    assert (await exporter.metrics())["ingest_answers_total 413"] == 1
 
 
 async def test_strangers_bodies_are_not_read(start, monkeypatch):

@@ -87,7 +87,7 @@ async def test_an_upload_that_breaks_off_is_freed(start, held, framing):
             await wire.send(POST + framing + b"\r\n\r\n", b"3e8\r\n" + b"x" * 500)
             await eventually(lambda: held)
         await eventually(lambda: not held)
-    assert (await exporter.metrics())["ingest_refusals_total 400"] == 3
+    assert (await exporter.metrics())["ingest_answers_total 400"] == 3
 
 
 def most_used(process):

@@ -90,7 +90,7 @@ async def test_unknown_writes(start, method, path, status):
 
     assert explains_itself(reply, status, "bulk requests, templates")
     assert reply.json["error"]["reason"].startswith(f"{method} {path} is not served")
-    assert (await exporter.metrics())[f"ingest_refusals_total {status}"] == 1
+    assert (await exporter.metrics())[f"ingest_answers_total {status}"] == 1
 
 
 @pytest.mark.parametrize(

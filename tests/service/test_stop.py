@@ -1,4 +1,4 @@
-"""A stop ends in order: what was begun is finished, and what waits is delivered."""
+"""A stop ends in order: first requests under way, then the events that wait."""
 
 import asyncio
 import signal
@@ -15,15 +15,33 @@ LONG = {"shutdown_timeout_ms": 60_000}
 GET = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
+def instance(number):
+    """Return the value of a record of another instance for each *number*."""
+    return {"processInstanceKey": KEY + number}
+
+
+async def stopping(exporter):
+    """Ask *exporter* to stop; return the task that ends with it."""
+    stop = asyncio.create_task(exporter.stop())
+    await eventually(lambda: exporter.lines.saying("stopping"))
+    return stop
+
+
+def left(exporter):
+    """Return how many events still waited when *exporter* had stopped."""
+    (line,) = exporter.lines.saying("stopped")
+    return line.waiting_events
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_signals(launch, backend, client, number):
-    """A process that is told to stop delivers what waits, and exits 0."""
+    """A process that gets a signal delivers the waiting events, and exits 0."""
     gate = backend.hold()
     process = launch()
     await process.run()
 
     for position in range(1, 31):
-        body = tasks(position, value={"processInstanceKey": KEY + position % 7})
+        body = tasks(position, value=instance(position % 7))
         assert await send(client, process.ingest_url, body) == 200
     process.signal(number)
     await eventually(lambda: process.saying("stopping"))
@@ -36,14 +54,13 @@ async def test_signals(launch, backend, client, number):
 
 
 async def test_a_stop_ends_ingest_first(start, backend):
-    """While it drains, nothing more is accepted, and readiness says so."""
+    """During the drain nothing more is accepted, and readiness says so."""
     gate = backend.hold()
     exporter = await start(**LONG)
     await exporter.bulk(tasks(1))
     before = await exporter.look("/readyz")
 
-    stop = asyncio.create_task(exporter.stop())
-    await eventually(lambda: exporter.lines.saying("stopping"))
+    stop = await stopping(exporter)
     await refusal(exporter.ingest)
     ready, healthy = await exporter.look("/readyz"), await exporter.look("/healthz")
     gate.set()
@@ -64,8 +81,7 @@ async def test_a_request_under_way_is_finished(start, backend, disk):
     request = asyncio.create_task(exporter.bulk(tasks(1)))
     await eventually(disk.asked.is_set)
 
-    stop = asyncio.create_task(exporter.stop())
-    await eventually(lambda: exporter.lines.saying("stopping"))
+    stop = await stopping(exporter)
     disk.quick.set()
 
     assert (await request).status == 200
@@ -73,14 +89,16 @@ async def test_a_request_under_way_is_finished(start, backend, disk):
     assert backend.positions == [1]
 
 
-async def test_idle_connections_hold_up_no_stop(start):
-    """A broker that keeps its connection doesn't keep us."""
-    exporter = await start()
+async def test_nothing_delays_a_stop_without_events(start):
+    """A broker that keeps its idle connection doesn't delay a stop."""
+    exporter = await start(**LONG)
 
     async with connected(exporter.ingest) as wire:
         await wire.ask(GET)
         async with asyncio.timeout(30):
             await exporter.stop()
+
+    assert left(exporter) == 0
 
 
 async def test_idle_connections_are_kept(start, skip):
@@ -96,57 +114,23 @@ async def test_idle_connections_are_kept(start, skip):
         assert not await wire.is_open()
 
 
-async def test_a_drain_gives_up_at_the_first_failure(start, backend):
-    """A backend in trouble isn't waited for; the next start delivers what is left."""
-    statuses = iter([200, 503])
-    gate = asyncio.Event()
-    exporter = await start(max_batches_in_flight=1, **LONG)
-
-    async def answer(_):
-        await gate.wait()
-        return next(statuses)
-
-    backend.answer = answer
-    await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.requests)
-    await exporter.bulk(tasks(2, 3))
-
-    stop = asyncio.create_task(exporter.stop())
-    await eventually(lambda: exporter.lines.saying("stopping"))
-    gate.set()
-    async with asyncio.timeout(30):
-        await stop
-    attempts = [post.status for post in backend.requests]
-    backend.answer = 200
-    again = await start()
-    await eventually(lambda: len(backend.positions) == 3)
-
-    assert attempts == [200, 503]
-    assert exporter.lines.saying("stopped")[0].waiting_events == 2
-    assert again.lines.saying("ready")[0].waiting_events == 2
-    assert backend.positions == [1, 2, 3]
-
-
-async def test_what_is_under_way_may_land(start, backend, monkeypatch):
-    """A drain that gives up cuts nobody off, and begins nothing any more."""
+async def test_a_request_in_flight_may_end(start, backend, monkeypatch):
+    """A drain that ends early waits for requests in flight, and begins none."""
     monkeypatch.setattr("random.uniform", lambda *_: 0.0)
     gates = {1: asyncio.Event(), 2: asyncio.Event()}
-    statuses = {1: 503, 2: 200}
 
     async def answer(post):
         (position,) = post.positions
         await gates[position].wait()
-        return statuses[position]
+        return {1: 503, 2: 200}[position]
 
     backend.answer = answer
     exporter = await start(max_batches_in_flight=2, **LONG)
     for position in (1, 2):
-        value = {"processInstanceKey": KEY + position}
-        await exporter.bulk(tasks(position, value=value))
+        await exporter.bulk(tasks(position, value=instance(position)))
         await eventually(lambda sent=position: len(backend.requests) == sent)
 
-    stop = asyncio.create_task(exporter.stop())
-    await eventually(lambda: exporter.lines.saying("stopping"))
+    stop = await stopping(exporter)
     gates[1].set()
     await eventually(lambda: exporter.lines.saying("batch not delivered"))
     for _ in range(5):  # long enough for another attempt
@@ -154,11 +138,9 @@ async def test_what_is_under_way_may_land(start, backend, monkeypatch):
     gates[2].set()
     await stop
 
-    assert [(post.positions, post.status) for post in backend.requests] == [
-        ([1], 503),
-        ([2], 200),
-    ]
-    assert exporter.lines.saying("stopped")[0].waiting_events == 1
+    sent = [(post.positions, post.status) for post in backend.requests]
+    assert sent == [([1], 503), ([2], 200)]
+    assert left(exporter) == 1
 
 
 async def test_a_drain_gives_a_paused_backend_one_chance(start, backend, monkeypatch):
@@ -178,7 +160,7 @@ async def test_a_drain_gives_a_paused_backend_one_chance(start, backend, monkeyp
     assert [post.status for post in backend.requests] == [503, 200]
 
 
-async def test_a_drain_gives_up_in_time(start, backend):
+async def test_a_drain_ends_in_time(start, backend):
     """A backend that hangs is waited for SHUTDOWN_TIMEOUT_MS, and nothing is lost."""
     backend.hold()
     exporter = await start(shutdown_timeout_ms=100, request_timeout_ms=60_000)
@@ -194,14 +176,4 @@ async def test_a_drain_gives_up_in_time(start, backend):
     await eventually(lambda: backend.positions == [1])
 
     assert 0.1 <= lasted < 30
-    assert exporter.lines.saying("stopped")[0].waiting_events == 1
-
-
-async def test_nothing_to_drain(start):
-    """A stop with nothing left to do takes no time."""
-    exporter = await start(**LONG)
-
-    async with asyncio.timeout(30):
-        await exporter.stop()
-
-    assert exporter.lines.saying("stopped")[0].waiting_events == 0
+    assert left(exporter) == 1

@@ -12,16 +12,15 @@ class TokenStub(Stub):
     """Gives token-1, token-2, ... to the client that knows the secret."""
 
     def __init__(self):
-        """Begin well."""
         super().__init__(self._give)
         self.url += PATH
         self.status = 200
         self.fields = {"expires_in": 3600}
-        """The fields of each answer, beside the token."""
+        """The other fields of each answer."""
         self.headers = {"Content-Type": "text/plain"}
         self.secret = "hunter2"
         self.basic = False
-        """Whether it wants id and secret in a header."""
+        """Whether id and secret must be in a header."""
         self.gate = None
         """An event that answers wait for."""
 

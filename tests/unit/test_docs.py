@@ -10,7 +10,7 @@ import yaml
 import exporter
 from exporter.config import settings
 from exporter.config.backend import prefix_of, settings_of
-from exporter.watch.backend import NAMESPACE
+from exporter.watch.metrics import NAMESPACE
 from exporter.watch.service import ServiceObserver
 from scripts import docs
 

@@ -16,10 +16,15 @@ TWO = {
 }
 
 
+def environment(**more):
+    """Replace the environment by the variables of two backends and *more*."""
+    named = {PREFIX + name: value for name, value in (TWO | more).items()}
+    return mock.patch.dict(os.environ, named)
+
+
 def loaded(**more):
     """Return the settings of two backends with *more* variables."""
-    named = {PREFIX + name: value for name, value in (TWO | more).items()}
-    with mock.patch.dict(os.environ, named):
+    with environment(**more):
         return settings.load()
 
 
@@ -30,32 +35,33 @@ def mistakes(**more):
     return [line.replace(PREFIX, "") for line in raised.value.mistakes]
 
 
-def test_each_has_its_own():
-    """A variable with a backend's name is a setting of that backend only."""
-    teams, audit = loaded(
-        BACKEND_TEAMS_API_KEY="secret", BACKEND_AUDIT_EVENTS="incident"
-    ).backends.values()
+def unknown(**more):
+    """Return the unknown variables among *more*."""
+    with environment(**more):
+        return [str(each).replace(PREFIX, "") for each in variables.unknown()]
 
-    assert (teams.name, teams.url, teams.api_key) == (
-        "teams",
-        "https://teams.example",
-        "secret",
+
+def test_names():
+    """A setting with a backend's name is its own; others fall back to the plain one."""
+    both = loaded(
+        BATCH_SIZE="7",
+        BACKEND_AUDIT_BATCH_SIZE="9",
+        BACKEND_TEAMS_API_KEY="secret",
+        BACKEND_AUDIT_EVENTS="incident",
+        BACKEND_TEAMS_EVENTS="job, timer",
     )
-    assert (audit.name, audit.url, audit.api_key) == (
-        "audit",
-        "https://audit.example",
-        "",
-    )
-    assert audit.events == "incident"
 
-
-def test_plain_names_are_for_all():
-    """A missing setting falls back to the variable without a name."""
-    teams, audit = loaded(
-        BATCH_SIZE="7", BACKEND_AUDIT_BATCH_SIZE="9"
-    ).backends.values()
-
+    teams, audit = both.backends.values()
+    assert (teams.name, teams.url) == ("teams", "https://teams.example")
+    assert (audit.name, audit.url) == ("audit", "https://audit.example")
+    assert (teams.api_key, audit.api_key) == ("secret", "")
     assert (teams.batch_size, audit.batch_size) == (7, 9)
+    assert audit.events == "incident"
+    assert both.value_types == {"INCIDENT", "JOB", "TIMER"}  # the broker exports all
+    shown = settings.effective(both)
+    assert shown["APP_INTEGRATIONS_BACKEND_TEAMS_API_KEY"] == "(hidden)"
+    assert shown["APP_INTEGRATIONS_BACKEND_AUDIT_URL"] == "https://audit.example"
+    assert "APP_INTEGRATIONS_URL" not in shown
 
 
 def test_secrets_in_files(tmp_path):
@@ -67,6 +73,16 @@ def test_secrets_in_files(tmp_path):
     file.write_text("another", encoding="utf-8")
 
     assert teams.watched("api_key").current() == "another"
+
+
+def test_the_list_in_a_file(tmp_path):
+    """A file may hold the list, and then the variables it names are known."""
+    file = tmp_path / "names"
+    file.write_text("teams, audit\n", encoding="utf-8")
+    named = {"BACKENDS": "", "BACKENDS_FILE": str(file)}
+
+    assert list(loaded(**named).backends) == ["teams", "audit"]
+    assert unknown(**named) == []
 
 
 @pytest.mark.parametrize(
@@ -81,30 +97,38 @@ def test_a_credential_without_a_backend(name):
     assert mistake.endswith(f"BACKEND_TEAMS_{name}")
 
 
-def test_mistakes_name_the_variable():
-    """A mistake names its variable, and a shared mistake is reported once."""
-    found = mistakes(BATCH_SIZE="0", BACKEND_AUDIT_URL="", BACKEND_TEAMS_EVENTS="x")
+@pytest.mark.parametrize(
+    "named, expected",
+    [
+        (
+            {"BATCH_SIZE": "0", "BACKEND_AUDIT_URL": "", "BACKEND_TEAMS_EVENTS": "x"},
+            ["BATCH_SIZE is", "BACKEND_TEAMS_EVENTS is", "BACKEND_AUDIT_URL is not"],
+        ),
+        (
+            {"BACKEND_AUDIT_OAUTH_CLIENT_ID": "a"},
+            [
+                "BACKEND_AUDIT_OAUTH_CLIENT_SECRET is not",
+                "BACKEND_AUDIT_OAUTH_AUTHORIZATION_SERVER_URL is not",
+            ],
+        ),
+        ({"TLS_CA_PATH": "/nowhere"}, ["TLS_CA_PATH is '/nowhere'"]),
+        (
+            {"BACKEND_AUDIT_TLS_CA_PATH": "/nowhere"},
+            ["BACKEND_AUDIT_TLS_CA_PATH is '/nowhere'"],
+        ),
+        ({"BACKENDS": ""}, ["BACKENDS is not set, while BACKEND_AUDIT_", "URL is"]),
+    ],
+)
+def test_mistakes(named, expected):
+    """A mistake has its variable's name, and a shared mistake is reported once."""
+    found = mistakes(**named)
 
-    assert [line.split()[0] for line in found] == [
-        "BATCH_SIZE",
-        "BACKEND_TEAMS_EVENTS",
-        "BACKEND_AUDIT_URL",
-    ]
-    assert "term 1 (x): there is no type x" in found[1]
-
-
-def test_conflicts_name_the_variable():
-    """A conflict between two settings of a backend names the backend's variables."""
-    found = mistakes(BACKEND_AUDIT_OAUTH_CLIENT_ID="a")
-
-    names = ("CLIENT_SECRET", "AUTHORIZATION_SERVER_URL")
-    for name, line in zip(names, found, strict=True):
-        assert line.startswith(f"BACKEND_AUDIT_OAUTH_{name} is not set")
-        assert "BACKEND_AUDIT_OAUTH_CLIENT_ID" in line
+    assert len(found) == len(expected)
+    assert all(map(str.startswith, found, expected))
 
 
 @pytest.mark.parametrize(
-    "names,why",
+    "names, why",
     [
         ("Teams", "'Teams' can't be a name"),
         ("teams,", "'' can't be a name"),
@@ -113,93 +137,31 @@ def test_conflicts_name_the_variable():
         ("teams, audit, teams", "teams is listed twice"),
     ],
 )
-def test_names(names, why):
-    """Names are short and plain, and each is listed once."""
-    assert mistakes(BACKENDS=names)[-1].startswith(f"BACKENDS is '{names}': {why};")
+def test_a_wrong_list(names, why):
+    """A wrong list is the only mistake, because no variable can be judged then."""
+    (mistake,) = mistakes(BACKENDS=names, BACKEND_TEAMS_EVENTS="nonsense")
 
-
-def test_names_in_a_file(tmp_path):
-    """A file may hold the list, and then the variables it names are known."""
-    file = tmp_path / "names"
-    file.write_text("teams, audit\n", encoding="utf-8")
-    named = TWO | {"BACKENDS": "", "BACKENDS_FILE": str(file)}
-    with mock.patch.dict(os.environ, {PREFIX + n: v for n, v in named.items()}):
-        assert list(settings.load().backends) == ["teams", "audit"]
-        assert variables.unknown() == []
-
-
-def test_a_wrong_list_is_the_only_mistake():
-    """If the list can't be used, no other mistake of a backend is reported."""
-    assert len(mistakes(BACKENDS="Teams", BACKEND_TEAMS_EVENTS="nonsense")) == 1
-
-
-def test_unknown_variables():
-    """Misspelt variables, and variables of unlisted backends, are reported."""
-    named = TWO | {"BACKEND_TEAMS_EVENT": "a", "BACKEND_OLD_URL": "b"}
-    with mock.patch.dict(os.environ, {PREFIX + n: v for n, v in named.items()}):
-        found = [str(each).replace(PREFIX, "") for each in variables.unknown()]
-
-    assert found == [
-        "BACKEND_OLD_URL belongs to a backend that BACKENDS doesn't list",
-        "BACKEND_TEAMS_EVENT isn't a setting; did you mean BACKEND_TEAMS_EVENTS?",
-    ]
-
-
-def test_settings_of_the_service():
-    """A setting that can't differ between backends is reported by its own name."""
-    named = TWO | {"BACKEND_TEAMS_DROP_FIELDS": "a", "BACKEND_TEAMS_SPOOL_DIR": "/b"}
-    with mock.patch.dict(os.environ, {PREFIX + n: v for n, v in named.items()}):
-        found = [str(each).replace(PREFIX, "") for each in variables.unknown()]
-
-    assert found == [
-        "BACKEND_TEAMS_DROP_FIELDS can't be set for one backend; set DROP_FIELDS",
-        "BACKEND_TEAMS_SPOOL_DIR can't be set for one backend; set SPOOL_DIR",
-    ]
-
-
-def test_a_list_that_is_wrong_hides_no_cause():
-    """If the list can't be used, no variable of a backend is called unknown."""
-    named = TWO | {"BACKENDS": "teams audit"}
-    with mock.patch.dict(os.environ, {PREFIX + n: v for n, v in named.items()}):
-        assert variables.unknown() == []
+    assert mistake.startswith(f"BACKENDS is '{names}': {why};")
+    assert unknown(BACKENDS=names) == []
 
 
 def test_a_list_that_is_forgotten():
-    """URLs of backends without a list are a mistake, not a reason to stand by."""
-    assert any(
-        line.startswith("BACKENDS is not set, while BACKEND_AUDIT_URL is;")
-        for line in mistakes(BACKENDS="")
-    )
+    """A backend's URL without a list is a mistake, not a reason to stand by."""
     assert variables.names_a_backend({f"{PREFIX}BACKEND_TEAMS_URL": "https://a"})
 
 
-def test_effective():
-    """The settings in effect are shown for each backend, with secrets hidden."""
-    shown = settings.effective(loaded(BACKEND_TEAMS_API_KEY="secret"))
-
-    assert shown["APP_INTEGRATIONS_BACKEND_TEAMS_API_KEY"] == "(hidden)"
-    assert shown["APP_INTEGRATIONS_BACKEND_AUDIT_URL"] == "https://audit.example"
-    assert "APP_INTEGRATIONS_URL" not in shown
-
-
-def test_value_types():
-    """The broker exports everything that any backend selects."""
-    both = loaded(BACKEND_TEAMS_EVENTS="incident", BACKEND_AUDIT_EVENTS="job, timer")
-
-    assert both.value_types == {"INCIDENT", "JOB", "TIMER"}
-
-
-def test_a_shared_mistake():
-    """A mistake in a shared variable is one mistake, with the name of that variable."""
-    for name in ("TLS_CA_PATH", "BACKEND_AUDIT_TLS_CA_PATH"):
-        (line,) = mistakes(**{name: "/nowhere"})
-        assert line.startswith(f"{name} is '/nowhere' (No such file or directory);")
-
-
-def test_what_is_missing_belongs_to_one():
-    """A credential is never shared, so the mistake has the backend's variable."""
-    (mistake,) = mistakes(
-        BACKEND_TEAMS_OAUTH_CLIENT_ID="a", BACKEND_TEAMS_OAUTH_CLIENT_SECRET="b"
+def test_unknown_variables():
+    """Variables that are misspelt, or can't be set for this backend, are reported."""
+    found = unknown(
+        BACKEND_TEAMS_EVENT="a",
+        BACKEND_OLD_URL="b",
+        BACKEND_TEAMS_DROP_FIELDS="a",
+        BACKEND_TEAMS_SPOOL_DIR="/b",
     )
 
-    assert mistake.startswith("BACKEND_TEAMS_OAUTH_AUTHORIZATION_SERVER_URL is not set")
+    assert found == [
+        "BACKEND_OLD_URL belongs to a backend that BACKENDS doesn't list",
+        "BACKEND_TEAMS_DROP_FIELDS can't be set for one backend; set DROP_FIELDS",
+        "BACKEND_TEAMS_EVENT isn't a setting; did you mean BACKEND_TEAMS_EVENTS?",
+        "BACKEND_TEAMS_SPOOL_DIR can't be set for one backend; set SPOOL_DIR",
+    ]

@@ -1,55 +1,64 @@
-"""The status says whether events are delivered, and what to do if not."""
+"""The status says whether events are delivered, and gauges show the same."""
 
 import json
+import math
+import time
+from dataclasses import replace
 
 import pytest
+from prometheus_client import generate_latest
 
+from devkit import metrics
+from devkit.clock import Clock
 from exporter import __version__
-from exporter.delivery import Answer, Cause, Delivery, Outcome, Plan, breaker
+from exporter.delivery import Answer, Cause, Delivery, Outcome, Plan
 from exporter.delivery.pieces import Piece
-from exporter.events.event import ONLY_BACKEND
-from exporter.spool import Batch, SpoolFullError
+from exporter.events import ONLY_BACKEND, Selection
+from exporter.spool import Batch, SpoolFailedError, SpoolFullError, Unreadable
 from exporter.watch.backend import Trouble
 from exporter.watch.service import ServiceObserver
-from exporter.watch.snapshot import Snapshots
-from exporter.watch.status import status_of, status_without_service
+from exporter.watch.status import Status, status_without_service
+from exporter.watch.withheld import Withheld
 from tests.unit.spools import ANY, NOON, a_spool, an_event, only
 
-BLOCKED = {"cause": Cause.BLOCKED, "at_once": True}
-TROUBLE = Trouble(Outcome.BLOCKED, "401 Unauthorized", "Correct it", at=NOON - 12)
+NOW = NOON / 1000
+TROUBLE = Trouble(Outcome.BLOCKED, "401 Unauthorized", "Correct it", at=NOW - 12)
 
 
 class Story:
-    """A spool, deliveries that don't run, and their observer."""
+    """A spool, deliveries that don't run, and their status at noon after 2 hours."""
 
     def __init__(self, spool):
         """Begin without events and attempts."""
         self.spool = spool
-        self.observer = ServiceObserver(dict.fromkeys(spool.outboxes, str))
+        self.clock = Clock(NOW - 7200)
+        backends = dict.fromkeys(spool.outboxes, str)
+        self.observer = ServiceObserver(backends, wall=self.clock)
+        self.clock.seconds = NOW
+        plan = Plan(slots=2, limits=ANY)
         self.deliveries = {
-            name: Delivery(
-                outbox,
-                None,
-                self.observer.backends[name],
-                Plan(slots=2, limits=ANY),
-            )
+            name: Delivery(outbox, None, self.observer.backends[name], plan)
             for name, outbox in spool.outboxes.items()
         }
-        self.snapshots = Snapshots(spool, self.deliveries, self.observer.inflow)
+        withheld = Withheld([Selection()], exporter_id="x", may_withhold=bool)
+        self._status = Status(spool, self.deliveries, self.observer, withheld)
 
     async def status(self, hindrance=None):
-        """Return the status at noon, in JSON and back."""
-        snapshot = await self.snapshots.take()
-        status = status_of(snapshot, self.observer, hindrance=hindrance, now=NOON)
+        """Return the status, in JSON and back."""
+        status = await self._status.read(hindrance)
         return json.loads(json.dumps(status, allow_nan=False))
 
-    def fail(self, times=1, *, backend=ONLY_BACKEND, **how):
-        """Let *backend* fail *times* in a row."""
+    async def scrape(self):
+        """Return the metrics, as `devkit.metrics` reads them."""
+        self.observer.show(await self._status.read())
+        return metrics.read(generate_latest(self.observer.registry).decode())
+
+    def fail(self, cause, *, backend=ONLY_BACKEND):
+        """Let the breaker of *backend* open because of *cause*, for 100 seconds."""
         self.observer.backends[backend].trouble = TROUBLE
         breaker = self.deliveries[backend].breaker
-        for _ in range(times):
-            breaker.end_pause()
-            breaker.failed(breaker.begin(), **how)
+        breaker.failed(breaker.begin(), cause=cause, at_once=True)
+        breaker.hold_off(100)
 
 
 def only_backend(status):
@@ -59,21 +68,20 @@ def only_backend(status):
 
 
 @pytest.fixture
-async def story(tmp_path, monkeypatch):
-    """Return a service in which nothing has happened, with long waits."""
-    monkeypatch.setattr(breaker, "FIRST_SECONDS", 1000.0)
-    monkeypatch.setattr(breaker, "LONGEST_SECONDS", 1000.0)
-    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
+async def story(tmp_path):
+    """Return a service in which nothing has happened."""
     async with a_spool(tmp_path) as spool:
         yield Story(spool)
 
 
 async def test_idle(story):
     """Without waiting events the status is fine, and unknown numbers are null."""
+    story.observer.backends[ONLY_BACKEND].trouble = TROUBLE  # of the past
+
     status = await story.status()
 
     assert status["ok"] is True
-    assert status["version"] == __version__
+    assert (status["version"], status["uptime_seconds"]) == (__version__, 7200)
     backend = only_backend(status)
     assert backend["delivery"] == {
         "state": "idle",
@@ -103,67 +111,66 @@ async def test_idle(story):
         "full": False,
         "hours_left": None,
     }
-    assert status["ingest"]["hindrance"] is None
-    assert set(status["ingest"]["answers"].values()) == {0}
-    assert status["ingest"]["epochs"] == 0
-
-
-async def test_old_trouble_of_an_idle_service(story):
-    """An old failure isn't shown when no event waits."""
-    story.observer.backends[ONLY_BACKEND].trouble = TROUBLE
-
-    assert only_backend(await story.status())["delivery"]["trouble"] is None
+    assert set(status["ingest"].pop("answers").values()) == {0}
+    assert set(status["ingest"].pop("records").values()) == {0}
+    assert status["ingest"] == {"hindrance": None, "epochs": 0, "withheld": None}
 
 
 async def test_delivering(story):
     """While events wait and the backend accepts them, the state is delivering."""
-    await story.spool.append([an_event(1), an_event(2)])
+    unreadable = Unreadable("no JSON", "1-3", b"x" * 200_000)
+    events = [an_event(1, body=b"x" * 300_000), an_event(2)]
+    await story.spool.append(events, [unreadable])
     story.observer.inflow.add(1000)
+    story.observer.backends[ONLY_BACKEND].trouble = TROUBLE  # over, nothing waits
 
     status = await story.status()
 
     backend = only_backend(status)
     assert (status["ok"], backend["delivery"]["state"]) == (True, "delivering")
     assert status["spool"]["events"] == backend["waiting"]["events"] == 2
-    room = (1 << 20) - status["spool"]["event_bytes"]
-    assert status["spool"]["hours_left"] == pytest.approx(room / 60_000, rel=0.01)
+    room = (1 << 20) - 500_000
+    assert status["spool"]["hours_left"] == pytest.approx(room / 60_000, rel=0.001)
+
+
+async def test_latency(story):
+    """The quantiles are of the last events only."""
+    latencies = story.observer.backends[ONLY_BACKEND].latencies
+    latencies.extend([3600] * 100 + [0.01] * 900 + [2.5] * 100)
+
+    latency = only_backend(await story.status())["latency"]
+
+    assert latency == {"events": 1000, "p50_seconds": 0.01, "p95_seconds": 2.5}
 
 
 @pytest.mark.parametrize(
-    "times, how, expected",
+    "cause, state",
     [
-        (12, {}, (False, "open", "failing")),
-        (1, BLOCKED, (False, "blocked", "blocked")),
+        (Cause.FAILING, "open"),
+        (Cause.BLOCKED, "blocked"),
+        (Cause.REFUSING, "blocked"),
     ],
 )
-async def test_trouble(story, times, how, expected):
-    """After a dozen failures the state is open, and after a blocked answer blocked."""
-    await story.spool.append([an_event()])
-    story.fail(times, **how)
+async def test_trouble(story, cause, state):
+    """While the breaker is open, the status shows the cause and what to do."""
+    story.fail(cause)
 
     status = await story.status()
+    scraped = await story.scrape()
 
     delivery = only_backend(status)["delivery"]
-    assert (status["ok"], delivery["state"], delivery["cause"]) == expected
-    assert delivery["next_attempt_seconds"] > 20
+    assert (status["ok"], delivery["state"]) == (False, state)
+    assert (delivery["breaker"], delivery["cause"]) == ("open", cause)
+    assert 90 < delivery["next_attempt_seconds"] <= 100
     assert delivery["trouble"] == {
         "outcome": "blocked",
         "reason": "401 Unauthorized",
         "remedy": "Correct it",
+        "at": NOW - 12,
         "ago_seconds": 12,
     }
-
-
-async def test_everything_is_refused(story):
-    """A backend that refuses everything is blocked, too."""
-    await story.spool.append([an_event()])
-    story.deliveries[ONLY_BACKEND].breaker.block()
-
-    status = await story.status()
-
-    delivery = only_backend(status)["delivery"]
-    assert (status["ok"], delivery["state"]) == (False, "blocked")
-    assert delivery["cause"] == "refusing"
+    on = {x for x in scraped if x.startswith("delivery_breaker") and scraped[x]}
+    assert on == {"delivery_breaker_state open", f"delivery_breaker_cause {cause}"}
 
 
 async def test_everything_is_parked(story):
@@ -173,12 +180,13 @@ async def test_everything_is_parked(story):
     piece = Piece(Batch(batch.entries), answer=Answer(400))
     parked = story.deliveries[ONLY_BACKEND].parked
     parked.suspect(piece)
-    parked.add(piece, due=breaker.time.monotonic() + 100)
+    parked.add(piece, due=time.monotonic() + 100)
     story.observer.backends[ONLY_BACKEND].trouble = TROUBLE
 
-    delivery = only_backend(await story.status())["delivery"]
+    status = await story.status()
 
-    assert delivery["state"] == "retrying"
+    delivery = only_backend(status)["delivery"]
+    assert (status["ok"], delivery["state"]) == (True, "retrying")
     assert 90 < delivery["next_attempt_seconds"] <= 100
     assert (delivery["parked_batches"], delivery["suspect_events"]) == (1, 1)
 
@@ -195,29 +203,47 @@ async def test_ingest_is_hindered(story):
     assert status["ingest"]["hindrance"] == "the spool is full: 9 bytes"
 
 
-async def test_without_a_service(story):
-    """Without a service, the status comes from the spool alone."""
-    await story.spool.append([an_event(timestamp=(NOON - 90) * 1000)])
+async def test_the_age_of_the_oldest_event(story, monkeypatch):
+    """The age is of the first unsettled event, also while the disk fails."""
+    ahead = 60_000  # the engine's clock may be ahead of ours
+    times = {1: NOON - 90_000, 2: NOON - 60_000, 3: NOON + ahead}
+    await story.spool.append([an_event(n, timestamp=times[n]) for n in times])
+    one = replace(ANY, events=1)
 
-    oldest = {ONLY_BACKEND: await story.spool.oldest(ONLY_BACKEND)}
-    status = status_without_service(story.spool, oldest, NOON)
+    async def fails(_):
+        raise SpoolFailedError("disk")
 
-    assert (status["ok"], status["spool"]["events"]) == (False, 1)
-    assert only_backend(status) == {
-        "delivery": {"state": "stopped"},
-        "waiting": {"events": 1, "event_bytes": 14, "oldest_age_seconds": 90},
-    }
+    async def age():
+        return only_backend(await story.status())["waiting"]["oldest_age_seconds"]
+
+    ages = [await age()]
+    for _ in times:
+        await only(story.spool).settle(await only(story.spool).take(one))
+        with monkeypatch.context() as failing:
+            failing.setattr(story.spool, "oldest", fails)
+            ages.append(await age())
+        ages.append(await age())
+
+    assert ages == [90, *(90, 60), *(60, 0), *(0, 0)]
 
 
-async def test_the_oldest(story):
-    """The oldest event is the first one that isn't settled, or None."""
-    before = await story.spool.oldest(ONLY_BACKEND)
-    await story.spool.append([an_event(n, timestamp=n, instance=n) for n in (5, 6)])
-    await only(story.spool).settle(
-        Batch((await only(story.spool).take(ANY)).entries[:1])
-    )
+async def test_gauges(story):
+    """Each scrape shows what the status says at that moment."""
+    empty = await story.scrape()
+    await story.spool.append([an_event(1, timestamp=NOON - 90_000, body=b"12345")])
+    story.observer.inflow.add(5)
+    scraped, spool = await story.scrape(), (await story.status())["spool"]
 
-    assert (before, await story.spool.oldest(ONLY_BACKEND)) == (None, 6)
+    left = spool["hours_left"] * 3600
+    assert empty["spool_time_left_seconds"] == math.inf
+    assert scraped["spool_time_left_seconds"] == pytest.approx(left, rel=0.01)
+    assert scraped["spool_limit_bytes"] == spool["limit_bytes"]
+    for gauge, value in {
+        "spool_events": 1,
+        "spool_event_bytes": 5,
+        "spool_oldest_event_age_seconds": 90,
+    }.items():
+        assert (empty[gauge], scraped[gauge]) == (0, value)
 
 
 async def test_two_backends(tmp_path):
@@ -227,30 +253,38 @@ async def test_two_backends(tmp_path):
         await spool.append([an_event(1, backends=("teams", "audit"))])
         await spool.append([an_event(2, backends=("audit",))])
         before = await story.status()
-        story.fail(backend="audit", **BLOCKED)
-        after = await story.status()
+        story.fail(Cause.BLOCKED, backend="audit")
+        after, scraped = await story.status(), await story.scrape()
 
     assert (before["ok"], after["ok"]) == (True, False)
-    assert list(before["backends"]) == ["teams", "audit"]
-    states = {
-        name: each["delivery"]["state"] for name, each in after["backends"].items()
-    }
-    assert states == {"teams": "delivering", "audit": "blocked"}
-    waiting = [each["waiting"]["events"] for each in after["backends"].values()]
-    assert (waiting, after["spool"]["events"]) == ([1, 2], 3)
-    assert after["backends"]["teams"]["delivery"]["trouble"] is None
+    teams, audit = after["backends"].values()
+    states = [each["delivery"]["state"] for each in (teams, audit)]
+    assert states == ["delivering", "blocked"]
+    assert [each["waiting"]["events"] for each in (teams, audit)] == [1, 2]
+    assert (after["spool"]["events"], teams["delivery"]["trouble"]) == (3, None)
+    assert [scraped["spool_events teams"], scraped["spool_events audit"]] == [1, 2]
+    assert scraped["delivery_breaker_state teams open"] == 0
+    assert scraped["delivery_breaker_state audit open"] == 1
 
 
-async def test_left_behind(tmp_path):
-    """Events of an unconfigured backend are shown with and without a service."""
-    async with a_spool(tmp_path, "old", "gone") as spool:
-        await spool.append([an_event(1, backends=("old",))])
-        await spool.append([an_event(2, backends=("old", ONLY_BACKEND))])
+async def test_without_a_service(tmp_path):
+    """Waiting events, and events left behind, are shown with and without a service."""
+    async with a_spool(tmp_path, "old") as spool:
+        await spool.append(
+            [an_event(n, backends=("old", ONLY_BACKEND)) for n in (1, 2)]
+        )
     async with a_spool(tmp_path) as spool:
-        running = await Story(spool).status()
         oldest = {ONLY_BACKEND: await spool.oldest(ONLY_BACKEND)}
-        stopped = status_without_service(spool, oldest, NOON)
+        stopped = status_without_service(spool, oldest, NOW + 90.001)
+        story = Story(spool)
+        running, scraped = await story.status(), await story.scrape()
 
+    assert stopped["ok"] is False
+    assert only_backend(stopped) == {
+        "delivery": {"state": "stopped"},
+        "waiting": {"events": 2, "event_bytes": 28, "oldest_age_seconds": 90},
+    }
     for status in (running, stopped):
         assert status["spool"]["left_behind"] == {"old": 2}
-        assert only_backend(status)["waiting"]["events"] == 1
+        assert only_backend(status)["waiting"]["events"] == 2
+    assert scraped["spool_left_behind_events"] == 2
