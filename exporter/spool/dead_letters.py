@@ -8,7 +8,7 @@ an event, so it can only be looked at and exported.
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -21,8 +21,6 @@ BODY = FIELDS.index("body")
 
 PAGE_BYTES = 256 * 1024
 """Bytes of bodies and answers in a page, which blocks the event loop for some 10 ms."""
-SCANNED = 2000
-"""Rows that one transaction of a search reads."""
 MOST_NAMED = 1000
 """Ids of unreadable records in the result of a retry."""
 
@@ -82,11 +80,6 @@ class Choice(NamedTuple):
         tests = {test: value for test, value in tests.items() if value is not None}
         conditions = ["sequence > ?", "sequence < ?", *tests]
         return " AND ".join(conditions), [*tests.values()]
-
-    @property
-    def is_a_search(self) -> bool:
-        """Whether any number of other rows must be read to find the chosen ones."""
-        return self.ids is None and (self.backend, self.status) != (None, None)
 
 
 ALL = Choice()
@@ -176,38 +169,20 @@ class DeadLetters:
         Neither a page nor the work for it grows with the number of dead letters.
         """
         order = "DESC" if window.newest_first else "ASC"
-        near, rest = self._near(choice, window, order)
         condition, parameters = choice.where
         rows = self._connection.execute(
             f"SELECT sequence, {', '.join(COLUMNS + FIELDS)} FROM dead_letter "  # noqa: S608
             f"WHERE {condition} ORDER BY sequence {order} LIMIT ?",
-            (near.after, near.before, *parameters, limit),
+            (window.after, window.before, *parameters, limit),
         )
         letters, size = [], 0
         with closing(rows):
-            for letter in _letters(rows):
-                letters.append(letter)
-                size += len(letter.body) + len(letter.answer)
+            for identifier, *row in rows:
+                letters.append(_letter(identifier, row))
+                size += len(letters[-1].body) + len(letters[-1].answer)
                 if len(letters) == limit or size >= PAGE_BYTES:
-                    return Page(letters, window.beyond(letter.id))
-        return Page(letters, rest)
-
-    def _near(
-        self, choice: Choice, window: Window, order: str
-    ) -> tuple[Window, Window | None]:
-        """Return the part of *window* to search now, and the rest."""
-        if not choice.is_a_search:
-            return window, None
-        horizon = self._connection.execute(
-            "SELECT sequence FROM dead_letter WHERE sequence > ? AND sequence < ? "  # noqa: S608
-            f"ORDER BY sequence {order} LIMIT 1 OFFSET ?",
-            (window.after, window.before, SCANNED),
-        ).fetchone()
-        if horizon is None:
-            return window, None
-        if window.newest_first:
-            return window._replace(after=horizon[0]), window.beyond(horizon[0] + 1)
-        return window._replace(before=horizon[0]), window.beyond(horizon[0] - 1)
+                    return Page(letters, window.beyond(identifier))
+        return Page(letters, None)
 
     def present(self) -> Window:
         """Return the window of the dead letters of now, without later ones."""
@@ -224,12 +199,11 @@ class DeadLetters:
         )
 
 
-def _letters(rows: Iterable[tuple[Any, ...]]) -> Iterator[DeadLetter]:
-    for identifier, *row in rows:
-        about, fields = row[: len(COLUMNS)], row[len(COLUMNS) :]
-        backend, partition = about[0], fields[0]
-        event = None if partition is None else Event._make([*fields, (backend,), ()])
-        yield DeadLetter._make([identifier, *about, event, fields[BODY]])
+def _letter(identifier: int, row: list[Any]) -> DeadLetter:
+    about, fields = row[: len(COLUMNS)], row[len(COLUMNS) :]
+    backend, partition = about[0], fields[0]
+    event = None if partition is None else Event._make([*fields, (backend,), ()])
+    return DeadLetter._make([identifier, *about, event, fields[BODY]])
 
 
 def _now() -> int:

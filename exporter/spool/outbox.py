@@ -18,6 +18,7 @@ from exporter.spool.dead_letters import Rejection
 from exporter.spool.errors import SpoolFailedError
 from exporter.spool.lanes import Lanes, Place
 from exporter.spool.store import Store
+from exporter.spool.totals import EVENT
 from exporter.spool.waiting import Entry
 from exporter.spool.writer import Writer
 
@@ -104,7 +105,7 @@ class Outbox:
         """Whether the last batch left ready events behind."""
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
-        self.waiting = store.waiting_for(backend).rows
+        self.waiting = store.totals.of(EVENT, backend).rows
         """The number of events that are not settled."""
         self.empty = asyncio.Event()
         """Set while no event waits and none is in flight."""

@@ -117,7 +117,7 @@ class Store:
             repeats=len(events) - len(fresh),
             epochs=epochs,
             unknown=count - len(events),
-            filled=self._held / self.limit,
+            filled=self.totals.size / self.limit,
         )
 
     def settle(self, backend: str, entries: Sequence[Entry]) -> None:
@@ -152,45 +152,43 @@ class Store:
         entries = self._insert([letter.event for letter in able if letter.event])
         return Moved(page, left, entries)
 
-    def drop_oldest(self, backend: str) -> Sequence[Entry]:
-        """Delete and return some of *backend*'s oldest events."""
+    def drop_oldest(self, backend: str) -> int:
+        """Delete some of *backend*'s oldest events, and return their number."""
         entries, _ = self.waiting.page(backend, 0, DROPPED, DROPPED_BYTES)
         self.settle(backend, entries)
-        return entries
+        return len(entries)
 
-    def waiting_for(self, backend: str) -> Held:
-        """Return the total of *backend*'s waiting events."""
-        return self.totals.of(EVENT, backend)
+    def oldest(self, backend: str) -> int | None:
+        """Return the timestamp of *backend*'s first event, or None if none waits."""
+        entries, _ = self.waiting.page(backend, 0, limit=1, size=1)
+        return entries[0].event.timestamp if entries else None
 
     @property
     def full(self) -> bool:
         """Whether the last request that didn't fit still doesn't fit."""
         return not self._has_room(max(self._refused, 1))
 
-    @property
-    def _held(self) -> int:
-        return self.totals.waiting.size + self.totals.dead.size
+    def _waiting(self) -> Held:
+        """Return the total of events that wait for configured backends."""
+        held = [self.totals.of(EVENT, backend) for backend in self.backends]
+        return Held(sum(each.rows for each in held), sum(each.size for each in held))
 
     def _has_room(self, more: int) -> bool:
         # Repeats count too: recognizing a repeat means writing. A request above the
         # limit is accepted while nothing waits, or the broker would repeat it forever.
-        if self._held + more <= self.limit:
+        if self.totals.size + more <= self.limit:
             return True
-        if any(self.waiting_for(backend).rows for backend in self.backends):
-            return False
-        return self._held < self.limit
+        return self.totals.size < self.limit and not self._waiting().rows
 
     def _check_room(self, more: int) -> None:
         if not self._has_room(more):
             self._refused = more
-            waiting = self.totals.waiting.size
-            delivered = sum(self.waiting_for(name).size for name in self.backends)
             raise SpoolFullError(
-                waiting,
-                self.totals.dead.size,
                 more,
                 self.limit,
-                left_behind=waiting - delivered,
+                waiting=self._waiting().size,
+                dead=self.totals.all(DEAD_LETTER).size,
+                held=self.totals.size,
             )
         if more >= self._refused:
             self._refused = 0

@@ -27,7 +27,6 @@ INSERT = f"INSERT INTO event (sequence, backend, {', '.join(FIELDS)})"
 SELECT = f"SELECT sequence, {', '.join(FIELDS)} FROM event "  # noqa: S608
 BETWEEN = "WHERE sequence > ? AND sequence < ? ORDER BY sequence"
 SELECT_BETWEEN = f"{SELECT} {BETWEEN} LIMIT ?"
-SELECT_OLDEST = f"SELECT timestamp FROM event {BETWEEN} LIMIT 1"  # noqa: S608
 SELECT_FIRST = f"SELECT sequence, backend FROM event {BETWEEN} LIMIT 1"  # noqa: S608
 SELECT_LAST = f"SELECT sequence FROM event {BETWEEN} DESC LIMIT 1"  # noqa: S608
 SELECT_AMONG = f"{SELECT} WHERE sequence {AMONG} ORDER BY sequence"
@@ -86,7 +85,8 @@ class WaitingEvents:
 
         There are at most *limit* of them. Reading stops once *size* bytes are read.
         """
-        begin, end = self._bounds(backend)
+        begin = self.newest(backend) // RANGE * RANGE
+        end = begin + RANGE if backend in self._newest else 0
         bounds = max(begin, after), end
         rows = self._connection.execute(SELECT_BETWEEN, (*bounds, limit))
         entries, complete = _read(rows, backend, size)
@@ -98,19 +98,6 @@ class WaitingEvents:
         """Return *backend*'s events at *sequences*, until *size* bytes are read."""
         rows = self._connection.execute(SELECT_AMONG, (json_list(sequences),))
         return _read(rows, backend, size)[0]
-
-    def oldest(self, backend: str) -> int | None:
-        """Return the timestamp of *backend*'s first event, or None if none waits."""
-        bounds = self._bounds(backend)
-        first = self._connection.execute(SELECT_OLDEST, bounds).fetchone()
-        return first[0] if first else None
-
-    def _bounds(self, backend: str) -> tuple[int, int]:
-        """Return the sequences before and after all of *backend*'s rows."""
-        if backend not in self._newest:
-            return 0, 0
-        begin = self._newest[backend] // RANGE * RANGE
-        return begin, begin + RANGE
 
 
 def newest_of_each(connection: sqlite3.Connection) -> dict[str, int]:

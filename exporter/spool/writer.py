@@ -137,8 +137,6 @@ class Writer:
                 self._loop.call_soon_threadsafe(self._on_damage)
             else:
                 failure = SpoolFailedError(error)
-                with suppress(sqlite3.Error):  # or the next transaction does it
-                    self._refresh()
             return [Done(work, None, failure) for work in group]
         return done
 

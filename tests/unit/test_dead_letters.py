@@ -154,7 +154,6 @@ async def test_ids_that_do_not_exist(tmp_path):
 @pytest.mark.parametrize("status", [None, 400])
 async def test_pages(tmp_path, monkeypatch, newest_first, status):
     """Pages in either order have each dead letter once."""
-    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 2)
     monkeypatch.setattr("exporter.spool.dead_letters.PAGE_BYTES", 50)
     async with a_spool(tmp_path) as spool:
         await rejected(spool, *map(an_event, range(1, 12)))
@@ -166,17 +165,6 @@ async def test_pages(tmp_path, monkeypatch, newest_first, status):
             window = page.rest
 
     assert seen == sorted(range(1, 12), reverse=newest_first)
-
-
-async def test_a_search_looks_at_a_few_rows_at_a_time(tmp_path, monkeypatch):
-    """A search for a status without dead letters is done in steps."""
-    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 3)
-    async with a_spool(tmp_path) as spool:
-        await rejected(spool, *map(an_event, range(1, 12)))
-
-        page = await spool.dead_letter_page(Choice(status=999), Window())
-
-        assert (page.letters, page.rest) == ([], Window(after=3))
 
 
 async def test_what_dies_again_meanwhile_is_left(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from exporter.spool import identities
-from exporter.spool.database import open_database
+from exporter.spool.database import create
 from exporter.spool.identities import Identities
 from tests.unit.spools import NOON, an_event
 
@@ -15,7 +15,7 @@ HOUR = 60 * 60 * 1000
 @pytest.fixture
 def connection(tmp_path):
     """Return a connection to a new file."""
-    with closing(open_database(tmp_path / "spool.sqlite")) as connection:
+    with closing(create(tmp_path / "spool.sqlite")) as connection:
         yield connection
 
 

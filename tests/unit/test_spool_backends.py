@@ -14,7 +14,6 @@ from exporter.spool import (
     SpoolFailedError,
     SpoolFullError,
     Unreadable,
-    Window,
     outbox,
     store,
 )
@@ -172,7 +171,7 @@ async def test_the_backlog_of_another_costs_nothing(tmp_path):
             work[backlog] = await steps(
                 spool,
                 partial(keep.waiting.page, "teams", 0, 512, 1 << 20),
-                partial(keep.waiting.oldest, "teams"),
+                partial(keep.oldest, "teams"),
                 partial(keep.append, [shared(40_000, "teams")], []),
             )
 
@@ -318,26 +317,14 @@ async def test_dead_letters_of_the_past_are_left_alone(tmp_path):
         (Choice(status=500, backend="teams"), []),
     ],
 )
-async def test_dead_letters_of_one_backend(tmp_path, monkeypatch, choice, found):
-    """Dead letters can be chosen by backend; a transaction searches a few rows."""
-    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 1)
+async def test_dead_letters_of_one_backend(tmp_path, choice, found):
+    """Dead letters can be chosen by backend, and by all other values at once."""
     async with a_spool(tmp_path, *BOTH) as spool:
         for number, name in enumerate(["audit", "teams", "audit"], start=1):
             await rejected(spool, name, shared(number, name))
 
         assert [letter.id for letter in await letters(spool, choice)] == found
         assert (await spool.drop(choice)).count == len(found)
-
-
-async def test_a_search_for_a_backend_looks_at_a_few_rows(tmp_path, monkeypatch):
-    """A search for a backend without dead letters is done in steps."""
-    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 3)
-    async with a_spool(tmp_path, *BOTH) as spool:
-        await rejected(spool, "audit", *(shared(n, "audit") for n in range(1, 12)))
-
-        page = await spool.dead_letter_page(Choice(backend="teams"), Window())
-
-        assert (page.letters, page.rest) == ([], Window(after=3))
 
 
 def ten_bytes(number, *backends):
@@ -422,5 +409,5 @@ async def test_opening_reads_no_rows(tmp_path):
         keep = store.Store(connection, None, backends=BOTH, limit=1)
         connection.set_progress_handler(None, 1)
 
-    assert keep.waiting_for("teams").rows == 1999
+    assert keep.totals.of("event", "teams").rows == 1999
     assert len(done) < 500
