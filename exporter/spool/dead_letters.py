@@ -121,14 +121,15 @@ class Handled:
         self.of_no_backend = 0
         """The number that can't be retried because the backend isn't configured."""
 
-    def add(self, page: Page, left: Sequence[DeadLetter]) -> None:
-        """Count the letters of *page*; those in *left* were not handled."""
-        self._missing.difference_update(letter.id for letter in page.letters)
-        self.count += len(page.letters) - len(left)
-        never = [letter.id for letter in left if letter.event is None]
-        self.never_events += len(never)
-        self.never_event_ids = (self.never_event_ids + never)[:MOST_NAMED]
-        self.of_no_backend += len(left) - len(never)
+    def add(self, letters: Sequence[DeadLetter], count: int) -> None:
+        """Count *letters*, of which *count* were retried or dropped."""
+        self._missing.difference_update(letter.id for letter in letters)
+        self.count += count
+        if left := len(letters) - count:
+            never = [letter.id for letter in letters if letter.event is None]
+            self.never_events += len(never)
+            self.never_event_ids = (self.never_event_ids + never)[:MOST_NAMED]
+            self.of_no_backend += left - len(never)
 
     @property
     def unknown(self) -> list[int]:

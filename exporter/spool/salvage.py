@@ -17,19 +17,8 @@ from exporter.spool.database import check_version, create, is_damage
 from exporter.spool.disk import MARK, sync
 from exporter.spool.errors import SpoolUnsoundError
 from exporter.spool.rescue import rescue
+from exporter.spool.totals import Totals
 from exporter.spool.waiting import newest_of_each
-
-# These queries notice most damage without reading everything: they read the totals and
-# both ends of each table.
-CHECKS = (
-    "SELECT * FROM held",
-    "SELECT body FROM event ORDER BY sequence LIMIT 1",
-    "SELECT body FROM event ORDER BY sequence DESC LIMIT 1",
-    "SELECT body FROM dead_letter ORDER BY sequence LIMIT 1",
-    "SELECT body FROM dead_letter ORDER BY sequence DESC LIMIT 1",
-    "SELECT * FROM identity ORDER BY 1, 2, 3, 4, 5 LIMIT 1",
-    "SELECT * FROM identity ORDER BY 1 DESC, 2 DESC, 3 DESC, 4 DESC, 5 DESC LIMIT 1",
-)
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +64,7 @@ def _create(path: Path) -> None:
 
 
 def _damage(path: Path) -> str | None:
-    """Return the sign of damage in the file, or None; reads only a few pages."""
+    """Return the sign of damage in the pages that opening reads, or None."""
     if not _size(path):
         return "the file is empty or missing"
     check_version(path)
@@ -86,8 +75,7 @@ def _damage(path: Path) -> str | None:
     how = "mode=ro" if _size(_beside(path, "-wal")) else "immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as file:
-            for query in CHECKS:
-                file.execute(query).fetchall()
+            Totals(file)
             newest_of_each(file)
     except sqlite3.Error as error:
         if is_damage(error):

@@ -31,7 +31,7 @@ NO_ROOM = (SpoolFullError, SpoolDiskFullError)
 PAGE = 500
 """Dead letters that one transaction handles."""
 DISCARDS = 32
-"""Pages of waiting events that one request may discard to make room."""
+"""Pages of events that a request may discard to make room, before it's refused."""
 
 OnDiscard = Callable[[Batch], None]
 Changed = TypeVar("Changed", Accepted, Moved)
@@ -70,24 +70,18 @@ class Spool:
         if not events and not unreadable:
             return Accepted((), dead_letters=0, repeats=0, epochs=())
         append = partial(self._store.append, events, unreadable)
-        try:
-            return await self._do(append)
-        except NO_ROOM:
-            if not self._on_discard:
-                raise
-        # One at a time: each would find that the events taken by another can't go.
-        async with self._making_room:
-            # After so many tries the broker gets an error, and sends the request again.
-            for _ in range(DISCARDS):
-                try:
-                    return await self._do(append)
-                except NO_ROOM as error:
-                    missing = 0 if error.hopeless else error.missing
-                    batch = await self._discard(missing)
-                    if not batch.entries:
-                        raise
-                    self._on_discard(batch)
-            return await self._do(append)
+        discards = 0
+        while True:
+            try:
+                return await self._do(append)
+            except NO_ROOM as error:
+                if not self._on_discard or error.hopeless or discards == DISCARDS:
+                    raise
+                batch = await self._discard(error.missing)
+                if not batch.entries:
+                    raise
+                self._on_discard(batch)
+                discards += 1
 
     async def dead_letter_page(
         self, choice: Choice, window: Window, limit: int = PAGE
@@ -188,17 +182,19 @@ class Spool:
         window: Window | None = await self._writer.do(self._store.letters.present)
         while window:
             moved = await self._do(partial(move, choice, window, PAGE))
-            handled.add(moved.page, moved.left)
+            handled.add(moved.page.letters, moved.number)
             window = moved.page.rest
         return handled
 
     async def _discard(self, size: int) -> Batch:
         """Discard about *size* bytes of the backend with the largest backlog."""
         backlogs = sorted(self.outboxes, key=lambda each: -self.waiting_for(each).size)
-        for backend in backlogs if size else ():
-            batch = await self.outboxes[backend].discard(size)
-            if batch.entries:
-                return batch
+        # One at a time: each would find that the events taken by another can't go.
+        async with self._making_room:
+            for backend in backlogs:
+                batch = await self.outboxes[backend].discard(size)
+                if batch.entries:
+                    return batch
         return Batch(())
 
 

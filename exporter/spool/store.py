@@ -5,7 +5,6 @@ Every method runs in the writer's thread, inside its transaction.
 """
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -52,8 +51,8 @@ class Moved(NamedTuple):
     """A page of dead letters after a retry or a drop."""
 
     page: Page
-    left: Sequence[DeadLetter] = ()
-    """The letters of the page that can't be retried."""
+    number: int
+    """The number of letters that were moved: a retry can't move every letter."""
     entries: Sequence[Entry] = ()
     """The events that wait again."""
 
@@ -137,20 +136,15 @@ class Store:
         """Delete a page of dead letters."""
         page = self.letters.page(choice, window, limit)
         self._remove(page.letters)
-        return Moved(page)
+        return Moved(page, len(page.letters))
 
     def retry(self, choice: Choice, window: Window, limit: int) -> Moved:
         """Let the events in a page of dead letters wait again, after all others."""
         page = self.letters.page(choice, window, limit)
-        able, left = [], []
-        for letter in page.letters:
-            if letter.event is not None and letter.backend in self.backends:
-                able.append(letter)
-            else:
-                left.append(letter)
+        able = [each for each in page.letters if each.backend in self.backends]
         self._remove(able)
         entries = self._insert([letter.event for letter in able if letter.event])
-        return Moved(page, left, entries)
+        return Moved(page, len(able), entries)
 
     def drop_oldest(self, backend: str) -> int:
         """Delete some of *backend*'s oldest events, and return their number."""
@@ -201,11 +195,9 @@ class Store:
 
     def _remove(self, letters: Sequence[DeadLetter]) -> None:
         self.letters.remove(letters)
-        bodies = defaultdict(list)
         for letter in letters:
-            bodies[letter.backend or NO_BACKEND].append(letter.body)
-        for backend, each in bodies.items():
-            self.totals.add(DEAD_LETTER, backend, each, sign=-1)
+            backend = letter.backend or NO_BACKEND
+            self.totals.add(DEAD_LETTER, backend, [letter.body], sign=-1)
 
 
 def _bodies(entries: Iterable[Entry]) -> list[bytes]:

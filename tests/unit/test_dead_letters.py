@@ -9,12 +9,11 @@ from exporter.spool import (
     Batch,
     Choice,
     Rejection,
-    SpoolFailedError,
     Unreadable,
     Window,
 )
 from exporter.spool import spool as module
-from tests.unit.spools import ANY, a_spool, an_event, failing, letters, only, taken
+from tests.unit.spools import ANY, a_spool, an_event, letters, only, taken
 
 REFUSED = Rejection("refused: 400 Bad Request", 400, '{"error":"no"}', attempts=13)
 
@@ -119,23 +118,6 @@ async def test_a_choice(tmp_path, monkeypatch, choice, positions):
         assert spool.dead.rows == 3 - len(positions)
         assert (await spool.drop(choice)).count == 0
         assert list(chain(*await taken(spool))) == positions
-
-
-async def test_a_failing_disk_buries_nothing_twice(tmp_path, monkeypatch):
-    """Rejecting is retried until the disk accepts it, and happens once."""
-    monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
-    async with a_spool(tmp_path) as spool:
-        await spool.append([an_event(1)])
-        batch = await only(spool).take(ANY)
-        async with failing(spool):
-            rejecting = asyncio.create_task(only(spool).reject(batch, REFUSED))
-            with pytest.raises(SpoolFailedError):
-                await spool.check_writable()
-            assert not rejecting.done()
-
-        await asyncio.wait_for(rejecting, 30)
-        assert len(await letters(spool)) == 1
-        assert (spool.waiting, spool.dead.rows) == ((0, 0), 1)
 
 
 async def test_ids_that_do_not_exist(tmp_path):

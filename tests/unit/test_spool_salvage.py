@@ -6,15 +6,11 @@ import re
 import resource
 import shutil
 import sqlite3
-from contextlib import closing
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from devkit.waiting import eventually
 from exporter.base.errors import ExporterError
@@ -22,8 +18,6 @@ from exporter.spool import SpoolDamagedError, salvage
 from exporter.spool.database import is_damage
 from exporter.spool.salvage import repair
 from tests.unit.damage import (
-    PAGE,
-    changed,
     large,
     mark,
     overwrite,
@@ -31,11 +25,9 @@ from tests.unit.damage import (
     page_of,
     unreadable_record,
 )
-from tests.unit.spools import ANY, a_spool, an_event, only, taken
+from tests.unit.spools import a_spool, an_event, taken
 
 ALL = list(range(1, 201))
-LAST_ROOT = 12
-"""The number, from 0, of the last page at which a table or an index begins."""
 
 
 @pytest.fixture
@@ -146,19 +138,6 @@ async def test_nothing_but_garbage(file, content):
     assert (await opened(file.parent))[0] is None
 
 
-async def test_bodies_larger_than_a_page(tmp_path):
-    """Large events are salvaged without a change."""
-    bodies = [os.urandom(size) for size in (4000, 4096, 50_000, 3_000_000)]
-    events = [an_event(n, body=body) for n, body in enumerate(bodies)]
-    async with a_spool(tmp_path, limit=1 << 30) as spool:
-        await spool.append(events)
-    overwrite(tmp_path / "spool.sqlite", 0)
-
-    async with a_spool(tmp_path, limit=1 << 30) as spool:
-        assert spool.salvaged.events == 4
-        assert (await only(spool).take(ANY)).events == events[:3]
-
-
 @pytest.mark.parametrize("lost, accepted", [(False, 0), (True, 201)])
 async def test_repeats_after_a_salvage(file, lost, accepted):
     """Repeats are recognized if nothing is missing; otherwise all are accepted."""
@@ -175,25 +154,6 @@ async def test_repeats_after_a_salvage(file, lost, accepted):
         letters = await spool.append([], [unreadable_record(1)])
 
     assert (len(again.entries), letters.dead_letters) == (accepted, 0)
-
-
-@pytest.mark.parametrize("page", [0, None])
-async def test_settled_events_stay_settled(file, page):
-    """Deleted rows in free pages are not salvaged."""
-    async with a_spool(file.parent) as spool:
-        # Some builds of SQLite overwrite deleted rows.
-        await spool._writer.do(
-            partial(spool._writer._connection.execute, "PRAGMA secure_delete = off")
-        )
-        for _ in range(2):
-            await only(spool).settle(await only(spool).take(ANY))
-    # The first page lists the free pages.
-    overwrite(file, page_of(file, b'{"position":200}') if page is None else page)
-
-    _, positions = await opened(file.parent)
-
-    assert positions[0] == 101
-    assert {*range(101, 190)} < {*positions}
 
 
 async def test_damaged_identities(file):
@@ -260,6 +220,7 @@ async def test_no_room_for_a_salvage(file):
 async def test_missing_dead_letters(file):
     """Missing dead letters are counted."""
     overwrite(file, page_of(file, b"{garbage 4"))
+    mark(file)
 
     salvaged, positions = await opened(file.parent)
 
@@ -273,65 +234,6 @@ async def test_mark_without_a_file(file):
     file.unlink()
 
     assert await opened(file.parent) == (None, [])
-    assert await opened(file.parent) == (None, [])
-
-
-async def test_several_salvages_in_one_second(file):
-    """Each damaged file gets a name of its own."""
-    for number in range(3):
-        mark(file)
-        assert repair(file).events == 200
-        assert len(list(file.parent.glob("*.damaged-*Z"))) == number + 1
-    assert (await opened(file.parent))[1] == ALL
-
-
-@pytest.fixture
-async def sound(file):
-    """Return the content of a sound file, in a list that is not printed."""
-    return memoryview(file.read_bytes())
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 1 << 30), st.binary(min_size=1, max_size=3)),
-        min_size=1,
-        max_size=30,
-    )
-)
-def test_any_damage(sound, spots):
-    """With any damage, a salvage ends, and costs only events near the damage."""
-    content = changed(sound, spots)
-    roots = any(1 <= place % len(sound) // PAGE <= LAST_ROOT for place, _ in spots)
-    most = 200 if roots else 12 * len(spots)  # a table without its root is lost
-    with TemporaryDirectory() as directory:
-        file = Path(directory) / "spool.sqlite"
-        file.write_bytes(content)
-        mark(file)
-        try:
-            salvaged = repair(file)
-        except ExporterError:
-            return  # another version, which is left alone
-        with closing(sqlite3.connect(file)) as connection:
-            (result,) = connection.execute("PRAGMA integrity_check").fetchone()
-
-    assert result == "ok"
-    assert 200 - most <= salvaged.events <= 201 + len(spots)
-
-
-async def test_damaged_file_of_a_newer_exporter(file):
-    """A damaged file with another schema version is refused and unchanged."""
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA user_version = 99")
-    os.truncate(file, 9000)
-    mark(file)
-    before = file.read_bytes()
-
-    with pytest.raises(ExporterError, match=r"version 99.*newer"):
-        await opened(file.parent)
-
-    assert file.read_bytes() == before
-    assert not list(file.parent.glob("*damaged-*"))
 
 
 async def test_damage_found_while_running(file, monkeypatch):
