@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from exporter.events import Event
 from exporter.spool.database import AMONG, json_list
+from exporter.spool.totals import DEAD_LETTER, NO_BACKEND, Totals
 from exporter.spool.waiting import FIELDS
 
 COLUMNS = ("backend", "created", "reason", "action", "status", "answer", "attempts")
@@ -140,27 +141,30 @@ class Handled:
 class DeadLetters:
     """The dead letters of all backends; for the writer's thread alone."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, totals: Totals) -> None:
         self._connection = connection
+        self._totals = totals
 
-    def add_unreadable(self, unreadable: Unreadable) -> bool:
-        """Add *unreadable*, and return whether it's new."""
+    def add_unreadable(self, unreadable: Unreadable) -> int:
+        """Add *unreadable*, and return 1, or 0 for a repeat."""
         digest = hashlib.sha256(unreadable.action.encode() + b"\n" + unreadable.body)
         added = self._connection.execute(
             "INSERT OR IGNORE INTO dead_letter "
             "(created, reason, action, body, digest) VALUES (?, ?, ?, ?, ?)",
             (_now(), *unreadable, digest.digest()),
         ).rowcount
-        return bool(added)
+        self._totals.add(DEAD_LETTER, NO_BACKEND, [unreadable.body] * added)
+        return added
 
-    def add(self, events: Sequence[Event], rejection: Rejection) -> None:
-        """Add *events*, each with one backend, for the reason in *rejection*."""
+    def add(self, backend: str, events: Sequence[Event], rejection: Rejection) -> None:
+        """Add *backend*'s *events*, for the reason in *rejection*."""
+        self._totals.add(DEAD_LETTER, backend, [event.body for event in events])
         reason, status, answer, attempts = rejection
         about = (_now(), reason, "", status, answer, attempts)
         self._connection.executemany(
             f"INSERT INTO dead_letter ({', '.join(COLUMNS + FIELDS)}) "  # noqa: S608
             f"VALUES ({','.join('?' * len(COLUMNS + FIELDS))})",
-            [(*event.backends, *about, *event[:-2]) for event in events],
+            [(backend, *about, *event[:-2]) for event in events],
         )
 
     def page(self, choice: Choice, window: Window, limit: int) -> Page:
@@ -198,6 +202,9 @@ class DeadLetters:
             f"DELETE FROM dead_letter WHERE sequence {AMONG}",  # noqa: S608
             (json_list(letter.id for letter in letters),),
         )
+        for letter in letters:
+            backend = letter.backend or NO_BACKEND
+            self._totals.add(DEAD_LETTER, backend, [letter.body], sign=-1)
 
 
 def _letter(identifier: int, row: list[Any]) -> DeadLetter:

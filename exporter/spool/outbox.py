@@ -165,7 +165,7 @@ class Outbox:
     async def settle(self, batch: Batch) -> None:
         """Delete *batch*, which was delivered; retry while the disk fails."""
         await self._persist(
-            partial(self._store.settle, self._backend, batch.entries),
+            partial(self._store.waiting.remove, self._backend, batch.entries),
             partial(self._settled, batch),
         )
 
@@ -192,7 +192,7 @@ class Outbox:
             await self._writer.do(lambda: None)
         batch = await self._fetch(places, limits)
         if batch.entries:
-            settle = partial(self._store.settle, self._backend, batch.entries)
+            settle = partial(self._store.waiting.remove, self._backend, batch.entries)
             try:
                 await self._writer.do(settle, partial(self._settled, batch))
             except SpoolFailedError:

@@ -6,13 +6,11 @@ Every method runs in the writer's thread, inside its transaction.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 from exporter.events import Event
 from exporter.spool.dead_letters import (
     Choice,
-    DeadLetter,
     DeadLetters,
     Page,
     Rejection,
@@ -23,7 +21,7 @@ from exporter.spool.disk import Disk
 from exporter.spool.errors import SpoolFullError
 from exporter.spool.identities import Identities
 from exporter.spool.known import Known
-from exporter.spool.totals import DEAD_LETTER, EVENT, NO_BACKEND, Held, Totals
+from exporter.spool.totals import DEAD_LETTER, EVENT, Held, Totals
 from exporter.spool.waiting import Entry, WaitingEvents
 
 DROPPED = 100
@@ -72,9 +70,9 @@ class Store:
         self.disk = disk
         self._identities = Identities(connection)
         self._known = Known(connection)
-        self.letters = DeadLetters(connection)
-        self.waiting = WaitingEvents(connection)
         self.totals = Totals(connection)
+        self.letters = DeadLetters(connection, self.totals)
+        self.waiting = WaitingEvents(connection, self.totals)
         self.backends = tuple(dict.fromkeys(backends))
         self.limit = limit
         self._refused = 0
@@ -107,49 +105,40 @@ class Store:
         )
         fresh, epochs = self._identities.fresh(events)
         self._known.learn(fresh)
-        entries = self._insert(fresh)
-        added = [each.body for each in unreadable if self.letters.add_unreadable(each)]
-        self.totals.add(DEAD_LETTER, NO_BACKEND, added)
         return Accepted(
-            entries,
-            dead_letters=len(added),
+            self.waiting.append(fresh),
+            dead_letters=sum(map(self.letters.add_unreadable, unreadable)),
             repeats=len(events) - len(fresh),
             epochs=epochs,
             unknown=count - len(events),
             filled=self.totals.size / self.limit,
         )
 
-    def settle(self, backend: str, entries: Sequence[Entry]) -> None:
-        """Delete *backend*'s *entries*, which were delivered."""
-        self.waiting.remove(entries)
-        self.totals.add(EVENT, backend, _bodies(entries), sign=-1)
-
     def reject(
         self, backend: str, entries: Sequence[Entry], rejection: Rejection
     ) -> None:
         """Turn *backend*'s *entries* into dead letters."""
-        self.settle(backend, entries)
-        self.letters.add([entry.event for entry in entries], rejection)
-        self.totals.add(DEAD_LETTER, backend, _bodies(entries))
+        self.waiting.remove(backend, entries)
+        self.letters.add(backend, [entry.event for entry in entries], rejection)
 
     def drop(self, choice: Choice, window: Window, limit: int) -> Moved:
         """Delete a page of dead letters."""
         page = self.letters.page(choice, window, limit)
-        self._remove(page.letters)
+        self.letters.remove(page.letters)
         return Moved(page, len(page.letters))
 
     def retry(self, choice: Choice, window: Window, limit: int) -> Moved:
         """Let the events in a page of dead letters wait again, after all others."""
         page = self.letters.page(choice, window, limit)
         able = [each for each in page.letters if each.backend in self.backends]
-        self._remove(able)
-        entries = self._insert([letter.event for letter in able if letter.event])
-        return Moved(page, len(able), entries)
+        self.letters.remove(able)
+        events = [letter.event for letter in able if letter.event]
+        return Moved(page, len(able), self.waiting.append(events))
 
     def drop_oldest(self, backend: str) -> int:
         """Delete some of *backend*'s oldest events, and return their number."""
         entries, _ = self.waiting.page(backend, 0, DROPPED, DROPPED_BYTES)
-        self.settle(backend, entries)
+        self.waiting.remove(backend, entries)
         return len(entries)
 
     def oldest(self, backend: str) -> int | None:
@@ -186,19 +175,3 @@ class Store:
             )
         if more >= self._refused:
             self._refused = 0
-
-    def _insert(self, events: Sequence[Event]) -> Sequence[Entry]:
-        entries = self.waiting.append(events)
-        for (backend,), own in groupby(entries, key=lambda each: each.event.backends):
-            self.totals.add(EVENT, backend, _bodies(own))
-        return entries
-
-    def _remove(self, letters: Sequence[DeadLetter]) -> None:
-        self.letters.remove(letters)
-        for letter in letters:
-            backend = letter.backend or NO_BACKEND
-            self.totals.add(DEAD_LETTER, backend, [letter.body], sign=-1)
-
-
-def _bodies(entries: Iterable[Entry]) -> list[bytes]:
-    return [entry.event.body for entry in entries]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from exporter.events import Event
 from exporter.spool.database import AMONG, insert, json_list
+from exporter.spool.totals import EVENT, Totals
 
 RANGE = 1 << 44
 """The number of sequences of one backend; the rows show which range it has."""
@@ -43,8 +44,9 @@ class Entry(NamedTuple):
 class WaitingEvents:
     """The waiting events of all backends; for the writer's thread alone."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, totals: Totals) -> None:
         self._connection = connection
+        self._totals = totals
         # After a failed transaction this is higher than any row. That does no harm: no
         # sequence may be used twice.
         self._newest = newest_of_each(connection)
@@ -68,14 +70,17 @@ class WaitingEvents:
                 self._newest[backend] = unused * RANGE
             entries += map(Entry, count(self._newest[backend] + 1), queue)
             self._newest[backend] = entries[-1].sequence
+            self._totals.add(EVENT, backend, [event.body for event in queue])
         rows = [(number, *event.backends, *event[:-2]) for number, event in entries]
         insert(self._connection, INSERT, rows)
         return entries
 
-    def remove(self, entries: Sequence[Entry]) -> None:
-        """Delete *entries*."""
+    def remove(self, backend: str, entries: Sequence[Entry]) -> None:
+        """Delete *backend*'s *entries*."""
         sequences = json_list(entry.sequence for entry in entries)
         self._connection.execute(DELETE_AMONG, (sequences,))
+        bodies = [entry.event.body for entry in entries]
+        self._totals.add(EVENT, backend, bodies, sign=-1)
 
     def page(
         self, backend: str, after: int, limit: int, size: int
