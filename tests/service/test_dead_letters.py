@@ -366,31 +366,6 @@ async def test_more_ids_than_one_request_takes(start, backend, run):
     assert dropped.json == {"dropped": 1, "unknown": list(range(2, 2502))}
 
 
-async def test_a_disk_that_fails(start, backend, disk, run):
-    """A failure of the service changes nothing, and its message is printed."""
-    exporter = await start()
-    await given_up(exporter, backend, 1, 2, 3, bad=[2])
-    disk.failing = True
-
-    retried = await run(exporter, "retry", "--all")
-
-    disk.failing = False
-    assert (retried.status, retried.out) == (1, "")
-    assert "The admin port answers 503. The spool can't be written" in retried.err
-    assert len((await run(exporter, "list", "--json")).json) == 1
-
-
-async def test_the_token_of_another_service(start, settings, run):
-    """A token that the service rejects is an error with a remedy."""
-    exporter = await start()
-    (settings().spool_dir / guard.FILE).write_text("another\n")
-
-    listed = await run(exporter, "list")
-
-    assert (listed.status, listed.out) == (1, "")
-    assert "rejects the token from" in listed.err
-
-
 @pytest.mark.slow
 async def test_a_reader_that_ends_early(start, backend, run):
     """A reader that ends early, like `head`, causes no traceback."""

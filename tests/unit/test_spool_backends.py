@@ -9,13 +9,12 @@ from itertools import chain
 import pytest
 
 from exporter.spool import (
-    Choice,
     Rejection,
     SpoolFailedError,
     SpoolFullError,
     store,
 )
-from tests.unit.spools import ANY, a_spool, an_event, failing, letters, taken
+from tests.unit.spools import ANY, a_spool, an_event, failing, taken
 
 BOTH = ("audit", "teams")
 REFUSED = Rejection("refused: 400 Bad Request", 400)
@@ -137,27 +136,6 @@ async def test_configured_backends_are_not_dropped(tmp_path):
             await spool.discard_backend("teams")
         assert spool.left_behind["audit"].rows == 2
         assert await positions(spool, "teams") == [2]
-
-
-@pytest.mark.parametrize(
-    "choice, found",
-    [
-        (Choice(backend="audit"), [1, 3]),
-        (Choice(backend="teams"), [2]),
-        (Choice(backend="unknown"), []),
-        (Choice(ids=[2, 3], backend="audit"), [3]),
-        (Choice(status=400, backend="teams"), [2]),
-        (Choice(status=500, backend="teams"), []),
-    ],
-)
-async def test_dead_letters_of_one_backend(tmp_path, choice, found):
-    """Dead letters can be chosen by backend, and by all other values at once."""
-    async with a_spool(tmp_path, *BOTH) as spool:
-        for number, name in enumerate(["audit", "teams", "audit"], start=1):
-            await rejected(spool, name, shared(number, name))
-
-        assert [letter.id for letter in await letters(spool, choice)] == found
-        assert (await spool.drop(choice)).count == len(found)
 
 
 def ten_bytes(number, *backends):
