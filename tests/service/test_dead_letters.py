@@ -11,13 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from devkit.backend import Answer
 from devkit.waiting import eventually
 from exporter import cli
-from exporter.admin import guard
-from tests.records import KEY, NOON, a_record, action, tasks
-
-NASTY = b'{"error":"\x1b[2J no such user \xc2\x9b"}'
+from tests.records import KEY, NOON, a_record, action
+from tests.service.refused import NASTY, given_up
 
 
 @dataclass
@@ -48,40 +45,6 @@ def run(settings, backend, monkeypatch, capsys):
         return Done(status, *capsys.readouterr())
 
     return command
-
-
-@pytest.fixture
-def ask(settings):
-    """Return a function that asks the admin port as the commands do."""
-
-    async def demand(exporter, method, path, **more):
-        token = (settings().spool_dir / guard.FILE).read_text().strip()
-        return await exporter.demand(method, path, token, **more)
-
-    return demand
-
-
-def refusing(*bad, status=422, body=b""):
-    """Return the answers of a backend that refuses events at *bad* positions."""
-    no = Answer(status, body=body)
-    return lambda post: no if set(bad) & set(post.positions) else 200
-
-
-async def kept(exporter, count):
-    """Return as soon as there are *count* dead letters, and nothing waits."""
-    async with asyncio.timeout(30):
-        metrics = await exporter.metrics()
-        while (metrics["spool_dead_letters"], metrics["spool_events"]) != (count, 0):
-            metrics = await exporter.metrics()
-
-
-async def given_up(exporter, backend, *positions, bad, answer=NASTY):
-    """Let the *bad* ones of *positions* become dead letters."""
-    backend.answer = refusing(*bad, body=answer)
-    delivered = len(backend.positions) + len(positions) - len(bad)
-    await exporter.bulk(tasks(*positions))
-    await eventually(lambda: len(backend.positions) == delivered)
-    await kept(exporter, len(bad))
 
 
 async def test_a_bad_event_among_good_ones(start, backend, run):
@@ -276,83 +239,6 @@ async def test_choices_of_a_list(start, backend, run):
     assert [letter["id"] for letter in refused.json] == [1, 2]
     assert (none.status, none.out) == (0, "")
     assert none.err == "There are no dead letters with status 400\n"
-
-
-async def test_pages(start, backend, ask):
-    """The admin port shows dead letters in pages, from either end."""
-    exporter = await start()
-    await given_up(exporter, backend, *range(1, 9), bad=[2, 5, 8])
-
-    async def ids(**query):
-        reply = await ask(exporter, "GET", "/dead-letters", params=query)
-        return [each["id"] for each in reply.json["dead_letters"]], reply.json["next"]
-
-    assert await ids(limit=2) == ([1, 2], 2)
-    assert await ids(limit=2, after=2) == ([3], None)
-    assert await ids(limit=2, order="newest") == ([3, 2], 2)
-    assert await ids(before=2, order="newest") == ([1], None)
-    assert await ids(ids="3,1,99") == ([1, 3], None)
-
-
-WRONG_QUERIES = {
-    "limit=0": "limit is '0'",
-    "limit=501": "from 1 to 500",
-    "after=-1": "after is '-1'",
-    "before=99999999999999999999": "before is '9",
-    "ids=": "ids is ''",
-    "ids=1,two": "ids is 'two'",
-    f"ids={'1,' * 1000}1": "at most 1000",
-    "order=up": "oldest or newest",
-    "body=maybe": "body is 'maybe'",
-    "reason=x": "'reason' isn't a parameter",
-}
-
-
-async def test_wrong_queries(start, ask):
-    """A wrong query is answered with a remedy."""
-    exporter = await start()
-
-    for query, why in WRONG_QUERIES.items():
-        reply = await ask(exporter, "GET", f"/dead-letters?{query}")
-
-        assert reply.status == 400
-        assert why in reply.json["error"]
-
-
-WRONG_BODIES = (
-    b"",
-    b"{",
-    b"[]",
-    b"{}",
-    b'{"status": 422}',
-    b'{"ids": 1}',
-    b'{"ids": "1"}',
-    b'{"ids": [true]}',
-    b'{"ids": ["1"]}',
-    b'{"ids": [0]}',
-    b'{"ids": [9223372036854775808]}',
-    b'{"ids": null, "status": "422"}',
-    b'{"ids": null, "status": null}',
-    b'{"ids": null, "status": true}',
-    b'{"ids": null, "status": 9223372036854775808}',
-    rb'{"ids": null, "backend": "\ud800"}',
-    b'{"ids": null, "backend": null}',
-    b'{"ids": null, "satus": 422}',
-    b'{"ids": [%b1]}' % (b"1," * 1000),
-)
-
-
-async def test_wrong_bodies(start, backend, ask):
-    """A wrong body changes nothing: it never means every dead letter."""
-    exporter = await start()
-    await given_up(exporter, backend, 1, 2, 3, bad=[2])
-
-    for body in WRONG_BODIES:
-        for verb in ("retry", "drop"):
-            reply = await ask(exporter, "POST", f"/dead-letters/{verb}", data=body)
-            assert (reply.status, bool(reply.json["error"])) == (400, True)
-
-    assert (await exporter.metrics())["spool_dead_letters"] == 1
 
 
 async def test_more_ids_than_one_request_takes(start, backend, run):
