@@ -19,9 +19,12 @@ async def test_a_full_spool_refuses_and_says_why(tmp_path):
         with pytest.raises(SpoolFullError, match=r"60 of at most 100 bytes.*50 more"):
             await spool.append([an_event(2, body=b"x" * 50)])
 
+        assert spool.full
         assert await taken(spool) == [[1]]
         await spool.append([an_event(2, body=b"x" * 50)])
         assert await taken(spool) == [[2]]
+        await spool.append([an_event(3, body=b"x" * 60)])
+        assert not spool.full
 
 
 async def test_discards_the_oldest(tmp_path):
