@@ -1,7 +1,6 @@
 """Starting and dying: whatever happens, what was accepted is delivered."""
 
 import asyncio
-import os
 import signal
 import socket
 
@@ -86,22 +85,6 @@ async def fails_to_start(settings, **changes):
         async with running(settings(**changes)):
             pass
     return raised.value
-
-
-@pytest.mark.slow
-async def test_a_second_service_on_one_spool(start, launch, backend):
-    """The second service names the first one, and changes nothing."""
-    exporter = await start()
-
-    second = launch()
-    second.spawn()
-    status = await second.ended()
-    await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.positions == [1])
-
-    assert status == 1
-    assert f"host {socket.gethostname()}, pid {os.getpid()}" in second.text
-    assert "APP_INTEGRATIONS_SPOOL_DIR" in second.text
 
 
 @pytest.mark.parametrize("name", ["ingest_port", "admin_port"])

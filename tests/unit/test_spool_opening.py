@@ -2,15 +2,29 @@
 
 import fcntl
 import os
+import socket
 import sqlite3
 from contextlib import closing
 
 import pytest
 
 from exporter.base.errors import ExporterError
+from exporter.spool import SpoolInUseError
 from exporter.spool.database import VERSION
 from tests.unit.damage import mark
 from tests.unit.spools import a_spool, an_event, taken
+
+
+async def test_a_spool_in_use(tmp_path, monkeypatch):
+    """A second service is refused with the first one's host and pid."""
+    monkeypatch.setattr("exporter.spool.lock.CHECK_SECONDS", 0)
+    async with a_spool(tmp_path) as spool:
+        with pytest.raises(SpoolInUseError) as refused:
+            async with a_spool(tmp_path):
+                pass
+        await spool.append([an_event(1)])
+    assert f"host {socket.gethostname()}, pid {os.getpid()}" in str(refused.value)
+    assert "APP_INTEGRATIONS_SPOOL_DIR" in str(refused.value)
 
 
 async def test_a_check_keeps_nobody_out(tmp_path, monkeypatch):
