@@ -14,7 +14,6 @@ from typing import Any
 from exporter.spool.errors import SpoolVersionError
 
 CACHE_KIB = 8 * 1024
-CHECKPOINT_PAGES = 1000
 
 VERSION = 6
 """The schema's version. Nothing was released yet, so there are no migrations."""
@@ -123,7 +122,6 @@ def open_database(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     except BaseException:
         connection.close()
         raise

@@ -35,7 +35,9 @@ async def test_taken_once(tmp_path):
     [
         (replace(ANY, events=4), [4, 4, 2]),
         (replace(ANY, bytes=3 * 16 + 2), [3, 3, 3, 1]),
+        (replace(ANY, bytes=3 * 16 + 1), [2] * 5),
         (replace(ANY, identities=2 * len(an_event(1).identity) + 1), [2] * 5),
+        (replace(ANY, identities=2 * len(an_event(1).identity)), [1] * 10),
         (replace(ANY, identities=40, prefix=10), [1] * 10),
         (replace(ANY, bytes=1), [1] * 10),
     ],

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from exporter.base.errors import ExporterError
-from exporter.spool import SpoolInUseError
+from exporter.spool import SpoolInUseError, disk
 from exporter.spool.database import VERSION
 from tests.unit.damage import mark
 from tests.unit.spools import a_spool, an_event, taken
@@ -25,6 +25,16 @@ async def test_a_spool_in_use(tmp_path, monkeypatch):
         await spool.append([an_event(1)])
     assert f"host {socket.gethostname()}, pid {os.getpid()}" in str(refused.value)
     assert "APP_INTEGRATIONS_SPOOL_DIR" in str(refused.value)
+
+
+def test_new_directories_are_on_the_disk(tmp_path, monkeypatch):
+    """The entry of each new directory is synced, so that it survives a power loss."""
+    synced = []
+    monkeypatch.setattr(disk, "sync", synced.append)
+
+    disk.make_directory(tmp_path / "a" / "b")
+
+    assert synced == [tmp_path / "a", tmp_path]
 
 
 async def test_a_check_keeps_nobody_out(tmp_path, monkeypatch):
