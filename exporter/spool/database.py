@@ -7,6 +7,7 @@ before 3.51.3 can corrupt a database when it resets the log (sqlite.org/wal.html
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -108,24 +109,22 @@ def check_version(path: Path) -> None:
         raise SpoolVersionError(path, version, known=VERSION)
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+@contextmanager
+def open_database(path: Path) -> Iterator[sqlite3.Connection]:
     """
-    Return a connection to the file at *path*; the caller closes it.
+    Open a connection to the file at *path* for the block.
 
     Any thread may use it, but only one at a time. Raises `sqlite3.Error`.
     """
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=512
     )
-    try:
+    with closing(connection):
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        yield connection
 
 
 def is_damage(error: BaseException) -> bool:

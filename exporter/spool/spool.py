@@ -225,7 +225,7 @@ def open_spool(  # noqa: PLR0913
             make_directory(file.parent)
             stack.enter_context(locked(file.parent))
             salvaged = repair(file, salvage=salvage)
-            connection = stack.enter_context(closing(open_database(file)))
+            connection = stack.enter_context(open_database(file))
             disk = Disk(file, connection)
             store = Store(connection, disk, backends=backends, limit=limit)
         except (OSError, sqlite3.Error) as error:
