@@ -92,8 +92,9 @@ async def test_damage_costs_only_the_damaged_pages(file, pages, events, least):
 
     async with a_spool(file.parent) as spool:
         salvaged, waiting, dead = spool.salvaged, spool.waiting, spool.dead
-    _, positions = await opened(file.parent)
+    again, positions = await opened(file.parent)
 
+    assert again is None
     assert least <= len(positions) <= 200 - 4 * len(events)
     assert not {*events} & {*positions}
     assert waiting == (len(positions), 700 * len(positions))
@@ -103,14 +104,15 @@ async def test_damage_costs_only_the_damaged_pages(file, pages, events, least):
     assert salvaged.aside.name.startswith("spool.sqlite.damaged-20")
 
 
-async def test_damaged_root_page(file):
-    """A damaged root page costs its table; the file is kept."""
+async def test_damaged_root_page(file, caplog):
+    """A damaged root page costs its table; the file is kept, and the log has a line."""
     overwrite(file, 2)
     damaged = file.read_bytes()
 
     salvaged, positions = await opened(file.parent)
 
     assert (positions, salvaged[1:]) == ([], (0, 5, 200))
+    assert "the spool is damaged; salvaging" in caplog.text
     assert salvaged.aside.read_bytes() == damaged
 
 
@@ -281,3 +283,14 @@ async def test_log_without_a_file(tmp_path):
         shutil.copy(tmp_path / "first" / "spool.sqlite-wal", tmp_path / "second")
 
     assert (await opened(tmp_path / "second"))[1] == [1, 2]
+
+
+async def test_log_of_an_interrupted_salvage(file, tmp_path):
+    """The copy of a log that an earlier salvage left behind isn't read."""
+    async with a_spool(tmp_path / "other") as spool:
+        await spool.append([an_event(n) for n in range(1001, 1100)])
+        log = (tmp_path / "other" / "spool.sqlite-wal").read_bytes()
+    (tmp_path / "spool.sqlite.copy-wal").write_bytes(log)
+    mark(file)
+
+    assert (await opened(file.parent))[1] == ALL
