@@ -13,7 +13,7 @@ The directory `APP_INTEGRATIONS_SPOOL_DIR` holds:
       known           open tasks and elements that a backend knows (known.py)
       held            the number and size of events and dead letters
     spool.sqlite.damaged-<time>    a damaged file, unchanged (salvage.py)
-    damaged         damage was found while the service ran (salvage.py)
+    damaged         damage was found while the service ran (disk.py)
 
 Each arrow is one transaction:
 

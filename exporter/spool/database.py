@@ -7,16 +7,16 @@ before 3.51.3 can corrupt a database when it resets the log (sqlite.org/wal.html
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from exporter.spool.errors import SpoolUnusableError, SpoolVersionError
+from exporter.spool.errors import SpoolVersionError
 
 CACHE_KIB = 8 * 1024
-CHECKPOINT_PAGES = 1000
 
-VERSION = 5
+VERSION = 6
 """The schema's version. Nothing was released yet, so there are no migrations."""
 
 LARGEST_STATEMENT = 64
@@ -58,6 +58,10 @@ SCHEMA = """
         answer    TEXT    NOT NULL DEFAULT '',
         attempts  INTEGER NOT NULL DEFAULT 0
     );
+    -- An index for each choice: each also has the sequence, for the order of a page.
+    CREATE INDEX dead_letter_backend ON dead_letter (backend);
+    CREATE INDEX dead_letter_status ON dead_letter (status);
+    CREATE INDEX dead_letter_both ON dead_letter (backend, status);
     CREATE TABLE held (                   -- counters, so that opening reads no rows
         what      TEXT    NOT NULL,       -- the name of the counted table
         backend   TEXT    NOT NULL,       -- '' for unreadable records
@@ -83,52 +87,44 @@ SCHEMA = """
 """
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """
-    Return a connection to the file at *path*, with tables; the caller closes it.
-
-    Any thread may use it, but only one at a time. Raises `SpoolVersionError` and
-    `SpoolUnusableError`.
-    """
-    try:
-        connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
-    except sqlite3.Error as error:
-        raise SpoolUnusableError(path, error) from error
-    try:
-        _prepare(connection, path)
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, sqlite3.Error):
-            raise SpoolUnusableError(path, error) from error
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    check_version(path, version)
-    if not version:
-        create(connection)
-
-
-def check_version(path: Path, version: int) -> None:
-    """Raise `SpoolVersionError` if *version* is neither 0 (a new file) nor ours."""
-    if version not in (0, VERSION):
-        raise SpoolVersionError(path, version, known=VERSION)
-
-
-def create(connection: sqlite3.Connection) -> None:
-    """Create the tables in an empty file."""
+def create(path: Path) -> sqlite3.Connection:
+    """Create an empty file at *path*, and return a connection that never syncs."""
+    path.unlink(missing_ok=True)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # see disk.py
+    connection.execute("PRAGMA journal_mode = OFF")
+    connection.execute("PRAGMA synchronous = OFF")
     connection.executescript(
         f"BEGIN; {SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT"
     )
+    return connection
+
+
+def check_version(path: Path) -> None:
+    """Raise `SpoolVersionError` if the file's header has another schema version."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    version = int.from_bytes(head[60:], "big")
+    if head.startswith(b"SQLite format 3\0") and version != VERSION:
+        raise SpoolVersionError(path, version, known=VERSION)
+
+
+@contextmanager
+def open_database(path: Path) -> Iterator[sqlite3.Connection]:
+    """
+    Open a connection to the file at *path* for the block.
+
+    Any thread may use it, but only one at a time. Raises `sqlite3.Error`.
+    """
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    with closing(connection):
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        yield connection
 
 
 def is_damage(error: BaseException) -> bool:

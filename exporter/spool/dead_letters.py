@@ -8,12 +8,13 @@ an event, so it can only be looked at and exported.
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
 from exporter.events import Event
 from exporter.spool.database import AMONG, json_list
+from exporter.spool.totals import DEAD_LETTER, NO_BACKEND, Totals
 from exporter.spool.waiting import FIELDS
 
 COLUMNS = ("backend", "created", "reason", "action", "status", "answer", "attempts")
@@ -21,8 +22,6 @@ BODY = FIELDS.index("body")
 
 PAGE_BYTES = 256 * 1024
 """Bytes of bodies and answers in a page, which blocks the event loop for some 10 ms."""
-SCANNED = 2000
-"""Rows that one transaction of a search reads."""
 MOST_NAMED = 1000
 """Ids of unreadable records in the result of a retry."""
 
@@ -83,11 +82,6 @@ class Choice(NamedTuple):
         conditions = ["sequence > ?", "sequence < ?", *tests]
         return " AND ".join(conditions), [*tests.values()]
 
-    @property
-    def is_a_search(self) -> bool:
-        """Whether any number of other rows must be read to find the chosen ones."""
-        return self.ids is None and (self.backend, self.status) != (None, None)
-
 
 ALL = Choice()
 
@@ -128,14 +122,15 @@ class Handled:
         self.of_no_backend = 0
         """The number that can't be retried because the backend isn't configured."""
 
-    def add(self, page: Page, left: Sequence[DeadLetter]) -> None:
-        """Count the letters of *page*; those in *left* were not handled."""
-        self._missing.difference_update(letter.id for letter in page.letters)
-        self.count += len(page.letters) - len(left)
-        never = [letter.id for letter in left if letter.event is None]
-        self.never_events += len(never)
-        self.never_event_ids = (self.never_event_ids + never)[:MOST_NAMED]
-        self.of_no_backend += len(left) - len(never)
+    def add(self, letters: Sequence[DeadLetter], count: int) -> None:
+        """Count *letters*, of which *count* were retried or dropped."""
+        self._missing.difference_update(letter.id for letter in letters)
+        self.count += count
+        if left := len(letters) - count:
+            never = [letter.id for letter in letters if letter.event is None]
+            self.never_events += len(never)
+            self.never_event_ids = (self.never_event_ids + never)[:MOST_NAMED]
+            self.of_no_backend += left - len(never)
 
     @property
     def unknown(self) -> list[int]:
@@ -146,27 +141,30 @@ class Handled:
 class DeadLetters:
     """The dead letters of all backends; for the writer's thread alone."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, totals: Totals) -> None:
         self._connection = connection
+        self._totals = totals
 
-    def add_unreadable(self, unreadable: Unreadable) -> bool:
-        """Add *unreadable*, and return whether it's new."""
+    def add_unreadable(self, unreadable: Unreadable) -> int:
+        """Add *unreadable*, and return 1, or 0 for a repeat."""
         digest = hashlib.sha256(unreadable.action.encode() + b"\n" + unreadable.body)
         added = self._connection.execute(
             "INSERT OR IGNORE INTO dead_letter "
             "(created, reason, action, body, digest) VALUES (?, ?, ?, ?, ?)",
             (_now(), *unreadable, digest.digest()),
         ).rowcount
-        return bool(added)
+        self._totals.add(DEAD_LETTER, NO_BACKEND, [unreadable.body] * added)
+        return added
 
-    def add(self, events: Sequence[Event], rejection: Rejection) -> None:
-        """Add *events*, each with one backend, for the reason in *rejection*."""
+    def add(self, backend: str, events: Sequence[Event], rejection: Rejection) -> None:
+        """Add *backend*'s *events*, for the reason in *rejection*."""
+        self._totals.add(DEAD_LETTER, backend, [event.body for event in events])
         reason, status, answer, attempts = rejection
         about = (_now(), reason, "", status, answer, attempts)
         self._connection.executemany(
             f"INSERT INTO dead_letter ({', '.join(COLUMNS + FIELDS)}) "  # noqa: S608
             f"VALUES ({','.join('?' * len(COLUMNS + FIELDS))})",
-            [(*event.backends, *about, *event[:-2]) for event in events],
+            [(backend, *about, *event[:-2]) for event in events],
         )
 
     def page(self, choice: Choice, window: Window, limit: int) -> Page:
@@ -176,38 +174,20 @@ class DeadLetters:
         Neither a page nor the work for it grows with the number of dead letters.
         """
         order = "DESC" if window.newest_first else "ASC"
-        near, rest = self._near(choice, window, order)
         condition, parameters = choice.where
         rows = self._connection.execute(
             f"SELECT sequence, {', '.join(COLUMNS + FIELDS)} FROM dead_letter "  # noqa: S608
             f"WHERE {condition} ORDER BY sequence {order} LIMIT ?",
-            (near.after, near.before, *parameters, limit),
+            (window.after, window.before, *parameters, limit),
         )
         letters, size = [], 0
         with closing(rows):
-            for letter in _letters(rows):
-                letters.append(letter)
-                size += len(letter.body) + len(letter.answer)
+            for identifier, *row in rows:
+                letters.append(_letter(identifier, row))
+                size += len(letters[-1].body) + len(letters[-1].answer)
                 if len(letters) == limit or size >= PAGE_BYTES:
-                    return Page(letters, window.beyond(letter.id))
-        return Page(letters, rest)
-
-    def _near(
-        self, choice: Choice, window: Window, order: str
-    ) -> tuple[Window, Window | None]:
-        """Return the part of *window* to search now, and the rest."""
-        if not choice.is_a_search:
-            return window, None
-        horizon = self._connection.execute(
-            "SELECT sequence FROM dead_letter WHERE sequence > ? AND sequence < ? "  # noqa: S608
-            f"ORDER BY sequence {order} LIMIT 1 OFFSET ?",
-            (window.after, window.before, SCANNED),
-        ).fetchone()
-        if horizon is None:
-            return window, None
-        if window.newest_first:
-            return window._replace(after=horizon[0]), window.beyond(horizon[0] + 1)
-        return window._replace(before=horizon[0]), window.beyond(horizon[0] - 1)
+                    return Page(letters, window.beyond(identifier))
+        return Page(letters, None)
 
     def present(self) -> Window:
         """Return the window of the dead letters of now, without later ones."""
@@ -222,14 +202,16 @@ class DeadLetters:
             f"DELETE FROM dead_letter WHERE sequence {AMONG}",  # noqa: S608
             (json_list(letter.id for letter in letters),),
         )
+        for letter in letters:
+            backend = letter.backend or NO_BACKEND
+            self._totals.add(DEAD_LETTER, backend, [letter.body], sign=-1)
 
 
-def _letters(rows: Iterable[tuple[Any, ...]]) -> Iterator[DeadLetter]:
-    for identifier, *row in rows:
-        about, fields = row[: len(COLUMNS)], row[len(COLUMNS) :]
-        backend, partition = about[0], fields[0]
-        event = None if partition is None else Event._make([*fields, (backend,), ()])
-        yield DeadLetter._make([identifier, *about, event, fields[BODY]])
+def _letter(identifier: int, row: list[Any]) -> DeadLetter:
+    about, fields = row[: len(COLUMNS)], row[len(COLUMNS) :]
+    backend, partition = about[0], fields[0]
+    event = None if partition is None else Event._make([*fields, (backend,), ()])
+    return DeadLetter._make([identifier, *about, event, fields[BODY]])
 
 
 def _now() -> int:

@@ -15,10 +15,10 @@ from exporter.spool.errors import (
     SpoolDamagedError,
     SpoolDiskFullError,
     SpoolLostError,
-    SpoolUnusableError,
 )
-from exporter.spool.salvage import mark_damaged
 
+MARK = "damaged"
+"""The name of a file that tells the next start of damage it might not notice."""
 RESERVE_BYTES = 64 * 1024 * 1024
 """Several times the size that the log reaches between two checkpoints."""
 KEPT_BYTES = 16 * 1024 * 1024
@@ -77,8 +77,11 @@ class Disk:
 
     def mark_damaged(self, reason: object) -> SpoolDamagedError:
         """Make the next start salvage the file, and return the error to report."""
+        mark = self._file.with_name(MARK)
         with suppress(OSError):  # the next start may notice the damage by itself
-            mark_damaged(self._file, reason)
+            mark.write_text(f"{reason}\n")
+            sync(mark)
+            sync(mark.parent)
         return SpoolDamagedError(self._file, reason)
 
     def _refresh(self) -> None:
@@ -105,14 +108,16 @@ class Disk:
 
 def make_directory(directory: Path) -> None:
     """Create *directory* and its parents so that they survive a loss of power."""
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in missing:
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until the file or directory at *path* is on the disk."""
+    file = os.open(path, os.O_RDONLY)
     try:
-        missing = [p for p in (directory, *directory.parents) if not p.exists()]
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in missing:
-            parent = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(parent)
-            finally:
-                os.close(parent)
-    except OSError as error:
-        raise SpoolUnusableError(directory, error) from error
+        os.fsync(file)
+    finally:
+        os.close(file)

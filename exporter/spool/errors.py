@@ -12,28 +12,23 @@ MIB = 1024 * 1024
 
 
 class SpoolFullError(ExporterError):
-    """Accepting a request would exceed the configured limit; all sizes are in bytes."""
+    """Accepting *more* would exceed the configured *limit*; all sizes are in bytes."""
 
     def __init__(
-        self, waiting: int, dead: int, more: int, limit: int, *, left_behind: int
+        self, more: int, limit: int, *, waiting: int, dead: int, held: int
     ) -> None:
-        past = decide = ""
-        if left_behind:
-            past = f"{left_behind} for backends that aren't configured anymore, "
-            decide = (
-                "drop or configure those backends (see app-integrations-exporter "
-                "backends --help), "
-            )
+        left_behind = held - waiting - dead
         super().__init__(
-            f"The spool holds {waiting + dead} of at most {limit} bytes ({dead} in "
-            f"dead letters, {past}{more} more don't fit)",
-            remedy="The backend is too slow, or there are too many dead letters: "
-            f"check the log for the cause, {decide}or raise "
-            "APP_INTEGRATIONS_SPOOL_MAX_BYTES",
+            f"The spool holds {held} of at most {limit} bytes ({dead} in dead letters, "
+            f"{left_behind} for backends that aren't configured), "
+            f"and {more} more don't fit",
+            remedy="The backend is too slow, or dead letters or other backends' events "
+            "take the room: check the log, see app-integrations-exporter dead-letters "
+            "--help and backends --help, or raise APP_INTEGRATIONS_SPOOL_MAX_BYTES",
         )
-        self.missing = waiting + dead + more - limit
+        self.missing = held + more - limit
         """The bytes that must be freed before a request of this size fits."""
-        self.hopeless = dead + left_behind + more > limit
+        self.hopeless = self.missing > waiting
         """Whether the request wouldn't fit even if all events were delivered."""
 
 

@@ -20,16 +20,12 @@ def locked(directory: Path) -> Iterator[None]:
     """
     Lock *directory* until the end of the block or of the process.
 
-    Raises `SpoolInUseError` with the host and pid of the other process, and
-    `SpoolUnusableError` when the directory can't be written.
+    Raises `SpoolInUseError` with the host and pid of the other process, or `OSError`.
     """
-    try:
-        file = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise SpoolUnusableError(directory, error) from error
+    file = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + CHECK_SECONDS
-        while not _lock(file, directory, fcntl.LOCK_EX):
+        while not _lock(file, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 holder = os.pread(file, 200, 0).decode(errors="replace")
                 raise SpoolInUseError(directory, holder or "another service")
@@ -50,22 +46,19 @@ def is_locked(directory: Path) -> bool:
     """
     try:
         file = os.open(directory / FILE, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return not _lock(file, fcntl.LOCK_SH)
+        finally:
+            os.close(file)
     except FileNotFoundError:
         return False
     except OSError as error:
         raise SpoolUnusableError(directory, error) from error
-    try:
-        return not _lock(file, directory, fcntl.LOCK_SH)
-    finally:
-        os.close(file)
 
 
-def _lock(file: int, directory: Path, kind: int) -> bool:
-    """Try to lock *file*, and return whether it worked."""
+def _lock(file: int, kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError as error:
-        raise SpoolUnusableError(directory, error) from error
     return True

@@ -18,6 +18,7 @@ from exporter.spool.dead_letters import Rejection
 from exporter.spool.errors import SpoolFailedError
 from exporter.spool.lanes import Lanes, Place
 from exporter.spool.store import Store
+from exporter.spool.totals import EVENT
 from exporter.spool.waiting import Entry
 from exporter.spool.writer import Writer
 
@@ -104,7 +105,7 @@ class Outbox:
         """Whether the last batch left ready events behind."""
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
-        self.waiting = store.waiting_for(backend).rows
+        self.waiting = store.totals.of(EVENT, backend).rows
         """The number of events that are not settled."""
         self.empty = asyncio.Event()
         """Set while no event waits and none is in flight."""
@@ -164,7 +165,7 @@ class Outbox:
     async def settle(self, batch: Batch) -> None:
         """Delete *batch*, which was delivered; retry while the disk fails."""
         await self._persist(
-            partial(self._store.settle, self._backend, batch.entries),
+            partial(self._store.waiting.remove, self._backend, batch.entries),
             partial(self._settled, batch),
         )
 
@@ -191,7 +192,7 @@ class Outbox:
             await self._writer.do(lambda: None)
         batch = await self._fetch(places, limits)
         if batch.entries:
-            settle = partial(self._store.settle, self._backend, batch.entries)
+            settle = partial(self._store.waiting.remove, self._backend, batch.entries)
             try:
                 await self._writer.do(settle, partial(self._settled, batch))
             except SpoolFailedError:

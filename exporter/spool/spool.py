@@ -3,10 +3,11 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 from exporter.events import Event
 from exporter.spool.database import open_database
@@ -22,8 +23,7 @@ from exporter.spool.lock import locked
 from exporter.spool.outbox import Batch, Outbox
 from exporter.spool.salvage import Salvaged, repair
 from exporter.spool.store import Accepted, Moved, Store
-from exporter.spool.totals import DEAD_LETTER, NO_BACKEND, Held
-from exporter.spool.waiting import Entry
+from exporter.spool.totals import DEAD_LETTER, EVENT, NO_BACKEND, Held
 from exporter.spool.writer import Writer
 
 FILE = "spool.sqlite"
@@ -31,9 +31,10 @@ NO_ROOM = (SpoolFullError, SpoolDiskFullError)
 PAGE = 500
 """Dead letters that one transaction handles."""
 DISCARDS = 32
-"""Pages of waiting events that one request may discard to make room."""
+"""Pages of events that a request may discard to make room, before it's refused."""
 
 OnDiscard = Callable[[Batch], None]
+Changed = TypeVar("Changed", Accepted, Moved)
 
 
 class Spool:
@@ -47,7 +48,6 @@ class Spool:
         on_discard: OnDiscard | None = None,
         salvaged: Salvaged | None = None,
     ) -> None:
-        """Use *store* and *writer*; the caller closes both."""
         self._store = store
         self._writer = writer
         self._on_discard = on_discard
@@ -70,32 +70,25 @@ class Spool:
         if not events and not unreadable:
             return Accepted((), dead_letters=0, repeats=0, epochs=())
         append = partial(self._store.append, events, unreadable)
-        try:
-            return await self._writer.do(append, self._appended)
-        except NO_ROOM:
-            if not self._on_discard:
-                raise
-        # One at a time: each would find that the events taken by another can't go.
-        async with self._making_room:
-            # After so many tries the broker gets an error, and sends the request again.
-            for _ in range(DISCARDS):
-                try:
-                    return await self._writer.do(append, self._appended)
-                except NO_ROOM as error:
-                    if error.hopeless:
-                        raise
-                    batch = await self._discard(error.missing)
-                    if not batch.entries:
-                        raise
-                    self._on_discard(batch)
-            return await self._writer.do(append, self._appended)
+        discards = 0
+        while True:
+            try:
+                return await self._do(append)
+            except NO_ROOM as error:
+                if not self._on_discard or error.hopeless or discards == DISCARDS:
+                    raise
+                batch = await self._discard(error.missing)
+                if not batch.entries:
+                    raise
+                self._on_discard(batch)
+                discards += 1
 
     async def dead_letter_page(
         self, choice: Choice, window: Window, limit: int = PAGE
     ) -> Page:
         """Return at most *limit* dead letters of *choice* in *window*, or none."""
-        page = self._store.letters.page
-        return await self._writer.do(partial(page, choice, window, limit))
+        page = partial(self._store.letters.page, choice, window, limit)
+        return await self._writer.do(page)
 
     async def retry(self, choice: Choice = ALL) -> Handled:
         """
@@ -114,11 +107,10 @@ class Spool:
         """Delete everything that is kept for *old*; return the number of events."""
         if old in self.outboxes:
             raise ValueError(f"{old!r} is configured: its events are delivered")
-        count = 0
-        drop_oldest = partial(self._store.drop_oldest, old)
-        while entries := await self._writer.do(drop_oldest):
-            count += len(entries)
-        return count + (await self.drop(Choice(backend=old))).count
+        count = (await self.drop(Choice(backend=old))).count
+        while dropped := await self._writer.do(partial(self._store.drop_oldest, old)):
+            count += dropped
+        return count
 
     async def check_writable(self) -> None:
         """Write to the file; raises `SpoolFailedError`."""
@@ -130,21 +122,21 @@ class Spool:
 
     async def oldest(self, backend: str) -> int | None:
         """Return the timestamp of *backend*'s first event, or None if none waits."""
-        return await self._writer.do(partial(self._store.waiting.oldest, backend))
+        return await self._writer.do(partial(self._store.oldest, backend))
 
     @property
     def waiting(self) -> Held:
         """The total of waiting events, counted once for each backend."""
-        return self._store.totals.waiting
+        return self._store.totals.all(EVENT)
 
     @property
     def dead(self) -> Held:
         """The total of dead letters."""
-        return self._store.totals.dead
+        return self._store.totals.all(DEAD_LETTER)
 
     def waiting_for(self, backend: str) -> Held:
         """Return the total of *backend*'s waiting events, configured or not."""
-        return self._store.waiting_for(backend)
+        return self._store.totals.of(EVENT, backend)
 
     def dead_of(self, backend: str | None) -> Held:
         """Return the total of *backend*'s dead letters; None: of unreadable records."""
@@ -153,10 +145,9 @@ class Spool:
     @property
     def left_behind(self) -> Mapping[str, Held]:
         """Waiting events by backend that isn't configured; 0 if it has dead letters."""
+        held = self._store.totals.backends
         return {
-            backend: self.waiting_for(backend)
-            for backend in self._store.totals.backends
-            if backend not in self.outboxes
+            name: self.waiting_for(name) for name in sorted(held - self.outboxes.keys())
         }
 
     @property
@@ -174,11 +165,13 @@ class Spool:
         """The most bytes of events and dead letters."""
         return self._store.limit
 
-    def _appended(self, accepted: Accepted) -> None:
-        self._accepted(accepted.entries)
+    def _do(self, call: Callable[[], Changed]) -> asyncio.Future[Changed]:
+        """Run *call* in a transaction, and give its new entries to the outboxes."""
+        return self._writer.do(call, self._changed)
 
-    def _accepted(self, entries: Sequence[Entry]) -> None:
-        for (backend,), own in groupby(entries, key=lambda entry: entry.event.backends):
+    def _changed(self, changed: Accepted | Moved) -> None:
+        entries = changed.entries
+        for (backend,), own in groupby(entries, lambda entry: entry.event.backends):
             if outbox := self.outboxes.get(backend):
                 outbox.accepted(list(own))
 
@@ -188,22 +181,20 @@ class Spool:
         handled = Handled(choice)
         window: Window | None = await self._writer.do(self._store.letters.present)
         while window:
-            moved = await self._writer.do(
-                partial(move, choice, window, PAGE),
-                lambda moved: self._accepted(moved.entries),
-            )
-            handled.add(moved.page, moved.left)
+            moved = await self._do(partial(move, choice, window, PAGE))
+            handled.add(moved.page.letters, moved.number)
             window = moved.page.rest
         return handled
 
     async def _discard(self, size: int) -> Batch:
         """Discard about *size* bytes of the backend with the largest backlog."""
-        for backend in sorted(
-            self.outboxes, key=lambda each: self.waiting_for(each).size, reverse=True
-        ):
-            batch = await self.outboxes[backend].discard(size)
-            if batch.entries:
-                return batch
+        backlogs = sorted(self.outboxes, key=lambda each: -self.waiting_for(each).size)
+        # One at a time: each would find that the events taken by another can't go.
+        async with self._making_room:
+            for backend in backlogs:
+                batch = await self.outboxes[backend].discard(size)
+                if batch.entries:
+                    return batch
         return Batch(())
 
 
@@ -228,16 +219,16 @@ def open_spool(  # noqa: PLR0913
     later, *on_damage* is called. Raises `SpoolInUseError`, `SpoolVersionError`,
     `SpoolUnsoundError` and `SpoolUnusableError`.
     """
-    directory = directory.absolute()  # for error messages
-    make_directory(directory)
-    file = directory / FILE
-    with locked(directory):
-        salvaged = repair(file, salvage=salvage)
-        with closing(open_database(file)) as connection:
-            try:
-                disk = Disk(file, connection)
-                store = Store(connection, disk, backends=backends, limit=limit)
-            except sqlite3.Error as error:
-                raise SpoolUnusableError(file, error) from error
-            with closing(Writer(connection, store, on_damage)) as writer:
-                yield Spool(store, writer, on_discard=on_discard, salvaged=salvaged)
+    file = directory.absolute() / FILE
+    with ExitStack() as stack:
+        try:
+            make_directory(file.parent)
+            stack.enter_context(locked(file.parent))
+            salvaged = repair(file, salvage=salvage)
+            connection = stack.enter_context(open_database(file))
+            disk = Disk(file, connection)
+            store = Store(connection, disk, backends=backends, limit=limit)
+        except (OSError, sqlite3.Error) as error:
+            raise SpoolUnusableError(file.parent, error) from error
+        writer = stack.enter_context(closing(Writer(connection, store, on_damage)))
+        yield Spool(store, writer, on_discard=on_discard, salvaged=salvaged)

@@ -5,15 +5,12 @@ Every method runs in the writer's thread, inside its transaction.
 """
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 from exporter.events import Event
 from exporter.spool.dead_letters import (
     Choice,
-    DeadLetter,
     DeadLetters,
     Page,
     Rejection,
@@ -24,7 +21,7 @@ from exporter.spool.disk import Disk
 from exporter.spool.errors import SpoolFullError
 from exporter.spool.identities import Identities
 from exporter.spool.known import Known
-from exporter.spool.totals import DEAD_LETTER, EVENT, NO_BACKEND, Held, Totals
+from exporter.spool.totals import DEAD_LETTER, EVENT, Held, Totals
 from exporter.spool.waiting import Entry, WaitingEvents
 
 DROPPED = 100
@@ -52,8 +49,8 @@ class Moved(NamedTuple):
     """A page of dead letters after a retry or a drop."""
 
     page: Page
-    left: Sequence[DeadLetter] = ()
-    """The letters of the page that can't be retried."""
+    number: int
+    """The number of letters that were moved: a retry can't move every letter."""
     entries: Sequence[Entry] = ()
     """The events that wait again."""
 
@@ -73,9 +70,9 @@ class Store:
         self.disk = disk
         self._identities = Identities(connection)
         self._known = Known(connection)
-        self.letters = DeadLetters(connection)
-        self.waiting = WaitingEvents(connection)
         self.totals = Totals(connection)
+        self.letters = DeadLetters(connection, self.totals)
+        self.waiting = WaitingEvents(connection, self.totals)
         self.backends = tuple(dict.fromkeys(backends))
         self.limit = limit
         self._refused = 0
@@ -108,107 +105,73 @@ class Store:
         )
         fresh, epochs = self._identities.fresh(events)
         self._known.learn(fresh)
-        entries = self._insert(fresh)
-        added = [each.body for each in unreadable if self.letters.add_unreadable(each)]
-        self.totals.add(DEAD_LETTER, NO_BACKEND, added)
         return Accepted(
-            entries,
-            dead_letters=len(added),
+            self.waiting.append(fresh),
+            dead_letters=sum(map(self.letters.add_unreadable, unreadable)),
             repeats=len(events) - len(fresh),
             epochs=epochs,
             unknown=count - len(events),
-            filled=self._held / self.limit,
+            filled=self.totals.size / self.limit,
         )
-
-    def settle(self, backend: str, entries: Sequence[Entry]) -> None:
-        """Delete *backend*'s *entries*, which were delivered."""
-        self.waiting.remove(entries)
-        self.totals.add(EVENT, backend, _bodies(entries), sign=-1)
 
     def reject(
         self, backend: str, entries: Sequence[Entry], rejection: Rejection
     ) -> None:
         """Turn *backend*'s *entries* into dead letters."""
-        self.settle(backend, entries)
-        self.letters.add([entry.event for entry in entries], rejection)
-        self.totals.add(DEAD_LETTER, backend, _bodies(entries))
+        self.waiting.remove(backend, entries)
+        self.letters.add(backend, [entry.event for entry in entries], rejection)
 
     def drop(self, choice: Choice, window: Window, limit: int) -> Moved:
         """Delete a page of dead letters."""
         page = self.letters.page(choice, window, limit)
-        self._remove(page.letters)
-        return Moved(page)
+        self.letters.remove(page.letters)
+        return Moved(page, len(page.letters))
 
     def retry(self, choice: Choice, window: Window, limit: int) -> Moved:
         """Let the events in a page of dead letters wait again, after all others."""
         page = self.letters.page(choice, window, limit)
-        able, left = [], []
-        for letter in page.letters:
-            if letter.event is not None and letter.backend in self.backends:
-                able.append(letter)
-            else:
-                left.append(letter)
-        self._remove(able)
-        entries = self._insert([letter.event for letter in able if letter.event])
-        return Moved(page, left, entries)
+        able = [each for each in page.letters if each.backend in self.backends]
+        self.letters.remove(able)
+        events = [letter.event for letter in able if letter.event]
+        return Moved(page, len(able), self.waiting.append(events))
 
-    def drop_oldest(self, backend: str) -> Sequence[Entry]:
-        """Delete and return some of *backend*'s oldest events."""
+    def drop_oldest(self, backend: str) -> int:
+        """Delete some of *backend*'s oldest events, and return their number."""
         entries, _ = self.waiting.page(backend, 0, DROPPED, DROPPED_BYTES)
-        self.settle(backend, entries)
-        return entries
+        self.waiting.remove(backend, entries)
+        return len(entries)
 
-    def waiting_for(self, backend: str) -> Held:
-        """Return the total of *backend*'s waiting events."""
-        return self.totals.of(EVENT, backend)
+    def oldest(self, backend: str) -> int | None:
+        """Return the timestamp of *backend*'s first event, or None if none waits."""
+        entries, _ = self.waiting.page(backend, 0, limit=1, size=1)
+        return entries[0].event.timestamp if entries else None
 
     @property
     def full(self) -> bool:
         """Whether the last request that didn't fit still doesn't fit."""
         return not self._has_room(max(self._refused, 1))
 
-    @property
-    def _held(self) -> int:
-        return self.totals.waiting.size + self.totals.dead.size
+    def _waiting(self) -> Held:
+        """Return the total of events that wait for configured backends."""
+        held = [self.totals.of(EVENT, backend) for backend in self.backends]
+        return Held(sum(each.rows for each in held), sum(each.size for each in held))
 
     def _has_room(self, more: int) -> bool:
         # Repeats count too: recognizing a repeat means writing. A request above the
         # limit is accepted while nothing waits, or the broker would repeat it forever.
-        if self._held + more <= self.limit:
+        if self.totals.size + more <= self.limit:
             return True
-        if any(self.waiting_for(backend).rows for backend in self.backends):
-            return False
-        return self._held < self.limit
+        return self.totals.size < self.limit and not self._waiting().rows
 
     def _check_room(self, more: int) -> None:
         if not self._has_room(more):
             self._refused = more
-            waiting = self.totals.waiting.size
-            delivered = sum(self.waiting_for(name).size for name in self.backends)
             raise SpoolFullError(
-                waiting,
-                self.totals.dead.size,
                 more,
                 self.limit,
-                left_behind=waiting - delivered,
+                waiting=self._waiting().size,
+                dead=self.totals.all(DEAD_LETTER).size,
+                held=self.totals.size,
             )
         if more >= self._refused:
             self._refused = 0
-
-    def _insert(self, events: Sequence[Event]) -> Sequence[Entry]:
-        entries = self.waiting.append(events)
-        for (backend,), own in groupby(entries, key=lambda each: each.event.backends):
-            self.totals.add(EVENT, backend, _bodies(own))
-        return entries
-
-    def _remove(self, letters: Sequence[DeadLetter]) -> None:
-        self.letters.remove(letters)
-        bodies = defaultdict(list)
-        for letter in letters:
-            bodies[letter.backend or NO_BACKEND].append(letter.body)
-        for backend, each in bodies.items():
-            self.totals.add(DEAD_LETTER, backend, each, sign=-1)
-
-
-def _bodies(entries: Iterable[Entry]) -> list[bytes]:
-    return [entry.event.body for entry in entries]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from exporter.events import Event
 from exporter.spool.database import AMONG, insert, json_list
+from exporter.spool.totals import EVENT, Totals
 
 RANGE = 1 << 44
 """The number of sequences of one backend; the rows show which range it has."""
@@ -27,7 +28,6 @@ INSERT = f"INSERT INTO event (sequence, backend, {', '.join(FIELDS)})"
 SELECT = f"SELECT sequence, {', '.join(FIELDS)} FROM event "  # noqa: S608
 BETWEEN = "WHERE sequence > ? AND sequence < ? ORDER BY sequence"
 SELECT_BETWEEN = f"{SELECT} {BETWEEN} LIMIT ?"
-SELECT_OLDEST = f"SELECT timestamp FROM event {BETWEEN} LIMIT 1"  # noqa: S608
 SELECT_FIRST = f"SELECT sequence, backend FROM event {BETWEEN} LIMIT 1"  # noqa: S608
 SELECT_LAST = f"SELECT sequence FROM event {BETWEEN} DESC LIMIT 1"  # noqa: S608
 SELECT_AMONG = f"{SELECT} WHERE sequence {AMONG} ORDER BY sequence"
@@ -44,8 +44,9 @@ class Entry(NamedTuple):
 class WaitingEvents:
     """The waiting events of all backends; for the writer's thread alone."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, totals: Totals) -> None:
         self._connection = connection
+        self._totals = totals
         # After a failed transaction this is higher than any row. That does no harm: no
         # sequence may be used twice.
         self._newest = newest_of_each(connection)
@@ -69,14 +70,17 @@ class WaitingEvents:
                 self._newest[backend] = unused * RANGE
             entries += map(Entry, count(self._newest[backend] + 1), queue)
             self._newest[backend] = entries[-1].sequence
+            self._totals.add(EVENT, backend, [event.body for event in queue])
         rows = [(number, *event.backends, *event[:-2]) for number, event in entries]
         insert(self._connection, INSERT, rows)
         return entries
 
-    def remove(self, entries: Sequence[Entry]) -> None:
-        """Delete *entries*."""
+    def remove(self, backend: str, entries: Sequence[Entry]) -> None:
+        """Delete *backend*'s *entries*."""
         sequences = json_list(entry.sequence for entry in entries)
         self._connection.execute(DELETE_AMONG, (sequences,))
+        bodies = [entry.event.body for entry in entries]
+        self._totals.add(EVENT, backend, bodies, sign=-1)
 
     def page(
         self, backend: str, after: int, limit: int, size: int
@@ -86,7 +90,8 @@ class WaitingEvents:
 
         There are at most *limit* of them. Reading stops once *size* bytes are read.
         """
-        begin, end = self._bounds(backend)
+        begin = self.newest(backend) // RANGE * RANGE
+        end = begin + RANGE if backend in self._newest else 0
         bounds = max(begin, after), end
         rows = self._connection.execute(SELECT_BETWEEN, (*bounds, limit))
         entries, complete = _read(rows, backend, size)
@@ -98,19 +103,6 @@ class WaitingEvents:
         """Return *backend*'s events at *sequences*, until *size* bytes are read."""
         rows = self._connection.execute(SELECT_AMONG, (json_list(sequences),))
         return _read(rows, backend, size)[0]
-
-    def oldest(self, backend: str) -> int | None:
-        """Return the timestamp of *backend*'s first event, or None if none waits."""
-        bounds = self._bounds(backend)
-        first = self._connection.execute(SELECT_OLDEST, bounds).fetchone()
-        return first[0] if first else None
-
-    def _bounds(self, backend: str) -> tuple[int, int]:
-        """Return the sequences before and after all of *backend*'s rows."""
-        if backend not in self._newest:
-            return 0, 0
-        begin = self._newest[backend] // RANGE * RANGE
-        return begin, begin + RANGE
 
 
 def newest_of_each(connection: sqlite3.Connection) -> dict[str, int]:

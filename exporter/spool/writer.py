@@ -11,8 +11,9 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from exporter.base.errors import ExporterError
 from exporter.spool.database import is_damage
@@ -28,20 +29,22 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Work(NamedTuple):
-    """A call for the next transaction, and where its result goes."""
+@dataclass(slots=True)
+class Work:
+    """A call for the next transaction, its result or error, and where that goes."""
 
     call: Callable[[], Any]
     then: Callable[[Any], None]
     future: asyncio.Future[Any]
+    result: Any = None
+    error: ExporterError | None = None
 
-
-class Done(NamedTuple):
-    """The result or the error of one piece of work."""
-
-    work: Work
-    result: Any
-    error: ExporterError | None
+    def run(self) -> None:
+        """Do the call; an error that is expected leaves the transaction intact."""
+        try:
+            self.result = self.call()
+        except ExporterError as error:
+            self.error = error
 
 
 class Writer:
@@ -100,8 +103,11 @@ class Writer:
         with suppress(Empty):
             while len(group) < LARGEST_GROUP:
                 group.append(self._queue.get_nowait())
-        done = self._commit([work for work in group if work])
-        self._loop.call_soon_threadsafe(self._report, done)
+        works = [work for work in group if work]
+        if failure := self.damage or self._commit(works):
+            for work in works:
+                work.error = failure
+        self._loop.call_soon_threadsafe(self._report, works)
         return None not in group
 
     def _next(self) -> Work | None:
@@ -116,13 +122,15 @@ class Writer:
                 more = False  # the next transaction will report the error
         return self._queue.get()
 
-    def _commit(self, group: list[Work]) -> list[Done]:
-        if self.damage:
-            return [Done(work, None, self.damage) for work in group]
+    def _commit(self, works: list[Work]) -> SpoolFailedError | None:
+        """Do *works* in one transaction; return the error if it was rolled back."""
         try:
-            self._refresh()
+            if self._stale:
+                self._store.reload()
+                self._stale = False
             self._connection.execute("BEGIN")
-            done = [self._call(work) for work in group]
+            for work in works:
+                work.run()
             self._store.totals.write()
             self._connection.execute("COMMIT")
         except Exception as error:
@@ -131,41 +139,25 @@ class Writer:
             self._stale = True
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
-            failure: SpoolFailedError
-            if is_damage(error):
-                self.damage = failure = self._store.disk.mark_damaged(error)
-                self._loop.call_soon_threadsafe(self._on_damage)
-            else:
-                failure = SpoolFailedError(error)
-                with suppress(sqlite3.Error):  # or the next transaction does it
-                    self._refresh()
-            return [Done(work, None, failure) for work in group]
-        return done
+            if not is_damage(error):
+                return SpoolFailedError(error)
+            self.damage = self._store.disk.mark_damaged(error)
+            self._loop.call_soon_threadsafe(self._on_damage)
+            return self.damage
+        return None
 
-    def _call(self, work: Work) -> Done:
-        try:
-            return Done(work, work.call(), None)
-        except ExporterError as error:
-            return Done(work, None, error)
-
-    def _refresh(self) -> None:
-        """Reload the store after a failed transaction."""
-        if self._stale:
-            self._store.reload()
-            self._stale = False
-
-    def _report(self, done: list[Done]) -> None:
+    def _report(self, works: list[Work]) -> None:
         # Futures come first: brokers get their answers before `then` wakes delivery.
         # The other order would add a tenth to the reply time.
-        for work, result, error in done:
+        for work in works:
             if work.future.cancelled():
                 continue
-            if error is None:
-                work.future.set_result(result)
+            if work.error is None:
+                work.future.set_result(work.result)
             else:
                 # The traceback refers to the work, and the work to the error. Without
                 # the traceback, no cycle keeps the events in memory.
-                work.future.set_exception(error.with_traceback(None))
-        for work, result, error in done:
-            if error is None:
-                work.then(result)
+                work.future.set_exception(work.error.with_traceback(None))
+        for work in works:
+            if work.error is None:
+                work.then(work.result)

@@ -213,8 +213,8 @@ class ServiceObserver:
                 "missing": "unknown" if missing is None else missing,
                 "damaged_file": str(salvaged.aside),
                 "remedy": "Check the disk and its filesystem. Keep the damaged files "
-                "until you know which events the backend lacks; the service no longer "
-                "reads them",
+                "until you know which events the backend lacks: the service no longer "
+                "reads them, and `sqlite3 FILE .recover` may find more rows",
             },
         )
 

@@ -1,4 +1,4 @@
-"""What a request holds in memory goes with its answer, whatever the answer is."""
+"""A request leaves nothing in memory, whatever its answer is."""
 
 import asyncio
 import gc
@@ -18,6 +18,8 @@ from tests.records import tasks
 from tests.service.wire import POST, connected
 
 MIB = 1024 * 1024
+
+reads_proc = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
 
 @pytest.fixture
@@ -40,12 +42,12 @@ def held(monkeypatch):
 
 
 async def test_a_full_spool_keeps_no_request(start, backend, held):
-    """A request that finds no room is freed with its answer."""
+    """A request is freed with its answer, also if it finds no room."""
     backend.answer = 503
     exporter = await start(spool_max_bytes=MIB)
     large = {"assignee": "x" * 600_000}
     assert (await exporter.bulk(tasks(1, value=large))).status == 200
-
+    await eventually(lambda: not held)
     body = tasks(2, value=large)
 
     statuses = [(await exporter.bulk(body)).status for _ in range(3)]
@@ -63,16 +65,6 @@ async def test_a_failing_disk_keeps_no_request(start, held, disk):
 
     assert statuses == [503] * 3
     await eventually(lambda: not held)
-
-
-async def test_an_accepted_request_is_freed(start, backend, held):
-    """A request that was accepted is freed with its answer."""
-    exporter = await start()
-
-    assert (await exporter.bulk(tasks(1))).status == 200
-
-    await eventually(lambda: not held)
-    await eventually(lambda: backend.positions == [1])
 
 
 @pytest.mark.parametrize(
@@ -96,7 +88,8 @@ def most_used(process):
     return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@reads_proc
+@pytest.mark.slow
 async def test_many_large_requests_at_once(launch, client):
     """Forty-eight partitions that send 10 MiB each at once are taken in 256 MB."""
     process = launch()
@@ -116,7 +109,8 @@ async def test_many_large_requests_at_once(launch, client):
     assert most_used(process) < 256
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@reads_proc
+@pytest.mark.slow
 async def test_endless_requests(launch):
     """Bodies that no broker sends end before they take much memory."""
     process = launch()
@@ -149,12 +143,13 @@ async def pour(process, head, data):
             await asyncio.gather(sending, return_exceptions=True)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@reads_proc
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head", [b"", UPGRADE, CHUNKED + b"0\r\nX: "], ids=["head", "upgrade", "trailer"]
 )
-async def test_what_is_no_http(launch, head):
-    """What can't be read as HTTP isn't kept, however much of it comes."""
+async def test_invalid_http(launch, head):
+    """Bytes that aren't HTTP are not kept."""
     process = launch()
     await process.run()
     before = most_used(process)

@@ -35,3 +35,17 @@ def overwrite(file, *pages):
 def overwrite_event(file, position):
     """Overwrite the page of the event at *position* with garbage."""
     overwrite(file, page_of(file, b'{"position":%d}' % position))
+
+
+def mark(file):
+    """Mark *file* as damaged, as a service does that finds damage."""
+    file.with_name("damaged").write_text("test")
+
+
+def changed(content, spots):
+    """Return *content* with other bytes at *spots*: places, and what is there."""
+    damaged = bytearray(content)
+    for place, garbage in spots:
+        at = place % len(content)
+        damaged[at : at + len(garbage)] = garbage
+    return damaged[: len(content)]

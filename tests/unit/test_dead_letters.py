@@ -9,12 +9,11 @@ from exporter.spool import (
     Batch,
     Choice,
     Rejection,
-    SpoolFailedError,
     Unreadable,
     Window,
 )
 from exporter.spool import spool as module
-from tests.unit.spools import ANY, a_spool, an_event, failing, letters, only, taken
+from tests.unit.spools import ANY, a_spool, an_event, letters, only, taken
 
 REFUSED = Rejection("refused: 400 Bad Request", 400, '{"error":"no"}', attempts=13)
 
@@ -25,7 +24,7 @@ async def rejected(spool, *events, rejection=REFUSED):
     await only(spool).reject(await only(spool).take(ANY), rejection)
 
 
-async def test_a_dead_letter_tells_all(tmp_path):
+async def test_facts_of_a_dead_letter(tmp_path):
     """A dead letter has the event, time, reason, answer and attempts."""
     event = an_event(7)
     async with a_spool(tmp_path) as spool:
@@ -44,7 +43,7 @@ async def test_a_dead_letter_tells_all(tmp_path):
         assert (spool.waiting, spool.dead) == ((0, 0), (1, len(event.body)))
 
 
-async def test_a_dead_letter_lets_its_followers_pass(tmp_path):
+async def test_events_after_a_dead_letter(tmp_path):
     """After a dead letter, the next event of its instance can be taken."""
     async with a_spool(tmp_path) as spool:
         await spool.append([an_event(1), an_event(2)])
@@ -66,7 +65,7 @@ async def taken_after(spool, batch):
     return list(chain(*await taken(spool)))
 
 
-async def test_what_is_sent_again_goes_behind_the_rest(tmp_path):
+async def test_retried_events_come_last(tmp_path):
     """A retried event waits after its instance's events, and is taken once."""
     async with a_spool(tmp_path) as spool:
         await rejected(spool, an_event(1), an_event(2))
@@ -79,7 +78,7 @@ async def test_what_is_sent_again_goes_behind_the_rest(tmp_path):
         assert list(chain(*await taken(spool))) == [3, 1, 2]
 
 
-async def test_what_never_was_an_event_is_not_sent(tmp_path):
+async def test_unreadable_records(tmp_path):
     """An unreadable record can't be retried, only shown and dropped."""
     async with a_spool(tmp_path) as spool:
         await spool.append([], [Unreadable("it is no JSON", "1-7", b"{garbage")])
@@ -97,45 +96,36 @@ async def test_what_never_was_an_event_is_not_sent(tmp_path):
 @pytest.mark.parametrize(
     "choice, positions",
     [
-        (Choice(), [1, 2, 3]),
+        (Choice(), [1, 2, 3, 4]),
         (Choice(ids=[1, 3]), [1, 3]),
         (Choice(ids=[]), []),
         (Choice(ids=[99]), []),
         (Choice(status=422), [2]),
+        (Choice(backend="teams"), [3, 4]),
+        (Choice(backend="unknown"), []),
+        (Choice(ids=[2, 3], backend="teams"), [3]),
+        (Choice(status=400, backend="teams"), [3, 4]),
         (Choice(ids=[1], status=422), []),
     ],
 )
 async def test_a_choice(tmp_path, monkeypatch, choice, positions):
-    """Dead letters can be chosen by id, by status, or all."""
+    """Dead letters can be chosen by id, backend and status, and retried."""
     monkeypatch.setattr(module, "PAGE", 2)
-    async with a_spool(tmp_path) as spool:
-        await rejected(spool, an_event(1))
-        await rejected(spool, an_event(2), rejection=Rejection("refused", 422))
-        await rejected(spool, an_event(3))
+    async with a_spool(tmp_path, "audit", "teams") as spool:
+        for position in (1, 2, 3, 4):
+            name = "audit" if position < 3 else "teams"
+            await spool.append([an_event(position, backends=(name,))])
+            rejection = Rejection("refused", 422) if position == 2 else REFUSED
+            box = spool.outboxes[name]
+            await box.reject(await box.take(ANY), rejection)
 
         chosen = await letters(spool, choice)
         assert [letter.event.position for letter in chosen] == positions
         assert (await spool.retry(choice)).count == len(positions)
-        assert spool.dead.rows == 3 - len(positions)
+        assert spool.dead.rows == 4 - len(positions)
         assert (await spool.drop(choice)).count == 0
-        assert list(chain(*await taken(spool))) == positions
-
-
-async def test_a_failing_disk_buries_nothing_twice(tmp_path, monkeypatch):
-    """Rejecting is retried until the disk accepts it, and happens once."""
-    monkeypatch.setattr("exporter.spool.outbox.RETRY_SECONDS", 0.01)
-    async with a_spool(tmp_path) as spool:
-        await spool.append([an_event(1)])
-        batch = await only(spool).take(ANY)
-        async with failing(spool):
-            rejecting = asyncio.create_task(only(spool).reject(batch, REFUSED))
-            with pytest.raises(SpoolFailedError):
-                await spool.check_writable()
-            assert not rejecting.done()
-
-        await asyncio.wait_for(rejecting, 30)
-        assert len(await letters(spool)) == 1
-        assert (spool.waiting, spool.dead.rows) == ((0, 0), 1)
+        found = [await taken(spool, backend=name) for name in spool.outboxes]
+        assert list(chain(*chain(*found))) == positions
 
 
 async def test_ids_that_do_not_exist(tmp_path):
@@ -154,7 +144,6 @@ async def test_ids_that_do_not_exist(tmp_path):
 @pytest.mark.parametrize("status", [None, 400])
 async def test_pages(tmp_path, monkeypatch, newest_first, status):
     """Pages in either order have each dead letter once."""
-    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 2)
     monkeypatch.setattr("exporter.spool.dead_letters.PAGE_BYTES", 50)
     async with a_spool(tmp_path) as spool:
         await rejected(spool, *map(an_event, range(1, 12)))
@@ -168,18 +157,7 @@ async def test_pages(tmp_path, monkeypatch, newest_first, status):
     assert seen == sorted(range(1, 12), reverse=newest_first)
 
 
-async def test_a_search_looks_at_a_few_rows_at_a_time(tmp_path, monkeypatch):
-    """A search for a status without dead letters is done in steps."""
-    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 3)
-    async with a_spool(tmp_path) as spool:
-        await rejected(spool, *map(an_event, range(1, 12)))
-
-        page = await spool.dead_letter_page(Choice(status=999), Window())
-
-        assert (page.letters, page.rest) == ([], Window(after=3))
-
-
-async def test_what_dies_again_meanwhile_is_left(tmp_path, monkeypatch):
+async def test_rejected_again_during_a_retry(tmp_path, monkeypatch):
     """A retry handles only the dead letters that existed at its start."""
     monkeypatch.setattr(module, "PAGE", 1)
     async with a_spool(tmp_path) as spool:

@@ -1,6 +1,7 @@
 """Dropped fields are left out of all events."""
 
 import json
+import re
 
 import pytest
 
@@ -28,11 +29,7 @@ def mapper(dropped=""):
         ("assignee", ("assignee",)),
         (" assignee ,\ncustomHeaders.mail", ("assignee", "customHeaders.mail")),
         ("customHeaders", ("customHeaders",)),
-        (
-            "customHeaders.io.camunda.zeebe:assignee",
-            ("customHeaders.io.camunda.zeebe:assignee",),
-        ),
-        ("deniedReason, failureMessage", ("deniedReason", "failureMessage")),
+        ("customHeaders.io.x:mail", ("customHeaders.io.x:mail",)),
     ],
 )
 def test_names(text, names):
@@ -41,49 +38,23 @@ def test_names(text, names):
 
 
 @pytest.mark.parametrize(
-    "text, wrong",
+    "text, term, why",
     [
-        (
-            "assignee, Candidateusers",
-            (
-                "term 2 (Candidateusers): "
-                "no event has a field Candidateusers (is candidateUsers meant?)"
-            ),
-        ),
-        (
-            "customHeaders. mail",
-            "term 1 (customHeaders. mail): the name after customHeaders. is missing",
-        ),
-        (
-            "customHeaders.'mail'",
-            "term 1 (customHeaders.'mail'): the name after customHeaders. is missing",
-        ),
-        (
-            "assignee candidateUsers",
-            "term 1 (assignee candidateUsers): a comma is missing",
-        ),
-        (
-            "asignee.mail",
-            "term 1 (asignee.mail): no event has a field asignee (is assignee meant?)",
-        ),
-        (
-            "assignee.mail",
-            "term 1 (assignee.mail): assignee isn't an object",
-        ),
-        (
-            "customHeaders.",
-            "term 1 (customHeaders.): the name after customHeaders. is missing",
-        ),
-        ("assignee,,key", "term 2: it is missing"),
-        (".mail", "term 1 (.mail): no event has a field "),
+        ("assignee, Candidateusers", 2, "is candidateUsers meant?"),
+        ("asignee.mail", 1, "is assignee meant?"),
+        (".mail", 1, "no event has a field"),
+        ("customHeaders. mail", 1, "the name after customHeaders. is missing"),
+        ("customHeaders.'mail'", 1, "the name after customHeaders. is missing"),
+        ("customHeaders.", 1, "the name after customHeaders. is missing"),
+        ("assignee candidateUsers", 1, "a comma is missing"),
+        ("assignee.mail", 1, "assignee isn't an object"),
+        ("assignee,,key", 2, "it is missing"),
     ],
 )
-def test_names_that_are_wrong(text, wrong):
-    """An unknown name is an error."""
-    with pytest.raises(SelectionError) as raised:
+def test_wrong_names(text, term, why):
+    """A wrong name is an error with the number of its term."""
+    with pytest.raises(SelectionError, match=rf"^term {term}\b.*{re.escape(why)}"):
         dropped_in(text)
-
-    assert str(raised.value).startswith(wrong)
 
 
 def test_a_field():
@@ -98,7 +69,7 @@ def test_a_field():
     assert event == whole._replace(body=event.body)
 
 
-def test_something_in_an_object():
+def test_a_name_in_an_object():
     """A dropped name is left out of an object."""
     headers = {"mail": "ann@x", "app": "teams", "io.x:mail": "ben@x", "mail.to": "a"}
     record = a_record(value={"customHeaders": headers})
@@ -109,7 +80,7 @@ def test_something_in_an_object():
     assert event["customHeaders"] == {"app": "teams", "mail.to": "a"}
 
 
-def test_something_that_is_not_there():
+def test_a_missing_field():
     """Dropping a missing field changes nothing."""
     dropped = "customHeaders, customHeaders.mail, decisionOutput"
 
@@ -119,7 +90,7 @@ def test_something_that_is_not_there():
     assert len(event) == 21
 
 
-def test_keys_of_an_event_stay():
+def test_lanes_of_events():
     """Dropped keys don't change the lane of an event."""
     event = mapper("id, processInstanceKey").event(line(RECORD))
 

@@ -9,16 +9,12 @@ from itertools import chain
 import pytest
 
 from exporter.spool import (
-    Choice,
     Rejection,
     SpoolFailedError,
     SpoolFullError,
-    Unreadable,
-    Window,
-    outbox,
     store,
 )
-from tests.unit.spools import ANY, a_spool, an_event, failing, for_each, letters, taken
+from tests.unit.spools import ANY, a_spool, an_event, failing, taken
 
 BOTH = ("audit", "teams")
 REFUSED = Rejection("refused: 400 Bad Request", 400)
@@ -52,57 +48,17 @@ async def a_past(directory, *positions, dead=()):
         yield spool
 
 
-@pytest.mark.parametrize("reopen", [False, True])
-async def test_each_backend_gets_its_own(tmp_path, reopen):
-    """An event is taken once by each of its backends, and by no other backend."""
+async def test_each_at_its_own_pace(tmp_path):
+    """Each backend gets its own events, also after a restart with other backends."""
     about = {"kind": "user-task.created", "broker": "8.8.21"}
-    events = [shared(1, **about), shared(2, "teams"), shared(3, "audit"), shared(4)]
-    async with a_spool(tmp_path, *BOTH, "idle") as spool:
-        accepted = await spool.append(events)
-        if not reopen:
-            await check_each_gets_its_own(spool, events)
-    if reopen:
-        async with a_spool(tmp_path, *BOTH, "idle") as spool:
-            await check_each_gets_its_own(spool, events)
-
-    assert sorted(entry.event for entry in accepted.entries) == sorted(for_each(events))
-
-
-async def check_each_gets_its_own(spool, events):
-    """Take the events of each backend, and compare them with *events*."""
-    for name in BOTH:
-        batch = await spool.outboxes[name].take(ANY)
-        assert batch.events == [e for e in for_each(events) if e.backends == (name,)]
-        await spool.outboxes[name].settle(batch)
-        assert spool.outboxes[name].empty.is_set()
-    assert spool.outboxes["idle"].empty.is_set()
-    assert spool.outboxes["idle"].exhausted
-    assert spool.waiting == (0, 0)
-
-
-async def test_one_that_is_slow_holds_up_no_other(tmp_path):
-    """An instance in flight to one backend doesn't wait for another backend."""
     async with a_spool(tmp_path, *BOTH) as spool:
-        await spool.append([shared(1), shared(2)])
-        in_flight = await spool.outboxes["audit"].take(replace(ANY, events=1))
-
+        await spool.append([shared(1, **about), shared(2, "teams"), shared(3, "audit")])
+        batch = await spool.outboxes["teams"].take(replace(ANY, events=1))
+        assert batch.events == [shared(1, "teams", **about)]
+        assert await positions(spool, "audit") == [1, 3]
+    async with a_spool(tmp_path, "teams", "idle") as spool:
         assert await positions(spool, "teams") == [1, 2]
-
-        assert spool.waiting_for("audit").rows == 2
-        await spool.outboxes["audit"].settle(in_flight)
-        assert await positions(spool, "audit") == [2]
-
-
-async def test_a_repeat_is_one_for_all(tmp_path):
-    """A repeat is dropped for all backends, even if one hasn't got the event yet."""
-    async with a_spool(tmp_path, *BOTH) as spool:
-        await spool.append([shared(1), shared(2, "teams")])
-        await taken(spool, backend="audit")
-
-        again = await spool.append([shared(1), shared(2)])
-
-        assert (again.entries, again.repeats) == ([], 2)
-        assert await positions(spool, "teams") == [1, 2]
+        assert spool.outboxes["idle"].exhausted
 
 
 async def test_an_event_for_nobody_is_remembered(tmp_path):
@@ -111,35 +67,6 @@ async def test_an_event_for_nobody_is_remembered(tmp_path):
         await spool.append([an_event(1, backends=())])
         assert spool.waiting == (0, 0)
         assert (await spool.append([shared(1)])).repeats == 1
-
-
-async def test_counted_for_each_backend(tmp_path):
-    """Waiting events and dead letters are counted for each backend and in total."""
-    async with a_spool(tmp_path, *BOTH) as spool:
-        await rejected(spool, "audit", shared(1, body=b"12345"))
-        await spool.append([shared(2, "teams", body=b"123")])
-        await spool.append([], [Unreadable("no JSON", "1-7", b"{garbage")])
-    async with a_spool(tmp_path, *BOTH) as spool:
-        assert (spool.waiting, spool.dead) == ((2, 8), (2, 13))
-        assert spool.waiting_for("teams") == (2, 8)
-        assert spool.waiting_for("audit") == (0, 0)
-        assert spool.dead_of("audit") == (1, 5)
-        assert spool.dead_of("teams") == (0, 0)
-        assert spool.dead_of(None) == (1, 8)
-        assert spool.left_behind == {}
-
-
-async def test_a_failed_transaction_counts_for_nobody(tmp_path):
-    """A failed commit isn't counted, and the repeat reaches each backend."""
-    async with a_spool(tmp_path, *BOTH) as spool:
-        async with failing(spool):
-            with pytest.raises(SpoolFailedError):
-                await spool.append([shared(1)])
-        assert (spool.waiting, spool.waiting_for("audit")) == ((0, 0), (0, 0))
-
-        await spool.append([shared(1)])
-
-        assert [await positions(spool, name) for name in BOTH] == [[1], [1]]
 
 
 async def steps(spool, *calls):
@@ -172,67 +99,19 @@ async def test_the_backlog_of_another_costs_nothing(tmp_path):
             work[backlog] = await steps(
                 spool,
                 partial(keep.waiting.page, "teams", 0, 512, 1 << 20),
-                partial(keep.waiting.oldest, "teams"),
+                partial(keep.oldest, "teams"),
                 partial(keep.append, [shared(40_000, "teams")], []),
             )
 
     assert work[20_000] < work[0] * 1.1
 
 
-async def test_what_waits_first_for_each(tmp_path):
+async def test_oldest_events(tmp_path):
     """Each backend has its own oldest event."""
     async with a_spool(tmp_path, *BOTH, "idle") as spool:
         await spool.append([shared(1, "audit", timestamp=7), shared(2, timestamp=9)])
         found = {name: await spool.oldest(name) for name in spool.outboxes}
         assert found == {"audit": 7, "teams": 9, "idle": None}
-
-
-async def test_a_backlog_that_both_have(tmp_path, monkeypatch):
-    """Each backend takes a large backlog in order while the other one waits."""
-    monkeypatch.setattr(outbox, "AHEAD", 20)
-    monkeypatch.setattr(outbox, "PAGE", 7)
-    monkeypatch.setattr(outbox, "CACHE_BYTES", 300)
-    async with a_spool(tmp_path, *BOTH) as spool:
-        await spool.append([shared(n, instance=n % 3 + 1) for n in range(1, 100)])
-    async with a_spool(tmp_path, *BOTH) as spool:
-        await spool.append([shared(n, instance=n % 3 + 1) for n in range(100, 200)])
-        for name in BOTH:
-            assert await positions(spool, name) == list(range(1, 200))
-
-
-async def test_backends_come_and_go(tmp_path):
-    """A backend finds its events whatever other backends are configured."""
-    expected = {"a": [], "b": [], "c": []}
-    for number, names in enumerate(["ba", "c", "cb", "a", "bca"], start=1):
-        async with a_spool(tmp_path, *names) as spool:
-            await spool.append([shared(number, *names)])
-            for name in names:
-                expected[name].append(number)
-                # The last one always keeps something for the next time.
-                if name != names[-1]:
-                    assert await positions(spool, name) == expected[name]
-                    expected[name].clear()
-    async with a_spool(tmp_path, "c", "b", "a") as spool:
-        assert {name: await positions(spool, name) for name in "abc"} == expected
-
-
-async def test_what_a_backend_of_the_past_has_left(tmp_path):
-    """Events of a past backend are counted and kept, and not delivered."""
-    async with a_past(tmp_path, 1, 2, dead=[3]) as spool:
-        await spool.append([shared(4)])
-        assert {*spool.left_behind} == {"audit"}
-        assert spool.left_behind["audit"].rows == 3
-        assert spool.dead_of("audit").rows == 1
-        assert await positions(spool, "teams") == [4]
-    async with a_spool(tmp_path, *BOTH) as spool:
-        assert spool.left_behind == {}
-        assert await positions(spool, "audit") == [1, 2, 4]
-
-
-async def test_dead_letters_alone_are_left_behind_too(tmp_path):
-    """A past backend with only dead letters is listed too."""
-    async with a_past(tmp_path, dead=[1]) as spool:
-        assert spool.left_behind == {"audit": (0, 0)}
 
 
 async def test_a_drop_that_fails(tmp_path, monkeypatch):
@@ -243,27 +122,13 @@ async def test_a_drop_that_fails(tmp_path, monkeypatch):
             with pytest.raises(SpoolFailedError):
                 await spool.discard_backend("audit")
         assert spool.left_behind["audit"].rows == 10
+        assert await spool.discard_backend("unknown") == 0
 
         assert await spool.discard_backend("audit") == 11
         assert spool.left_behind == {}
 
 
-async def test_a_backend_is_dropped(tmp_path, monkeypatch):
-    """Dropping a past backend deletes its events, and no other backend's."""
-    monkeypatch.setattr(store, "DROPPED", 3)
-    async with a_past(tmp_path, *range(1, 11), dead=[20]) as spool:
-        await rejected(spool, "teams", shared(30))
-        await spool.append([shared(31)])
-
-        assert await spool.discard_backend("audit") == 13
-
-        assert spool.left_behind == {}
-        assert (spool.waiting.rows, spool.dead.rows) == (1, 1)
-        assert [letter.backend for letter in await letters(spool)] == ["teams"]
-        assert await positions(spool, "teams") == [31]
-
-
-async def test_only_what_is_past_is_dropped(tmp_path):
+async def test_configured_backends_are_not_dropped(tmp_path):
     """The events of a configured backend can't be dropped."""
     async with a_past(tmp_path, 1) as spool:
         await spool.append([shared(2)])
@@ -273,79 +138,12 @@ async def test_only_what_is_past_is_dropped(tmp_path):
         assert await positions(spool, "teams") == [2]
 
 
-async def test_nothing_left_to_drop(tmp_path):
-    """Dropping an unknown backend drops nothing."""
-    async with a_past(tmp_path, 1) as spool:
-        assert await spool.discard_backend("unknown") == 0
-
-
-async def test_a_dead_letter_goes_back_to_its_own_backend(tmp_path):
-    """A retried dead letter goes only to the backend that rejected it."""
-    async with a_spool(tmp_path, *BOTH) as spool:
-        await rejected(spool, "teams", shared(1))
-        await positions(spool, "audit")
-
-        (letter,) = await letters(spool)
-        assert (letter.backend, letter.event) == ("teams", shared(1, "teams"))
-        assert (await spool.retry()).count == 1
-        assert await positions(spool, "teams") == [1]
-        assert spool.outboxes["audit"].empty.is_set()
-
-
-async def test_dead_letters_of_the_past_are_left_alone(tmp_path):
-    """Dead letters of a past backend stay, and are counted in the result of a retry."""
-    garbage = Unreadable("no JSON", "1-7", b"{garbage")
-    async with a_past(tmp_path, dead=[1, 2]) as spool:
-        await spool.append([], [garbage])
-        await rejected(spool, "teams", shared(3, "teams"))
-
-        handled = await spool.retry()
-
-        assert (handled.count, handled.of_no_backend) == (1, 2)
-        assert (handled.never_events, handled.never_event_ids) == (1, [3])
-        assert spool.dead.rows == 3
-        assert await positions(spool, "teams") == [3]
-
-
-@pytest.mark.parametrize(
-    "choice, found",
-    [
-        (Choice(backend="audit"), [1, 3]),
-        (Choice(backend="teams"), [2]),
-        (Choice(backend="unknown"), []),
-        (Choice(ids=[2, 3], backend="audit"), [3]),
-        (Choice(status=400, backend="teams"), [2]),
-        (Choice(status=500, backend="teams"), []),
-    ],
-)
-async def test_dead_letters_of_one_backend(tmp_path, monkeypatch, choice, found):
-    """Dead letters can be chosen by backend; a transaction searches a few rows."""
-    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 1)
-    async with a_spool(tmp_path, *BOTH) as spool:
-        for number, name in enumerate(["audit", "teams", "audit"], start=1):
-            await rejected(spool, name, shared(number, name))
-
-        assert [letter.id for letter in await letters(spool, choice)] == found
-        assert (await spool.drop(choice)).count == len(found)
-
-
-async def test_a_search_for_a_backend_looks_at_a_few_rows(tmp_path, monkeypatch):
-    """A search for a backend without dead letters is done in steps."""
-    monkeypatch.setattr("exporter.spool.dead_letters.SCANNED", 3)
-    async with a_spool(tmp_path, *BOTH) as spool:
-        await rejected(spool, "audit", *(shared(n, "audit") for n in range(1, 12)))
-
-        page = await spool.dead_letter_page(Choice(backend="teams"), Window())
-
-        assert (page.letters, page.rest) == ([], Window(after=3))
-
-
 def ten_bytes(number, *backends):
     """Return an event of ten bytes, and of its own instance."""
     return shared(number, *backends, body=b"x" * 10, instance=number)
 
 
-async def test_what_both_are_to_get_takes_room_twice(tmp_path):
+async def test_room_for_each_backend(tmp_path):
     """The limit counts the bytes of each event once for each backend."""
     async with a_spool(tmp_path, *BOTH, limit=100) as spool:
         await spool.append([ten_bytes(n) for n in (1, 2, 3, 4)])
@@ -386,7 +184,7 @@ async def test_the_next_largest_makes_room(tmp_path):
         assert [e.position for batch in lost for e in batch.events] == [8]
 
 
-async def test_what_is_left_behind_is_never_lost(tmp_path):
+async def test_left_behind_events_make_no_room(tmp_path):
     """Events of a past backend are not discarded to make room."""
     lost = []
     async with a_spool(tmp_path, *BOTH, limit=100) as spool:
@@ -403,7 +201,7 @@ async def test_what_is_left_behind_is_never_lost(tmp_path):
         assert spool.left_behind["audit"].rows == 7
 
 
-async def test_what_is_left_behind_bars_no_large_request(tmp_path):
+async def test_a_large_request_beside_left_behind_events(tmp_path):
     """A request above the limit fits when all configured backends are empty."""
     async with a_spool(tmp_path, *BOTH, limit=100) as spool:
         await spool.append([ten_bytes(1, "audit")])
@@ -422,5 +220,5 @@ async def test_opening_reads_no_rows(tmp_path):
         keep = store.Store(connection, None, backends=BOTH, limit=1)
         connection.set_progress_handler(None, 1)
 
-    assert keep.waiting_for("teams").rows == 1999
+    assert keep.totals.of("event", "teams").rows == 1999
     assert len(done) < 500

@@ -19,12 +19,15 @@ async def test_a_full_spool_refuses_and_says_why(tmp_path):
         with pytest.raises(SpoolFullError, match=r"60 of at most 100 bytes.*50 more"):
             await spool.append([an_event(2, body=b"x" * 50)])
 
+        assert spool.full
         assert await taken(spool) == [[1]]
         await spool.append([an_event(2, body=b"x" * 50)])
         assert await taken(spool) == [[2]]
+        await spool.append([an_event(3, body=b"x" * 60)])
+        assert not spool.full
 
 
-async def test_a_full_spool_may_lose_the_oldest(tmp_path):
+async def test_discards_the_oldest(tmp_path):
     """With `on_discard`, old events make room, and each discarded batch is reported."""
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
@@ -45,7 +48,7 @@ def ten_bytes(number, **changes):
     return an_event(number, **{"body": b"x" * 10, "instance": number} | changes)
 
 
-async def test_nothing_to_lose(tmp_path):
+async def test_nothing_to_discard(tmp_path):
     """Dead letters and events in flight are not discarded."""
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
@@ -60,14 +63,7 @@ async def test_nothing_to_lose(tmp_path):
     assert lost == []
 
 
-async def test_an_empty_spool_takes_what_is_larger_than_its_limit(tmp_path):
-    """An empty spool accepts a request above the limit."""
-    async with a_spool(tmp_path, limit=100) as spool:
-        await spool.append([an_event(1, body=b"x" * 500)])
-        assert await taken(spool) == [[1]]
-
-
-async def test_dead_letters_alone_bar_no_large_request(tmp_path):
+async def test_a_large_request_beside_dead_letters(tmp_path):
     """A spool with only dead letters accepts a request above the limit."""
     async with a_spool(tmp_path, limit=100) as spool:
         await spool.append([], [Unreadable("no JSON", "1-1", b"{" * 10)])
@@ -79,7 +75,7 @@ async def test_dead_letters_alone_bar_no_large_request(tmp_path):
             await spool.append([an_event(2)])
 
 
-async def test_a_full_spool_loses_what_nobody_takes(tmp_path, monkeypatch):
+async def test_discards_events_outside_of_memory(tmp_path, monkeypatch):
     """Events that are not in memory are discarded too."""
     monkeypatch.setattr(outbox, "AHEAD", 8)
     monkeypatch.setattr(outbox, "PAGE", 3)
@@ -92,7 +88,7 @@ async def test_a_full_spool_loses_what_nobody_takes(tmp_path, monkeypatch):
         assert list(chain(*await taken(spool))) == list(range(81, 101))
 
 
-async def test_a_request_loses_a_bounded_number(tmp_path, monkeypatch):
+async def test_a_request_discards_a_bounded_number(tmp_path, monkeypatch):
     """One request discards a limited number of events."""
     monkeypatch.setattr(spool_module, "DISCARDS", 2)
     monkeypatch.setattr(outbox, "PAGE", 5)
@@ -111,7 +107,7 @@ async def test_a_request_loses_a_bounded_number(tmp_path, monkeypatch):
         assert list(chain(*await taken(spool))) == list(range(27, 102))
 
 
-async def test_a_full_spool_loses_what_waits_behind_others(tmp_path):
+async def test_discards_events_of_a_lane_in_flight(tmp_path):
     """Events that wait for an event in flight can be discarded."""
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
@@ -137,7 +133,7 @@ async def test_many_at_once_make_room(tmp_path, monkeypatch):
         assert len(list(chain(*await taken(spool)))) == 10
 
 
-async def test_nothing_is_lost_in_vain(tmp_path):
+async def test_a_hopeless_request_discards_nothing(tmp_path):
     """A request that can never fit discards nothing."""
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
@@ -150,7 +146,7 @@ async def test_nothing_is_lost_in_vain(tmp_path):
         assert await taken(spool) == [[1]]
 
 
-async def test_a_failing_disk_loses_nothing_for_room(tmp_path):
+async def test_a_failing_disk_discards_nothing(tmp_path):
     """If discarding fails, the events keep their places and the request fails."""
     lost = []
     async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:

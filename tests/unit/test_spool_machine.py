@@ -18,8 +18,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.spool import Batch, Rejection, SpoolFailedError, Unreadable, outbox
-from tests.unit.spools import ANY, NOON, a_spool, an_event, failing, for_each, taken
+from exporter.spool import Batch, Rejection, SpoolFailedError, Unreadable, disk, outbox
+from tests.unit.spools import (
+    ANY,
+    MEMORY,
+    NOON,
+    a_spool,
+    an_event,
+    failing,
+    for_each,
+    taken,
+)
 
 NAMES = ("audit", "teams")
 SOME = st.sampled_from([NAMES, NAMES[:1], NAMES[1:]])
@@ -36,7 +45,8 @@ class SpoolMachine(RuleBasedStateMachine):
         small = {"AHEAD": 8, "PAGE": 3, "PAGE_BYTES": 40, "CACHE_BYTES": 60}
         for name, value in small.items():
             self.patch.setattr(outbox, name, value)
-        self.root = Path(tempfile.mkdtemp())
+        self.patch.setattr(disk, "RESERVE_BYTES", 0)
+        self.root = Path(tempfile.mkdtemp(dir=MEMORY))
         self.names = map(str, count())
         self.directory = self.root / next(self.names)
         self.runner = asyncio.Runner()
@@ -263,4 +273,4 @@ SpoolMachine.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-test_spool = SpoolMachine.TestCase
+test_spool = pytest.mark.slow(SpoolMachine.TestCase)
