@@ -87,6 +87,7 @@ HUNG_UP = "the peer hung up during the TLS handshake"
 OURS = {
     "UNSUPPORTED_PROTOCOL": "the peer supports no TLS version from 1.2 on",
     "UNEXPECTED_EOF_WHILE_READING": HUNG_UP,
+    "WRONG_VERSION_NUMBER": "the peer doesn't speak TLS on this port",
 }
 
 

@@ -445,7 +445,7 @@ async def test_a_disk_that_fails(start, backend, disk, run):
 
     disk.failing = False
     assert (retried.status, retried.out) == (1, "")
-    assert "The admin port answers 503. The spool can't be written" in retried.err
+    assert "exporter: The spool can't be written" in retried.err
     assert len((await run(exporter, "list", "--json")).json) == 1
 
 
