@@ -9,12 +9,10 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 from yarl import URL
 
-from exporter.admin.backends import PATH
 from exporter.base.errors import ExporterError
 from exporter.commands.arguments import Subparsers, add_broker, add_command
 from exporter.commands.client import admin_port
@@ -115,23 +113,22 @@ def _spool(settings: Settings) -> Iterator[Finding]:
 
 async def _kept() -> list[Finding]:
     """Look for events that nobody delivers, and for a broker that withholds some."""
-    found = []
-    with suppress(ExporterError):  # no spool yet, or a service that is just starting
+    try:
         async with admin_port(environment.spool_location()) as port:
-            found += [
-                problem(
-                    f"{each['backend']} isn't configured any more, but "
-                    f"{each['events']} events and {each['dead_letters']} dead letters "
-                    "are kept for it",
-                    f"Add it to {PREFIX}BACKENDS again, or drop its events: "
-                    "app-integrations-exporter backends --help",
-                )
-                for each in (await port.get(PATH))["backends"]
-                if not each["configured"]
-            ]
             status = await port.get("/status")
-            if withheld := status.get("ingest", {}).get("withheld"):
-                found.append(problem(withheld["reason"], withheld["remedy"]))
+    except ExporterError:  # no spool yet, or a service that is just starting
+        return []
+    found = [
+        problem(
+            f"{name} isn't configured any more, but its events ({events}) and dead "
+            "letters are kept",
+            f"Add it to {PREFIX}BACKENDS again, or drop its events: "
+            "app-integrations-exporter backends --help",
+        )
+        for name, events in status["spool"]["left_behind"].items()
+    ]
+    if withheld := status.get("ingest", {}).get("withheld"):
+        found.append(problem(withheld["reason"], withheld["remedy"]))
     return found
 
 

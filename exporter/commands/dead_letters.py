@@ -80,8 +80,7 @@ def add_to(commands: Subparsers) -> None:
         "--limit",
         type=whole_number,
         default=100,
-        metavar="N",
-        help="the newest N (default: %(default)s)",
+        help="show the newest LIMIT (default: 100)",
     )
     _add_filters(listing)
     _add_ids(add_command(under, "show", show), nargs=1)
