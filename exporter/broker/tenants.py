@@ -92,8 +92,7 @@ def _take_list(environ: dict[str, str], tenant: str) -> list[str] | None:
     ]
     if not variables:
         return None
-    # One variable with the whole list, or one for each entry: ..._0, ..._1 and so on.
-    variables.sort(key=lambda name: (len(name), name))
+    # One variable has the whole list, or ..._0, ..._1 and so on have one entry each.
     texts = [environ.pop(name) for name in variables]
     return [each.strip() for each in ",".join(texts).split(",") if each.strip()]
 

@@ -12,12 +12,7 @@ from typing import Any
 from exporter.admin.dead_letters import MOST_IDS, PATH
 from exporter.base import codec
 from exporter.base.errors import ExporterError
-from exporter.commands.arguments import (
-    Subparsers,
-    add_command,
-    value_of,
-    whole_number,
-)
+from exporter.commands.arguments import Subparsers, add_command, value_of, whole_number
 from exporter.commands.client import AdminPort, command
 from exporter.commands.dead_letter_export import Letter, counted, export, letters
 from exporter.commands.printing import (
@@ -119,7 +114,8 @@ async def list_(port: AdminPort, args: Namespace) -> int:
         if len(found) == args.limit:
             say(f"These are the newest {args.limit}: use --limit or export to see more")
             break
-        found.insert(0, letter)
+        found.append(letter)
+    found.reverse()
     if args.json:
         print(as_json(found))
     elif found:
@@ -167,11 +163,8 @@ async def show(port: AdminPort, args: Namespace) -> int:
     if args.json:
         print(as_json(letter))
         return 0
-    answer, body, form = (
-        letter.pop("answer"),
-        letter.pop("body"),
-        letter.pop("body_form"),
-    )
+    answer, body = letter.pop("answer"), letter.pop("body")
+    form = letter.pop("body_form")
     letter["time"] = f"{local_time(letter['time'])} local time, {letter['time']}"
     facts = {name: value for name, value in letter.items() if value is not None}
     width = max(map(len, facts))

@@ -37,27 +37,15 @@ BIGGEST_BATCH = 64 * 1024 * 1024
 
 def add_to(commands: Subparsers) -> None:
     """Add `stub-backend` to *commands*."""
-    command = add_command(
-        commands,
-        "stub-backend",
-        stub_backend,
-        json=False,
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
-    status = value_of(whole(200, 599), int)
+    about = {"description": DESCRIPTION, "epilog": EPILOG}
+    command = add_command(commands, "stub-backend", stub_backend, json=False, **about)
     for option, kind, default, meaning in (
-        (
-            "--host",
-            value_of(HOST),
-            "127.0.0.1",
-            "address to listen on; 0.0.0.0 for all",
-        ),
+        ("--host", value_of(HOST), "127.0.0.1", "where to listen; 0.0.0.0 for all"),
         ("--port", value_of(PORT, int), 8080, "port to listen on"),
-        ("--status", status, 200, "the answer to every batch"),
+        ("--status", value_of(whole(200, 599), int), 200, "the answer to every batch"),
     ):
-        about = f"{meaning} (default: %(default)s)"
-        command.add_argument(option, type=kind, default=default, help=about)
+        help_ = f"{meaning} (default: %(default)s)"
+        command.add_argument(option, type=kind, default=default, help=help_)
 
 
 def stub_backend(args: argparse.Namespace) -> int:
