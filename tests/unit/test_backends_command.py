@@ -1,13 +1,16 @@
 """`backends` without a service shows and drops what is kept."""
 
 import asyncio
+import io
 import json
+import sys
+from argparse import Namespace
 
 import aiohttp
 import pytest
 
 from exporter import cli
-from exporter.commands.client import admin_port
+from exporter.commands.client import admin_port, command
 from exporter.config import settings
 from exporter.spool import Rejection
 from tests.unit.spools import ANY, a_spool, an_event, taken
@@ -36,10 +39,10 @@ def directory(tmp_path, monkeypatch):
 def run(directory, capsys):  # noqa: ARG001 -- it is what the command finds
     """Return a function that runs `backends`; it returns status, stdout, stderr."""
 
-    def command(*argv):
+    def backends(*argv):
         return cli.main(["backends", *argv]), *capsys.readouterr()
 
-    return command
+    return backends
 
 
 def test_what_is_kept(run):
@@ -119,3 +122,19 @@ async def test_a_port_of_its_own():
     assert len(listed["backends"]) == 3
     assert port.url.host == "127.0.0.1"
     assert not port.is_of_service
+
+
+@pytest.mark.usefixtures("directory")
+def test_letters_that_stdout_lacks(monkeypatch):
+    """A letter that the encoding of stdout lacks is printed as an escape."""
+
+    @command
+    async def show(*_):
+        print("Zoë", flush=True)
+        return 0
+
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="ascii"))
+
+    assert show(Namespace()) == 0
+    assert printed.getvalue() == b"Zo\\xeb\n"

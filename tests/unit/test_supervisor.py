@@ -77,10 +77,11 @@ class Container(Process):
         stop_seconds=STOP_SECONDS,
         terminal=subprocess.DEVNULL,
     ):
-        """Start two scripts; a command that is no script is a list."""
+        """Start two scripts for a shell, or commands, which are lists."""
+        shell = ["/bin/sh", "-c"]
         run = RUN.format(
-            broker=["/bin/sh", "-c", broker] if isinstance(broker, str) else broker,
-            exporter=["/bin/sh", "-c", exporter],
+            broker=broker if isinstance(broker, list) else [*shell, broker],
+            exporter=exporter if isinstance(exporter, list) else [*shell, exporter],
             stop_seconds=stop_seconds,
         )
         self._command = [sys.executable, "-c", run]
@@ -157,6 +158,18 @@ async def test_exporter_that_never_starts(container, end, dies):
     await container.pid_of("broker")
     assert "exporter not ready: the broker starts all the same" in container.text
     await eventually(lambda: len(container.said("exporter")) == 1 + bool(dies))
+    container.signal(signal.SIGTERM)
+    assert await container.ended() == 7
+
+
+async def test_exporter_that_does_not_exist(container):
+    """A command that can't be started is tried again until the container ends."""
+    container.begin(exporter=["no-such-command"])
+    await eventually(lambda: container.text.count("exporter died") > 1)
+
+    container.signal(signal.SIGTERM)
+
+    assert await container.ended() == 128 + signal.SIGTERM
 
 
 async def test_stopped_before_the_broker(container):

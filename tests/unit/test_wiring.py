@@ -1,5 +1,6 @@
 """Broker and exporter of one container get only their own variables."""
 
+import json
 import os
 from unittest import mock
 
@@ -10,7 +11,6 @@ from exporter.broker import takeover
 from exporter.broker.takeover import OFFICIAL
 from exporter.broker.wanted import why_off
 from exporter.bundle import entrypoint, wiring
-from exporter.bundle.distribution import find
 from exporter.bundle.wiring import wire
 from exporter.config.settings import SettingsError
 
@@ -271,17 +271,19 @@ def test_what_no_broker_can_use(environ, distribution, version, wrong, said):
         wire(environ | URL | distribution(version) | wrong)
 
 
-def test_other_commands(environ):
-    """`status` and the other commands find the service and the id of this image."""
-    environ |= OFFICIAL_ONE
-    ours = wiring.with_our_settings(environ, find(environ))
-    before = takeover.exporter_id()
-    os.environ.update(OFFICIAL_ONE)
+def test_other_commands(environ, capsys):
+    """The other commands find the service and the id of this image."""
+    os.environ.update(environ | OFFICIAL_ONE)
+    assert entrypoint.exporter(["config", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert takeover.exporter_id() == "mine"
+    os.environ[f"{MINE}2_CLASSNAME"] = OFFICIAL
 
-    assert ours["APP_INTEGRATIONS_URL"] == "https://backend.example/old"
+    assert shown["APP_INTEGRATIONS_URL"] == "https://backend.example/old"
     spool = f"{environ['ZB_HOME']}/data/app-integrations"
-    assert ours["APP_INTEGRATIONS_SPOOL_DIR"] == spool
-    assert (before, takeover.exporter_id()) == ("appintspool", "mine")
+    assert shown["APP_INTEGRATIONS_SPOOL_DIR"] == spool
+    assert entrypoint.exporter(["config"]) == 2
+    assert "MINE and MINE2 are both" in capsys.readouterr().err
 
 
 def test_a_bug_of_ours(environ, monkeypatch, capfd):
