@@ -130,7 +130,8 @@ def test_letters_that_stdout_lacks(monkeypatch):
 
     @command
     async def show(*_):
-        print("Zoë", flush=True)
+        sys.stdout.write("Zoë\n")
+        sys.stdout.flush()
         return 0
 
     printed = io.BytesIO()
