@@ -284,7 +284,9 @@ def test_mistakes(configure, capsys):
 
     assert cli.main(["check", "--broker", "http://broker.invalid"]) == 1
 
-    lines = [line for line in capsys.readouterr().out.splitlines() if "->" not in line]
+    out = capsys.readouterr().out
+    lines = [line for line in out.splitlines() if "->" not in line]
+    assert "\n         -> Correct its name, or remove it\n" in out
     assert [line.split()[:2] for line in lines] == [
         ["problem", "APP_INTEGRATIONS_ADMIN_PROT"],
         ["problem", "APP_INTEGRATIONS_URL"],

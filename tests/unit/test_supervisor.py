@@ -16,17 +16,22 @@ import pytest
 
 from devkit.processes import Process
 from devkit.waiting import eventually
-from exporter.bundle.supervisor import READY_SECONDS, STOP_SECONDS
+from exporter.bundle.supervisor import (
+    READY_SECONDS,
+    STEADY_SECONDS,
+    STOP_SECONDS,
+)
 
 RUN = """
-import fcntl, logging, os, signal, sys, termios, time
+import fcntl, os, signal, sys, termios, time
 from pathlib import Path
+from exporter import logs
 from exporter.bundle import supervisor
 from exporter.bundle.supervisor import Program, Supervisor
 supervisor.STOP_SECONDS = {stop_seconds}
 if sys.stdin.isatty():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-logging.basicConfig(level="INFO", format="%(message)s")
+logs.configure("INFO", "json")
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as a parent may leave it
 clock = Path("clock")
 def is_ready():
@@ -58,6 +63,7 @@ echo $$ > exporter
 touch ready
 while :; do sleep 0.02; done
 """
+DIED = "exporter died: it is restarted, and the broker keeps its records"
 KILLED = "exporter still draining: killed, the rest is on disk"
 
 
@@ -125,20 +131,27 @@ async def test_order(container):
     assert await container.ended() == 7
     assert container.said("broker")[1:] == ["QUIT", "INT", "TERM"]
     assert container.said("exporter")[1:] == ["TERM"]
-    assert container.text.splitlines() == ["broker ended", "exporter ended"]
+    messages = [line["message"] for line in container.lines]
+    assert messages == ["broker ended", "exporter ended"]
 
 
 async def test_restart(container):
-    """An exporter that dies is restarted at once; the broker goes on."""
+    """An exporter that dies is restarted, at once if it ran for a while before."""
     container.begin()
     broker = await container.pid_of("broker")
-    exporter = await container.pid_of("exporter")
+    for deaths in (1, 2):
+        exporter = await container.pid_of("exporter")
+        psutil.Process(exporter).kill()
+        await eventually(lambda: len(container.saying(DIED)) == deaths)  # noqa: B023
+        await eventually(lambda: container.said("exporter") != [str(exporter)])  # noqa: B023
 
-    psutil.Process(exporter).kill()
-    await eventually(lambda: container.said("exporter") != [str(exporter)])
+    container.set_clock(time.monotonic() + STEADY_SECONDS + 1)
+    psutil.Process(await container.pid_of("exporter")).kill()
+    await eventually(lambda: len(container.saying(DIED)) == 3)
 
+    pauses = [line["restart_in_ms"] for line in container.saying(DIED)]
+    assert pauses == [100, 500, 100]
     assert psutil.Process(broker).is_running()
-    assert "exporter died: it is restarted" in container.text
     assert len(container.said("broker")) == 1
 
 
