@@ -112,6 +112,13 @@ async def test_no_batch(stub, body, why):
     assert why in stub.err
 
 
+def test_defaults():
+    """Without options it listens on port 8080 of this machine, and answers 200."""
+    args = cli.parser().parse_args(["stub-backend"])
+
+    assert (args.host, args.port, args.status) == ("127.0.0.1", 8080, 200)
+
+
 def test_a_taken_port(capsys):
     """A port in use is an error that names the option."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
