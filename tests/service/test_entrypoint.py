@@ -11,6 +11,7 @@ import pytest
 
 from devkit.waiting import eventually
 from exporter.broker.takeover import OFFICIAL
+from exporter.bundle import entrypoint
 from tests.records import tasks
 from tests.service.containers import Container
 from tests.service.running import send
@@ -25,6 +26,13 @@ def container(tmp_path, backend):
     container = Container(tmp_path, backend.url)
     yield container
     container.kill()
+
+
+def test_help(capsys):
+    """The help has the usage."""
+    assert entrypoint.main(["--help"]) == 0
+
+    assert capsys.readouterr().out.startswith("usage: app-integrations-entrypoint")
 
 
 @pytest.mark.slow
