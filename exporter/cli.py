@@ -24,6 +24,7 @@ from exporter.commands import (
     stub_backend,
     uninstall,
 )
+from exporter.commands.printing import paragraphs
 
 NAME = "app-integrations-exporter"
 DESCRIPTION = """\
@@ -90,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if expected != errors:
             raise
         for error in expected:
-            print(f"{NAME}: {error}", file=sys.stderr)
+            print(f"{NAME}: {paragraphs(str(error))}", file=sys.stderr)
         return max(error.exit_status for error in expected)
     return status
 

@@ -16,14 +16,12 @@ lists an exporter once for each physical tenant.
 """
 
 import asyncio
-import enum
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import aiohttp
 from yarl import URL
@@ -40,6 +38,10 @@ MOST_CHARACTERS = 300
 
 WHERE = "Set --broker to a management port (usually 9600) that this machine reaches"
 
+Step = Literal["done", "wait", "disable", "delete", "enable"]
+NextStep = Callable[[Collection[str], Collection[Step]], Step]
+"""Returns the next step, given the statuses and the steps accepted so far."""
+
 
 class ActuatorError(ExporterError):
     """The broker can't be asked, or refuses."""
@@ -53,32 +55,6 @@ class BusyError(ActuatorError):
     """A change may succeed in a moment."""
 
 
-class Step(enum.StrEnum):
-    """What to do next about an exporter."""
-
-    NOTHING = "do nothing about"
-    WAIT = "wait for"
-    DISABLE = "disable"
-    DELETE = "delete"
-    ENABLE = "enable"
-
-
-NextStep = Callable[[Collection[str], Collection[Step]], Step]
-"""What to do, given the statuses and the steps accepted so far."""
-
-
-class Changed(NamedTuple):
-    """An exporter after a change."""
-
-    exporter: str
-    statuses: set[str]
-    """Empty if the broker doesn't list the exporter."""
-    others: list[str]
-    """The ids of the other exporters."""
-    asked: bool
-    """Whether any change was necessary."""
-
-
 class Actuator:
     """The actuator of a broker or gateway, which speaks for the whole cluster."""
 
@@ -88,7 +64,7 @@ class Actuator:
         """Ask at the management port of *broker* about one *tenant*, or about all."""
         self.url = URL(broker.rstrip("/").removesuffix("/actuator"))
         self._session, self._tenant = session, tenant
-        self._exporters = self.url / "actuator" / "exporters"
+        self._known_tenants = {""}
 
     async def exporters(self) -> dict[str, dict[str, set[str]]]:
         """
@@ -96,30 +72,23 @@ class Actuator:
 
         Where there is only one tenant, it is called "".
         """
-        status, body = await self._ask("GET", self._exporters)
-        if status in (401, 403):
-            raise ActuatorError(
-                f"{self.url} requires credentials: it answers {status}",
-                remedy="Send the request yourself, with credentials: docs/broker.md",
-            )
+        status, body = await self._ask("GET")
+        if status != 200:
+            raise self._stranger(status)
         try:
-            listed = _listed(status, body)
+            listed = [
+                (f"{x['exporterId']}", x.get("physicalTenant") or "", f"{x['status']}")
+                for x in codec.decode(body)
+            ]
         except (ValueError, TypeError, LookupError, AttributeError) as error:
-            below = f"{self.url.origin()}/orchestration"
-            path = f"If Camunda has a context path, append it: --broker {below}. "
-            raise ActuatorError(
-                f"{self.url} answers {status}, but not like the actuator of a broker "
-                "from 8.6 on",
-                remedy=f"{path if status == 404 else ''}{WHERE}. For a broker before "
-                "8.6 it is enough to remove its variables",
-            ) from error
+            raise self._stranger(status) from error
         tenants = {tenant for _, tenant, _ in listed}
-        if self._tenant and tenants and self._tenant not in tenants:
+        self._known_tenants |= tenants  # a tenant may lose its last exporter meanwhile
+        if tenants and self._tenant not in self._known_tenants:
+            known = ", ".join(sorted(filter(None, tenants))) or "none"
             raise ActuatorError(
                 f"{self.url} lists no exporters of a physical tenant {self._tenant}",
-                remedy=f"It lists those of {', '.join(sorted(tenants - {''}))}"
-                if tenants != {""}
-                else "There are physical tenants from Camunda 8.10 on",
+                remedy=f"Its physical tenants (from Camunda 8.10 on): {known}",
             )
         # A single tenant needn't be named, and older versions can't name it.
         is_named = self._tenant or len(tenants) > 1
@@ -129,19 +98,20 @@ class Actuator:
                 found[name][tenant if is_named else ""].add(state)
         return dict(found)
 
-    async def request(self, step: Step, exporter: str, tenant: str) -> tuple[int, str]:
-        """Ask for *step*; return the status and the message of the answer."""
+    async def request(self, step: Step, exporter: str, tenant: str) -> str:
+        """Ask for *step*; return "" if it is accepted, or else the broker's answer."""
         query = {"physicalTenant": tenant} if tenant else {}
-        url = self._exporters / exporter
-        if step is Step.DELETE:
-            status, body = await self._ask("DELETE", url.with_query(query))
+        if step == "delete":
+            status, body = await self._ask("DELETE", exporter, params=query)
         else:
             # Some actuators refuse a request without a body: 415.
-            url = (url / step).with_query(query)
-            status, body = await self._ask("POST", url, json={})
-        return status, f"{status} {_message(body)}".strip()
+            status, body = await self._ask(
+                "POST", exporter, step, params=query, json={}
+            )
+        return "" if status == 202 else f"{status} {_message(body)}".strip()
 
-    async def _ask(self, method: str, url: URL, **more: Any) -> tuple[int, bytes]:
+    async def _ask(self, method: str, *path: str, **more: Any) -> tuple[int, bytes]:
+        url = self.url.joinpath("actuator", "exporters", *path)
         try:
             async with self._session.request(
                 method, url, allow_redirects=False, **more
@@ -150,7 +120,7 @@ class Actuator:
         except (aiohttp.ClientError, OSError) as error:
             reason = reason_of(error) if isinstance(error, OSError) else error
             raise SilentError(
-                f"{self.url} can't be asked: {_printable(reason)}", remedy=WHERE
+                f"{self.url} can't be asked: {reason}", remedy=WHERE
             ) from error
         if status == 409 or status >= 500:
             raise BusyError(
@@ -158,6 +128,22 @@ class Actuator:
                 remedy="See the log of the broker, and run this again in a moment",
             )
         return status, body
+
+    def _stranger(self, status: int) -> ActuatorError:
+        """Return the error about an answer that isn't a list of exporters."""
+        if status in (401, 403):
+            return ActuatorError(
+                f"{self.url} requires credentials: it answers {status}",
+                remedy="Send the request yourself, with credentials: docs/broker.md",
+            )
+        below = f"{self.url.origin()}/orchestration"
+        path = f"If Camunda has a context path, append it: --broker {below}. "
+        return ActuatorError(
+            f"{self.url} answers {status}, but not like the actuator of a broker from "
+            "8.6 on",
+            remedy=f"{path if status == 404 else ''}{WHERE}. For a broker before 8.6 "
+            "it is enough to remove its variables",
+        )
 
 
 @asynccontextmanager
@@ -174,94 +160,89 @@ def releasing(statuses: Collection[str], accepted: Collection[Step]) -> Step:
     """Return the next step to release the log from an exporter with *statuses*."""
     left = set(statuses) - {"DISABLED"}
     if not left:
-        return Step.NOTHING
-    if left & {"ENABLING", "DISABLING"}:
-        return Step.WAIT
-    step = Step.DELETE if "CONFIG_NOT_FOUND" in left else Step.DISABLE
-    if step in accepted or (accepted and "UNKNOWN" in left):
-        return Step.WAIT
-    return step
+        return "done"
+    step: Step = "delete" if "CONFIG_NOT_FOUND" in left else "disable"
+    changing = left & {"ENABLING", "DISABLING"} or (accepted and "UNKNOWN" in left)
+    return "wait" if changing or step in accepted else step
 
 
 def enabling(statuses: Collection[str], accepted: Collection[Step]) -> Step:
     """Return the next step to enable an exporter with *statuses*."""
     if "CONFIG_NOT_FOUND" in statuses or set(statuses) == {"ENABLED"}:
-        return Step.NOTHING
-    if "DISABLED" in statuses and Step.ENABLE not in accepted:
-        return Step.ENABLE
-    return Step.WAIT
+        return "done"
+    can_enable = "DISABLED" in statuses and "enable" not in accepted
+    return "enable" if can_enable else "wait"
 
 
-async def change(
-    actuator: Actuator,
-    exporter: str,
-    next_step: NextStep,
-    seconds: float,
-    say: Callable[[str], None],
-) -> Changed:
-    """
-    Take steps until *next_step* has nothing left to do about *exporter* in any tenant.
+class Change:
+    """A change of an exporter, step by step, in every physical tenant that has it."""
 
-    Raises `ActuatorError` after *seconds*. *say* gets each progress message once.
-    """
-    state = Changed(exporter, set(), [], asked=False)
-    going = _Change(actuator, next_step, lru_cache(maxsize=None)(say), state)
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if await going.is_done():
-                return going.state
-            late = ActuatorError(
-                f"{going.state.exporter} is still "
-                f"{', '.join(sorted(going.state.statuses))} after {seconds:g} s",
-                remedy="The change needs every broker of the cluster: start all of "
-                "them, and run this again",
-            )
-        except BusyError as error:
-            going.say(f"{error.problem}: trying again")
-            late = error
-        if time.monotonic() >= deadline:
-            raise late
-        await asyncio.sleep(POLL_SECONDS)
+    def __init__(
+        self,
+        actuator: Actuator,
+        exporter: str,
+        next_step: NextStep,
+        say: Callable[[str], None],
+    ) -> None:
+        """Take the steps of *next_step*; *say* gets each progress message once."""
+        self._actuator = actuator
+        self._next_step = next_step
+        self._say = lru_cache(maxsize=None)(say)
+        self.exporter = exporter
+        self.statuses: set[str] = set()
+        """Empty if the broker doesn't list the exporter."""
+        self.others: list[str] = []
+        """The ids of the other exporters."""
+        self.accepted: dict[str, set[Step]] = defaultdict(set)
+        """The steps that the broker accepted, by tenant."""
 
+    async def finish(self, seconds: float) -> None:
+        """Return when no step is left, or raise `ActuatorError` after *seconds*."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if await self._is_done():
+                    return
+                state = ", ".join(sorted(self.statuses))
+                late = ActuatorError(
+                    f"{self.exporter} is still {state} after {seconds:g} s",
+                    remedy="The change needs every broker of the cluster: start all of "
+                    "them, and run this again",
+                )
+            except BusyError as error:
+                self._say(f"{error.problem}: trying again")
+                late = error
+            if time.monotonic() >= deadline:
+                raise late
+            await asyncio.sleep(POLL_SECONDS)
 
-@dataclass
-class _Change:
-    """One change in progress, with the answers so far."""
-
-    actuator: Actuator
-    next_step: NextStep
-    say: Callable[[str], None]
-    state: Changed
-    accepted: dict[str, set[Step]] = field(default_factory=lambda: defaultdict(set))
-
-    async def is_done(self) -> bool:
+    async def _is_done(self) -> bool:
         """Take the next step of the first tenant that needs one."""
-        listed, name = await self.actuator.exporters(), self.state.exporter
+        listed, name = await self._actuator.exporters(), self.exporter
         if name not in listed:
             name = next((x for x in listed if x.lower() == name.lower()), name)
         by_tenant = listed.pop(name, {})
-        statuses, asked = set().union(*by_tenant.values()), bool(self.accepted)
-        self.state = Changed(name, statuses, sorted(listed), asked)
-        for tenant, each in sorted(by_tenant.items()):
-            step = self.next_step(each, self.accepted.get(tenant, ()))
-            if step is not Step.NOTHING:
-                if step is not Step.WAIT:
+        self.exporter, self.others = name, sorted(listed)
+        self.statuses = set().union(*by_tenant.values())
+        for tenant, statuses in sorted(by_tenant.items()):
+            step = self._next_step(statuses, self.accepted.get(tenant, ()))
+            if step != "done":
+                if step != "wait":
                     await self._take(step, tenant)
                 return False
         return True
 
     async def _take(self, step: Step, tenant: str) -> None:
-        status, reply = await self.actuator.request(step, self.state.exporter, tenant)
-        name = named(self.state.exporter, tenant)
-        if status == 202:
-            self.say(f"The broker accepts the request to {step} {name}")
-        elif step is Step.DELETE:  # to disable it releases the log as well
-            self.say(f"The broker doesn't delete {name}: {reply}")
-            await self._take(Step.DISABLE, tenant)
+        refusal = await self._actuator.request(step, self.exporter, tenant)
+        name = named(self.exporter, tenant)
+        if not refusal:
+            self._say(f"The broker accepts the request to {step} {name}")
+        elif step == "delete":  # to disable it releases the log as well
+            self._say(f"The broker doesn't delete {name}: {refusal}")
+            await self._take("disable", tenant)
         else:
             raise ActuatorError(
-                f"The broker doesn't {step} {name}: {reply}",
+                f"The broker doesn't {step} {name}: {refusal}",
                 remedy="See the log of the broker, fix the cause, and run this again",
             )
         self.accepted[tenant].add(step)
@@ -272,28 +253,9 @@ def named(exporter: str, tenant: str) -> str:
     return f"{exporter} of the physical tenant {tenant}" if tenant else exporter
 
 
-def _listed(status: int, body: bytes) -> list[list[str]]:
-    """Return the id, physical tenant and status of each exporter in an answer."""
-    if status != 200:
-        raise ValueError(status)
-    return [
-        list(
-            map(
-                _printable,
-                (x["exporterId"], x.get("physicalTenant") or "", x["status"]),
-            )
-        )
-        for x in codec.decode(body)
-    ]
-
-
 def _message(body: bytes) -> str:
     """Return the message of an error, on one line and not too long."""
     try:
-        return _printable(codec.decode(body)["message"])[:MOST_CHARACTERS]
-    except (ValueError, TypeError, LookupError):
+        return " ".join(codec.decode(body)["message"].split())[:MOST_CHARACTERS]
+    except (ValueError, TypeError, LookupError, AttributeError):
         return ""
-
-
-def _printable(value: object) -> str:
-    return "".join(each if each.isprintable() else " " for each in str(value))

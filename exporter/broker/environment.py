@@ -10,10 +10,7 @@ key, so from 8.8 on only flags that exist in every version are set.
 """
 
 import re
-from collections.abc import Collection, Iterator
-from collections.abc import Set as AbstractSet
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Collection
 
 from exporter.base.errors import ConfigError
 from exporter.base.texts import without_user
@@ -25,9 +22,7 @@ from exporter.net.listening import address
 
 EXPORTER_ID = "APPINTSPOOL"
 CLASS_NAME = "io.camunda.zeebe.exporter.ElasticsearchExporter"
-
 PASSWORD = "AUTHENTICATION_PASSWORD"  # noqa: S105 - the name of an argument
-
 DEFAULT_VALUE_TYPES = frozenset({"USER_TASK"})
 
 # The flags that every version knows. 8.8 and later export other value types only with
@@ -53,18 +48,9 @@ ON_BY_DEFAULT_8_6 = (*ON_BY_DEFAULT_8_5, "MESSAGECORRELATION", "USER", "AUTHORIZ
 # These exporters belong to the broker itself.
 RESERVED_IDS = frozenset({"CAMUNDAEXPORTER", "RDBMS"})
 
-
-class Version(NamedTuple):
-    """The part of a broker's version that its variables depend on."""
-
-    major: int
-    minor: int
-
-
-OLDEST = Version(8, 5)
-UNIFIED = Version(8, 8)
-OPTIMIZING = Version(8, 9)
-WITH_TENANTS = NEWEST = Version(8, 10)
+Version = tuple[int, int]
+OLDEST, UNIFIED, OPTIMIZING = (8, 5), (8, 8), (8, 9)
+WITH_TENANTS = NEWEST = (8, 10)
 
 
 def broker_environment(  # noqa: PLR0913 -- each is an argument of the exporter
@@ -85,16 +71,15 @@ def broker_environment(  # noqa: PLR0913 -- each is an argument of the exporter
     """
     broker = parse_version(version)
     name = _checked_id(exporter_id)
-    unified = broker >= UNIFIED
-    prefix = "CAMUNDA_DATA_EXPORTERS" if unified else "ZEEBE_BROKER_EXPORTERS"
+    prefix = "CAMUNDA_DATA_EXPORTERS" if broker >= UNIFIED else "ZEEBE_BROKER_EXPORTERS"
     arguments = {
         "URL": _checked_url(url),
         "BULK_SIZE": str(bulk_size),
         # In whole seconds. It is also the pause before a refused request is repeated.
         "BULK_DELAY": "1",
         "INDEX_CREATETEMPLATE": "false",
-        **dict(_selection(broker, {each.replace("_", "") for each in value_types})),
-        **dict(_authentication(username, password)),
+        **_selection(broker, {each.replace("_", "") for each in value_types}),
+        **_authentication(username, password),
     }
     variables = {f"{prefix}_{name}_CLASSNAME": CLASS_NAME} | {
         f"{prefix}_{name}_ARGS_{key}": value for key, value in arguments.items()
@@ -159,11 +144,11 @@ def parse_version(text: str) -> Version:
             f"{text!r} is not a version of the broker",
             remedy="Use a version like 8.6.0, 8.10.0-alpha5 or SNAPSHOT",
         )
-    version = Version(int(found[1]), int(found[2]))
+    version = int(found[1]), int(found[2])
     if version < OLDEST:
         raise ConfigError(
             f"The broker is {text}, which has no user tasks to export",
-            remedy=f"Use {OLDEST.major}.{OLDEST.minor} or later",
+            remedy="Use 8.5 or later",
         )
     return min(version, NEWEST)
 
@@ -175,63 +160,44 @@ def flags(broker: Version) -> tuple[str, ...]:
     return ON_BY_DEFAULT_8_5 if broker == OLDEST else ON_BY_DEFAULT_8_6
 
 
-def _selection(broker: Version, wanted: AbstractSet[str]) -> Iterator[tuple[str, str]]:
-    """Yield the arguments that select the *wanted* value types."""
+def _selection(broker: Version, wanted: set[str]) -> dict[str, str]:
+    """Return the arguments that select the *wanted* value types."""
     known = flags(broker)
-    for flag in known:
-        yield f"INDEX_{flag}", str(flag in wanted).lower()
-    if broker >= UNIFIED and (more := sorted(wanted - set(known))):
-        yield "INCLUDEENABLEDRECORDS", "true"
-        for flag in more:
-            yield f"INDEX_{flag}", "true"
+    chosen = {f"INDEX_{flag}": str(flag in wanted).lower() for flag in known}
+    if broker >= UNIFIED and (more := sorted(wanted.difference(known))):
+        chosen["INCLUDEENABLEDRECORDS"] = "true"
+        chosen |= {f"INDEX_{flag}": "true" for flag in more}
     if broker >= OPTIMIZING:
         # On by default from 8.10 on. It overrides all flags, so that all jobs, CREATED
         # and UPDATED of user tasks, and many other records would be missing.
-        yield "INDEX_OPTIMIZEMODEENABLED", "false"
+        chosen["INDEX_OPTIMIZEMODEENABLED"] = "false"
+    return chosen
 
 
-def _authentication(username: str, password: str) -> Iterator[tuple[str, str]]:
-    if not username and not password:
-        return
-    if not (username and password):
-        raise ConfigError(
-            "The broker sends credentials only if it has both user and password",
-            remedy=f"Set both {PREFIX}INGEST_USERNAME and {PREFIX}INGEST_PASSWORD, or "
-            "neither",
-        )
-    if not (username + password).isascii():
-        raise ConfigError(
-            "The broker replaces characters that aren't ASCII by '?'",
-            remedy=f"Use only ASCII in {PREFIX}INGEST_USERNAME and "
-            f"{PREFIX}INGEST_PASSWORD",
-        )
+def _authentication(username: str, password: str) -> dict[str, str]:
+    if not username:
+        return {}
     if "${" in username + password:
         raise ConfigError(
             "The broker replaces ${...} in user and password by a variable",
             remedy=f"Use no ${{ in {PREFIX}INGEST_USERNAME and {PREFIX}INGEST_PASSWORD",
         )
-    yield "AUTHENTICATION_USERNAME", username
-    yield PASSWORD, password
+    return {"AUTHENTICATION_USERNAME": username, PASSWORD: password}
 
 
 def _checked_url(url: str) -> str:
-    remedy = "Use a URL like http://127.0.0.1:9280, with nothing after the port"
-    shown = repr(without_user(url))
-    try:
-        parts = urlsplit(url)
-        port = parts.port  # raises when it isn't a number in range
-    except ValueError as error:
-        raise ConfigError(f"{shown} is not a URL: {error}", remedy=remedy) from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"{shown} is not an HTTP URL", remedy=remedy)
-    if "@" in parts.netloc or url != f"{parts.scheme}://{parts.netloc}":
-        # The broker would start and be healthy, but never export anything.
+    """Refuse a URL with which the broker would be healthy, but export nothing."""
+    found = re.fullmatch(r"https?://(\[.+\]|[^:]+)(?::([0-9]{1,5}))?", url)
+    if not (found and HOST.accepts(found[1].strip("[]")) and _is_port(found[2])):
         raise ConfigError(
-            f"{shown} holds more than scheme, host and port", remedy=remedy
+            f"{without_user(url)!r} isn't a URL with only a scheme, host and port",
+            remedy="Use a URL like http://127.0.0.1:9280, with nothing after the port",
         )
-    if not HOST.accepts(parts.hostname) or port == 0 or url.endswith(":"):
-        raise ConfigError(f"{shown} has no valid host and port", remedy=remedy)
     return url
+
+
+def _is_port(text: str | None) -> bool:
+    return text is None or 0 < int(text) < 65536
 
 
 def _checked_id(exporter_id: str) -> str:

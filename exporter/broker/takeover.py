@@ -22,22 +22,20 @@ OFFICIAL = "io.camunda.exporter.appint.AppIntegrationsExporter"
 CHART_API_KEY = "VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY"
 
 VARIABLE = re.compile(
-    r"(?:ZEEBE_BROKER|CAMUNDA_DATA|(CAMUNDA_PHYSICALTENANTS_[A-Z0-9]+_DATA))_EXPORTERS_"
-    r"(?P<id>[A-Z0-9]+)_(?P<rest>CLASS_?NAME|JAR_?PATH|ARGS_\w+)",
+    "(?:ZEEBE_BROKER|CAMUNDA_DATA|(?P<tenant>CAMUNDA_PHYSICALTENANTS_[A-Z0-9]+_DATA))"
+    r"_EXPORTERS_(?P<id>[A-Z0-9]+)_(?P<rest>CLASS_?NAME|JAR_?PATH|ARGS_\w+)",
     re.IGNORECASE,
 )
-"""The first group matches only in variables of one physical tenant."""
 
+TRANSLATED = """
+    URL API_KEY CLUSTER_ID REQUEST_TIMEOUT_MS BATCH_SIZE BATCH_INTERVAL_MS
+    MAX_BATCHES_IN_FLIGHT CONTINUE_ON_ERROR MAX_RETRIES RETRY_DELAY_MS
+    OAUTH_CLIENT_ID OAUTH_CLIENT_SECRET OAUTH_AUDIENCE OAUTH_SCOPE OAUTH_RESOURCE
+    OAUTH_AUTHORIZATION_SERVER_URL OAUTH_CONNECT_TIMEOUT_MS OAUTH_READ_TIMEOUT_MS
+"""
 SETTINGS = {
-    name.replace("_", "").replace("OAUTH", "OAUTH_"): name
-    for name in (
-        *("URL", "API_KEY", "CLUSTER_ID", "REQUEST_TIMEOUT_MS", "BATCH_SIZE"),
-        *("BATCH_INTERVAL_MS", "MAX_BATCHES_IN_FLIGHT", "CONTINUE_ON_ERROR"),
-        *("MAX_RETRIES", "RETRY_DELAY_MS", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET"),
-        *("OAUTH_AUDIENCE", "OAUTH_SCOPE", "OAUTH_RESOURCE"),
-        *("OAUTH_AUTHORIZATION_SERVER_URL", "OAUTH_CONNECT_TIMEOUT_MS"),
-        "OAUTH_READ_TIMEOUT_MS",
-    )
+    f"ARGS_{name.replace('_', '').replace('OAUTH', 'OAUTH_')}": name
+    for name in TRANSLATED.split()
 }
 """Our settings by the official exporter's arguments, as variables spell them."""
 
@@ -71,7 +69,7 @@ def exporter_id() -> str:
 def shared_ids(environ: Mapping[str, str]) -> set[str]:
     """Return the ids, in capitals, of exporters that don't belong to one tenant."""
     found = (VARIABLE.fullmatch(name) for name in environ)
-    return {each["id"].upper() for each in found if each and not each[1]}
+    return {each["id"].upper() for each in found if each and not each["tenant"]}
 
 
 def without(environ: Mapping[str, str], ids: Iterable[str]) -> dict[str, str]:
@@ -89,48 +87,36 @@ def take_over(environ: Mapping[str, str]) -> Takeover:
     ids = sorted(official_ids(environ))
     if len(ids) > 1:
         raise ConfigError(
-            f"{' and '.join(ids)} are both {OFFICIAL}",
-            remedy="Keep one of them",
+            f"{' and '.join(ids)} are both {OFFICIAL}", remedy="Keep one of them"
         )
-    settings: dict[str, str] = {}
-    notices: list[str] = []
-    for found, value in _arguments(environ, ids):
-        variable = found.string
-        name = SETTINGS.get(found["rest"].upper().removeprefix("ARGS_"))
-        if found[1]:
-            notices.append(f"{variable} has no effect: all tenants have one backend")
-        elif name is None:
-            notices.append(f"{variable} isn't known and has no effect")
-        elif why := IGNORED.get(PREFIX + name):
-            notices.append(f"{variable} has no effect: {why}")
-        elif _is_set(environ, name):
-            notices.append(f"{variable} has no effect: {PREFIX}{name} is set")
-        elif value:
-            settings[PREFIX + name] = value
-    settings |= _key_of_the_chart(environ, settings)
-    return Takeover(ids[0] if ids else None, settings, notices)
-
-
-def _arguments(
-    environ: Mapping[str, str], ids: list[str]
-) -> Iterable[tuple[re.Match[str], str]]:
-    """Yield each argument's variable and value; the form of 8.8 comes last and wins."""
+    taken = Takeover(ids[0] if ids else None)
+    # If both forms are set, the broker uses that of 8.8, so it comes last here.
     for variable in sorted(environ, key=lambda name: (name[:1].upper() != "Z", name)):
-        found = VARIABLE.fullmatch(variable)
-        if not found or found["id"].upper() not in ids:
+        found, value = VARIABLE.fullmatch(variable), environ[variable].strip()
+        if not (found and found["id"].upper() in ids and "ARGS_" in variable.upper()):
             continue
-        if found["rest"].upper().startswith("ARGS_"):
-            yield found, environ[variable].strip()
-
-
-def _key_of_the_chart(
-    environ: Mapping[str, str], settings: Mapping[str, str]
-) -> dict[str, str]:
+        name = SETTINGS.get(found["rest"].upper(), "")
+        if why := _why_ignored(environ, found, name):
+            taken.notices.append(f"{variable} has no effect: {why}")
+        elif value:
+            taken.settings[PREFIX + name] = value
     key = environ.get(CHART_API_KEY, "").strip()
-    for name in ("API_KEY", "OAUTH_CLIENT_ID"):
-        if PREFIX + name in settings or _is_set(environ, name):
-            return {}
-    return {f"{PREFIX}API_KEY": key} if key else {}
+    if key and not any(
+        PREFIX + name in taken.settings or _is_set(environ, name)
+        for name in ("API_KEY", "OAUTH_CLIENT_ID")
+    ):
+        taken.settings[f"{PREFIX}API_KEY"] = key
+    return taken
+
+
+def _why_ignored(environ: Mapping[str, str], found: re.Match[str], name: str) -> str:
+    """Return why an argument has no effect on our setting *name*, or ""."""
+    if found["tenant"]:
+        return "all tenants have one backend"
+    if not name:
+        return "the argument isn't known"
+    set_by_us = f"{PREFIX}{name} is set" if _is_set(environ, name) else ""
+    return IGNORED.get(PREFIX + name, set_by_us)
 
 
 def _is_set(environ: Mapping[str, str], name: str) -> bool:

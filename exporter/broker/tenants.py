@@ -7,7 +7,7 @@ and no record names its tenant, so each tenant gets its own index prefix.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from exporter.base.errors import ConfigError
 from exporter.events import DEFAULT_TENANT as DEFAULT
@@ -52,22 +52,21 @@ def assign(
     environ: Mapping[str, str],
     tenants: Iterable[str],
     exporter_id: str,
-    usual: Collection[str] = (),
+    usual: Iterable[str] = (),
 ) -> dict[str, str]:
     """
     Return *environ* with *exporter_id* in the list of each of *tenants*.
 
     Without a list, `default` ran all *usual* exporters, and so its new list has them.
     """
-    result, name = dict(environ), exporter_id.lower()
+    result, ours = dict(environ), exporter_id.lower()
     for tenant in tenants:
-        before = _listed(result, tenant)
-        first = usual if tenant == DEFAULT else ()
-        ids = [*(first if before is None else before)]
-        if name not in map(str.lower, ids):
-            ids.append(name)
-        if ids != before:
-            _relist(result, tenant, ids)
+        listed = _take_list(result, tenant)
+        if listed is None:
+            listed = [*usual] if tenant == DEFAULT else []
+        if ours not in map(str.lower, listed):
+            listed.append(ours)
+        _set_list(result, tenant, listed)
     return result
 
 
@@ -75,34 +74,29 @@ def unassign(environ: Mapping[str, str], exporter_ids: Iterable[str]) -> dict[st
     """Return *environ* with *exporter_ids* removed from the list of every tenant."""
     result, gone = dict(environ), {each.lower() for each in exporter_ids}
     for tenant in named_in(environ):
-        before = _listed(result, tenant) or []
-        ids = [each for each in before if each.lower() not in gone]
-        if ids != before:
-            _relist(result, tenant, ids)
+        listed = _take_list(result, tenant)
+        if listed is not None:
+            left = [each for each in listed if each.lower() not in gone]
+            _set_list(result, tenant, left)
     return result
 
 
-def _listed(environ: Mapping[str, str], tenant: str) -> list[str] | None:
-    """Return the exporters of *tenant*, or None if it has no list."""
-    variables = _lists(environ, tenant)
-    ids = [x.strip() for each in variables for x in environ[each].split(",")]
-    return [each for each in ids if each] if variables else None
-
-
-def _relist(environ: dict[str, str], tenant: str, ids: list[str]) -> None:
-    for each in _lists(environ, tenant):
-        del environ[each]
-    name = f"CAMUNDA_PHYSICALTENANTS_{tenant.upper()}_DATA_EXPORTERSASSIGNED"
-    environ[name] = ",".join(ids)
-
-
-def _lists(environ: Mapping[str, str], tenant: str) -> list[str]:
-    """Return the variables with the list of *tenant*: one, or one for each entry."""
-    found = [
+def _take_list(environ: dict[str, str], tenant: str) -> list[str] | None:
+    """Remove and return the exporters of *tenant*; None if it has no list."""
+    variables = [
         name
         for name in environ
         if (parts := VARIABLE.fullmatch(name))
         and parts[1].lower() == tenant
         and LIST.fullmatch(parts[2])
     ]
-    return sorted(found, key=lambda name: (len(name), name))
+    if not variables:
+        return None
+    # One variable has the whole list, or ..._0, ..._1 and so on have one entry each.
+    texts = [environ.pop(name) for name in variables]
+    return [each.strip() for each in ",".join(texts).split(",") if each.strip()]
+
+
+def _set_list(environ: dict[str, str], tenant: str, exporter_ids: list[str]) -> None:
+    name = f"CAMUNDA_PHYSICALTENANTS_{tenant.upper()}_DATA_EXPORTERSASSIGNED"
+    environ[name] = ",".join(exporter_ids)

@@ -8,18 +8,13 @@ from exporter.config.declaration import PREFIX
 from exporter.config.variables import names_a_backend
 
 
-def is_wanted(environ: Mapping[str, str]) -> bool:
-    """Return whether the exporter must run."""
-    return not why_off(environ)
-
-
 def why_off(environ: Mapping[str, str] = os.environ) -> str:
     """Return why the exporter is off, or "" if it is on."""
     switch = environ.get(f"{PREFIX}ENABLED", "").strip()
     if switch == "false":
         return f"{PREFIX}ENABLED is false"
-    asked_for = switch not in ("", "auto") or is_required(environ)
-    if asked_for or is_configured(environ):
+    configured = names_a_backend(environ) or takeover.official_ids(environ)
+    if configured or switch not in ("", "auto") or is_required(environ):
         return ""
     return f"no backend is configured: {PREFIX}URL is not set"
 
@@ -27,8 +22,3 @@ def why_off(environ: Mapping[str, str] = os.environ) -> str:
 def is_required(environ: Mapping[str, str]) -> bool:
     """Return whether no broker may start without the exporter."""
     return environ.get(f"{PREFIX}REQUIRED", "").strip() not in ("", "false")
-
-
-def is_configured(environ: Mapping[str, str]) -> bool:
-    """Return whether the environment names a backend."""
-    return names_a_backend(environ) or bool(takeover.official_ids(environ))

@@ -19,7 +19,7 @@ from exporter import cli, logs
 from exporter.base import process
 from exporter.base.errors import ConfigError
 from exporter.broker import takeover, wanted
-from exporter.bundle import distribution, wiring
+from exporter.bundle import ENDING, PASSED_ON, distribution, wiring
 from exporter.bundle.supervisor import Program, Supervisor, unstartable
 from exporter.config import variables
 from exporter.config.declaration import PREFIX
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = distribution.find(environ)
         command = found.command if found else ["/usr/local/bin/startup.sh"]
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")
-    if not wanted.is_wanted(environ):
+    if wanted.why_off(environ):
         for unknown in variables.unknown():  # perhaps a misspelt URL
             log.warning("the exporter is off", extra={"detail": unknown})
         return _become(command, _without_us(environ))
@@ -122,9 +122,13 @@ def _exporter() -> list[str]:
 
 
 def _become(command: list[str], environ: Mapping[str, str]) -> int:
-    """Replace this process by *command*; return only if that fails."""
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python
-        signal.signal(ignored, signal.SIG_DFL)
+    """Replace this process by *command*; return only if that is impossible."""
+    if came := signal.sigpending() & ENDING:  # while this process started
+        return 128 + int(min(came))
+    # Python handles or ignores these signals, and the command would inherit the mask.
+    for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING | PASSED_ON)
     sys.stderr.flush()
     try:
         os.execvpe(command[0], command, dict(environ))  # noqa: S606 -- on purpose

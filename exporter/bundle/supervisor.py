@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from exporter.bundle import ENDING, PASSED_ON
+
 READY_SECONDS = 15.0
 """How long the broker's start waits for the exporter to be ready."""
 
@@ -28,9 +30,6 @@ STEADY_SECONDS = 10.0
 STOP_SECONDS = 28.0
 """From the signal to the end of both; orchestrators kill after 30 seconds."""
 
-# The broker gets all of these; for Java, QUIT requests a thread dump.
-ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
-PASSED_ON = frozenset({signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2})
 AWAITED = ENDING | PASSED_ON | {signal.SIGCHLD, signal.SIGALRM}
 
 # The `si_code` of a terminal's Ctrl-C, which the broker gets from the terminal itself.

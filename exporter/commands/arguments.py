@@ -6,32 +6,19 @@ from contextlib import suppress
 from typing import Any
 
 from exporter.broker.actuator import DEFAULT_URL
-from exporter.config.rules import HTTP_URL, Rule
-
-LARGEST = 2**63 - 1
+from exporter.config.rules import HTTP_URL, Rule, whole
 
 Subparsers = Any  # argparse has no public name for this type
 Call = Callable[[argparse.Namespace], int]
 
 
-def add_command(  # noqa: PLR0913 -- each is a part of the help
-    commands: Subparsers,
-    name: str,
-    call: Call,
-    *,
-    meaning: str = "",
-    description: str = "",
-    epilog: str = "",
-    json: bool = True,
+def add_command(
+    commands: Subparsers, name: str, call: Call, *, json: bool = True, **parts: str
 ) -> argparse.ArgumentParser:
-    """Add the command *name*; its help defaults to the docstring of *call*."""
-    meaning = meaning or call.__doc__ or ""
+    """Add the command *name*; its help is the docstring of *call*, and *parts*."""
+    about = {"help": call.__doc__, "description": call.__doc__} | parts
     command: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=meaning,
-        description=description or meaning,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        name, formatter_class=argparse.RawDescriptionHelpFormatter, **about
     )
     command.set_defaults(call=call)
     if json:
@@ -49,14 +36,6 @@ def add_broker(command: argparse.ArgumentParser) -> None:
     )
 
 
-def whole_number(text: str) -> int:
-    """Return the positive number in *text*."""
-    digits = text.isascii() and text.isdigit() and len(text) < 20
-    if digits and 1 <= int(text) <= LARGEST:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text[:40]!r} isn't a whole number from 1 on")
-
-
 def value_of(rule: Rule, convert: Callable[[str], Any] = str) -> Callable[[str], Any]:
     """Return an argument type for values that *rule* accepts."""
 
@@ -67,3 +46,6 @@ def value_of(rule: Rule, convert: Callable[[str], Any] = str) -> Callable[[str],
         raise argparse.ArgumentTypeError(f"must be {rule.description}")
 
     return read
+
+
+whole_number = value_of(whole(1, 2**63 - 1), int)

@@ -7,7 +7,6 @@ from exporter.commands.arguments import Subparsers, add_command
 from exporter.commands.client import AdminPort, command
 from exporter.commands.printing import as_json, say, table
 
-MEANING = "Show what each backend still has to get, and drop what was left behind."
 EPILOG = """\
 examples:
   %(prog)s
@@ -16,13 +15,10 @@ examples:
 Events are left behind when their backend is removed from APP_INTEGRATIONS_BACKENDS.
 They are kept until you drop them, and delivered if you add the backend again."""
 
-HEAD = ("backend", "configured", "waiting", "bytes", "dead letters")
-RIGHT = frozenset({"waiting", "bytes", "dead letters"})
-
 
 def add_to(commands: Subparsers) -> None:
     """Add `backends` to *commands*."""
-    top = add_command(commands, "backends", show, meaning=MEANING, epilog=EPILOG)
+    top = add_command(commands, "backends", show, epilog=EPILOG)
     under = top.add_subparsers(title="commands", metavar="[COMMAND]")
     add_command(under, "drop", drop).add_argument(
         "old", metavar="OLD", help="a backend that isn't configured any more"
@@ -31,7 +27,7 @@ def add_to(commands: Subparsers) -> None:
 
 @command
 async def show(port: AdminPort, args: argparse.Namespace) -> int:
-    """Show what is kept for each backend."""
+    """Show what each backend still has to get, and drop what was left behind."""
     listed = (await port.get(PATH))["backends"]
     if args.json:
         print(as_json(listed))
@@ -46,8 +42,7 @@ async def show(port: AdminPort, args: argparse.Namespace) -> int:
         )
         for each in listed
     ]
-    for line in table(HEAD, rows, right=RIGHT):
-        print(line)
+    print(table(("backend", "configured", "waiting", "bytes", "dead letters"), rows))
     return 0
 
 

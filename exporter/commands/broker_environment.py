@@ -54,13 +54,11 @@ def broker_environment(args: argparse.Namespace) -> int:
     hidden = [name for name in variables if name.endswith(PASSWORD)]
     for name in hidden:
         del variables[name]
+        say(f"Not shown: set {name} to the value of {PREFIX}INGEST_PASSWORD")
     if args.json:
         print(as_json(variables))
     else:
-        for name, value in variables.items():
-            print(f"{name}={value}")
-    for name in hidden:
-        say(f"Not shown: set {name} to the value of {PREFIX}INGEST_PASSWORD")
+        print("\n".join(f"{name}={value}" for name, value in variables.items()))
     if not args.ingest_url and not is_loopback(loaded.ingest_host):
         say("This is for a broker on this machine. For any other, add --ingest-url")
     if args.physical_tenants:

@@ -9,17 +9,16 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from dataclasses import replace
 
-from exporter.admin.backends import PATH
+from yarl import URL
+
 from exporter.base.errors import ExporterError
 from exporter.commands.arguments import Subparsers, add_broker, add_command
 from exporter.commands.client import admin_port
 from exporter.commands.findings import Finding, Level, ok, problem, warning
 from exporter.commands.leftovers import leftover
-from exporter.commands.printing import as_json
-from exporter.commands.reach import reached
+from exporter.commands.printing import as_json, printable
 from exporter.config import settings as environment
 from exporter.config import variables
 from exporter.config.backend import BackendSettings
@@ -28,6 +27,9 @@ from exporter.config.settings import Settings, SettingsError
 from exporter.connect import NAMELESS, NAMELESS_REMEDY, connecting, exposed, is_nameless
 from exporter.delivery import Answer, Outcome, empty, outcome_of, remedy
 from exporter.events import ONLY_BACKEND
+from exporter.net.names import look_up
+from exporter.net.proxies import proxy_for
+from exporter.net.tls import reason_of
 from exporter.spool.errors import SpoolUnusableError
 from exporter.spool.lock import is_locked
 
@@ -47,9 +49,9 @@ async def _check(args: argparse.Namespace) -> int:
     async for finding in findings(args.broker):
         found.append(finding)
         if not args.json:
-            print(f"{finding.level:8} {finding.text}", flush=True)
+            print(f"{finding.level:8} {printable(finding.text)}", flush=True)
             if finding.remedy:
-                print(f"{'':8} -> {finding.remedy}", flush=True)
+                print(f"{'':8} -> {printable(finding.remedy)}", flush=True)
     if args.json:
         print(as_json([vars(finding) for finding in found]))
     return int(any(finding.level is Level.PROBLEM for finding in found))
@@ -59,13 +61,15 @@ async def findings(broker: str | None = None) -> AsyncIterator[Finding]:
     """Yield findings about this environment; *broker* is the URL of an actuator."""
     for unknown in variables.unknown():
         yield problem(unknown, "Correct its name, or remove it")
-    if finding := await leftover(broker, configured=variables.names_a_backend()):
-        yield finding
+    settings: Settings | None = None
     try:
         settings = environment.load()
     except SettingsError as error:
         for mistake in error.mistakes:
             yield problem(mistake, "Correct it: docs/configuration.md has all settings")
+    if finding := await leftover(broker, configured=variables.names_a_backend()):
+        yield finding
+    if settings is None:
         return
     for finding in (*_settings(settings), *_spool(settings), *await _kept()):
         yield finding
@@ -84,14 +88,12 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _spool(settings: Settings) -> Iterator[Finding]:
-    """Try to write where the spool is or will be, and leave nothing there."""
+    """Try to write where the spool is or will be; nothing stays there."""
     directory = settings.spool_dir.absolute()
-    missing = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-        free = shutil.disk_usage(directory).free
+        there = next(path for path in (directory, *directory.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
         in_use = is_locked(directory)
     except (OSError, SpoolUnusableError) as error:
         yield problem(
@@ -99,10 +101,6 @@ def _spool(settings: Settings) -> Iterator[Finding]:
             f"Set {PREFIX}SPOOL_DIR to a directory where this user may write",
         )
         return
-    finally:
-        for path in missing:
-            with suppress(OSError):
-                path.rmdir()
     state = "is in use by a running service" if in_use else "can be written"
     yield ok(f"The spool {directory} {state}")
     if free < settings.spool_max_bytes:
@@ -115,23 +113,22 @@ def _spool(settings: Settings) -> Iterator[Finding]:
 
 async def _kept() -> list[Finding]:
     """Look for events that nobody delivers, and for a broker that withholds some."""
-    found = []
-    with suppress(ExporterError):  # no spool yet, or a service that is just starting
+    try:
         async with admin_port(environment.spool_location()) as port:
-            found += [
-                problem(
-                    f"{each['backend']} isn't configured any more, but "
-                    f"{each['events']} events and {each['dead_letters']} dead letters "
-                    "are kept for it",
-                    f"Add it to {PREFIX}BACKENDS again, or drop its events: "
-                    "app-integrations-exporter backends --help",
-                )
-                for each in (await port.get(PATH))["backends"]
-                if not each["configured"]
-            ]
             status = await port.get("/status")
-            if withheld := status.get("ingest", {}).get("withheld"):
-                found.append(problem(withheld["reason"], withheld["remedy"]))
+    except ExporterError:  # no spool yet, or a service that is just starting
+        return []
+    found = [
+        problem(
+            f"{name} isn't configured any more, but its events ({events}) and dead "
+            "letters are kept",
+            f"Add it to {PREFIX}BACKENDS again, or drop its events: "
+            "app-integrations-exporter backends --help",
+        )
+        for name, events in status["spool"]["left_behind"].items()
+    ]
+    if withheld := status.get("ingest", {}).get("withheld"):
+        found.append(problem(withheld["reason"], withheld["remedy"]))
     return found
 
 
@@ -142,20 +139,34 @@ async def _backend(
     for each in exposed(settings):
         yield warning(f"{each.credential} crosses the network unencrypted", each.remedy)
     for setting in ("url", "oauth_authorization_server_url"):
-        if url := getattr(settings, setting):
-            async for finding in reached(settings, url, settings.variable(setting)):
-                yield finding
-                if finding.level is Level.PROBLEM:
-                    return
+        if getattr(settings, setting):
+            finding = await _connection(settings, setting)
+            yield finding
+            if finding.level is Level.PROBLEM:
+                return
     async with connecting(settings, cluster_id) as backend:
-        if answer := await backend.unready():
-            advice = remedy(answer, settings.variable)
-            yield problem(f"There is {answer.detail}", advice)
-            return
-        if settings.oauth_authorization_server_url:
-            yield ok("The token endpoint issues a token")
         answer = await backend.post(empty(settings.written))
-        yield judge(answer, remedy(answer, settings.variable))
+    yield judge(answer, remedy(answer, settings.variable))
+
+
+async def _connection(settings: BackendSettings, setting: str) -> Finding:
+    """Connect to the server in *setting*, or to the proxy in front of it."""
+    url, variable = URL(getattr(settings, setting)), settings.variable(setting)
+    if proxy := proxy_for(str(url), settings.proxies):
+        url, variable = proxy.url, f"{url.scheme.upper()}_PROXY"
+    host, port = url.raw_host or "", url.port or 0
+    try:
+        async with asyncio.timeout(settings.request_timeout_ms / 1000):
+            await look_up(host, port)  # in a thread that can't delay our end
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError as error:
+        return problem(
+            f"{url.host}:{port} can't be connected to: {reason_of(error)}",
+            f"Correct host and port in {variable}, start the server, or allow the "
+            "connection in the firewall or network policy",
+        )
+    writer.close()
+    return ok(f"{url.host}:{port} can be connected to")
 
 
 def judge(answer: Answer, advice: str) -> Finding:
@@ -169,4 +180,4 @@ def judge(answer: Answer, advice: str) -> Finding:
         return ok(f"The backend answers {answer.detail}: it accepts our requests")
     if answer.status:
         return problem(f"The backend answers {answer.detail}", advice)
-    return problem(f"The backend can be connected to, but: {answer.detail}", advice)
+    return problem(f"The request fails: {answer.detail}", advice)

@@ -25,7 +25,6 @@ from exporter.admin import backends, dead_letters, guard
 from exporter.base import codec
 from exporter.base.errors import ExporterError
 from exporter.broker.wanted import why_off
-from exporter.commands.printing import printable
 from exporter.config import settings
 from exporter.config.declaration import PREFIX
 from exporter.config.settings import SpoolLocation
@@ -42,30 +41,9 @@ READ_SECONDS = 10.0
 ANSWER_SECONDS = 300.0
 """For POST: a request may handle a million dead letters."""
 ADDRESS_REMEDY = (
-    f"Set {PREFIX}ADMIN_HOST and {PREFIX}ADMIN_PORT to the values of the service"
+    f"Set {PREFIX}ADMIN_HOST and {PREFIX}ADMIN_PORT to the values of the service, "
+    'which are in the line "ready" of its log'
 )
-
-
-class NoSpoolError(ExporterError):
-    """There is no spool in the directory."""
-
-    def __init__(self, directory: Path) -> None:
-        off = why_off()
-        super().__init__(
-            f"There is no spool in {directory}",
-            remedy=f"The exporter is off here: {off}"
-            if off
-            else f"Set {PREFIX}SPOOL_DIR to the value of the service, or start the "
-            "service. If it doesn't start, run `app-integrations-exporter check`",
-        )
-
-
-class UnreachableError(ExporterError):
-    """Another process holds the spool and can't be reached."""
-
-
-class ServiceError(ExporterError):
-    """The admin port answered with an error."""
 
 
 class AdminPort:
@@ -76,38 +54,29 @@ class AdminPort:
     ) -> None:
         """Use *token*, or else the token of the service that holds the spool."""
         self._directory = location.spool_dir.absolute()
-        self._port = location.admin_port
         self.url = address(location.admin_host, location.admin_port)
         self._session = session
-        self._token = token
+        self._headers = {hdrs.AUTHORIZATION: f"Bearer {token or self._issued()}"}
         self.is_of_service = not token
         """Whether a service answers, instead of this command."""
 
     async def get(self, path: str, **query: object) -> Any:
         """Return the answer to GET *path*; a parameter that is None isn't sent."""
         params = {name: str(each) for name, each in query.items() if each is not None}
-        timeout = aiohttp.ClientTimeout(
-            sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
-        )
-        return await self._ask("GET", path, params=params, timeout=timeout)
+        return await self._ask("GET", path, READ_SECONDS, params=params)
 
     async def post(self, path: str, body: object) -> Any:
         """Return the answer to POST *path* with *body*."""
-        return await self._ask("POST", path, data=codec.encode(body))
+        return await self._ask("POST", path, ANSWER_SECONDS, data=codec.encode(body))
 
-    async def _ask(self, method: str, path: str, **more: Any) -> Any:
-        if not self._port:
-            raise self._unreachable(
-                f"{PREFIX}ADMIN_PORT is 0, which means any free port",
-                f'Set {PREFIX}ADMIN_PORT to the port in the line "ready" of its log',
-            )
-        headers = {hdrs.AUTHORIZATION: f"Bearer {self._token or self._issued()}"}
-        url = self.url.join(URL(path))
+    async def _ask(self, method: str, path: str, seconds: float, **more: Any) -> Any:
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=seconds)
+        more |= {"headers": self._headers, "allow_redirects": False, "timeout": timeout}
         try:
             async with self._session.request(
-                method, url, headers=headers, allow_redirects=False, **more
+                method, self.url.join(URL(path)), **more
             ) as response:
-                status, body = response.status, await response.read()
+                return self._read(response.status, await response.read())
         except TimeoutError as error:
             raise self._unreachable(
                 f"{self.url} doesn't answer",
@@ -120,7 +89,6 @@ class AdminPort:
                 f"{ADDRESS_REMEDY}. If the service is starting or stopping, or another "
                 "command holds the spool, try again in a moment",
             ) from error
-        return self._read(status, body)
 
     def _issued(self) -> str:
         path = self._directory / guard.FILE
@@ -143,18 +111,18 @@ class AdminPort:
             )
         try:
             answer = codec.decode(body)
-            message = printable(str(answer.get("error", "")))
+            problem, _, remedy = str(answer.get("error", "")).partition(". ")
         except (ValueError, AttributeError) as error:
             raise self._unreachable(
                 f"{self.url} answers {status}, but not like an exporter", ADDRESS_REMEDY
             ) from error
         if status != 200:
-            raise ServiceError(f"The admin port answers {status}", remedy=message)
+            raise ExporterError(problem, remedy=remedy or "See the log of the service")
         return answer
 
-    def _unreachable(self, reason: str, remedy: str) -> UnreachableError:
+    def _unreachable(self, reason: str, remedy: str) -> ExporterError:
         problem = f"{self._directory} is in use, but its service can't be reached"
-        return UnreachableError(f"{problem}: {reason}", remedy=remedy)
+        return ExporterError(f"{problem}: {reason}", remedy=remedy)
 
 
 def command(
@@ -183,40 +151,16 @@ def command(
 @asynccontextmanager
 async def admin_port(location: SpoolLocation) -> AsyncIterator[AdminPort]:
     """Open the admin port of the service that holds the spool, or else our own."""
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS
-    )
     async with AsyncExitStack() as stack:
         token = ""
         if spool := _own_spool(location, stack):
             token = secrets.token_urlsafe(32)
             app = _app(spool, location.cluster_id, token)
-            port = await stack.enter_async_context(
-                listening(app, OWN_HOST, 0, names=("", ""))
-            )
+            serving = listening(app, OWN_HOST, 0, names=("", ""))
+            port = await stack.enter_async_context(serving)
             location = location._replace(admin_host=OWN_HOST, admin_port=port)
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(timeout=timeout)
-        )
+        session = await stack.enter_async_context(aiohttp.ClientSession())
         yield AdminPort(location, session, token)
-
-
-def _app(spool: Spool, cluster_id: str, token: str) -> web.Application:
-    """Return the part of the admin port that needs no service."""
-
-    async def show_status(_: web.Request) -> web.Response:
-        oldest = {name: await spool.oldest(name) for name in spool.outboxes}
-        return guard.reply(status_without_service(spool, oldest, time.time()))
-
-    app = web.Application(middlewares=[guard.guard(token)])
-    app.add_routes(
-        [
-            web.get("/status", show_status),
-            *dead_letters.routes(spool, cluster_id),
-            *backends.routes(spool),
-        ]
-    )
-    return app
 
 
 def _own_spool(location: SpoolLocation, stack: AsyncExitStack) -> Spool | None:
@@ -225,7 +169,7 @@ def _own_spool(location: SpoolLocation, stack: AsyncExitStack) -> Spool | None:
     if is_locked(directory):
         return None
     if not (directory / FILE).exists():
-        raise NoSpoolError(directory)
+        raise _no_spool(directory)
     # Only the service salvages: it reports what is missing, and the files are its own.
     opening = open_spool(
         directory,
@@ -237,3 +181,26 @@ def _own_spool(location: SpoolLocation, stack: AsyncExitStack) -> Spool | None:
         return stack.enter_context(opening)
     except SpoolInUseError:
         return None  # a service was faster
+
+
+def _no_spool(directory: Path) -> ExporterError:
+    remedy = (
+        f"Set {PREFIX}SPOOL_DIR to the value of the service, or start the service. If "
+        "it doesn't start, run `app-integrations-exporter check`"
+    )
+    if off := why_off():
+        remedy = f"The exporter is off here: {off}"
+    return ExporterError(f"There is no spool in {directory}", remedy=remedy)
+
+
+def _app(spool: Spool, cluster_id: str, token: str) -> web.Application:
+    """Return the part of the admin port that needs no service."""
+
+    async def show_status(_: web.Request) -> web.Response:
+        oldest = {name: await spool.oldest(name) for name in spool.outboxes}
+        return guard.reply(status_without_service(spool, oldest, time.time()))
+
+    app = web.Application(middlewares=[guard.guard(token)])
+    routes = [*dead_letters.routes(spool, cluster_id), *backends.routes(spool)]
+    app.add_routes([web.get("/status", show_status), *routes])
+    return app

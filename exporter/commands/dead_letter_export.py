@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from exporter.admin.dead_letters import MOST_LETTERS, PATH
 from exporter.base.errors import ExporterError
 from exporter.commands.client import AdminPort, command
-from exporter.commands.printing import as_json, printable, say
+from exporter.commands.printing import as_json, say
 
 Letter = dict[str, Any]
 
@@ -21,7 +21,7 @@ class ExportError(ExporterError):
 
     def __init__(self, name: str, error: OSError) -> None:
         super().__init__(
-            f"{printable(name)} can't be written: {error.strerror}",
+            f"{name} can't be written: {error.strerror}",
             remedy="Name a new file in a directory with enough room where this user "
             "may write; existing files are never overwritten",
         )
@@ -32,26 +32,25 @@ async def export(port: AdminPort, args: Namespace) -> int:
     """Write dead letters to a file with all details, one JSON object a line."""
     count = 0
     with target(args.file) as file:
-        async for page in pages(port, args, MOST_LETTERS):
-            for letter in page:
-                file.write(as_json(letter, indent=None) + "\n")
-            count += len(page)
+        async for letter in letters(port, args):
+            file.write(as_json(letter, indent=None) + "\n")
+            count += 1
     if args.file != "-":
         print(count)
     say(f"{counted(count)} exported, and still in the spool")
     return 0
 
 
-async def pages(
-    port: AdminPort, args: Namespace, limit: int, **query: object
-) -> AsyncIterator[list[Letter]]:
-    """Yield the dead letters that *args* select, at most *limit* in a page."""
-    query |= {"backend": args.backend, "status": args.status}
-    query["limit"] = min(limit, MOST_LETTERS)
+async def letters(
+    port: AdminPort, args: Namespace, **query: object
+) -> AsyncIterator[Letter]:
+    """Yield the dead letters that *args* select, in the order of *query*."""
     following = "before" if query.get("order") == "newest" else "after"
+    query |= {"backend": args.backend, "status": args.status, "limit": MOST_LETTERS}
     while True:
         page = await port.get(PATH, **query)
-        yield page["dead_letters"]
+        for letter in page["dead_letters"]:
+            yield letter
         if page["next"] is None:
             return
         query[following] = page["next"]
@@ -60,28 +59,24 @@ async def pages(
 @contextmanager
 def target(name: str) -> Iterator[TextIO]:
     """
-    Open a new file that only this user can read, or stdout for `-`.
+    Open a new file, or stdout for `-`; remove the file if the block fails.
 
     After the block the file is on disk, because its dead letters may be dropped then.
-    If the block fails, the file is removed.
     """
     if name == "-":
         yield sys.stdout
         return
     try:
-        number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(name, "x", encoding="ascii") as file:  # noqa: PTH123
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                Path(name).unlink()
+                raise
     except OSError as error:
         raise ExportError(name, error) from error
-    try:
-        with os.fdopen(number, "w", encoding="ascii") as file:
-            yield file
-            file.flush()
-            os.fsync(number)
-    except BaseException as error:
-        Path(name).unlink()
-        if isinstance(error, OSError):
-            raise ExportError(name, error) from error
-        raise
 
 
 def counted(count: int) -> str:

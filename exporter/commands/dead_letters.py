@@ -6,17 +6,15 @@ stdout holds only the result, so that `n=$(... dead-letters retry --all)` works.
 
 import argparse
 import json
-import shutil
-import sys
 from argparse import Namespace
 from typing import Any
 
 from exporter.admin.dead_letters import MOST_IDS, PATH
 from exporter.base import codec
 from exporter.base.errors import ExporterError
-from exporter.commands.arguments import Subparsers, add_command, whole_number
+from exporter.commands.arguments import Subparsers, add_command, value_of, whole_number
 from exporter.commands.client import AdminPort, command
-from exporter.commands.dead_letter_export import Letter, counted, export, pages
+from exporter.commands.dead_letter_export import Letter, counted, export, letters
 from exporter.commands.printing import (
     as_json,
     local_time,
@@ -26,7 +24,7 @@ from exporter.commands.printing import (
     say,
     table,
 )
-from exporter.events import ONLY_BACKEND
+from exporter.config.rules import ID
 
 MEANING = "List dead letters, send them again, drop or export them."
 DESCRIPTION = """\
@@ -48,7 +46,6 @@ HEAD = (
     *("id", "time", "backend", "event or record"),
     *("reason", "status", "attempts", "bytes"),
 )
-RIGHT = frozenset({"id", "status", "attempts", "bytes"})
 MOST_IDS_SHOWN = 20
 
 
@@ -78,17 +75,16 @@ def add_to(commands: Subparsers) -> None:
         "--limit",
         type=whole_number,
         default=100,
-        metavar="N",
-        help="the newest N (default: %(default)s)",
+        help="show the newest LIMIT (default: 100)",
     )
     _add_filters(listing)
-    _add_id(add_command(under, "show", show), "id")
-    retrying = add_command(under, "retry", retry)
-    _add_id(retrying, "ids", nargs="*")
+    _add_ids(add_command(under, "show", show), nargs=1)
+    retrying = add_command(under, "retry", _retry)
+    _add_ids(retrying, nargs="*")
     retrying.add_argument("--all", action="store_true", help="instead of ids")
     _add_filters(retrying, "with --all: ")
-    retrying.set_defaults(call=_retry, usage_error=retrying.error)
-    _add_id(add_command(under, "drop", drop), "ids", nargs="+")
+    retrying.set_defaults(usage_error=retrying.error)
+    _add_ids(add_command(under, "drop", drop), nargs="+")
     exporting = add_command(under, "export", export, json=False)
     exporting.add_argument(
         "file", metavar="FILE", help="a new file, or - for standard output"
@@ -96,69 +92,52 @@ def add_to(commands: Subparsers) -> None:
     _add_filters(exporting)
 
 
-def _add_id(command: argparse.ArgumentParser, name: str, **how: Any) -> None:
+def _add_ids(command: argparse.ArgumentParser, nargs: str | int) -> None:
     command.add_argument(
-        name, type=whole_number, metavar="ID", help="as `list` shows it", **how
+        "ids", type=whole_number, nargs=nargs, metavar="ID", help="as `list` shows it"
     )
 
 
 def _add_filters(command: argparse.ArgumentParser, when: str = "") -> None:
-    command.add_argument(
-        "--backend", type=_name, metavar="NAME", help=f"{when}only of this backend"
-    )
-    command.add_argument(
-        "--status", type=whole_number, metavar="N", help=f"{when}only with this status"
-    )
-
-
-def _name(text: str) -> str:
-    if not (text and text.isascii()):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} isn't a backend's name")
-    return text
+    for option, kind, what in (
+        ("--backend", value_of(ID), "of this backend"),
+        ("--status", whole_number, "with this status"),
+    ):
+        command.add_argument(option, type=kind, help=f"{when}only {what}")
 
 
 @command
 async def list_(port: AdminPort, args: Namespace) -> int:
     """List dead letters, the newest last."""
     found: list[Letter] = []
-    async for page in pages(port, args, args.limit + 1, order="newest", body="false"):
-        found += page
-        if len(found) > args.limit:
+    async for letter in letters(port, args, order="newest", body="false"):
+        if len(found) == args.limit:
+            say(f"These are the newest {args.limit}: use --limit or export to see more")
             break
-    shown = found[: args.limit][::-1]
+        found.append(letter)
+    found.reverse()
     if args.json:
-        print(as_json(shown))
-    elif shown:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        for line in listed(shown, width):
-            print(line)
-    if not shown:
-        whose = f" of {printable(args.backend)}" if args.backend else ""
+        print(as_json(found))
+    elif found:
+        print(table(HEAD, [_row(letter) for letter in found]))
+    if not found:
+        whose = f" of {args.backend}" if args.backend else ""
         about = f" with status {args.status}" if args.status else ""
         say(f"There are no dead letters{whose}{about}")
-    elif len(found) > len(shown):
-        say(f"These are the newest {len(shown)}: use --limit or export to see more")
     return 0
 
 
-def listed(letters: list[Letter], width: int | None) -> list[str]:
-    """Return a table of *letters*, with their backends if these have names."""
-    has_backends = any(each["backend"] not in (None, ONLY_BACKEND) for each in letters)
-    rows = [
-        (
-            each["id"],
-            local_time(each["time"]),
-            *([each["backend"]] if has_backends else []),
-            name_of(each),
-            each["reason"],
-            each["status"],
-            each["attempts"] or None,
-            each["bytes"],
-        )
-        for each in letters
-    ]
-    head = [name for name in HEAD if has_backends or name != "backend"]
-    return table(head, rows, right=RIGHT, width=width, elastic="reason")
+def _row(letter: Letter) -> tuple[object, ...]:
+    return (
+        letter["id"],
+        local_time(letter["time"]),
+        letter["backend"],
+        name_of(letter),
+        letter["reason"],
+        letter["status"],
+        letter["attempts"] or None,
+        letter["bytes"],
+    )
 
 
 def name_of(letter: Letter) -> str:
@@ -177,42 +156,52 @@ def name_of(letter: Letter) -> str:
 @command
 async def show(port: AdminPort, args: Namespace) -> int:
     """Show all details of a dead letter, with the backend's answer and the event."""
-    page = await port.get(PATH, ids=args.id)
+    page = await port.get(PATH, ids=args.ids[0])
     if not page["dead_letters"]:
-        raise UnknownError([args.id])
+        raise UnknownError(args.ids)
     (letter,) = page["dead_letters"]
     if args.json:
         print(as_json(letter))
         return 0
-    apart = ("answer", "body", "body_form")
-    facts = {name: value for name, value in letter.items() if name not in apart}
-    facts["time"] = f"{local_time(letter['time'])} local time, {letter['time']}"
-    width = max(len(name) for name, value in facts.items() if value is not None)
+    answer, body = letter.pop("answer"), letter.pop("body")
+    form = letter.pop("body_form")
+    letter["time"] = f"{local_time(letter['time'])} local time, {letter['time']}"
+    facts = {name: value for name, value in letter.items() if value is not None}
+    width = max(map(len, facts))
     for name, value in facts.items():
-        if value is not None:
-            print(f"{name:{width}} {printable(str(value))}")
-    if letter["answer"]:
-        print(f"\nthe start of the backend's answer:\n{_answer(letter)}")
-    form = letter["body_form"]
+        print(f"{name:{width}} {printable(str(value))}")
+    if answer:
+        print(f"\nthe start of the backend's answer:\n{_answer(answer)}")
     kind = "the event" if letter["event"] else "the record, which never was an event"
-    body = pretty(letter["body"]) if form == "json" else paragraphs(letter["body"])
-    print(f"\n{kind}{'' if form == 'json' else f' (not JSON: {form})'}:\n{body}")
+    if form == "json":
+        print(f"\n{kind}:\n{pretty(body)}")
+    else:
+        print(f"\n{kind} (not JSON: {form}):\n{paragraphs(body)}")
     return 0
 
 
-def _answer(letter: Letter) -> str:
+def _answer(text: str) -> str:
     try:
-        return pretty(codec.decode(letter["answer"].encode()))
+        return pretty(codec.decode(text.encode()))
     except ValueError:
-        return paragraphs(letter["answer"])
+        return paragraphs(text)
+
+
+def _retry(args: Namespace) -> int:
+    """Send dead letters again, each once, after the waiting events of its instance."""
+    if args.all == bool(args.ids):
+        args.usage_error("give either ids or --all")
+    if (args.backend or args.status) and not args.all:
+        args.usage_error("--backend and --status need --all")
+    return retry(args)
 
 
 @command
 async def retry(port: AdminPort, args: Namespace) -> int:
-    """Send dead letters again, each once, after the waiting events of its instance."""
+    """Send dead letters again, and report those that can't be retried."""
     filters = {"backend": args.backend, "status": args.status}
     chosen = {name: value for name, value in filters.items() if value is not None}
-    done = await _handle(port, "retry", None if args.all else args.ids, **chosen)
+    done = await _handle(port, "retry", args.ids or None, **chosen)
     count, left, some = done["retried"], done["never_events"], done["never_event_ids"]
     print(as_json(done) if args.json else count)
     when = "" if port.is_of_service else " once the service runs"
@@ -231,16 +220,6 @@ async def retry(port: AdminPort, args: Namespace) -> int:
     if done["unknown"]:
         raise UnknownError(done["unknown"])
     return 0 if args.all else int(left + of_no_backend > 0)
-
-
-def _retry(args: Namespace) -> int:
-    """Check what argparse can't, then retry."""
-    if args.all == bool(args.ids):
-        args.usage_error("give either ids or --all")
-    for name in ("backend", "status"):
-        if getattr(args, name) and not args.all:
-            args.usage_error(f"--{name} needs --all")
-    return retry(args)
 
 
 @command

@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass
+from functools import partial
 
 
 class Level(enum.StrEnum):
@@ -23,16 +24,6 @@ class Finding:
     remedy: str = ""
 
 
-def ok(text: str) -> Finding:
-    """Return a finding that needs no remedy."""
-    return Finding(Level.OK, text)
-
-
-def warning(text: str, remedy: str) -> Finding:
-    """Return a finding that needs a look."""
-    return Finding(Level.WARNING, text, remedy)
-
-
-def problem(text: str, remedy: str) -> Finding:
-    """Return a finding that keeps events from being delivered."""
-    return Finding(Level.PROBLEM, text, remedy)
+ok = partial(Finding, Level.OK)
+warning = partial(Finding, Level.WARNING)
+problem = partial(Finding, Level.PROBLEM)

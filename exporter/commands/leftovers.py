@@ -1,6 +1,7 @@
 """A step of `check`: whether the broker exports to us, or keeps its log for nobody."""
 
 from collections.abc import Collection
+from functools import partial
 
 from exporter.broker.actuator import (
     DEFAULT_URL,
@@ -27,28 +28,23 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
     url, name = broker or DEFAULT_URL, exporter_id()
     try:
         async with open_actuator(url, seconds=LOOK_SECONDS) as actuator:
-            listed = await actuator.exporters()
+            tenants = (await actuator.exporters()).get(name, {})
     except ActuatorError as error:
         if not broker and isinstance(error, SilentError):
             return None
         return (problem if broker else warning)(error.problem, error.remedy)
+    judge = partial(_judge, configured=configured)
     where = f" --broker {broker}" if broker else ""
-    tenants = listed.get(name, {"": set()})
     for tenant, statuses in sorted(tenants.items()):
-        finding = _judge(
-            named(name, tenant),
-            statuses,
-            configured=configured,
-            where=f"{where} --physical-tenant {tenant}" if tenant else where,
-        )
-        if finding.level is not Level.OK:
-            return finding
-    statuses = set().union(*tenants.values())
-    return _judge(name, statuses, configured=configured, where=where)
+        option = f" --physical-tenant {tenant}" if tenant else ""
+        found = judge(named(name, tenant), statuses, where + option)
+        if found.level is not Level.OK:
+            return found
+    return judge(name, set().union(*tenants.values()), where)
 
 
 def _judge(
-    name: str, statuses: Collection[str], *, configured: bool, where: str
+    name: str, statuses: Collection[str], where: str, *, configured: bool
 ) -> Finding:
     command = f"app-integrations-exporter uninstall{where}"
     remedy = f"If you have removed the exporter for good, run `{command}`"
@@ -64,17 +60,17 @@ def _judge(
             "keeps its log, and its disk fills",
             f"{remedy}; otherwise set {PREFIX}URL as for the service",
         )
-    if "DISABLED" in statuses and configured:
+    if not configured:
+        return ok(f"The broker keeps nothing for {name}")
+    if "DISABLED" in statuses:
         return problem(
             f"The broker has {name} disabled: it sends nothing",
             f"Enable it: app-integrations-exporter enable{where}",
         )
-    if configured and statuses:
+    if statuses:
         return ok(f"The broker exports to {name}")
-    if configured:
-        return warning(
-            f"The broker has no exporter {name}: it sends nothing",
-            "Give it the variables that `app-integrations-exporter broker-environment` "
-            "prints, and restart it, unless its exporter has another id",
-        )
-    return ok(f"The broker keeps nothing for {name}")
+    return warning(
+        f"The broker has no exporter {name}: it sends nothing",
+        "Give it the variables that `app-integrations-exporter broker-environment` "
+        "prints, and restart it, unless its exporter has another id",
+    )

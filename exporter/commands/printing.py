@@ -9,13 +9,10 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 
-NARROWEST = 12
-"""No column is cut to fewer characters."""
-
 
 def say(text: str) -> None:
     """Print *text* for people, apart from the result on stdout."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
@@ -46,39 +43,14 @@ def local_time(text: str) -> str:
     return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def table(
-    head: Sequence[str],
-    rows: Sequence[Sequence[object]],
-    *,
-    right: frozenset[str],
-    width: int | None = None,
-    elastic: str = "",
-) -> list[str]:
-    """
-    Return aligned lines; the columns in *right* are aligned to the right.
-
-    If *width* is given, the head is underlined, and the column *elastic* is cut to make
-    the lines fit.
-    """
-    texts = [["" if cell is None else printable(str(cell)) for cell in r] for r in rows]
-    columns = list(zip(head, *texts, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    if width:
-        number = head.index(elastic)
-        excess = sum(widths) + 2 * (len(widths) - 1) - width
-        if excess > 0:
-            widths[number] = max(widths[number] - excess, NARROWEST)
-            for row in texts:
-                row[number] = _cut(row[number], widths[number])
-        texts.insert(0, ["-" * each for each in widths])
-    return [
-        "  ".join(
-            cell.rjust(size) if name in right else cell.ljust(size)
-            for name, cell, size in zip(head, row, widths, strict=True)
-        ).rstrip()
-        for row in [list(head), *texts]
-    ]
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 3] + "..."
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return aligned lines; columns of numbers are aligned to the right."""
+    columns = []
+    for cells in zip(head, *rows, strict=True):
+        texts = ["" if cell is None else printable(str(cell)) for cell in cells]
+        width = max(map(len, texts))
+        has_numbers = all(isinstance(cell, int | None) for cell in cells[1:])
+        align = str.rjust if has_numbers else str.ljust
+        columns.append([align(text, width) for text in texts])
+    lines = zip(*columns, strict=True)
+    return "\n".join("  ".join(line).rstrip() for line in lines)

@@ -6,14 +6,12 @@ While no service runs, it shows what waits in the spool.
 
 import argparse
 import asyncio
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from exporter.commands.arguments import Subparsers, add_command
-from exporter.commands.client import admin_port
+from exporter.commands.client import AdminPort, command
 from exporter.commands.printing import as_json, printable, say
-from exporter.config import settings
 
 WAIT_SECONDS = 5.0
 STATES = {
@@ -53,24 +51,20 @@ def add_to(commands: Subparsers) -> None:
     )
 
 
-def status(args: argparse.Namespace) -> int:
+@command
+async def status(port: AdminPort, args: argparse.Namespace) -> int:
     """Show whether events are delivered, and if not, why and what to do."""
-    answer = asyncio.run(_ask())
+    answer = await port.get("/status")
     while args.wait and "ingest" in answer and (events := _waiting_in(answer)):
         say(f"{events:,} events are waiting")
-        time.sleep(WAIT_SECONDS)
-        answer = asyncio.run(_ask())
+        await asyncio.sleep(WAIT_SECONDS)
+        answer = await port.get("/status")
     print(as_json(answer) if args.json else "\n".join(lines_of(answer)))
     return 0 if answer["ok"] else 1
 
 
-async def _ask() -> dict[str, Any]:
-    async with admin_port(settings.spool_location()) as port:
-        answer: dict[str, Any] = await port.get("/status")
-        return answer
-
-
 def _waiting_in(answer: Status) -> int:
+    """Return how many events wait for backends that are configured."""
     return sum(each["waiting"]["events"] for each in answer["backends"].values())
 
 

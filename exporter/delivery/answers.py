@@ -103,7 +103,9 @@ def answer_to(
         case TimeoutError():
             failure, detail = Failure.TIMEOUT, f"no answer within {seconds:g} s"
         case aiohttp.ClientConnectorCertificateError():
-            failure, detail = Failure.CERTIFICATE, f"{error.certificate_error}"
+            reason = getattr(error.certificate_error, "verify_message", "")
+            failure = Failure.CERTIFICATE
+            detail = f"the certificate of {error.host} doesn't verify: {reason}"
         case aiohttp.ClientConnectorError():
             if isinstance(error, aiohttp.ClientConnectorDNSError):
                 failure = Failure.NAME

@@ -73,6 +73,7 @@ REASONS = {
     "alert: certificate required": "the peer needs a certificate",
     "unsupported protocol": "the peer supports no TLS version from 1.2 on",
     "unexpected eof while reading": HUNG_UP,
+    "wrong version number": "the peer doesn't speak TLS on this port",
 }
 """The meaning of failures that a wrong setup causes; the peer sends the alerts."""
 

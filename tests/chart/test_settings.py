@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from exporter.broker.takeover import OFFICIAL
-from exporter.broker.wanted import is_wanted
+from exporter.broker.wanted import why_off
 from exporter.config.settings import DECLARED
 from scripts.chart import MODES
 from tests.chart.official import exporter_in
@@ -163,6 +163,6 @@ def test_an_official_exporter_is_switched_off():
     """With the flag off, the entrypoint doesn't take over an official exporter."""
     official = {"ZEEBE_BROKER_EXPORTERS_APPINT_CLASSNAME": OFFICIAL}
 
-    assert is_wanted(official)
-    assert not is_wanted(official | Rendered({}).read(ENV))
-    assert is_wanted(official | Rendered(enabled()).read(ENV))
+    assert not why_off(official)
+    assert why_off(official | Rendered({}).read(ENV))
+    assert not why_off(official | Rendered(enabled()).read(ENV))

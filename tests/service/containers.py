@@ -9,24 +9,20 @@ import psutil
 from devkit.processes import LOOPBACK, Process, free_port
 from devkit.waiting import eventually
 
-# The bounds of the supervisor are half a minute: tests shorten them or set its clock.
+# With `early`, TERM arrives while the entrypoint is imported. With `bare`, the standard
+# streams are closed.
 RUN = """
-import fcntl, sys, termios
-from pathlib import Path
-from types import SimpleNamespace
-if sys.stdin.isatty():
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+import os, signal, sys
+class Early:
+    def find_spec(self, name, *_):
+        if name == "exporter.bundle.entrypoint" and {early!r}:
+            os.kill(os.getpid(), signal.SIGTERM)
+sys.meta_path.insert(0, Early())
 if {bare!r}:
-    import os, signal
     sys.stdin = sys.stdout = sys.stderr = None
     os.closerange(0, 3)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-from exporter.bundle import entrypoint, supervisor
-for name, value in {bounds!r}.items():
-    setattr(supervisor, name, value)
-if (clock := Path("clock")).exists():
-    entrypoint.time = SimpleNamespace(monotonic=lambda: float(clock.read_text()))
-sys.exit(entrypoint.main())
+from exporter.bundle import main
+sys.exit(main())
 """
 
 # A broker that writes its environment, its process id, and the signals it gets.
@@ -60,28 +56,13 @@ class Container(Process):
         }
         super().__init__([], log=path / "log", cwd=path)
 
-    def begin(
-        self,
-        *command,
-        bounds=None,
-        terminal=subprocess.DEVNULL,
-        stderr=None,
-        bare=False,
-        **variables,
-    ):
-        """Start the entrypoint with *command* or else the broker."""
-        bounds = {"READY_SECONDS": 60.0} | (bounds or {})
-        run = RUN.format(bounds=bounds, bare=bare)
+    def begin(self, *command, stderr=None, bare=False, early=False, **variables):
+        """Start *command*, or else the broker, with the entrypoint."""
+        run = RUN.format(bare=bare, early=early)
         command = command or ("/bin/sh", "-c", BROKER)
         self._command = [sys.executable, "-c", run, *command]
         self._environment = self._variables | variables
-        self.spawn(stdin=terminal, stderr=stderr)
-
-    def set_clock(self, seconds):
-        """Set the supervisor's clock, which then stands still."""
-        new = self.path / "clock.new"
-        new.write_text(f"{seconds}", encoding="ascii")
-        new.replace(self.path / "clock")
+        self.spawn(stdin=subprocess.DEVNULL, stderr=stderr)
 
     async def broker(self):
         """Return the process id of the broker as soon as it runs."""
@@ -89,7 +70,7 @@ class Container(Process):
         await eventually(lambda: pid.exists() or self.status is not None)
         return int(pid.read_text())
 
-    def told(self):
+    def environment(self):
         """Return the broker's environment."""
         lines = (self.path / "environment").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines)

@@ -214,7 +214,7 @@ async def test_a_backend_of_the_past(begin, teams, audit, command):
         ["teams", "yes", "0"],
         ["audit", "NO", "2"],
     ]
-    said = "audit isn't configured any more, but 2 events and 0 dead letters are kept"
+    said = "audit isn't configured any more, but its events (2) and dead letters are"
     assert f"problem  {said}" in check
     (finding,) = [x for x in json.loads(without) if x["text"].startswith(said)]
     assert "app-integrations-exporter backends" in finding["remedy"]

@@ -1,176 +1,122 @@
 """`stub-backend` prints the events it gets."""
 
+import asyncio
 import json
 import re
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
 
 import pytest
 
+from devkit.waiting import eventually
 from exporter import cli
+from exporter.commands import stub_backend
 from tests.records import tasks
-from tests.service.running import send
 
 BATCH = {"events": [{"intent": "CREATED"}, {"intent": "ASSIGNED", "assignee": "Zoë"}]}
 IDS = {"X-Event-Ids": "1-7-100,1-8-101"}
 
 
-class StubBackend:
-    """The command as a process, on a free port."""
+class Running:
+    """The command in this process, on a free port."""
 
-    def __init__(self, *options):
-        """Start it with *options*, and return when it listens."""
-        command = [sys.executable, "-m", "exporter", "stub-backend", "--port", "0"]
-        self.process = subprocess.Popen(
-            [*command, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.greeting = self.process.stderr.readline()
-        self.url = re.search(r"http://[\d.]+:\d+", self.greeting)[0]
+    def __init__(self, capsys, client):
+        """Read what is printed from *capsys*, and send requests with *client*."""
+        self._capsys, self._client = capsys, client
+        self.out = self.err = ""
 
-    def shown(self):
-        """Return the next event that it prints, as soon as it does."""
-        return json.loads(self.process.stdout.readline())
+    def read(self):
+        """Return everything that was printed so far."""
+        more = self._capsys.readouterr()
+        self.out += more.out
+        self.err += more.err
+        return self.out
 
-    def stop(self, number=signal.SIGTERM):
-        """Stop it; return the rest of stdout and stderr."""
-        self.process.send_signal(number)
-        return self.process.communicate()
+    @property
+    def url(self):
+        """Where it listens, once it does."""
+        self.read()
+        found = re.search(r"http://[\d.]+:\d+", self.err)
+        return found and found[0]
 
-
-@pytest.fixture
-def begin():
-    """Return a function that starts a stub backend for this test."""
-    with ExitStack() as stack:
-
-        def start(*options):
-            stub = StubBackend(*options)
-            stack.enter_context(stub.process)
-            stack.callback(stub.process.kill)
-            return stub
-
-        yield start
-
-
-@pytest.fixture
-def post(client):
-    """Return a function that posts a batch and returns status and answer."""
-
-    async def send(url, body, **headers):
-        kind = {"json": body} if isinstance(body, dict) else {"data": body}
-        async with client.post(url, headers=headers, **kind) as answer:
+    async def post(self, body, **headers):
+        """Post *body* to any path; return status and answer."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with self._client.post(
+            f"{self.url}/any/path", data=data, headers=headers
+        ) as answer:
             return answer.status, await answer.text()
 
-    return send
+
+@pytest.fixture
+async def stub(request, capsys, client):
+    """Run the command with the status of the test, 200 by default."""
+    status = getattr(request, "param", 200)
+    stub = Running(capsys, client)
+    task = asyncio.create_task(stub_backend.serve("127.0.0.1", 0, status))
+    await eventually(lambda: stub.url)
+    yield stub
+    signal.raise_signal(signal.SIGTERM)
+    await task
 
 
-async def test_with_the_exporter(begin, launch, client):
-    """A record of the broker is on the stub's stdout a moment later, with its id."""
-    stub = begin()
-    exporter = launch(URL=f"{stub.url}/any/path")
-    await exporter.run()
+@pytest.mark.parametrize(
+    "body, ids, shown",
+    [
+        (BATCH, IDS, list(zip(["1-7-100", "1-8-101"], BATCH["events"], strict=True))),
+        ({"events": [1]}, {}, [(None, 1)]),
+        ({"events": []}, {}, []),
+        ([{"id": "1-1-1"}], {}, [(None, {"id": "1-1-1"})]),
+        ({"specversion": "1.0"}, {}, [(None, {"specversion": "1.0"})]),
+    ],
+)
+@pytest.mark.parametrize("stub", [200, 204], indirect=True)
+async def test_batches(stub, body, ids, shown):
+    """Each event is a line in ASCII, with its id in the header if there is one."""
+    assert (await stub.post(body, **ids))[0] in (200, 204)
 
-    assert await send(client, exporter.ingest_url, tasks(1)) == 200
-    shown = stub.shown()
-
-    assert shown["id"].startswith("1-1-")
-    assert shown["event"]["intent"] == "CREATED"
-
-
-async def test_each_event_is_a_line(begin, post):
-    """An event is one line, flushed at once, with its id in the header."""
-    stub = begin()
-
-    assert await post(stub.url, BATCH, **IDS) == (200, "")
-
-    first, second = BATCH["events"]
-    assert stub.shown() == {"id": "1-7-100", "event": first}
-    assert stub.shown() == {"id": "1-8-101", "event": second}
+    lines = stub.read().splitlines()
+    assert [tuple(json.loads(line).values()) for line in lines] == shown
+    assert stub.out.isascii()
 
 
-async def test_by_hand(begin, post):
-    """A batch may have no ids, as with `curl`, or no events."""
-    stub = begin("--status", "204")
-
-    assert await post(stub.url, {"events": []}) == (204, "")
-    assert await post(stub.url, {"events": [1]}) == (204, "")
-
-    assert stub.shown() == {"id": None, "event": 1}
-
-
-async def test_cloud_events(begin, post):
-    """A batch of CloudEvents is a list, and is printed event by event."""
-    stub = begin()
-
-    assert await post(stub.url, '[{"id":"1-1-1"}]') == (200, "")
-
-    assert stub.shown() == {"id": None, "event": {"id": "1-1-1"}}
-
-
-async def test_health(begin, client):
-    """GET / answers 200, whatever the answer to batches."""
-    stub = begin("--status", "500")
-
+@pytest.mark.parametrize("stub", [503], indirect=True)
+async def test_in_trouble(stub, client):
+    """Refused events aren't printed, a line on stderr says why, and GET works."""
+    assert await stub.post(BATCH, **IDS) == (503, "")
     async with client.get(stub.url) as answer:
         assert answer.status == 200
 
-
-async def test_in_trouble(begin, post):
-    """Refused events aren't printed, and a line on stderr says so."""
-    stub = begin("--status", "503")
-
-    assert await post(stub.url, BATCH, **IDS) == (503, "")
-
-    out, err = stub.stop()
-    assert "answers 503" in stub.greeting
-    assert out == ""
-    assert err == "stub-backend: answered 503, and printed none of 2 events\n"
+    assert stub.read() == ""
+    assert "answers 503" in stub.err
+    assert "answered 503, and printed none of 2 events" in stub.err
 
 
-NO_BATCHES = [
-    ("{", "the body isn't JSON"),
-    ("\xff".encode("latin-1"), "the body isn't JSON"),
-    ("7", 'the body is neither {"events": [...]} nor a list'),
-    ({"events": {}}, 'the body is neither {"events": [...]} nor a list'),
-    ({"events": []}, "0 events, but 2 ids in X-Event-Ids"),
-]
-
-
-async def test_no_batch(begin, post):
+@pytest.mark.parametrize(
+    "body, why",
+    [
+        (b"{", "isn't JSON"),
+        (b"\xff", "isn't JSON"),
+        (7, "neither"),
+        ({"events": {}}, "neither"),
+    ],
+)
+async def test_no_batch(stub, body, why):
     """A body that isn't a batch gets 400; the answer and stderr have the reason."""
-    stub = begin()
+    status, text = await stub.post(body)
 
-    for body, reason in NO_BATCHES:
-        assert await post(stub.url, body, **IDS) == (400, f"{reason}\n")
-
-    told = [f"stub-backend: answered 400: {reason}\n" for _, reason in NO_BATCHES]
-    assert stub.stop() == ("", "".join(told))
+    assert (status, stub.read()) == (400, "")
+    assert why in text
+    assert why in stub.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stop(begin, number):
-    """The command stops on a signal, without a message."""
-    stub = begin()
+def test_defaults():
+    """Without options it listens on port 8080 of this machine, and answers 200."""
+    args = cli.parser().parse_args(["stub-backend"])
 
-    assert stub.stop(number) == ("", "")
-    assert stub.process.returncode == 0
-
-
-async def test_nobody_reads(begin, post):
-    """The command ends without an error when stdout is closed, as by `| head`."""
-    stub = begin()
-    stub.process.stdout.close()
-
-    status, _ = await post(stub.url, BATCH, **IDS)
-
-    assert status == 503
-    assert stub.process.wait() == 0
-    assert stub.process.stderr.read() == ""
+    assert (args.host, args.port, args.status) == ("127.0.0.1", 8080, 200)
 
 
 def test_a_taken_port(capsys):
@@ -186,18 +132,36 @@ def test_a_taken_port(capsys):
 
 @pytest.mark.parametrize(
     "option",
-    [
-        ("--port", "65536"),
-        ("--port", "http"),
-        ("--host", "a b"),
-        ("--status", "199"),
-        ("--status", "²"),
-    ],
+    ["--port=65536", "--port=http", "--host=a b", "--status=199", "--status=²"],
 )
-def test_options_that_mean_nothing(capsys, option):
+def test_wrong_options(capsys, option):
     """A wrong option is refused, with the rule."""
     with pytest.raises(SystemExit) as left:
-        cli.main(["stub-backend", *option])
+        cli.main(["stub-backend", option])
 
     assert left.value.code == 2
-    assert f"argument {option[0]}: must be " in capsys.readouterr().err
+    assert f"argument {option.split('=')[0]}: must be " in capsys.readouterr().err
+
+
+@pytest.mark.slow
+async def test_with_the_exporter(start, client):
+    """Events of the exporter are printed at once; without a reader the command ends."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "exporter", "stub-backend", "--port", "0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    greeting = (await process.stderr.readline()).decode()
+    url = re.search(r"http://[\d.]+:\d+", greeting)[0]
+    exporter = await start(url=f"{url}/any/path")
+    await exporter.bulk(tasks(1))
+    shown = json.loads(await process.stdout.readline())
+
+    process._transport.get_pipe_transport(1).close()
+    async with client.post(url, json=BATCH) as answer:
+        assert answer.status == 503
+    _, said = await process.communicate()
+
+    assert shown["id"].startswith("1-1-")
+    assert shown["event"]["intent"] == "CREATED"
+    assert (process.returncode, said) == (0, b"")

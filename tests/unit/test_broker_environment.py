@@ -13,92 +13,73 @@ from exporter.broker.environment import broker_environment
 URL = "http://127.0.0.1:9280"
 INSTALL = Path(__file__).parents[2] / "docs" / "install"
 
-SEVEN = {
-    "DEPLOYMENT",
-    "PROCESS",
-    "INCIDENT",
-    "VARIABLE",
-    "PROCESSINSTANCE",
-    "USERTASK",
-    "JOB",
+# From 8.8 on these are all arguments; 8.10 refuses to start if there is one more.
+UNIFIED = {
+    "URL": URL,
+    "BULK_SIZE": "1",
+    "BULK_DELAY": "1",
+    "INDEX_CREATETEMPLATE": "false",
+    "INDEX_DEPLOYMENT": "false",
+    "INDEX_PROCESS": "false",
+    "INDEX_INCIDENT": "false",
+    "INDEX_VARIABLE": "false",
+    "INDEX_PROCESSINSTANCE": "false",
+    "INDEX_USERTASK": "true",
+    "INDEX_JOB": "false",
 }
+# It drops CREATED, and is on by default from 8.10 on.
+OPTIMIZING = UNIFIED | {"INDEX_OPTIMIZEMODEENABLED": "false"}
 
 
-def flags_of(version):
-    """Return the value types set for a broker of *version*: name to "true"/"false"."""
-    return {
-        name.split("_INDEX_")[1]: value
-        for name, value in broker_environment(version, URL).items()
-        if "_INDEX_" in name and not name.endswith("CREATETEMPLATE")
-    }
-
-
-def test_unified_form_whole():
-    """From 8.8 on these are all variables; 8.10 would refuse one more."""
-    assert broker_environment("8.8.0", URL) == {
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_CLASSNAME": (
-            "io.camunda.zeebe.exporter.ElasticsearchExporter"
-        ),
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_URL": "http://127.0.0.1:9280",
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_BULK_SIZE": "1",
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_BULK_DELAY": "1",
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_CREATETEMPLATE": "false",
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_DEPLOYMENT": "false",
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_PROCESS": "false",
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_INCIDENT": "false",
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_VARIABLE": "false",
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_PROCESSINSTANCE": "false",
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_USERTASK": "true",
-        "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_JOB": "false",
-    }
+def arguments_of(version, prefix="CAMUNDA_DATA_EXPORTERS", **changes):
+    """Return the arguments of our exporter, all of them in the form of *prefix*."""
+    given = broker_environment(version, URL, **changes)
+    kind = given.pop(f"{prefix}_APPINTSPOOL_CLASSNAME")
+    assert kind == "io.camunda.zeebe.exporter.ElasticsearchExporter"
+    start = f"{prefix}_APPINTSPOOL_ARGS_"
+    assert {name[: len(start)] for name in given} == {start}
+    return {name.removeprefix(start): value for name, value in given.items()}
 
 
 @pytest.mark.parametrize(
-    "version, prefix",
+    "version, expected",
     [
-        ("8.5.0", "ZEEBE_BROKER_EXPORTERS_"),
-        ("8.6.0", "ZEEBE_BROKER_EXPORTERS_"),
-        ("8.6", "ZEEBE_BROKER_EXPORTERS_"),
-        ("8.7.26", "ZEEBE_BROKER_EXPORTERS_"),
-        ("8.8.0-alpha1", "CAMUNDA_DATA_EXPORTERS_"),
-        ("8.8.21", "CAMUNDA_DATA_EXPORTERS_"),
-        ("8.9.0-rc2", "CAMUNDA_DATA_EXPORTERS_"),
-        ("8.10.0-alpha5", "CAMUNDA_DATA_EXPORTERS_"),
-        ("8.11.0", "CAMUNDA_DATA_EXPORTERS_"),
-        ("9.0.0", "CAMUNDA_DATA_EXPORTERS_"),
-        ("SNAPSHOT", "CAMUNDA_DATA_EXPORTERS_"),
+        ("8.8.0-alpha1", UNIFIED),
+        ("8.8.21", UNIFIED),
+        ("8.9.0-rc2", OPTIMIZING),
+        ("8.10.0-alpha5", OPTIMIZING),
+        ("8.11.0", OPTIMIZING),
+        ("9.0.0", OPTIMIZING),
+        ("SNAPSHOT", OPTIMIZING),
     ],
 )
-def test_form_follows_version(version, prefix):
-    """Each version gets one of the two forms, never a mixture."""
-    names = broker_environment(version, URL)
-
-    assert {name.startswith(prefix) for name in names} == {True}
+def test_unified_form(version, expected):
+    """From 8.8 on only flags that exist in every version are set."""
+    assert arguments_of(version) == expected
 
 
 @pytest.mark.parametrize(
-    "version", ["8.5.8", "8.6.0", "8.7.0", "8.8.21", "8.10.0-alpha5", "SNAPSHOT"]
+    "version, flags", [("8.5.0", 28), ("8.6.0", 31), ("8.6", 31), ("8.7.26", 31)]
 )
-def test_only_user_tasks_are_on(version):
-    """Only user tasks are selected, in every version."""
-    on = {name for name, value in flags_of(version).items() if value != "false"}
+def test_older_form(version, flags):
+    """Up to 8.7 every other flag that is on by default is switched off."""
+    given = arguments_of(version, "ZEEBE_BROKER_EXPORTERS")
+    of_types = {k: v for k, v in given.items() if k.startswith("INDEX_")}
+    del of_types["INDEX_CREATETEMPLATE"]
 
-    assert on == {"USERTASK"}
-
-
-@pytest.mark.parametrize("version", ["8.8.0", "8.9.0", "8.10.0", "8.11.0", "SNAPSHOT"])
-def test_flags_that_every_version_knows(version):
-    """From 8.8 on, only the seven flags that exist in every version are set."""
-    assert set(flags_of(version)) - {"OPTIMIZEMODEENABLED"} == SEVEN
+    assert len(of_types) == flags
+    assert {name for name, on in of_types.items() if on == "true"} == {"INDEX_USERTASK"}
+    assert ("INDEX_AUTHORIZATION" in given) == (version != "8.5.0")
 
 
-@pytest.mark.parametrize(
-    "version, mode",
-    [("8.8.21", None), ("8.9.0", "false"), ("8.10.9", "false"), ("SNAPSHOT", "false")],
-)
-def test_optimize_mode(version, mode):
-    """Optimize mode is off in every version, because it drops CREATED."""
-    assert flags_of(version).get("OPTIMIZEMODEENABLED") == mode
+def test_bulk_size_and_credentials():
+    """The other settings arrive in the broker's exporter, too."""
+    wanted = {"BULK_SIZE": "100", "AUTHENTICATION_USERNAME": "broker"}
+    wanted |= {"AUTHENTICATION_PASSWORD": "s3cret"}
+
+    given = arguments_of("8.8.0", bulk_size=100, username="broker", password="s3cret")
+
+    assert given == UNIFIED | wanted
 
 
 @pytest.mark.parametrize("page", ["migrating.md", "bare-broker.md"])
@@ -108,17 +89,9 @@ def test_yaml_of_the_pages(page):
     (block,) = re.findall(r"```yaml\n(\S+exporters\..*?)```", text, re.DOTALL)
     ((exporter,),) = [yaml.safe_load(block).values()]
     flat = dict(flattened(exporter["args"]))
+    flat = {k: v for k, v in flat.items() if not k.startswith("AUTHENTICATION_")}
 
-    told = broker_environment("8.10.0", flat.pop("URL"))
-
-    start = "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_"
-    arguments = {k.removeprefix(start): v for k, v in told.items() if start in k}
-    del arguments["URL"]
-    assert flat | arguments == flat
-    assert flat.keys() - arguments.keys() <= {
-        "AUTHENTICATION_USERNAME",
-        "AUTHENTICATION_PASSWORD",
-    }
+    assert flat | {"URL": URL} == OPTIMIZING
 
 
 def flattened(tree, start=""):
@@ -131,129 +104,65 @@ def flattened(tree, start=""):
             yield path, str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def test_flags_of_the_older_brokers():
-    """Up to 8.7 every flag that is on by default is switched off."""
-    assert len(flags_of("8.5.8")) == 28
-    assert set(flags_of("8.6.0")) - set(flags_of("8.5.8")) == {
-        "MESSAGECORRELATION",
-        "USER",
-        "AUTHORIZATION",
-    }
-    assert flags_of("8.7.0") == flags_of("8.6.0")
-
-
-def test_bulk_size_and_credentials():
-    """The arguments arrive in the broker's exporter."""
-    names = broker_environment(
-        "8.6.0",
-        "https://[::1]:9280",
-        bulk_size=100,
-        username="broker",
-        password="s3cret",
-        exporter_id="appint2",
-    )
-
-    prefix = "ZEEBE_BROKER_EXPORTERS_APPINT2_ARGS_"
-    assert names[f"{prefix}URL"] == "https://[::1]:9280"
-    assert names[f"{prefix}BULK_SIZE"] == "100"
-    assert names[f"{prefix}AUTHENTICATION_USERNAME"] == "broker"
-    assert names[f"{prefix}AUTHENTICATION_PASSWORD"] == "s3cret"
+WRONG_VERSIONS = [
+    *("8.4.12", "8.4", "7.21.0", "", "8", "latest", "v8.6.0", "8.6.0 "),
+    *("9" * 5000 + ".1", "\u0668.\u0668"),
+]
+WRONG_URLS = [
+    *(f"{URL}/", f"{URL}/_bulk", f"{URL}?x=1", "", "127.0.0.1:9280", "ftp://a:9280"),
+    *("http://me:pass@a:9280", "http://one:9280,http://two:9280", "http://:9280"),
+    *("http://a:port", "http://a:99999", "http://a:0", "http://a:", "http://a b:1"),
+    *("http://${A}:1", "http://[::1", f"{URL}\n"),
+]
 
 
 @pytest.mark.parametrize(
-    "version", ["8.4.12", "8.4", "7.21.0", "", "8", "latest", "v8.6.0", "8.6.0 "]
-)
-def test_version_we_cannot_serve(version):
-    """A wrong or old version is refused, with an example of a right version."""
-    with pytest.raises(ConfigError, match=r"8\.5|8\.6\.0"):
-        broker_environment(version, URL)
-
-
-@pytest.mark.parametrize(
-    "url",
+    "wrong, remedy",
     [
-        "http://127.0.0.1:9280/",
-        "http://127.0.0.1:9280/_bulk",
-        "http://127.0.0.1:9280?x=1",
-        "http://me:pass@127.0.0.1:9280",
-        "http://one:9280,http://two:9280",
-        "http://127.0.0.1:port",
-        "http://127.0.0.1:99999",
-        "127.0.0.1:9280",
-        "ftp://127.0.0.1:9280",
-        "http://:9280",
-        "",
+        *(({"version": each}, "Use ") for each in WRONG_VERSIONS),
+        *(({"url": each}, "nothing after the port") for each in WRONG_URLS),
+        *(({"exporter_id": each}, "letters") for each in ("app-int", "", "rdbms")),
+        ({"exporter_id": "camundaExporter"}, "letters and digits"),
+        ({"username": "a", "password": "s3${HOME}cret"}, "INGEST_PASSWORD"),
+        ({"version": "8.9.0", "physical_tenants": ["a"]}, "from 8.10 on"),
+        *(
+            ({"physical_tenants": ["a", each]}, "docs/broker.md")
+            for each in ("my-tenant", "Red", "a_b", "", "\u0668")
+        ),
     ],
 )
-def test_url_that_would_stop_the_export_silently(url):
-    """URLs with which a healthy broker would export nothing are refused."""
-    with pytest.raises(ConfigError, match=r"a URL like http://127\.0\.0\.1:9280"):
-        broker_environment("8.6.0", url)
+def test_mistakes(wrong, remedy):
+    """What would make a broker export nothing is refused, with a remedy."""
+    given = {"version": "8.10.0", "url": URL} | wrong
+
+    with pytest.raises(ConfigError) as raised:
+        broker_environment(**given)
+
+    assert remedy in raised.value.remedy
+    assert "pass@" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"username": "broker"},
-        {"password": "s3cret"},
-        {"username": "brøker", "password": "s3cret"},
-        {"username": "broker", "password": "s3${HOME}cret"},
-        {"exporter_id": "app-int"},
-        {"exporter_id": "app_int"},
-        {"exporter_id": ""},
-        {"exporter_id": "rdbms"},
-        {"exporter_id": "camundaExporter"},
-    ],
+    "url", ["https://[::1]:9280", "http://exporter", "https://a:1"]
 )
-def test_arguments_the_broker_would_misunderstand(wrong):
-    """Incomplete credentials, odd characters and reserved ids are refused."""
-    with pytest.raises(ConfigError):
-        broker_environment("8.6.0", URL, **wrong)
+def test_urls(url):
+    """A URL may have a name or an address, and a port."""
+    given = broker_environment("8.10.0", url)
 
-
-def exporters_of(given, version="8.10.0"):
-    """Return the index prefix of each exporter of each tenant, as the broker has it."""
-    return {
-        tenant: {
-            name: each.index_prefix
-            for name, each in exporters(given, version, tenant).items()
-        }
-        for tenant in tenants(given, version)
-    }
+    assert given["CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_URL"] == url
 
 
 @pytest.mark.parametrize("ids", [["a", "b"], ["b", "default", "a"]])
 def test_physical_tenants(ids):
     """Every tenant, including `default`, lists us and has its own index prefix."""
-    given = broker_environment("8.10.0", URL, physical_tenants=ids)
+    given = broker_environment("8.10.0", URL, physical_tenants=ids, exporter_id="MINE")
 
-    assert exporters_of(given) == {
-        "default": {"appintspool": "zeebe-record"},
-        "a": {"appintspool": "zeebe-record-a"},
-        "b": {"appintspool": "zeebe-record-b"},
+    assert {
+        (tenant, name, each.index_prefix)
+        for tenant in tenants(given, "8.10.0")
+        for name, each in exporters(given, "8.10.0", tenant).items()
+    } == {
+        ("default", "mine", "zeebe-record"),
+        ("a", "mine", "zeebe-record-a"),
+        ("b", "mine", "zeebe-record-b"),
     }
-    assert given["CAMUNDA_PHYSICALTENANTS_A_DATA_EXPORTERSASSIGNED"] == "appintspool"
-
-
-def test_physical_tenants_of_another_id():
-    """The lists have the id that was kept from the official exporter."""
-    given = broker_environment(
-        "8.10.0", URL, exporter_id="MINE", physical_tenants=["a"]
-    )
-
-    assert exporters_of(given)["a"] == {"mine": "zeebe-record-a"}
-
-
-def test_physical_tenants_of_an_older_broker():
-    """Physical tenants are an error before 8.10."""
-    with pytest.raises(ConfigError, match=r"8\.9\.0 has no physical tenants"):
-        broker_environment("8.9.0", URL, physical_tenants=["a"])
-
-
-@pytest.mark.parametrize("wrong", ["my-tenant", "Red", "a_b", "", "\u0668"])
-def test_physical_tenants_that_no_variable_names(wrong):
-    """A tenant that a variable can't spell is refused, with a remedy."""
-    with pytest.raises(ConfigError, match="in YAML") as raised:
-        broker_environment("8.10.0", URL, physical_tenants=["a", wrong])
-
-    assert repr(wrong) in str(raised.value)

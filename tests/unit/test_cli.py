@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -10,42 +11,32 @@ from unittest.mock import Mock
 import pytest
 
 from exporter import __version__, cli
-from exporter.base.errors import ConfigError
+from exporter.base.errors import ConfigError, ExporterError
 from exporter.commands import run
 from exporter.config import settings
 from tests.unit.spools import a_spool
 
 
 @pytest.fixture
-def url(monkeypatch, tmp_path):
-    """Set the URL, and a spool directory for this test."""
+def spool_dir(monkeypatch, tmp_path):
+    """Set the URL, and return an empty spool's directory."""
     monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://127.0.0.1:9/events")
-    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path / "spool"))
+    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path))
+    return tmp_path
 
 
-def test_help_helps(capsys):
+def test_help(capsys):
     """Help names every command, examples, the exit statuses and the docs."""
     with pytest.raises(SystemExit) as left:
         cli.main(["--help"])
 
     said = capsys.readouterr().out
     assert left.value.code == 0
-    for needed in (
-        "run ",
-        "check ",
-        "config ",
-        "status ",
-        "broker-environment",
-        "uninstall ",
-        "dead-letters",
-        "backends ",
-        "stub-backend ",
-        "examples:",
-        "exit status:",
-        "docs/",
-    ):
+    commands = ["run", "check", "config", "status", "broker-environment", "uninstall"]
+    commands += ["enable", "dead-letters", "backends", "stub-backend"]
+    assert re.findall(r"^    ([a-z-]+)", said, re.MULTILINE) == commands
+    for needed in ("examples:", "exit status:", "docs/"):
         assert needed in said
-    assert "exit status:" in said
 
 
 @pytest.mark.parametrize("argv", [[], ["deploy"], ["run", "--json"]])
@@ -58,19 +49,7 @@ def test_wrong_usage(argv, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
-def test_version_of_the_module():
-    """`python -m exporter` is the same command."""
-    done = subprocess.run(
-        [sys.executable, "-m", "exporter", "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert done.stdout == f"app-integrations-exporter {__version__}\n"
-
-
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("spool_dir")
 def test_config_hides_secrets(monkeypatch, capsys):
     """The settings are printed for people and machines, without secrets."""
     monkeypatch.setenv("APP_INTEGRATIONS_API_KEY", "hunter2")
@@ -89,20 +68,25 @@ def test_config_hides_secrets(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("command", ["run", "config"])
-def test_mistakes_are_no_traceback(command, capsys):
-    """A wrong configuration is a sentence, with status 2."""
+def test_mistakes(command, monkeypatch, capsys):
+    """A wrong configuration is a list of visible sentences, with status 2."""
+    monkeypatch.setenv("APP_INTEGRATIONS_CLUSTER_ID", "\x1b")
+
     assert cli.main([command]) == 2
 
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("app-integrations-exporter: The configuration can't be used")
     assert "APP_INTEGRATIONS_URL is not set" in err
+    assert len(err.splitlines()) > 2
+    assert "\x1b" not in err
 
 
-@pytest.mark.usefixtures("url")
-def test_run_says_what_is_in_the_way(monkeypatch, capsys):
+@pytest.mark.usefixtures("spool_dir")
+def test_run_warns_and_fails(monkeypatch, capsys):
     """A port in use is an error; an unwise setting is a warning."""
     monkeypatch.setenv("APP_INTEGRATIONS_INGEST_PROT", "1")
+    monkeypatch.setenv("APP_INTEGRATIONS_MAX_RETRIES", "1")
     monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://backend.invalid/events")
     monkeypatch.setenv("APP_INTEGRATIONS_API_KEY", "hunter2")
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -112,29 +96,13 @@ def test_run_says_what_is_in_the_way(monkeypatch, capsys):
 
         assert cli.main(["run"]) == 1
 
-    *log, error = capsys.readouterr().err.splitlines()
-    assert "did you mean APP_INTEGRATIONS_INGEST_PORT?" in log[0]
-    assert "The API key" in log[1]
-    assert "Use an https:// address in APP_INTEGRATIONS_URL" in log[1]
-    assert "hunter2" not in str(log)
+    unknown, ignored, exposed, *_, error = capsys.readouterr().err.splitlines()
+    assert "did you mean APP_INTEGRATIONS_INGEST_PORT?" in unknown
+    assert "APP_INTEGRATIONS_MAX_RETRIES" in ignored
+    assert "The API key" in exposed
+    assert "Use an https:// address in APP_INTEGRATIONS_URL" in exposed
+    assert "hunter2" not in exposed
     assert error.startswith("app-integrations-exporter: Can't listen on 127.0.0.1:")
-
-
-@pytest.mark.usefixtures("url")
-def test_run_until_asked_to_stop(monkeypatch):
-    """The service logs when it is ready, and ends with status 0 on SIGTERM."""
-    monkeypatch.setenv("APP_INTEGRATIONS_INGEST_PORT", "0")
-    monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", "0")
-
-    command = [sys.executable, "-m", "exporter", "run"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
-        ready = json.loads(running.stderr.readline())
-        running.terminate()
-        _, after = running.communicate()
-
-    assert ready["message"] == "ready"
-    assert "stopped" in after
-    assert running.returncode == 0
 
 
 def test_run_without_uvloop(monkeypatch):
@@ -144,7 +112,7 @@ def test_run_without_uvloop(monkeypatch):
     assert run.loop_factory() is None
 
 
-def test_what_nobody_expected_is_whole(monkeypatch):
+def test_bugs_keep_their_traceback(monkeypatch):
     """A bug keeps its traceback, even among expected errors."""
     mixed = ExceptionGroup("both", [ConfigError("a", remedy="b"), KeyError("ours")])
     monkeypatch.setattr(settings, "load", Mock(side_effect=mixed))
@@ -153,18 +121,25 @@ def test_what_nobody_expected_is_whole(monkeypatch):
         cli.main(["config"])
 
 
-@pytest.mark.usefixtures("url")
-@pytest.mark.parametrize(
-    "argv", [["config"], ["status"], ["backends"], ["dead-letters", "list", "--json"]]
-)
-def test_a_reader_that_has_had_enough(tmp_path, argv):
+def test_several_errors(monkeypatch, capsys):
+    """Errors of parallel tasks are printed one by one; the highest status counts."""
+    inner = ExceptionGroup("inner", [ExporterError("a", remedy="b")])
+    both = ExceptionGroup("both", [ConfigError("c", remedy="d"), inner])
+    monkeypatch.setattr(settings, "load", Mock(side_effect=both))
+
+    assert cli.main(["config"]) == 2
+    assert capsys.readouterr().err.count("app-integrations-exporter: ") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("argv", [["config"], ["backends"]])
+def test_a_reader_that_ends(spool_dir, argv):
     """`... | head -1` prints no error, and ends with the status of SIGPIPE."""
 
     async def create():
-        async with a_spool(tmp_path / "spool"):
+        async with a_spool(spool_dir):
             pass
 
-    (tmp_path / "spool").mkdir()
     asyncio.run(create())
     # Without a buffer the first line fails, while the command holds the spool.
     with subprocess.Popen(
@@ -176,3 +151,12 @@ def test_a_reader_that_has_had_enough(tmp_path, argv):
 
         assert command.wait(30) == 128 + 13
         assert command.stderr.read() == b""
+
+
+@pytest.mark.slow
+def test_version_of_the_module():
+    """`python -m exporter` is the same command."""
+    command = [sys.executable, "-m", "exporter", "--version"]
+    shown = subprocess.check_output(command, text=True)
+
+    assert shown == f"app-integrations-exporter {__version__}\n"

@@ -11,28 +11,25 @@ from exporter.commands import leftovers
 from tests.unit.actuators import ActuatorStub
 
 NAME = "appintspool"
-URL = "http://127.0.0.1:9/events"
-
-
-@pytest.fixture(autouse=True)
-def _spool(monkeypatch, tmp_path):
-    """Let every check have a spool of its own."""
-    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path / "spool"))
+E, D, C = "ENABLED", "DISABLED", "CONFIG_NOT_FOUND"
 
 
 @pytest.fixture
 async def broker(monkeypatch):
     """Return an actuator at the default URL."""
-    async with ActuatorStub({"other": "ENABLED"}) as broker:
+    async with ActuatorStub({"other": E}) as broker:
         monkeypatch.setattr(leftovers, "DEFAULT_URL", broker.url)
         yield broker
 
 
 @pytest.fixture
-def check(capsys):
+def check(monkeypatch, tmp_path, capsys):
     """Return a function that runs `check` and returns findings about the broker."""
+    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path / "spool"))
 
-    async def run(*argv):
+    async def run(*argv, **settings):
+        for name, value in settings.items():
+            monkeypatch.setenv(f"APP_INTEGRATIONS_{name}", str(value))
         await asyncio.to_thread(cli.main, ["check", "--json", *argv])
         return [
             (each["level"], each["text"], each["remedy"])
@@ -43,137 +40,63 @@ def check(capsys):
     return run
 
 
-@pytest.mark.parametrize("url", [None, URL])
-async def test_variables_removed_too_early(broker, check, monkeypatch, url):
-    """An exporter without variables is a problem, configured here or not."""
-    if url:
-        monkeypatch.setenv("APP_INTEGRATIONS_URL", url)
-    broker.exporters[NAME] = ["DISABLED", "CONFIG_NOT_FOUND"]
-
-    ((level, text, remedy),) = await check()
-
-    assert level == "problem"
-    assert "keeps its log for the exporter appintspool" in text
-    assert "`app-integrations-exporter uninstall`" in remedy
+ON, OFF = {"URL": "http://127.0.0.1:9/events"}, {}
+BOTH = {"default": E, "red": E}
 
 
-async def test_nobody_takes_it(broker, check):
-    """A broker that exports although no backend is configured is a problem."""
-    broker.exporters[NAME] = "ENABLED"
+@pytest.mark.parametrize(
+    "settings, statuses, expected",
+    [
+        (ON, [D, C], ("problem", "keeps its log for the exporter", "uninstall --b")),
+        (OFF, C, ("problem", "keeps its log for the exporter", "uninstall --broker")),
+        ({"BATCH_SIZE": 0}, C, ("problem", "keeps its log", "uninstall --broker")),
+        (OFF, E, ("problem", "no backend is configured", "set APP_INTEGRATIONS_URL")),
+        (ON, D, ("problem", "has appintspool disabled", "enable --broker http")),
+        (ON, BOTH | {"red": D}, ("problem", "tenant red disabled", "tenant red")),
+        (ON, None, ("warning", "has no exporter", "`app-integrations-exporter broker")),
+        (ON, E, ("ok", "The broker exports to appintspool", "")),
+        (ON, BOTH, ("ok", "The broker exports to appintspool", "")),
+        (OFF, None, ("ok", "keeps nothing", "")),
+        (OFF, D, ("ok", "keeps nothing", "")),
+    ],
+)
+async def test_findings(broker, check, settings, statuses, expected):
+    """What the broker has is compared with what is configured here."""
+    broker.exporters[NAME] = statuses
 
-    ((level, text, remedy),) = await check("--broker", broker.url)
+    ((level, text, remedy),) = await check("--broker", broker.url, **settings)
 
-    assert level == "problem"
-    assert "no backend is configured" in text
-    assert f"`app-integrations-exporter uninstall --broker {broker.url}`" in remedy
-    assert "set APP_INTEGRATIONS_URL" in remedy
-
-
-async def test_disabled_and_wanted(broker, check, monkeypatch):
-    """A disabled exporter is a problem if a backend is configured."""
-    monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
-    broker.exporters[NAME] = "DISABLED"
-
-    ((level, text, remedy),) = await check("--broker", broker.url)
-
-    assert level == "problem"
-    assert text == "The broker has appintspool disabled: it sends nothing"
-    assert (
-        remedy == f"Enable it: app-integrations-exporter enable --broker {broker.url}"
-    )
+    assert level == expected[0]
+    assert expected[1] in text
+    assert expected[2] in remedy
 
 
-async def test_disabled_in_one_physical_tenant(broker, check, monkeypatch):
-    """The finding and the command in its remedy name the tenant."""
-    monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
-    broker.exporters[NAME] = {"default": "ENABLED", "red": "DISABLED"}
+async def test_default_url(broker, check, tmp_path):
+    """Without --broker the usual port is asked; a URL may come from a file."""
+    (tmp_path / "url").write_text(ON["URL"])
+    broker.exporters[NAME] = D
 
-    ((level, text, remedy),) = await check()
+    ((level, _, remedy),) = await check(URL_FILE=tmp_path / "url")
 
     assert level == "problem"
-    assert "has appintspool of the physical tenant red disabled" in text
-    assert remedy.endswith("enable --physical-tenant red")
-
-
-@pytest.mark.parametrize("suffix", ["", "_FILE"])
-async def test_in_use(broker, check, monkeypatch, tmp_path, suffix):
-    """An exporter that is configured on both sides is ok."""
-    (tmp_path / "url").write_text(URL)
-    value = str(tmp_path / "url") if suffix else URL
-    monkeypatch.setenv(f"APP_INTEGRATIONS_URL{suffix}", value)
-    broker.exporters[NAME] = "ENABLED"
-
-    assert await check() == [("ok", "The broker exports to appintspool", "")]
-
-
-async def test_in_use_by_every_physical_tenant(broker, check, monkeypatch):
-    """If no physical tenant has a problem, there is one finding for all."""
-    monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
-    broker.exporters[NAME] = {"default": "ENABLED", "red": "ENABLED"}
-
-    assert await check() == [("ok", "The broker exports to appintspool", "")]
-
-
-@pytest.mark.usefixtures("broker")
-async def test_variables_never_set(check, monkeypatch):
-    """A broker without our exporter is a warning with a remedy."""
-    monkeypatch.setenv("APP_INTEGRATIONS_URL", URL)
-
-    ((level, text, remedy),) = await check()
-
-    assert level == "warning"
-    assert text == "The broker has no exporter appintspool: it sends nothing"
-    assert "`app-integrations-exporter broker-environment`" in remedy
-
-
-@pytest.mark.parametrize("exporters", [{}, {NAME: "DISABLED"}, {"other": "ENABLED"}])
-async def test_nothing_left(broker, check, exporters):
-    """Without a backend, a broker that doesn't export to us is ok."""
-    broker.exporters = exporters
-
-    ((level, _, _),) = await check("--broker", broker.url)
-
-    assert level == "ok"
-
-
-async def test_settings_with_mistakes(broker, check, monkeypatch):
-    """Mistakes in the settings don't hide the finding."""
-    monkeypatch.setenv("APP_INTEGRATIONS_BATCH_SIZE", "0")
-    broker.exporters[NAME] = "CONFIG_NOT_FOUND"
-
-    ((level, _, _),) = await check()
-
-    assert level == "problem"
+    assert remedy.endswith("enable")
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 500])
 async def test_no_actuator(broker, check, status):
-    """Something else at the default URL is a warning."""
+    """Something else at the default URL is a warning, and at --broker a problem."""
     broker.answer = status
 
     for argv, expected in ([], "warning"), (["--broker", broker.url], "problem"):
-        ((level, text, _),) = await check(*argv)
+        ((level, text, remedy),) = await check(*argv)
         assert level == expected
         assert f"answers {status}" in text
-
-
-async def test_context_path(broker, check):
-    """`--broker` finds a broker with a context path, as the warning suggests."""
-    broker.path = "/orchestration"
-    broker.exporters = {NAME: "CONFIG_NOT_FOUND"}
-
-    ((_, _, remedy),) = await check()
-    url = f"{broker.url}/orchestration"
-    ((level, _, _),) = await check("--broker", url)
-
-    assert "context path" in remedy
-    assert f"{broker.url}/orchestration" in remedy
-    assert level == "problem"
+        assert ("context path" in remedy) == (status == 404)
 
 
 async def test_no_broker_at_all(broker, check, monkeypatch):
     """No broker at the default URL is no finding, and takes no time."""
-    monkeypatch.setattr("exporter.commands.leftovers.LOOK_SECONDS", 600)
+    monkeypatch.setattr(leftovers, "LOOK_SECONDS", 600)
     await broker.down()
 
     assert await check() == []
@@ -190,5 +113,4 @@ async def test_silence(broker, check, monkeypatch):
 
     assert await check() == []
     ((level, text, _),) = await check("--broker", broker.url)
-    assert level == "problem"
-    assert "no answer in time" in text
+    assert (level, "no answer in time" in text) == ("problem", True)

@@ -7,6 +7,7 @@ from exporter.broker.takeover import OFFICIAL, official_ids, take_over, without
 
 OLD = "ZEEBE_BROKER_EXPORTERS_APPINTEXPORTER"
 NEW = "CAMUNDA_DATA_EXPORTERS_APPINTEXPORTER"
+PREFIX = "APP_INTEGRATIONS_"
 
 
 def official(prefix=OLD, **arguments):
@@ -15,104 +16,95 @@ def official(prefix=OLD, **arguments):
     return {f"{prefix}_CLASSNAME": OFFICIAL} | named
 
 
+# The arguments of the official exporter, and our settings of the same meaning.
 ARGUMENTS = {
-    "URL": "https://b/x",
-    "APIKEY": "k",
-    "OAUTH_CLIENTID": "id",
-    "OAUTH_CLIENTSECRET": "s",
-    "OAUTH_AUDIENCE": "a",
-    "OAUTH_SCOPE": "sc",
-    "OAUTH_RESOURCE": "r",
-    "OAUTH_AUTHORIZATIONSERVERURL": "https://t/",
-    "OAUTH_CONNECTTIMEOUTMS": "1",
-    "OAUTH_READTIMEOUTMS": "2",
-    "CLUSTERID": "c",
-    "REQUESTTIMEOUTMS": "3",
-    "BATCHSIZE": "4",
-    "BATCHINTERVALMS": "5",
-    "MAXBATCHESINFLIGHT": "6",
+    "URL": "URL",
+    "APIKEY": "API_KEY",
+    "OAUTH_CLIENTID": "OAUTH_CLIENT_ID",
+    "OAUTH_CLIENTSECRET": "OAUTH_CLIENT_SECRET",
+    "OAUTH_AUDIENCE": "OAUTH_AUDIENCE",
+    "OAUTH_SCOPE": "OAUTH_SCOPE",
+    "OAUTH_RESOURCE": "OAUTH_RESOURCE",
+    "OAUTH_AUTHORIZATIONSERVERURL": "OAUTH_AUTHORIZATION_SERVER_URL",
+    "OAUTH_CONNECTTIMEOUTMS": "OAUTH_CONNECT_TIMEOUT_MS",
+    "OAUTH_READTIMEOUTMS": "OAUTH_READ_TIMEOUT_MS",
+    "CLUSTERID": "CLUSTER_ID",
+    "REQUESTTIMEOUTMS": "REQUEST_TIMEOUT_MS",
+    "BATCHSIZE": "BATCH_SIZE",
+    "BATCHINTERVALMS": "BATCH_INTERVAL_MS",
+    "MAXBATCHESINFLIGHT": "MAX_BATCHES_IN_FLIGHT",
 }
-OURS = {
-    "APP_INTEGRATIONS_URL": "https://b/x",
-    "APP_INTEGRATIONS_API_KEY": "k",
-    "APP_INTEGRATIONS_OAUTH_CLIENT_ID": "id",
-    "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET": "s",
-    "APP_INTEGRATIONS_OAUTH_AUDIENCE": "a",
-    "APP_INTEGRATIONS_OAUTH_SCOPE": "sc",
-    "APP_INTEGRATIONS_OAUTH_RESOURCE": "r",
-    "APP_INTEGRATIONS_OAUTH_AUTHORIZATION_SERVER_URL": "https://t/",
-    "APP_INTEGRATIONS_OAUTH_CONNECT_TIMEOUT_MS": "1",
-    "APP_INTEGRATIONS_OAUTH_READ_TIMEOUT_MS": "2",
-    "APP_INTEGRATIONS_CLUSTER_ID": "c",
-    "APP_INTEGRATIONS_REQUEST_TIMEOUT_MS": "3",
-    "APP_INTEGRATIONS_BATCH_SIZE": "4",
-    "APP_INTEGRATIONS_BATCH_INTERVAL_MS": "5",
-    "APP_INTEGRATIONS_MAX_BATCHES_IN_FLIGHT": "6",
+VALUES = {name: f"value of {name}" for name in ARGUMENTS}
+OURS = {PREFIX + ours: VALUES[theirs] for theirs, ours in ARGUMENTS.items()}
+CONNECTOR = {
+    "APP_INTEGRATIONS_OAUTH_TOKEN_ENDPOINT": "https://login.example/token",
+    "APP_INTEGRATIONS_OAUTH_CLIENT_ID": "connector",
+    "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET": "hunter2",
 }
 
 
-@pytest.mark.parametrize("prefix", [OLD, NEW])
-def test_every_argument(prefix):
-    """Each argument of the official exporter becomes a setting of ours."""
-    told = take_over(official(prefix, **ARGUMENTS))
+@pytest.mark.parametrize("more", [{}, CONNECTOR])
+@pytest.mark.parametrize("prefix", [OLD, NEW, OLD.lower()])
+def test_every_argument(prefix, more):
+    """Each argument becomes a setting of ours, beside Camunda's connector as well."""
+    taken = take_over(more | official(prefix, **VALUES))
 
-    assert told.settings == OURS
-    assert told.exporter_id == "APPINTEXPORTER"
-    assert told.notices == []
-
-
-def test_spelling_of_names():
-    """Variables may be in lower case."""
-    told = take_over({name.lower(): text for name, text in official(URL="u").items()})
-
-    assert told.exporter_id == "APPINTEXPORTER"
-    assert told.settings == {"APP_INTEGRATIONS_URL": "u"}
+    assert taken.settings == OURS
+    assert taken.exporter_id == "APPINTEXPORTER"
+    assert taken.notices == []
 
 
 def test_spelling_of_the_class():
     """Spring also reads CLASS_NAME, which must not reach the broker either."""
-    environ = {f"{OLD}_CLASS_NAME": OFFICIAL, f"{OLD}_JAR_PATH": "/x.jar"}
+    other = {"ZEEBE_BROKER_EXPORTERS_ELASTICSEARCH_CLASSNAME": "io.camunda.Elastic"}
+    environ = {f"{OLD}_CLASS_NAME": OFFICIAL, f"{OLD}_JAR_PATH": "/x.jar"} | other
 
     assert official_ids(environ) == {"APPINTEXPORTER"}
+    assert without(environ, official_ids(environ)) == other
+
+
+RED = "CAMUNDA_PHYSICALTENANTS_RED_DATA_EXPORTERS_APPINTEXPORTER"
+
+
+@pytest.mark.parametrize(
+    "variable, why",
+    [
+        (f"{OLD}_ARGS_CONTINUEONERROR", "a bad event"),
+        (f"{OLD}_ARGS_MAXRETRIES", "until the backend accepts it"),
+        (f"{OLD}_ARGS_RETRYDELAYMS", "the delay"),
+        (f"{OLD}_ARGS_NEW", "isn't known"),
+        (f"{RED}_ARGS_APIKEY", "all tenants have one backend"),
+    ],
+)
+def test_arguments_without_effect(variable, why):
+    """Each argument without effect has a notice, and doesn't reach the broker."""
+    environ = official(URL="u") | {variable: "1"}
+
+    taken = take_over(environ)
+
+    assert taken.settings == {"APP_INTEGRATIONS_URL": "u"}
+    (notice,) = taken.notices
+    assert notice.startswith(f"{variable} has no effect: ")
+    assert why in notice
     assert without(environ, official_ids(environ)) == {}
-
-
-def test_settings_without_meaning():
-    """Each setting without effect is reported."""
-    told = take_over(
-        official(CONTINUEONERROR="true", MAXRETRIES="2", RETRYDELAYMS="1500", NEW="1")
-    )
-
-    assert told.settings == {}
-    assert all("has no effect" in notice for notice in told.notices)
-    assert [
-        notice.split()[0].removeprefix(f"{OLD}_ARGS_") for notice in told.notices
-    ] == [
-        "CONTINUEONERROR",
-        "MAXRETRIES",
-        "NEW",
-        "RETRYDELAYMS",
-    ]
 
 
 @pytest.mark.parametrize("name", ["API_KEY", "API_KEY_FILE"])
 def test_our_settings_win(name):
     """Our own settings take precedence."""
-    environ = official(URL="u", APIKEY="theirs") | {f"APP_INTEGRATIONS_{name}": "ours"}
+    taken = take_over(official(URL="u", APIKEY="theirs") | {PREFIX + name: "ours"})
 
-    told = take_over(environ)
-
-    assert told.settings == {"APP_INTEGRATIONS_URL": "u"}
-    assert told.notices == [
+    assert taken.settings == {"APP_INTEGRATIONS_URL": "u"}
+    assert taken.notices == [
         f"{OLD}_ARGS_APIKEY has no effect: APP_INTEGRATIONS_API_KEY is set"
     ]
 
 
 def test_both_forms():
     """If an exporter has both forms, the newer form wins, as in the broker."""
-    told = take_over(official(NEW, URL="new") | official(OLD, URL="old"))
+    taken = take_over(official(NEW, URL="new") | official(OLD, URL="old"))
 
-    assert told.settings == {"APP_INTEGRATIONS_URL": "new"}
+    assert taken.settings == {"APP_INTEGRATIONS_URL": "new"}
 
 
 def test_two_official_exporters():
@@ -121,23 +113,6 @@ def test_two_official_exporters():
 
     with pytest.raises(ConfigError, match="APPINTEXPORTER and SECOND are both"):
         take_over(official(URL="u") | other)
-
-
-def test_arguments_of_one_tenant():
-    """Variables of one tenant are removed without effect."""
-    start = "CAMUNDA_PHYSICALTENANTS_RED_DATA_EXPORTERS_APPINTEXPORTER_ARGS"
-    environ = official(NEW, URL="u") | {f"{start}_APIKEY": "hunter2"}
-
-    told = take_over(environ)
-
-    assert told.settings == {"APP_INTEGRATIONS_URL": "u"}
-    assert told.notices == [
-        f"{start}_APIKEY has no effect: all tenants have one backend"
-    ]
-    assert without(environ, official_ids(environ)) == {}
-
-
-CHART = {"VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY": "of the chart\n"}
 
 
 @pytest.mark.parametrize(
@@ -153,28 +128,6 @@ CHART = {"VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY": "of the chart\n"}
 )
 def test_key_of_the_chart(environ, key):
     """The API key of the official chart is used without another credential."""
-    told = take_over(environ | CHART)
+    chart = {"VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY": "of the chart\n"}
 
-    assert told.settings.get("APP_INTEGRATIONS_API_KEY") == key
-
-
-def test_other_exporters():
-    """An exporter of another class stays as it is."""
-    other = {"ZEEBE_BROKER_EXPORTERS_ELASTICSEARCH_CLASSNAME": "io.camunda.Elastic"}
-    environ = official(URL="u") | other
-
-    assert official_ids(environ) == {"APPINTEXPORTER"}
-    assert without(environ, official_ids(environ)) == other
-
-
-def test_beside_camundas_connector():
-    """The connector's client doesn't override the official credentials."""
-    connector = {
-        "APP_INTEGRATIONS_OAUTH_TOKEN_ENDPOINT": "https://login.example/token",
-        "APP_INTEGRATIONS_OAUTH_CLIENT_ID": "connector",
-        "APP_INTEGRATIONS_OAUTH_CLIENT_SECRET": "hunter2",
-    }
-
-    told = take_over(connector | official(**ARGUMENTS))
-
-    assert told.settings == OURS
+    assert take_over(environ | chart).settings.get("APP_INTEGRATIONS_API_KEY") == key

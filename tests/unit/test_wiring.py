@@ -1,5 +1,6 @@
 """Broker and exporter of one container get only their own variables."""
 
+import json
 import os
 from unittest import mock
 
@@ -8,33 +9,41 @@ import pytest
 from devkit.arguments import exporters, tenants
 from exporter.broker import takeover
 from exporter.broker.takeover import OFFICIAL
-from exporter.broker.wanted import is_wanted, why_off
+from exporter.broker.wanted import why_off
 from exporter.bundle import entrypoint, wiring
-from exporter.bundle.distribution import find
 from exporter.bundle.wiring import wire
 from exporter.config.settings import SettingsError
 
 URL = {"APP_INTEGRATIONS_URL": "https://backend.example/events"}
+MINE = "ZEEBE_BROKER_EXPORTERS_MINE"
 OFFICIAL_ONE = {
-    "ZEEBE_BROKER_EXPORTERS_MINE_CLASSNAME": OFFICIAL,
-    "ZEEBE_BROKER_EXPORTERS_MINE_ARGS_URL": "https://backend.example/old",
-    "ZEEBE_BROKER_EXPORTERS_MINE_ARGS_MAXRETRIES": "2",
+    f"{MINE}_CLASSNAME": OFFICIAL,
+    f"{MINE}_ARGS_URL": "https://backend.example/old",
+    f"{MINE}_ARGS_MAXRETRIES": "2",
 }
+DATA = "ZEEBE_BROKER_DATA_DIRECTORY"
+RESTORE = "ZEEBE_RESTORE_IGNOREFILESINTARGET"
 
 
 @pytest.fixture
-def environ(tmp_path):
+def distribution(tmp_path):
+    """Return a function that makes a distribution of a version, and its variable."""
+
+    def make(version, variable="CAMUNDA_HOME"):
+        path = tmp_path / version
+        (path / "lib").mkdir(parents=True)
+        for name in ("zeebe-broker", "zeebe-broker-client"):
+            (path / "lib" / f"{name}-{version}.jar").touch()
+        return {variable: str(path)}
+
+    return make
+
+
+@pytest.fixture
+def environ(distribution):
     """Return the environment of an image with a distribution of 8.6.0."""
     with mock.patch.dict(os.environ, clear=True):  # wiring replaces all of it
-        yield {"PATH": "/bin", "ZB_HOME": str(distribution(tmp_path, "8.6.0"))}
-
-
-def distribution(path, version):
-    """Create the files in *path* that show the version of a distribution."""
-    (path / "lib").mkdir()
-    for name in ("zeebe-broker", "zeebe-broker-client"):
-        (path / "lib" / f"{name}-{version}.jar").touch()
-    return path
+        yield {"PATH": "/bin"} | distribution("8.6.0", "ZB_HOME")
 
 
 @pytest.mark.parametrize(
@@ -56,149 +65,103 @@ def distribution(path, version):
         ({"VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY": "k"}, False),
     ],
 )
-def test_wanted(environ, wanted):
+def test_why_off(environ, wanted):
     """A backend switches the exporter on, unless ENABLED is set."""
-    assert is_wanted(environ) is wanted
-    assert bool(why_off(environ)) is not wanted
+    assert (why_off(environ) == "") is wanted
 
 
-def test_each_is_told_its_part(environ):
+def test_the_part_of_each(environ):
     """The broker gets one exporter and none of our settings; its own stay."""
     other = {"ZEEBE_BROKER_EXPORTERS_ELASTICSEARCH_CLASSNAME": "io.camunda.Elastic"}
-    wired = wire(environ | URL | other | {"APP_INTEGRATIONS_API_KEY": "secret"})
+    wired = wire(
+        environ
+        | URL
+        | other
+        | {
+            "APP_INTEGRATIONS_API_KEY": "secret",
+            "APP_INTEGRATIONS_INGEST_HOST": "0.0.0.0",  # noqa: S104 -- under test
+            "APP_INTEGRATIONS_INGEST_PORT": "19280",
+            "APP_INTEGRATIONS_INGEST_USERNAME": "broker",
+            "APP_INTEGRATIONS_INGEST_PASSWORD": "hunter2",
+            "APP_INTEGRATIONS_BROKER_BULK_SIZE": "50",
+        }
+    )
 
-    prefix = "ZEEBE_BROKER_EXPORTERS_APPINTSPOOL"
-    assert wired.broker[f"{prefix}_ARGS_URL"] == "http://127.0.0.1:9280"
-    assert wired.broker.items() >= other.items()
+    prefix = "ZEEBE_BROKER_EXPORTERS_APPINTSPOOL_ARGS"
+    arguments = {
+        f"{prefix}_URL": "http://127.0.0.1:19280",
+        f"{prefix}_BULK_SIZE": "50",
+        f"{prefix}_AUTHENTICATION_USERNAME": "broker",
+        f"{prefix}_AUTHENTICATION_PASSWORD": "hunter2",
+    }
+    assert wired.broker.items() >= (other | arguments).items()
     assert [name for name in wired.broker if name.startswith("APP_")] == []
     assert "secret" not in wired.broker.values()
     assert wired.exporter["APP_INTEGRATIONS_API_KEY"] == "secret"
     assert wired.notices == []
 
 
-def test_spool_beside_the_data(environ):
-    """The spool is on the broker's volume, and `restore` ignores it."""
-    home = environ["ZB_HOME"]
-    wired = wire(environ | URL)
-
-    assert str(wired.settings.spool_dir) == f"{home}/data/app-integrations"
-    assert wired.broker["ZEEBE_RESTORE_IGNOREFILESINTARGET"] == (
-        "lost+found,app-integrations"
-    )
-
-
-def test_data_elsewhere(environ):
-    """If the broker's data is elsewhere, the spool is there, too."""
-    wired = wire(environ | URL | {"ZEEBE_BROKER_DATA_DIRECTORY": "/mnt/zeebe"})
-
-    assert str(wired.settings.spool_dir) == "/mnt/zeebe/app-integrations"
-
-
-def test_what_restore_ignores_already(environ):
-    """`restore` goes on ignoring other names; a spool elsewhere adds no name."""
-    told = {"ZEEBE_RESTORE_IGNOREFILESINTARGET": "mine"}
-    beside = wire(environ | URL | told)
-    elsewhere = wire(environ | URL | told | {"APP_INTEGRATIONS_SPOOL_DIR": "/spool"})
-
-    name = "ZEEBE_RESTORE_IGNOREFILESINTARGET"
-    assert beside.broker[name] == "mine,app-integrations"
-    assert elsewhere.broker[name] == "mine"
-
-
 @pytest.mark.parametrize(
-    "version, form",
-    [("8.7.26", "ZEEBE_BROKER_EXPORTERS_"), ("8.8.1", "CAMUNDA_DATA_EXPORTERS_")],
+    "more, spool, ignored",
+    [
+        ({}, "{}/data/app-integrations", "lost+found,app-integrations"),
+        ({DATA: "/mnt"}, "/mnt/app-integrations", "lost+found,app-integrations"),
+        ({RESTORE: "a"}, "{}/data/app-integrations", "a,app-integrations"),
+        ({RESTORE: "a", "APP_INTEGRATIONS_SPOOL_DIR": "/spool"}, "/spool", "a"),
+    ],
 )
-def test_form_of_the_version(tmp_path, environ, version, form):
+def test_spool(environ, more, spool, ignored):
+    """The spool is on the broker's volume by default, and `restore` ignores it."""
+    wired = wire(environ | URL | more)
+
+    assert str(wired.settings.spool_dir) == spool.format(environ["ZB_HOME"])
+    assert wired.broker[RESTORE] == ignored
+
+
+def test_form_of_the_version(environ, distribution):
     """The form of the variables follows from the distribution's files."""
-    (tmp_path / "other").mkdir()
-    home = {"CAMUNDA_HOME": str(distribution(tmp_path / "other", version))}
-    wired = wire(environ | URL | home)
+    wired = wire(environ | URL | distribution("8.8.1"))
 
     ours = {name for name in wired.broker if "APPINTSPOOL" in name}
-    assert f"{form}APPINTSPOOL_ARGS_URL" in ours
-    assert all(name.startswith(form) for name in ours)
-
-
-def test_settings_reach_the_broker(environ):
-    """The broker gets our address, our password and its bulk size."""
-    wired = wire(
-        environ
-        | URL
-        | {
-            "APP_INTEGRATIONS_INGEST_HOST": "0.0.0.0",  # noqa: S104 -- under test
-            "APP_INTEGRATIONS_INGEST_PORT": "19280",
-            "APP_INTEGRATIONS_INGEST_USERNAME": "broker",
-            "APP_INTEGRATIONS_INGEST_PASSWORD": "secret",
-            "APP_INTEGRATIONS_BROKER_BULK_SIZE": "50",
-        }
-    )
-
-    arguments = {
-        name.partition("_ARGS_")[2]: value for name, value in wired.broker.items()
-    }
-    assert arguments["URL"] == "http://127.0.0.1:19280"
-    assert arguments["BULK_SIZE"] == "50"
-    assert arguments["AUTHENTICATION_USERNAME"] == "broker"
-    assert arguments["AUTHENTICATION_PASSWORD"] == "secret"
+    assert "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_URL" in ours
+    assert {name[:7] for name in ours} == {"CAMUNDA"}
 
 
 RED = "CAMUNDA_PHYSICALTENANTS_RED"
 LIST = f"{RED}_DATA_EXPORTERSASSIGNED"
+LIST_OF_DEFAULT = "CAMUNDA_PHYSICALTENANTS_DEFAULT_DATA_EXPORTERSASSIGNED"
 PREFIX = f"{RED}_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_PREFIX"
-ELASTIC = {
-    "CAMUNDA_DATA_EXPORTERS_ELASTIC_CLASSNAME": (
-        "io.camunda.zeebe.exporter.ElasticsearchExporter"
-    )
-}
+CLASS = "io.camunda.zeebe.exporter.ElasticsearchExporter"
+ELASTIC = {"CAMUNDA_DATA_EXPORTERS_ELASTIC_CLASSNAME": CLASS}
+US, BOTH = ["appintspool"], ["appintspool", "elastic"]
 
 
 @pytest.fixture
-def newest(tmp_path, environ):
+def newest(environ, distribution):
     """Return the environment of an image with a distribution of 8.10.0."""
-    (tmp_path / "new").mkdir()
-    home = {"CAMUNDA_HOME": str(distribution(tmp_path / "new", "8.10.0"))}
-    return environ | URL | home
+    return environ | URL | distribution("8.10.0")
 
 
 @pytest.mark.parametrize(
-    "told, default, red",
+    "given, default, red",
     [
-        ({f"{RED}_NAME": "Red"}, ["appintspool"], ["appintspool"]),
-        (ELASTIC | {LIST: ""}, ["appintspool", "elastic"], ["appintspool"]),
-        (
-            ELASTIC | {LIST: "elastic"},
-            ["appintspool", "elastic"],
-            ["appintspool", "elastic"],
-        ),
-        (
-            ELASTIC | {f"{LIST}_0": "elastic", f"{LIST}_1": "appintspool"},
-            ["appintspool", "elastic"],
-            ["appintspool", "elastic"],
-        ),
-        (
-            ELASTIC
-            | {
-                LIST: "elastic",
-                "CAMUNDA_PHYSICALTENANTS_DEFAULT_DATA_EXPORTERSASSIGNED": "",
-            },
-            ["appintspool"],
-            ["appintspool", "elastic"],
-        ),
+        ({f"{RED}_NAME": "Red"}, US, US),
+        (ELASTIC | {LIST: ""}, BOTH, US),
+        (ELASTIC | {LIST: "elastic"}, BOTH, BOTH),
+        (ELASTIC | {f"{LIST}_0": "elastic", f"{LIST}_1": "appintspool"}, BOTH, BOTH),
+        (ELASTIC | {LIST: "elastic", LIST_OF_DEFAULT: ""}, US, BOTH),
     ],
 )
-def test_physical_tenants(newest, told, default, red):
+def test_physical_tenants(newest, given, default, red):
     """Each tenant exports to us, and to its exporters from before."""
-    wired = wire(newest | told)
+    wired = wire(newest | given)
 
     found = {
         tenant: exporters(wired.broker, "8.10.0", tenant)
         for tenant in tenants(wired.broker, "8.10.0")
     }
-    assert {name: list(each) for name, each in found.items()} == {
-        "default": default,
-        "red": red,
-    }
+    listed = {name: list(each) for name, each in found.items()}
+    assert listed == {"default": default, "red": red}
     assert found["default"]["appintspool"].index_prefix == "zeebe-record"
     assert found["red"]["appintspool"].index_prefix == "zeebe-record-red"
     assert not found["red"]["appintspool"].index_optimizemodeenabled
@@ -224,10 +187,8 @@ def test_physical_tenants_of_an_older_broker(environ):
 
 def test_official_exporter_of_tenants(newest):
     """An id that is kept stays in the lists, with our arguments in every tenant."""
-    start = "CAMUNDA_DATA_EXPORTERS_MINE"
     own = f"{RED}_DATA_EXPORTERS_MINE_ARGS_URL"
-    official = {f"{start}_CLASSNAME": OFFICIAL, f"{start}_ARGS_URL": "https://b/x"}
-    wired = wire(newest | official | {LIST: "mine", own: "https://red/x"})
+    wired = wire(newest | OFFICIAL_ONE | {LIST: "mine", own: "https://red/x"})
 
     (red,) = exporters(wired.broker, "8.10.0", "red").values()
     assert red.url == "http://127.0.0.1:9280"
@@ -236,7 +197,7 @@ def test_official_exporter_of_tenants(newest):
 
 
 @pytest.mark.parametrize(
-    "told, listed",
+    "given, listed",
     [
         ({LIST: "elastic, appintspool"}, "elastic"),
         ({LIST: "mine"} | OFFICIAL_ONE, ""),
@@ -247,35 +208,33 @@ def test_official_exporter_of_tenants(newest):
         ),
     ],
 )
-def test_lists_of_tenants_without_us(environ, told, listed):
+def test_lists_of_tenants_without_us(environ, given, listed):
     """A list names only exporters that are configured, or no broker would start."""
-    alone = wiring.without_exporter(environ | told)
+    alone = wiring.without_exporter(environ | given)
 
     assert {name: alone[name] for name in alone if LIST in name} == {LIST: listed}
 
 
+def test_broker_without_us(environ):
+    """A broker that starts without the exporter gets none of its variables."""
+    others = environ | {"JAVA_OPTS": "-Xmx1g"}
+
+    assert wiring.without_exporter(others | URL | OFFICIAL_ONE) == others
+
+
 def test_official_exporter_taken_over(environ):
     """The official id is kept; class and arguments are replaced, with notices."""
-    wired = wire(environ | OFFICIAL_ONE)
+    by_hand = f"{MINE}_ARGS_RETENTION_ENABLED"
+    wired = wire(environ | OFFICIAL_ONE | {by_hand: "true"})
 
-    prefix = "ZEEBE_BROKER_EXPORTERS_MINE"
     assert wired.settings.backends["default"].url == "https://backend.example/old"
-    assert wired.broker[f"{prefix}_CLASSNAME"].endswith(".ElasticsearchExporter")
-    assert wired.broker[f"{prefix}_ARGS_URL"] == "http://127.0.0.1:9280"
-    assert f"{prefix}_ARGS_MAXRETRIES" not in wired.broker
+    assert wired.broker[f"{MINE}_CLASSNAME"] == CLASS
+    assert wired.broker[f"{MINE}_ARGS_URL"] == "http://127.0.0.1:9280"
+    gone = {f"{MINE}_ARGS_MAXRETRIES", by_hand}
+    assert wired.broker.keys().isdisjoint(gone)
     assert [name for name in wired.broker if "APPINTSPOOL" in name] == []
     assert [name for name in wired.exporter if "EXPORTERS" in name] == []
-    assert len(wired.notices) == 1
-
-
-def test_our_exporter_by_hand(environ):
-    """Variables of our exporter in the broker are replaced, with a notice."""
-    name = "ZEEBE_BROKER_EXPORTERS_APPINTSPOOL_ARGS_RETENTION_ENABLED"
-    wired = wire(environ | URL | {name: "true"})
-
-    assert name not in wired.broker
-    (notice,) = wired.notices
-    assert notice.startswith(f"{name} has no effect")
+    assert {each.partition(" has no effect")[0] for each in wired.notices} == gone
 
 
 def test_every_mistake_at_once(environ):
@@ -298,57 +257,36 @@ def test_every_mistake_at_once(environ):
 
 
 @pytest.mark.parametrize(
-    "wrong, said",
+    "version, wrong, said",
     [
-        ({"APP_INTEGRATIONS_INGEST_PORT": "0"}, "INGEST_PORT is 0"),
-        ({"ZB_HOME": "empty"}, "lib holds no zeebe-broker-<version>.jar"),
-        ({"ZB_HOME": "old"}, "The broker is 8.4.3"),
-        ({"ZB_HOME": "long" * 2000}, "no Camunda distribution"),
+        ("8.4.3", {}, "The broker is 8.4.3"),
+        ("none", {}, "lib holds no zeebe-broker-"),
+        ("8.6.1", {"APP_INTEGRATIONS_INGEST_PORT": "0"}, "INGEST_PORT is 0"),
+        ("8.6.1", {"CAMUNDA_HOME": "a" * 9999, "ZB_HOME": "a"}, "no Camunda distribu"),
     ],
 )
-def test_what_no_broker_can_be_told(tmp_path, environ, wrong, said):
-    """An unknown port and an unknown version of the broker are mistakes."""
-    (tmp_path / "empty" / "lib").mkdir(parents=True)
-    (tmp_path / "old").mkdir()
-    distribution(tmp_path / "old", "8.4.3")
-    wrong = {
-        name: str(tmp_path / value) if name == "ZB_HOME" else value
-        for name, value in wrong.items()
-    }
-
+def test_what_no_broker_can_use(environ, distribution, version, wrong, said):
+    """A wrong distribution and an unknown port are mistakes."""
     with pytest.raises(SettingsError, match=said):
-        wire(environ | URL | wrong)
+        wire(environ | URL | distribution(version) | wrong)
 
 
-def test_broker_without_us(environ):
-    """A broker that starts without the exporter gets none of its variables."""
-    alone = wiring.without_exporter(
-        environ | URL | OFFICIAL_ONE | {"JAVA_OPTS": "-Xmx1g"}
-    )
+def test_other_commands(environ, capsys):
+    """The other commands find the service and the id of this image."""
+    os.environ.update(environ | OFFICIAL_ONE)
+    assert entrypoint.exporter(["config", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert takeover.exporter_id() == "mine"
+    os.environ[f"{MINE}2_CLASSNAME"] = OFFICIAL
 
-    assert alone == environ | {"JAVA_OPTS": "-Xmx1g"}
-
-
-def test_commands_understand_the_same(environ):
-    """`status` and the other commands find the service of this image."""
-    ours = wiring.with_our_settings(environ | OFFICIAL_ONE, find(environ))
-
-    assert ours["APP_INTEGRATIONS_URL"] == "https://backend.example/old"
-    assert ours["APP_INTEGRATIONS_SPOOL_DIR"] == (
-        f"{environ['ZB_HOME']}/data/app-integrations"
-    )
+    assert shown["APP_INTEGRATIONS_URL"] == "https://backend.example/old"
+    spool = f"{environ['ZB_HOME']}/data/app-integrations"
+    assert shown["APP_INTEGRATIONS_SPOOL_DIR"] == spool
+    assert entrypoint.exporter(["config"]) == 2
+    assert "MINE and MINE2 are both" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("environ")
-def test_id_in_the_broker():
-    """`uninstall` and `check` use the official id if it is kept, or else ours."""
-    ours = takeover.exporter_id()
-    os.environ.update(OFFICIAL_ONE)
-
-    assert (ours, takeover.exporter_id()) == ("appintspool", "mine")
-
-
-def test_a_defect_of_ours(environ, monkeypatch, capfd):
+def test_a_bug_of_ours(environ, monkeypatch, capfd):
     """A bug may stop the exporter, but not the broker."""
     monkeypatch.setattr(wiring.settings, "load", lambda: 1 / 0)
     monkeypatch.setattr(entrypoint, "_become", lambda command, _: command)
