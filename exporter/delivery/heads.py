@@ -21,6 +21,8 @@ LONGEST = 512 * 1024
 LONGEST_VALUE = 4096
 FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 USED = (b"retry-after", b"date", b"location", b"content-encoding")
+UNPACKED = (b"gzip", b"deflate")
+"""Encodings that aiohttp removes; a body with another one is shown as it is."""
 BODILESS = (204, 304)
 TIMEOUT = 408
 SHOWN = 16
@@ -77,8 +79,9 @@ def _fields(head: bytes) -> dict[bytes, list[bytes]]:
     for line in FOLD.sub(b" ", head).split(b"\n")[1:]:
         name, _, value = line.partition(b":")
         name = name.strip().lower()
-        if name in FRAMING or name in USED:
-            value = CONTROLS.sub(b" ", value)[:LONGEST_VALUE].strip()
+        value = CONTROLS.sub(b" ", value)[:LONGEST_VALUE].strip()
+        is_readable = name != b"content-encoding" or value.lower() in UNPACKED
+        if (name in FRAMING or name in USED) and is_readable:
             fields.setdefault(name, []).append(value)
     return fields
 

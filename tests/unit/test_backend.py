@@ -2,8 +2,7 @@
 
 import pytest
 
-from exporter.delivery.answers import printable
-from exporter.delivery.backend import _public
+from exporter.delivery.answers import printable, public
 
 
 @pytest.mark.parametrize(
@@ -16,7 +15,7 @@ from exporter.delivery.backend import _public
 )
 def test_where_a_redirect_leads(location, shown):
     """User, password, query and fragment of a location may be secrets."""
-    assert _public(location) == shown
+    assert public(location) == shown
 
 
 def test_printable_details():

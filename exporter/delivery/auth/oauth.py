@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from urllib.parse import quote_plus, urlencode
 
 import aiohttp
@@ -20,10 +19,8 @@ from yarl import URL
 
 from exporter.base import codec
 from exporter.base.reread import Reread
-from exporter.delivery.answers import ERRORS, answer_to, read
-from exporter.delivery.auth.hiding import hide
 from exporter.delivery.outcome import Answer, Failure, Outcome, outcome_of
-from exporter.delivery.transport import Transport
+from exporter.delivery.transport import Endpoint, Transport
 
 DEFAULT_SECONDS = 300.0
 UNUSABLE_SECONDS = 30.0
@@ -32,11 +29,9 @@ REFRESH_SECONDS = 60.0
 """How long before its end the next token is fetched."""
 PAUSE_SECONDS = 5.0
 """How long after a failed fetch in the background the next one begins."""
-LARGEST_ANSWER = 1024 * 1024
 HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
     "Accept": "application/json",
-    "Accept-Encoding": "identity",
 }
 CLIENT = ("client_id", "client_secret")
 # The error codes of RFC 6749 and 8707. Other texts could repeat what we sent.
@@ -171,24 +166,13 @@ class OAuth:
         if self._basic:
             sent = {name: form[name] for name in form if name not in CLIENT}
             pair = ":".join(quote_plus(form[name]) for name in CLIENT)
-            basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
-            headers["Authorization"] = basic
-            form = form | {"Authorization": basic}  # so that it is hidden, too
-        try:
-            async with self._transport.post(
-                self._url,
-                data=urlencode(sent).encode(),
-                headers=headers,
-                limits=self._timeout,
-            ) as response:
-                body = await read(response, LARGEST_ANSWER)
-        except ERRORS as error:
-            hidden = partial(hide, self._transport.secrets_of(form, self._url))
-            answer = answer_to(error, self._timeout.total, hidden)
-            return self._failed(_failure_of(answer), answer.detail)
-        answer = Answer(response.status, detail=_detail(response.status, body))
+            basic = base64.b64encode(pair.encode()).decode()
+            headers["Authorization"] = f"Basic {basic}"
+        endpoint = Endpoint(self._url, self._timeout, secrets=lambda: form)
+        encoded = urlencode(sent).encode()
+        answer, body = await self._transport.post(endpoint, encoded, headers)
         if outcome_of(answer) is not Outcome.DELIVERED:
-            return self._failed(_failure_of(answer), answer.detail)
+            return self._failed(_failure_of(answer), _reason_of(answer, body))
         try:
             return token_of(body, asked_at)
         except ValueError:
@@ -207,11 +191,13 @@ def _failure_of(answer: Answer) -> Failure:
     return Failure.TOKEN_REFUSED
 
 
-def _detail(status: int, body: bytes) -> str:
-    """Return *status*, and the error code in *body* if it is a known one."""
+def _reason_of(answer: Answer, body: bytes) -> str:
+    """Return why there is no token, with the error code in *body* if it is known."""
+    if answer.status is None:
+        return answer.detail
     with suppress(ValueError):
-        answer = codec.decode(body)
-        reason = answer.get("error") if isinstance(answer, dict) else None
-        if isinstance(reason, str) and reason in REASONS:
-            return f"{status} {reason}"
-    return str(status)
+        content = codec.decode(body)
+        code = content.get("error") if isinstance(content, dict) else None
+        if isinstance(code, str) and code in REASONS:
+            return f"{answer.status} {code}"
+    return f"{answer.status}"
