@@ -96,9 +96,9 @@ async def test_idle_connections_are_kept(start, skip):
         assert not await wire.is_open()
 
 
-async def test_a_drain_gives_up_at_the_first_failure(start, backend):
+async def test_a_drain_gives_up_when_the_backend_stops_accepting(start, backend):
     """A backend in trouble isn't waited for; the next start delivers what is left."""
-    statuses = iter([200, 503])
+    statuses = iter([200, *[503] * 9])
     gate = asyncio.Event()
     exporter = await start(max_batches_in_flight=1, **LONG)
 
@@ -121,7 +121,7 @@ async def test_a_drain_gives_up_at_the_first_failure(start, backend):
     again = await start()
     await eventually(lambda: len(backend.positions) == 3)
 
-    assert attempts == [200, 503]
+    assert 2 <= len(attempts) < 10
     assert exporter.lines.saying("stopped")[0].waiting_events == 2
     assert again.lines.saying("ready")[0].waiting_events == 2
     assert backend.positions == [1, 2, 3]
@@ -154,10 +154,7 @@ async def test_what_is_under_way_may_land(start, backend, monkeypatch):
     gates[2].set()
     await stop
 
-    assert [(post.positions, post.status) for post in backend.requests] == [
-        ([1], 503),
-        ([2], 200),
-    ]
+    assert [post.positions for post in backend.requests] == [[1], [2], [1], [1]]
     assert exporter.lines.saying("stopped")[0].waiting_events == 1
 
 

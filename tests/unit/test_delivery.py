@@ -385,7 +385,7 @@ async def test_a_status_may_mean_something_else(deliver):
 async def test_new_credentials_end_a_block(deliver, monkeypatch):
     """A blocked backend is probed as soon as its credentials change."""
     monkeypatch.setattr(breaker, "wait_after", lambda _: 1000.0)
-    monkeypatch.setattr("exporter.delivery.gate.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("exporter.delivery.delivery.LOOK_SECONDS", 0.01)
     answers = iter([Answer(401)])
     async with deliver(lambda _: next(answers, YES)) as story:
         await story.send(1)

@@ -15,7 +15,7 @@ async def test_a_pause_that_ends_while_it_is_looked_at(pause):
     """A pause that has ended before the breaker is asked isn't waited for."""
     clock = Clock(step=0.01)
     breaker = Breaker(1, now=clock)
-    gate = Gate(breaker, None, lambda _: None)
+    gate = Gate(breaker, lambda _: None)
     breaker._until = clock.seconds + pause
 
     async with asyncio.timeout(30):
@@ -28,7 +28,7 @@ async def test_a_switch_is_reported_once():
     """A change of the cause is reported once, and an unchanged cause isn't reported."""
     causes = []
     breaker = Breaker(1)
-    gate = Gate(breaker, None, causes.append)
+    gate = Gate(breaker, causes.append)
 
     gate.wake()
     breaker.failed(breaker.begin(), cause=Cause.BLOCKED, at_once=True)
@@ -48,7 +48,7 @@ async def test_a_switch_is_reported_once():
 async def test_what_is_risky_waits_in_a_queue_of_its_own():
     """Risky requests get half of the slots while others wait, and else all of them."""
     breaker = Breaker(2)
-    gate = Gate(breaker, None, lambda _: None)
+    gate = Gate(breaker, lambda _: None)
     tickets = [await gate.ticket(risky=True), await gate.ticket(risky=True)]
     waiting = [asyncio.create_task(gate.ticket(risky=each)) for each in (True, False)]
     await asyncio.sleep(0)
@@ -68,7 +68,7 @@ async def test_probes_come_from_both_queues_in_turn(first):
     """Risky requests that always fail don't take every probe."""
     clock = Clock()
     breaker = Breaker(2, now=clock)
-    gate = Gate(breaker, None, lambda _: None)
+    gate = Gate(breaker, lambda _: None)
     breaker.failed(breaker.begin(), at_once=True)
     probes = []
 
