@@ -82,6 +82,11 @@ class Exporter:
         """Return what is scraped, as `devkit.metrics` reads it."""
         return metrics.read((await self.look("/metrics")).body.decode())
 
+    async def trouble(self):
+        """Return the line about the batch that wasn't delivered, when it is logged."""
+        (line,) = await eventually(lambda: self.lines.saying("batch not delivered"))
+        return line
+
     async def stop(self):
         """Ask it to stop, as the system does, and return when it has."""
         signal.raise_signal(signal.SIGTERM)
