@@ -63,16 +63,6 @@ async def test_order_and_exactly_once(start, backend):
     assert len(backend.requests) > len(backend.accepted)
 
 
-async def test_events_without_an_instance(start, backend):
-    """Events that belong to no process instance stay in order among themselves."""
-    exporter = await start(batch_size=2)
-
-    await exporter.bulk(tasks(*range(1, 10), without=["processInstanceKey"]))
-    await eventually(lambda: len(backend.positions) == 9)
-
-    assert backend.positions == list(range(1, 10))
-
-
 OURS = {"X-Api-Key", "X-Cluster-Id", "X-Team", "X-Env", "X-Org-Id", "Authorization"}
 
 

@@ -10,7 +10,7 @@ from devkit.clock import Clock
 from devkit.waiting import eventually
 from exporter.delivery import empty
 from exporter.delivery.outcome import Failure
-from tests.records import instance, tasks
+from tests.records import tasks
 from tests.service.tokens import TokenStub
 
 REFUSED = Failure.TOKEN_REFUSED
@@ -43,34 +43,36 @@ def fetches():
 
 
 @pytest.mark.parametrize(
-    "parameters", [{}, {"audience": "api", "scope": "a b", "resource": "r"}]
+    "parameters, kind",
+    [
+        ({}, None),
+        ({}, "bearer"),
+        ({"audience": "api", "scope": "a b", "resource": "r"}, "DPoP"),
+    ],
 )
-async def test_a_token(start, backend, tokens, parameters):
-    """The form has the client and the parameters that are set, and events the token."""
+async def test_a_token(connect, backend, tokens, parameters, kind):
+    """The form has all parameters that are set, and the token the server's type."""
+    tokens.fields = {"token_type": kind}
     named = {f"oauth_{name}": value for name, value in parameters.items()}
-    exporter = await start(**tokens.settings, **named)
+    async with connect(**tokens.settings, **named) as there:
+        await there.post(empty())
 
-    await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.positions == [1])
-
-    assert sent(backend) == ["Bearer token-1"]
+    assert sent(backend) == ["DPoP token-1" if kind == "DPoP" else "Bearer token-1"]
     client = {"client_id": "exporter", "client_secret": "hunter2"}
     assert tokens.forms == [{"grant_type": "client_credentials"} | client | parameters]
 
 
-async def test_one_fetch_for_all_slots(start, backend, tokens):
+async def test_one_fetch_for_all_requests(connect, backend, tokens):
     """However many requests wait for the first token, one fetch serves them all."""
     tokens.gate = asyncio.Event()
-    exporter = await start(**tokens.settings, max_batches_in_flight=8, batch_size=1)
-
-    for number in range(1, 9):
-        await exporter.bulk(tasks(number, value=instance(number)))
-    await eventually(lambda: tokens.forms)
-    tokens.gate.set()
-    await eventually(lambda: len(backend.positions) == 8)
+    async with connect(**tokens.settings) as there:
+        posts = [asyncio.create_task(there.post(empty())) for _ in range(8)]
+        await eventually(lambda: tokens.forms)
+        tokens.gate.set()
+        await asyncio.gather(*posts)
 
     assert len(tokens.forms) == 1
-    assert set(sent(backend)) == {"Bearer token-1"}
+    assert sent(backend) == ["Bearer token-1"] * 8
 
 
 @pytest.mark.parametrize(
@@ -263,18 +265,6 @@ async def test_a_token_of_another_secret(connect, backend, tokens, tmp_path):
 
     assert changed
     assert sent(backend) == ["Bearer token-1", "Bearer token-2"]
-
-
-@pytest.mark.parametrize(
-    "kind, sent_as", [("bearer", "Bearer"), ("DPoP", "DPoP"), (None, "Bearer")]
-)
-async def test_types_of_tokens(connect, backend, tokens, kind, sent_as):
-    """The type is the server's, Bearer by default and always in this spelling."""
-    tokens.fields = {"token_type": kind}
-    async with connect(**tokens.settings) as there:
-        await there.post(empty())
-
-    assert sent(backend) == [f"{sent_as} token-1"]
 
 
 async def test_an_end_during_a_fetch(connect, backend, tokens):

@@ -6,7 +6,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from devkit.backend import HANG, Answer, begun
+from devkit.backend import Answer, begun
 from devkit.waiting import eventually
 from tests.records import KEY, instance, tasks
 from tests.service.running import eventually_metrics
@@ -63,19 +63,6 @@ async def test_idle_connections_that_are_closed(start, backend, monkeypatch):
     assert metrics["delivery_events_total"] == 60
     assert metrics["delivery_attempts_total postponed"] == 0
     assert len({each.connection for each in backend.requests}) > 10
-
-
-async def test_a_silent_peer(start, backend, skip):
-    """A peer that says nothing has REQUEST_TIMEOUT_MS, then the batch is repeated."""
-    backend.answer = in_turn(HANG, 200)
-    exporter = await start(request_timeout_ms=60_000)
-
-    await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.requests)
-    skip(60)
-    await eventually(lambda: backend.positions == [1])
-
-    assert (await exporter.trouble()).reason == "no answer within 60 s"
 
 
 async def test_a_peer_that_drips(start, backend):

@@ -55,22 +55,6 @@ async def test_refused_batches_are_kept(start, backend, status, outcome):
     assert trouble.reason.endswith("/elsewhere")
 
 
-async def test_bad_events_among_good_ones(start, backend):
-    """Each bad event becomes one dead letter, and all others are delivered."""
-    bad = {30, 130}
-    backend.answer = lambda post: 200 if bad.isdisjoint(post.positions) else 400
-    exporter = await start(batch_size=50)
-
-    await exporter.bulk(bulk(*(a_record(n, value=instance(n)) for n in range(1, 201))))
-    metrics = await eventually_metrics(exporter, spool_events=0)
-
-    assert sorted(backend.positions) == [n for n in range(1, 201) if n not in bad]
-    assert metrics["spool_dead_letters"] == 2
-    assert metrics["delivery_dead_letters_total"] == 2
-    told = exporter.lines.saying("events became dead letters")
-    assert {line.reason for line in told} == {"refused: 400 Bad Request"}
-
-
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 async def test_the_text_of_a_refusal(start, backend, settings, encoding):
     """A dead letter shows the answer without our key, even if it is compressed."""

@@ -1,7 +1,6 @@
 """If TLS fails, log, status and `check` say how: alert, hang-up, no TLS at all."""
 
 import asyncio
-import datetime as dt
 import socket
 import ssl
 import threading
@@ -11,15 +10,9 @@ from unittest.mock import Mock
 import aiohttp
 import pytest
 import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from devkit.backend import Backend
 from devkit.proxy import Proxy
 from exporter.commands import check
-from exporter.delivery import empty
 from exporter.delivery.answers import answer_to
 from exporter.delivery.connection import Connection
 from exporter.net.tls import tls_of
@@ -167,52 +160,12 @@ async def test_a_server_that_refuses(failure, serve, tmp_path, cause, words):
     assert words in finding.text
 
 
-def without_identifiers(name, issuer=None, signer=None):
-    """Return a certificate as old private authorities make them, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    building = (
-        x509.CertificateBuilder(issuer or subject, subject, key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-    )
-    extension = x509.SubjectAlternativeName([x509.DNSName(name)])
-    if not issuer:
-        extension = x509.BasicConstraints(ca=True, path_length=None)
-    building = building.add_extension(extension, critical=not issuer)
-    return building.sign(signer or key, hashes.SHA256()), key
+def test_an_authority_without_key_identifiers(monkeypatch):
+    """It is trusted as before Python 3.13, whose contexts are stricter."""
+    strict = ssl.create_default_context()
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT
+    monkeypatch.setattr(ssl, "create_default_context", lambda: strict)
 
-
-async def test_an_authority_without_key_identifiers(connect, tmp_path, monkeypatch):
-    """It is trusted as it was before Python 3.13, whose contexts are stricter."""
-    usual = ssl.create_default_context
-
-    def strict():
-        context = usual()
-        context.verify_flags |= ssl.VERIFY_X509_STRICT
-        return context
-
-    monkeypatch.setattr(ssl, "create_default_context", strict)
-    authority, key = without_identifiers("an authority")
-    certificate, own = without_identifiers("localhost", authority.subject, key)
-    pem = serialization.Encoding.PEM
-    (tmp_path / "ca.pem").write_bytes(authority.public_bytes(pem))
-    (tmp_path / "own.pem").write_bytes(
-        certificate.public_bytes(pem)
-        + own.private_bytes(
-            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "own.pem")
-
-    async with Backend(tls=context) as server:
-        url = server.url.replace("127.0.0.1", "localhost")
-        made = connect(url=url, tls_ca_path=str(tmp_path / "ca.pem"))
-        async with made as backend:
-            assert (await backend.post(empty())).status == 200
     assert not tls_of("", "", "").context.verify_flags & ssl.VERIFY_X509_STRICT
 
 
