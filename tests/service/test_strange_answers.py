@@ -82,6 +82,7 @@ async def peer():
     peer.url = "http://{}:{}".format(*server.sockets[0].getsockname())
     yield peer
     server.close()
+    await eventually(lambda: peer.closed == len(peer.ends))
 
 
 @pytest.mark.parametrize("answer", SUCCESSES.values(), ids=SUCCESSES)
@@ -143,6 +144,18 @@ async def test_an_answer_that_is_not_http(connect, backend, answer, reason):
     assert outcome_of(found) is Outcome.POSTPONED
     assert reason in found.detail
     assert "X-A" not in found.detail
+
+
+async def test_an_error_that_is_unknown(connect, monkeypatch, caplog):
+    """An error of the client that we don't know is logged by its name only."""
+    monkeypatch.setattr("exporter.delivery.transport.answer_of", {"s3cret": 1}.pop)
+    async with connect() as there:
+        answer = await there.post(empty())
+
+    assert outcome_of(answer) is Outcome.POSTPONED
+    assert "can't be read" in answer.detail
+    (line,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert (line.error, line.exc_info) == ("TypeError", None)
 
 
 @pytest.mark.parametrize("kind", ["a line of 9 kB", "two equal lengths"])

@@ -59,6 +59,25 @@ async def test_what_is_risky_waits_in_a_queue_of_its_own():
     assert (await pending.pop()).risky
 
 
+async def test_an_empty_queue_leaves_its_slots_to_the_other():
+    """A risky request gets a free slot as soon as no other request waits."""
+    clock = Clock()
+    breaker = Breaker(4, now=clock)
+    gate = Gate(breaker, print)
+    for _ in range(2):
+        breaker.begin(risky=True)
+    breaker.hold_off(60)
+    waiting = [asyncio.create_task(gate.ticket(risky=each)) for each in (True, False)]
+    await turns()
+    assert not any(task.done() for task in waiting)
+
+    clock.seconds += 60
+    gate.wake()
+    await turns()
+
+    assert all(task.done() for task in waiting)
+
+
 @pytest.mark.parametrize("first", [True, False])
 async def test_probes_come_from_both_queues_in_turn(first):
     """Risky requests that always fail don't take every probe."""
