@@ -82,11 +82,6 @@ class Exporter:
         """Return what is scraped, as `devkit.metrics` reads it."""
         return metrics.read((await self.look("/metrics")).body.decode())
 
-    async def trouble(self):
-        """Return the line about the batch that wasn't delivered, when it is logged."""
-        (line,) = await eventually(lambda: self.lines.saying("batch not delivered"))
-        return line
-
     async def stop(self):
         """Ask it to stop, as the system does, and return when it has."""
         signal.raise_signal(signal.SIGTERM)
@@ -95,6 +90,11 @@ class Exporter:
     async def ended(self):
         """Return when it has ended, or raise what it ended with."""
         await self._task
+
+    async def trouble(self):
+        """Return the line about the batch that wasn't delivered, when it is logged."""
+        (line,) = await eventually(lambda: self.lines.saying("batch not delivered"))
+        return line
 
     async def _ask(self, method, url, **more):
         async with self._session.request(method, url, **more) as response:
