@@ -9,7 +9,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from exporter.delivery.backend import Backend
-from exporter.delivery.breaker import LONGEST_SECONDS, Breaker, Cause, State, Ticket
+from exporter.delivery.breaker import LONGEST_SECONDS, Breaker, Cause, Ticket
 from exporter.delivery.gate import Gate
 from exporter.delivery.outcome import Outcome, outcome_of
 from exporter.delivery.pieces import PAUSE_SHARE, SHARE, Parked, Piece
@@ -231,9 +231,8 @@ class Delivery:
         if known:
             seconds = SHARE * (now - ticket.started) / self._plan.slots
             self.parked.rest(ticket.started, seconds + PAUSE_SHARE * pause)
-        elif self._draining:
-            is_open = self.breaker.state is not State.CLOSED
-            self._gate.closed |= failing or is_open or pause > 0
+        elif self._draining and (failing or pause or self.breaker.cause):
+            self._gate.closed = True
         first = piece.is_fresh and not (failing or alone or ticket.probe)
         if pause and first:
             stack.append(piece)  # at first a pause is taken to be about all events
