@@ -46,7 +46,7 @@ def request_of(
     """
     Return the request for *batch*; identities are in the order of the events.
 
-    *salt* changes its idempotency key, which is else the same after a restart.
+    *salt* changes its idempotency key. Without it, the key survives a restart.
     """
     events = batch.events
     identities = ",".join(event.identity_in(cluster_id) for event in events)

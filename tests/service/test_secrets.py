@@ -83,7 +83,7 @@ def answers(seed, secrets):
 
 @asynccontextmanager
 async def peer(seed, *secrets):
-    """Run a server that answers so, but accepts every other event; yield its port."""
+    """Run a server that accepts only every other event; yield its port."""
     plan = answers(seed, secrets)
 
     async def answer(reader, writer):
