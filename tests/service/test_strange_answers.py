@@ -7,7 +7,7 @@ import pytest
 
 from devkit.backend import Answer
 from devkit.waiting import eventually
-from exporter.delivery import Outcome, connection, empty, outcome_of
+from exporter.delivery import Outcome, connection, empty, outcome_of, transport
 from exporter.delivery.request import Request
 from tests.service.tokens import TokenStub
 
@@ -115,9 +115,17 @@ async def test_a_head_in_pieces(connect, backend, cut):
         b"Transfer-Encoding: chunked\r\n\r\n4\r\nwhy?\r\n",
     ],
 )
-async def test_a_refusal_that_breaks_off(connect, backend, rest):
-    """The body of a refusal is shown as far as it came."""
+async def test_a_refusal_that_breaks_off(connect, backend, monkeypatch, rest):
+    """The body of a refusal is shown as far as it came, even if it is read later."""
     backend.answer = Answer(422, raw=[b"HTTP/1.1 422 No\r\n" + rest], end="close")
+    read = transport._read
+
+    async def later(response, seconds):
+        protocol = response.connection.protocol
+        await eventually(lambda: protocol.transport is None)
+        return await read(response, seconds)
+
+    monkeypatch.setattr(transport, "_read", later)
     async with connect() as there:
         answer = await there.post(empty())
 

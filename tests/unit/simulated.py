@@ -97,7 +97,15 @@ class OutboxStub:
         self._changed.set()
 
 
-class Simulation:
+class TimeStub:
+    """Simulated time."""
+
+    async def passes(self, seconds):
+        """Wait until *seconds* have passed."""
+        await asyncio.sleep(seconds)
+
+
+class Simulation(TimeStub):
     """One run of a delivery with *slots*; *bad* returns the answer to a bad event."""
 
     def __init__(self, bad=lambda _: None, *, slots=4, latency=0.004):
@@ -117,7 +125,7 @@ class Simulation:
         """Return the answer of the backend after its latency."""
         answer = next(filter(None, map(self._bad, positions)), YES)
         hangs = answer.failure is Failure.TIMEOUT
-        await asyncio.sleep(TIMEOUT if hangs else self._latency)
+        await self.passes(TIMEOUT if hangs else self._latency)
         if answer is YES:
             self.arrived |= dict.fromkeys(positions, time.monotonic())
         return answer
@@ -134,10 +142,6 @@ class Simulation:
         for start in range(first, first + size * int(seconds * 10), size):
             self.send(range(start, start + size))
             await self.passes(0.1)
-
-    async def passes(self, seconds):
-        """Wait until *seconds* have passed."""
-        await asyncio.sleep(seconds)
 
     async def until(self, condition, within):
         """Return the seconds until *condition* is true, at most *within*."""
