@@ -176,6 +176,7 @@ async def test_answers_of_a_token_endpoint(leaky, backend):
         assert await leaky(**client) == []
 
 
+@pytest.mark.slow
 async def test_all_that_operators_read(start, monkeypatch, tmp_path, caplog):
     """Log, status, metrics, dead letters and `check` are without secrets as well."""
     caplog.set_level(logging.DEBUG)
