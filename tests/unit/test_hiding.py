@@ -17,7 +17,7 @@ HEADERS = {
     "X-Short": "a",
 }
 SECRETS = secrets_of(
-    HEADERS, "https://backend.example/in?token=s%C3%A4cret&v=1#fragment"
+    HEADERS, "https://backend.example/in?token=s%C3%A4cret&v=%7e1#fragment"
 )
 
 
@@ -28,7 +28,7 @@ SECRETS = secrets_of(
         "Bearer abc.def",
         "abc.def",
         "blue team",
-        "token=s%C3%A4cret&v=1",
+        "token=s%C3%A4cret&v=%7e1",
         "s\u00e4cret",
         "fragment",
         "hunter2",  # basic authentication, decoded

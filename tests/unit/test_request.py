@@ -117,3 +117,14 @@ def test_limits_are_used_up(sizes):
 
     assert limits.fitting(batch.entries) == len(sizes)
     assert limits.linger_seconds == 0.5
+
+
+@pytest.mark.parametrize("cluster_id, fitting", [("", 227), ("c" * 64, 49)])
+def test_the_header_of_identities(cluster_id, fitting):
+    """No more events are read than the header with the identities can hold."""
+    limits = limits_of(
+        events=1000, linger_seconds=0, body_bytes=1 << 20, cluster_id=cluster_id
+    )
+
+    prefix = len(f"{cluster_id}-") if cluster_id else 0
+    assert (limits.events, limits.identities, limits.prefix) == (fitting, 4096, prefix)
