@@ -144,8 +144,6 @@ async def test_one_that_refuses(begin, teams, audit, command):
     assert backends["teams"]["delivery"]["state"] == "idle"
     assert backends["audit"]["delivery"]["cause"] == "blocked"
     assert backends["audit"]["waiting"]["events"] == 10
-    names = [row.split()[1] for row in lines.splitlines() if row[:7] == "backend"]
-    assert names == ["teams", "audit"]
     assert metrics["delivery_breaker_state teams closed"] == 1
     assert metrics["delivery_breaker_cause audit blocked"] == 1
     assert metrics["delivery_breaker_cause teams blocked"] == 0
