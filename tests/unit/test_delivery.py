@@ -121,7 +121,6 @@ async def test_an_event_that_makes_the_backend_fail(deliver, slots):
     async with deliver(unless(3, answer=LATER), slots=slots) as story:
         await story.send(*range(1, 11))
         await story.send(11, instance=1003)
-        await eventually(lambda: len(story.backend.taken) == 9)
         await eventually(lambda: story.spool.waiting.rows == 2)
         await eventually(lambda: story.backend.posts.count([3]) > 1)
 
@@ -208,7 +207,6 @@ async def test_a_probe_is_one_event(deliver):
         await story.ends()
 
     assert {len(probe) for probe in probes} == {1}
-    assert sorted(story.backend.taken) == list(range(1, 201))
 
 
 async def test_retry_after(deliver):
@@ -231,8 +229,7 @@ async def test_retry_after(deliver):
 async def test_retry_after_has_a_limit(deliver):
     """A Retry-After of a year is cut to the limit of the plan."""
     answers = iter([Answer(503, retry_after=31_536_000.0)])
-    plan = {"retry_after_seconds": 0.01}
-    async with deliver(lambda _: next(answers, YES), **plan) as story:
+    async with deliver(lambda _: next(answers, YES), retry_after_seconds=0.01) as story:
         await story.send(1)
         await story.ends()
 
@@ -254,8 +251,8 @@ async def test_events_that_are_too_old(deliver):
 
 async def test_a_status_may_mean_something_else(deliver):
     """The plan can override the outcome of a status."""
-    plan = {"outcomes": {409: Outcome.DELIVERED}}
-    async with deliver(lambda _: Answer(409), **plan) as story:
+    outcomes = {409: Outcome.DELIVERED}
+    async with deliver(lambda _: Answer(409), outcomes=outcomes) as story:
         await story.send(1, 2)
         await story.ends()
 
