@@ -220,7 +220,8 @@ class Breaker:
 
     def block(self) -> None:
         """Send nothing but probes, because every event was refused."""
-        self._open(Cause.REFUSING)
+        if self.cause is not Cause.REFUSING:
+            self._open(Cause.REFUSING)
 
     def end_pause(self) -> None:
         """End the pause, except one that the backend asked for."""

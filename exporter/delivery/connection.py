@@ -45,8 +45,7 @@ class Connection(ResponseHandler):
 
     def begin(self) -> None:
         """Note that the next byte that is written begins a request."""
-        is_fresh_tls = not self._requests and self._info("sslcontext")
-        if not is_fresh_tls and self._has_unread():
+        if self._has_unread():
             self._end_unexpected()
         self._requests += 1
         self._sent, self._waiting = False, True
@@ -138,16 +137,17 @@ class Connection(ResponseHandler):
         if self.transport is not None:
             self.transport.abort()
 
-    def _info(self, name: str) -> Any:
-        return self.transport and self.transport.get_extra_info(name)
-
     def _has_unread(self) -> bool:
         """Whether bytes, or the end of the connection, wait in the socket."""
-        found = self._info("socket")
-        if found is None or found.fileno() < 0:
+        if self.transport is None:
+            return True
+        if not self._requests and self.transport.get_extra_info("sslcontext"):
+            return False  # the end of the handshake may still wait there
+        socket = self.transport.get_extra_info("socket")
+        if socket.fileno() < 0:
             return True
         poll = select.poll()
-        poll.register(found.fileno(), select.POLLIN)
+        poll.register(socket.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
 

@@ -1,12 +1,7 @@
-"""
-The slots between spool and backend: each takes a batch, sends it and settles it.
-
-A batch that fails or is refused is halved until the bad event is alone. If the attempt
-was slow, its events are sent one by one instead. A single event that fails or is
-refused is parked, together with its lane.
-"""
+"""The slots between spool and backend: each takes a batch, sends it and settles it."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,18 +9,12 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from exporter.delivery.backend import Backend
-from exporter.delivery.breaker import (
-    BLOCKED_SECONDS,
-    LONGEST_SECONDS,
-    Breaker,
-    Cause,
-    Ticket,
-)
+from exporter.delivery.breaker import LONGEST_SECONDS, Breaker, Cause, Ticket
 from exporter.delivery.gate import Gate
 from exporter.delivery.outcome import Outcome, outcome_of
 from exporter.delivery.pieces import PAUSE_SHARE, SHARE, Parked, Piece
 from exporter.delivery.plan import Attempt, Observer, Plan
-from exporter.delivery.request import Keys, request_of
+from exporter.delivery.request import request_of
 from exporter.events import Lane
 from exporter.spool import Batch, Outbox, Rejection
 
@@ -33,6 +22,8 @@ MOST_SUSPECTS = 20
 """With this many suspects and no success between them, the setup is wrong."""
 GIVE_BACK_AFTER = 3
 """After this many failures in a row a slot gives back what it hasn't tried."""
+LOOK_SECONDS = 1.0
+"""How often the credentials of a blocked backend are checked for a change."""
 
 
 class Delivery:
@@ -48,16 +39,18 @@ class Delivery:
         self.breaker = Breaker(plan.slots, time.monotonic)
         self.parked = Parked()
         self._tasks = asyncio.TaskGroup()
-        self._gate = Gate(self.breaker, backend, observer.switched)
+        self._gate = Gate(self.breaker, observer.switched)
         self._working = 0
         self._in_flight = 0
         self._progressed = asyncio.Event()
         self._draining = False
-        self._keys = Keys()
+        self._salt = ""
+        """Part of new idempotency keys; empty at first, as before a restart."""
 
     async def run(self) -> None:
         """Deliver until cancelled; events in flight then stay in the spool."""
         async with self._tasks as tasks:
+            tasks.create_task(self._watch_credentials(), name="credentials")
             for number in range(self._plan.slots):
                 tasks.create_task(self._serve(number), name=f"slot-{number}")
             for number in range(max(1, self._plan.slots // 4)):
@@ -67,7 +60,7 @@ class Delivery:
         """
         Retry parked events at once, and deliver until nothing waits.
 
-        Return earlier if *seconds* are over or the backend fails.
+        Return earlier if *seconds* are over or the backend stops accepting.
         """
         self._draining = True
         self.breaker.end_pause()
@@ -115,11 +108,19 @@ class Delivery:
             while (wait := self.parked.due - time.monotonic()) > 0:
                 self.parked.changed.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._gate.longest_wait(wait)):
+                    async with asyncio.timeout(min(wait, LONGEST_SECONDS)):
                         await self.parked.changed.wait()
-                if self._gate.credentials_changed():
-                    self.parked.make_due(time.monotonic())
             await self._settle(await self._send_all([self.parked.pop()], risky=True))
+
+    async def _watch_credentials(self) -> None:
+        """Send to a blocked backend again as soon as a credential has changed."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            blocked = self.breaker.cause is Cause.BLOCKED
+            if blocked and self._backend.credentials_changed():
+                self.breaker.end_pause()
+                self.parked.make_due(time.monotonic())
+                self._gate.wake()
 
     async def _send_all(self, pieces: list[Piece], *, risky: bool) -> Batch:
         """Send *pieces* one by one; return the last delivered batch, to be settled."""
@@ -143,16 +144,20 @@ class Delivery:
         if piece.size > ticket.events:
             piece, rest = piece.split(ticket.events)
             stack.append(rest)
-        if (outcome := await self._attempt(piece)) is Outcome.DELIVERED:
+        outcome = await self._attempt(piece)
+        if outcome is Outcome.DELIVERED:
             self._delivered(piece, ticket)
             return piece.batch
         self._end_flight()
-        blocked = outcome is Outcome.BLOCKED
+        blocked, is_bad = outcome is Outcome.BLOCKED, False
         of_the_event = blocked and self.breaker.works and piece.answer.status
         if outcome is Outcome.REJECTED or of_the_event:
-            await self._rejected(piece, ticket, stack, blocked=blocked)
+            is_bad = self._refused(piece, ticket, stack, blocked=blocked)
         else:
             self._failed(piece, ticket, stack, blocked=blocked)
+        self._gate.wake()
+        if is_bad:
+            await self._dead_letter(piece.batch, piece.rejection)
         if ticket.probe or self.breaker.failures >= GIVE_BACK_AFTER:
             self._give_back(stack)
             stack.clear()
@@ -162,14 +167,15 @@ class Delivery:
         """Post *piece* once; it is in flight until it fails or is settled."""
         self._in_flight += 1
         piece.attempts += 1
-        started = time.monotonic()
-        request = request_of(piece.batch, self._plan.cluster_id, self._plan.body_format)
-        self._keys.give(request)
+        plan, started = self._plan, time.monotonic()
+        salt = self._salt if piece.salt is None else piece.salt
+        request = request_of(piece.batch, plan.cluster_id, plan.body_format, salt)
         answer = await self._backend.post(request)
-        self._keys.learn(request, answer)
-        outcome = outcome_of(answer, self._plan.outcomes)
         seconds = time.monotonic() - started
-        piece.tried(answer, seconds)
+        piece.tried(answer, seconds, salt)
+        outcome = outcome_of(answer, plan.outcomes)
+        if outcome is not Outcome.DELIVERED and piece.salt is None:
+            self._salt = secrets.token_hex()  # the answer may be stored for its key
         parked = len(self.parked)
         self._observer.attempted(
             Attempt(piece.batch, piece.attempts, answer, outcome, seconds, parked)
@@ -183,10 +189,10 @@ class Delivery:
         self.parked.retry_suspects(self.breaker.success_began_at, now)
         self._gate.wake()
 
-    async def _rejected(
+    def _refused(
         self, piece: Piece, ticket: Ticket, stack: list[Piece], *, blocked: bool
-    ) -> None:
-        """Halve *piece*; a single event becomes a suspect or a dead letter."""
+    ) -> bool:
+        """Halve *piece* or park it as a suspect; return whether its event is bad."""
         bad = piece.refused_before(self.breaker.success_began_at, alone=blocked)
         if blocked:
             self.breaker.failed(
@@ -194,69 +200,65 @@ class Delivery:
             )
         else:
             self.breaker.refused(ticket)
-        self._gate.wake()
         piece.refuse(time.monotonic())
-        if piece.size > 1:
-            self._split(piece, stack)
-        elif bad:
-            await self._dead_letter(piece.batch, piece.rejection)
-        else:
+        if bad:
+            return True
+        if piece.size == 1:
             # A wrong setup may be fixed at any moment, so one more refusal decides.
             self.parked.suspect(piece)
-            self._park(piece, stack, blocked=True)
-            refusing = self.breaker.cause is Cause.REFUSING
-            if not refusing and len(self.parked.suspects) >= MOST_SUSPECTS:
+            if len(self.parked.suspects) >= MOST_SUSPECTS:
                 self.breaker.block()
-                self._gate.wake()
+        self._retry(piece, stack, blocked=True)
+        return False
 
     def _failed(
         self, piece: Piece, ticket: Ticket, stack: list[Piece], *, blocked: bool
     ) -> None:
         """Retry *piece* in smaller parts; a single event is parked."""
-        now, known_to_fail = time.monotonic(), piece.known_to_fail
+        known, now = piece.known_to_fail, time.monotonic()
         alone = piece.fail(now, ticket.started, self.breaker.succeeded_at)
-        pause = min(piece.answer.retry_after, self._plan.retry_after_seconds)
-        if not pause and piece.answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-            pause = self.breaker.next_wait()
+        in_parts = piece.size > 1 and not piece.slow
         self.breaker.failed(
             ticket,
-            known_to_fail=known_to_fail,
-            alone=alone or (piece.size > 1 and not piece.slow),
+            known_to_fail=known,
+            alone=alone or in_parts,
             cause=Cause.BLOCKED if blocked else Cause.FAILING,
             at_once=blocked and not alone,
         )
+        pause = self._pause_after(piece)
         self.breaker.hold_off(pause)
-        self._gate.wake()
-        if known_to_fail:
+        failing = self.breaker.failures >= GIVE_BACK_AFTER
+        if known:
             seconds = SHARE * (now - ticket.started) / self._plan.slots
             self.parked.rest(ticket.started, seconds + PAUSE_SHARE * pause)
-        if self._draining and not piece.failed_alone:
+        elif self._draining and (failing or pause or self.breaker.cause):
             self._gate.closed = True
-        first = piece.attempts == 1 and self.breaker.failures < GIVE_BACK_AFTER
-        if pause and first and not alone and not ticket.probe:
+        first = piece.is_fresh and not (failing or alone or ticket.probe)
+        if pause and first:
             stack.append(piece)  # at first a pause is taken to be about all events
-        elif piece.size > 1:
-            self._split(piece, stack)
         else:
-            self._park(piece, stack, blocked=blocked)
+            self._retry(piece, stack, blocked=blocked)
 
-    def _split(self, piece: Piece, stack: list[Piece]) -> None:
-        """Continue with halves; give a slow piece back, to be sent one by one."""
-        if piece.is_fresh:
+    def _pause_after(self, piece: Piece) -> float:
+        """Return how many seconds the backend wants no request after *piece*."""
+        pause = min(piece.answer.retry_after, self._plan.retry_after_seconds)
+        if not pause and piece.answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return self.breaker.next_wait()
+        return pause
+
+    def _retry(self, piece: Piece, stack: list[Piece], *, blocked: bool) -> None:
+        """Halve *piece*; give it back if it is slow; park it if it is one event."""
+        is_batch = piece.size > 1
+        if piece.is_fresh and (is_batch or piece.slow):
             self.breaker.shrink(piece.size, piece.slow)
-        if piece.slow:
-            self._give_back_lanes(piece.lanes, stack)
-            self._give_back([piece])
-        else:
+        if is_batch and not piece.slow:
             stack.extend(reversed(piece.split((piece.size + 1) // 2)))
-
-    def _park(self, piece: Piece, stack: list[Piece], *, blocked: bool) -> None:
-        """Park *piece* without a slot; later events of its lane wait in the spool."""
-        if piece.is_fresh and piece.slow:
-            self.breaker.shrink(piece.size, piece.slow)
-        longest = BLOCKED_SECONDS if blocked else LONGEST_SECONDS
+            return
         self._give_back_lanes(piece.lanes, stack)
-        self.parked.add(piece, time.monotonic() + min(piece.next_wait(), longest))
+        if is_batch:
+            self._give_back([piece])  # its events are sent one by one
+        else:
+            self.parked.add(piece, time.monotonic() + piece.next_wait(blocked=blocked))
 
     def _give_back_lanes(self, lanes: set[Lane], stack: list[Piece]) -> None:
         """Give back the events of *lanes* in *stack*, to keep the order of a lane."""

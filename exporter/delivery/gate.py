@@ -1,15 +1,10 @@
 """Wait for the breaker: requests queue here until it lets them through."""
 
 import asyncio
-import math
 from collections.abc import Callable
 from contextlib import suppress
 
-from exporter.delivery.backend import Backend
 from exporter.delivery.breaker import Breaker, Cause, State, Ticket
-
-LOOK_SECONDS = 1.0
-"""How often the credentials of a blocked backend are checked for a change."""
 
 
 class Gate:
@@ -21,13 +16,9 @@ class Gate:
     """
 
     def __init__(
-        self,
-        breaker: Breaker,
-        backend: Backend,
-        switched: Callable[[Cause | None], None],
+        self, breaker: Breaker, switched: Callable[[Cause | None], None]
     ) -> None:
         self._breaker = breaker
-        self._backend = backend
         self._switched = switched
         self._cause = breaker.cause
         self._queues = {False: asyncio.Lock(), True: asyncio.Lock()}
@@ -49,7 +40,7 @@ class Gate:
                     return ticket
                 self._woken.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._wait(pause)):
+                    async with asyncio.timeout(pause or None):
                         await self._woken.wait()
 
     def wake(self) -> None:
@@ -68,24 +59,3 @@ class Gate:
         if ticket and ticket.probe:
             self._last_probe_risky = risky
         return ticket
-
-    def credentials_changed(self) -> bool:
-        """Whether a blocked backend has new credentials, which end the pause."""
-        blocked = self._breaker.cause is Cause.BLOCKED
-        changed = blocked and self._backend.credentials_changed()
-        if changed:
-            self._breaker.end_pause()
-        return changed
-
-    def longest_wait(self, seconds: float) -> float | None:
-        """Return how long a task may wait, at most *seconds*; None is for ever."""
-        if self._breaker.cause is Cause.BLOCKED:
-            return min(seconds, LOOK_SECONDS)
-        return seconds if seconds < math.inf else None
-
-    def _wait(self, pause: float) -> float | None:
-        if not pause:
-            return None
-        if self.credentials_changed():
-            pause = self._breaker.pause
-        return self.longest_wait(pause)

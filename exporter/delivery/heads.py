@@ -21,6 +21,8 @@ LONGEST = 512 * 1024
 LONGEST_VALUE = 4096
 FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 USED = (b"retry-after", b"date", b"location", b"content-encoding")
+UNPACKED = (b"gzip", b"deflate")
+"""Encodings that aiohttp removes; a body with another one is shown as it is."""
 BODILESS = (204, 304)
 TIMEOUT = 408
 SHOWN = 16
@@ -66,54 +68,53 @@ def head_of(data: bytes) -> Head | None:
         return Head(status, size, b"")
     fields = _fields(data[start:size])
     framing = _framing(version, status, fields, is_cut=not end)
-    used = [(name, value) for name in USED for value in fields.get(name, [])]
-    lines = (b"%b: %b\r\n" % field for field in [*framing, *used])
+    used = {name: fields[name] for name in USED if fields[name]}
+    lines = (b"%b: %b\r\n" % field for field in (framing | used).items())
     return Head(status, size, b"HTTP/1.1 %d \r\n%b\r\n" % (status, b"".join(lines)))
 
 
-def _fields(head: bytes) -> dict[bytes, list[bytes]]:
-    """Return the values of the headers that are used here."""
-    fields: dict[bytes, list[bytes]] = {}
+def _fields(head: bytes) -> dict[bytes, bytes]:
+    """Return the values of the headers that are used here, empty ones included."""
+    fields = dict.fromkeys([*FRAMING, *USED], b"")
     for line in FOLD.sub(b" ", head).split(b"\n")[1:]:
         name, _, value = line.partition(b":")
-        name = name.strip().lower()
-        if name in FRAMING or name in USED:
-            value = CONTROLS.sub(b" ", value)[:LONGEST_VALUE].strip()
-            fields.setdefault(name, []).append(value)
+        if (name := name.strip().lower()) in fields:
+            values = filter(None, [fields[name], CONTROLS.sub(b" ", value).strip()])
+            fields[name] = b", ".join(values)[:LONGEST_VALUE]
+    if fields[b"content-encoding"].lower() not in UNPACKED:
+        fields[b"content-encoding"] = b""
     return fields
 
 
 def _framing(
-    version: bytes, status: int, fields: dict[bytes, list[bytes]], *, is_cut: bool
-) -> list[tuple[bytes, bytes]]:
+    version: bytes, status: int, fields: dict[bytes, bytes], *, is_cut: bool
+) -> dict[bytes, bytes]:
     """
     Return at most one header for the body's length, and `Connection: close` if needed.
 
     After a contradiction the connection closes, because the start of the next answer is
     unknown.
     """
-    lengths = set(_items(fields.get(b"content-length")))
-    codings = _items(fields.get(b"transfer-encoding"))
-    options = _items(fields.get(b"connection"))
-    framing: list[tuple[bytes, bytes]] = []
+    lengths, codings, options = (_items(fields[name]) for name in FRAMING)
+    framing = {}
     is_odd = is_cut or (bool(codings) and bool(lengths))
     if status in BODILESS:
         pass  # a body would end the connection
     elif codings and codings[-1] == b"chunked":
-        framing = [(b"Transfer-Encoding", b"chunked")]
-    elif not codings and len(lengths) == 1 and LENGTH.fullmatch(min(lengths)):
-        framing = [(b"Content-Length", min(lengths))]
+        framing[b"Transfer-Encoding"] = b"chunked"
+    elif not codings and len({*lengths}) == 1 and LENGTH.fullmatch(lengths[0]):
+        framing[b"Content-Length"] = lengths[0]
     else:
         is_odd = True  # the body ends with the connection
     stays = b"close" not in options and (
         version > b"1.0" or (version == b"1.0" and b"keep-alive" in options)
     )
     if is_odd or not stays or status == TIMEOUT:
-        framing.append((b"Connection", b"close"))
+        framing[b"Connection"] = b"close"
     return framing
 
 
-def _items(values: list[bytes] | None) -> list[bytes]:
-    """Return the items of comma-separated lists."""
-    items = b",".join(values or []).lower().split(b",")
+def _items(text: bytes) -> list[bytes]:
+    """Return the items of a comma-separated list."""
+    items = text.lower().split(b",")
     return [item.strip() for item in items if item.strip()]

@@ -91,14 +91,7 @@ def outcomes_of(text: str) -> dict[int, Outcome]:
     return {int(status): Outcome(outcome.strip()) for status, outcome in pairs}
 
 
-# What to do. A setting's name in braces stands for its variable.
-REMEDIES = {
-    Outcome.DELIVERED: "",
-    Outcome.POSTPONED: "Check the backend: it has trouble; events are kept meanwhile",
-    Outcome.REJECTED: "Check the backend's log: it refuses the request",
-    Outcome.BLOCKED: "Correct {url}, or the backend's setup",
-}
-REMEDIES_BY_STATUS: dict[int | None, str] = {
+REMEDIES: Mapping[int | str | None, str] = {
     HTTPStatus.UNAUTHORIZED: "Correct {api_key}, {api_key_header}, or the settings of "
     "OAuth",
     HTTPStatus.FORBIDDEN: "Allow {api_key}, or the client in {oauth_client_id}, to "
@@ -113,8 +106,6 @@ REMEDIES_BY_STATUS: dict[int | None, str] = {
     "events, or still works on them. If 409 means that it has them, set "
     "{status_outcomes}=409=delivered",
     HTTPStatus.GONE: "Correct the path in {url}",
-}
-REMEDIES_BY_FAILURE: dict[Failure | None, str] = {
     Failure.CERTIFICATE: "Set {tls_ca_path} to a file with the certificate of "
     "the backend's authority, or correct the backend's certificate",
     Failure.PROXY: "Correct the proxy in HTTPS_PROXY, allow it to connect us, or put "
@@ -126,7 +117,13 @@ REMEDIES_BY_FAILURE: dict[Failure | None, str] = {
     Failure.NAME: "Correct the host in {url}, or the name service",
     Failure.TIMEOUT: "Check the backend, or raise {request_timeout_ms}; events are "
     "kept meanwhile",
+    Outcome.DELIVERED: "",
+    Outcome.POSTPONED: "Check the backend: it has trouble; events are kept meanwhile",
+    Outcome.REJECTED: "Check the backend's log: it refuses the request",
+    Outcome.BLOCKED: "Correct {url}, or the backend's setup",
 }
+"""What to do. A setting's name in braces stands for its variable."""
+REDIRECT = "Put the final address into {url}: redirects aren't followed"
 
 
 def remedy(answer: Answer, variable: Callable[[str], str]) -> str:
@@ -135,11 +132,8 @@ def remedy(answer: Answer, variable: Callable[[str], str]) -> str:
 
     *variable* returns the name that a setting has in the environment.
     """
-    text = (
-        REMEDIES_BY_STATUS.get(answer.status)
-        or REMEDIES_BY_FAILURE.get(answer.failure)
-        or REMEDIES[outcome_of(answer)]
-    )
+    keys = (answer.status, answer.failure, outcome_of(answer))
+    text = next(REMEDIES[key] for key in keys if key in REMEDIES)
     if answer.status in range(300, 400):
-        text = "Put the final address into {url}: redirects aren't followed"
+        text = REDIRECT
     return re.sub(r"{(\w+)}", lambda found: variable(found[1]), text)

@@ -6,12 +6,13 @@ Pure: it sends nothing, and gets the time as a number.
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
-from itertools import count, takewhile
+from http import HTTPStatus
+from itertools import count
 
-from exporter.delivery.breaker import wait_after
+from exporter.delivery.breaker import BLOCKED_SECONDS, wait_after
 from exporter.delivery.outcome import Answer, Failure
 from exporter.events import Event, Lane
 from exporter.spool import Batch, Entry, Rejection
@@ -43,8 +44,6 @@ class Piece:
     """When it was last postponed."""
     known_to_fail: bool = False
     """Whether it is a single event that failed while other events succeeded."""
-    failed_alone: bool = False
-    """Whether it, or the batch it comes from, failed while other events succeeded."""
     first_refused_at: float | None = None
     """When the backend first refused it, or the batch it comes from."""
     first_refused_alone_at: float | None = None
@@ -54,6 +53,8 @@ class Piece:
     """How often it was parked."""
     answer: Answer = NO_ANSWER
     """The last answer; a parked piece has none."""
+    salt: str | None = None
+    """Part of its idempotency key, kept until the backend answers."""
 
     @property
     def size(self) -> int:
@@ -78,22 +79,25 @@ class Piece:
             f"refused: {answer.detail}", answer.status, answer.excerpt, self.attempts
         )
 
-    def tried(self, answer: Answer, seconds: float) -> None:
+    def tried(self, answer: Answer, seconds: float, salt: str) -> None:
         """Record the *answer* to the last attempt, which took *seconds*."""
         slow = answer.failure is Failure.TIMEOUT or seconds > SLOW_SECONDS
         self.answer, self.slow = answer, seconds if slow else 0.0
+        unanswered = self.salt is not None
+        still_works = unanswered and answer.status == HTTPStatus.CONFLICT
+        self.salt = salt if answer.status is None or still_works else None
 
-    def next_wait(self) -> float:
+    def next_wait(self, *, blocked: bool = False) -> float:
         """Return how many seconds to park it; each wait is longer."""
         self.waits += 1
-        return wait_after(self.waits)
+        wait = wait_after(self.waits)
+        return min(wait, BLOCKED_SECONDS) if blocked else wait
 
     def fail(self, now: float, began: float, succeeded: float) -> bool:
         """Record a failure; return whether another event *succeeded* meanwhile."""
         alone = succeeded > (self.failed_at or began)
         self.failed_at = now
         self.known_to_fail = self.size == 1 and (self.known_to_fail or alone)
-        self.failed_alone = self.failed_alone or alone
         return alone
 
     def refuse(self, now: float) -> None:
@@ -110,7 +114,7 @@ class Piece:
 
     def with_entries(self, entries: Iterable[Entry]) -> "Piece":
         """Return a piece with the same history and only *entries*."""
-        return replace(self, batch=Batch(tuple(entries)))
+        return replace(self, batch=Batch(tuple(entries)), salt=None)
 
     def split(self, first: int) -> "list[Piece]":
         """Return its *first* events and the rest, as two pieces."""
@@ -122,7 +126,8 @@ class Piece:
         parts: dict[bool, list[Entry]] = {False: [], True: []}
         for entry in self.batch.entries:
             parts[unwanted(entry.event)].append(entry)
-        return [self.with_entries(part) for part in parts.values()]
+        rest, removed = (self.with_entries(part) for part in parts.values())
+        return [rest if removed.size else self, removed]
 
 
 class Parked:
@@ -134,16 +139,12 @@ class Parked:
     """
 
     def __init__(self) -> None:
+        # Due time, number and piece, by whether the piece is known to fail. An item is
+        # stale if the piece has another number.
         self._heaps: dict[bool, list[tuple[float, int, Piece]]] = {False: [], True: []}
-        """
-        Due time, number and piece, by whether the piece is known to fail.
-
-        An item is stale if the piece has another number.
-        """
         self._numbers = count(1)
         self._size = 0
-        self._suspects: dict[Piece, None] = {}
-        """A set in the order of the refusals."""
+        self._suspects: dict[Piece, None] = {}  # a set, in the order of the refusals
         self._rest_until = -math.inf
         self.changed = asyncio.Event()
 
@@ -165,9 +166,9 @@ class Parked:
         self._suspects[piece] = None
 
     @property
-    def suspects(self) -> list[Piece]:
+    def suspects(self) -> Collection[Piece]:
         """Pieces that become dead letters if they are refused again after a success."""
-        return list(self._suspects)
+        return self._suspects.keys()
 
     @property
     def due(self) -> float:
@@ -197,10 +198,10 @@ class Parked:
 
     def retry_suspects(self, success_began: float, now: float) -> None:
         """Make suspects due *now* if they were refused before a success began."""
-        refused_before = takewhile(
-            lambda piece: piece.last_refused_at < success_began, self._suspects
-        )
-        for piece in list(refused_before):
+        while self._suspects:
+            piece = next(iter(self._suspects))
+            if piece.last_refused_at >= success_began:
+                break
             self._forget(piece)
             self.add(piece, now)
 

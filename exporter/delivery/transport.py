@@ -1,11 +1,14 @@
 """How requests travel: TLS, proxy and connections; redirects aren't followed."""
 
+import asyncio
 import io
+import logging
 import re
 import string
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from urllib.parse import quote
 
@@ -14,15 +17,31 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from exporter.base.reread import Reread
-from exporter.delivery.auth.hiding import secrets_of
+from exporter.delivery.answers import ERRORS, answer_of, answer_to
+from exporter.delivery.auth.hiding import hide, secrets_of
 from exporter.delivery.connection import Body, Connector, StaleError
+from exporter.delivery.outcome import Answer, Failure
 from exporter.net.proxies import proxy_for
 from exporter.net.tls import Tls
 
 AT_ONCE_SECONDS = 0.5
 """How long after its start a request on a stale connection is sent again at once."""
-
+LARGEST_ANSWER = 64 * 1024
 PROXY_AUTHORIZATION = "Proxy-Authorization"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where requests are sent, and how their answers are read."""
+
+    url: str
+    limits: aiohttp.ClientTimeout
+    secrets: Callable[[], Mapping[str, str]]
+    """Returns what is hidden in answers, in addition to the headers of the request."""
+    body_seconds: float | None = None
+    """How long a body is read, as far as it arrives; None reads all of it."""
 
 
 class Transport:
@@ -44,52 +63,74 @@ class Transport:
         """How often a certificate of ours or of an authority changed."""
         return self._tls.changes
 
-    @asynccontextmanager
     async def post(
-        self,
-        url: str,
-        *,
-        data: bytes,
-        headers: CIMultiDict[str],
-        limits: aiohttp.ClientTimeout,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """
-        Yield the answer to a POST.
-
-        Servers close idle connections. A request that was sent on such a connection is
-        sent again, because the failure says nothing about the server.
-        """
-        proxy = self._proxy_for(url)
+        self, endpoint: Endpoint, body: bytes, headers: CIMultiDict[str]
+    ) -> tuple[Answer, bytes]:
+        """Return the answer to a POST and its body; an error is an answer, too."""
+        url = endpoint.url
         to_proxy: dict[str, str] = {}
-        if proxy and proxy.authorization:
+        if (proxy := self._proxy_for(url)) and proxy.authorization:
             to_proxy[PROXY_AUTHORIZATION] = proxy.authorization
             if URL(url).scheme == "http":  # here the proxy reads the request itself
                 headers.update(to_proxy)
-        response = None
-        began = time.monotonic()
-        while response is None:
-            try:
-                response = await self._session.post(
-                    as_configured(url),
-                    data=Body(io.BytesIO(data)),
-                    headers=headers,
-                    timeout=limits,
-                    allow_redirects=False,
-                    ssl=self._tls.current().context,
-                    proxy=proxy.url if proxy else None,
-                    proxy_headers=to_proxy if proxy else None,
-                )
-            except StaleError:
-                if time.monotonic() - began > AT_ONCE_SECONDS:
-                    raise  # another answer may have asked for a pause meanwhile
-        async with response:
-            yield response
 
-    def secrets_of(self, values: Mapping[str, str], url: str) -> list[str]:
-        """Return the secrets in *values*, in *url* and of the proxy."""
-        proxy = self._proxy_for(url)
-        to_proxy = {PROXY_AUTHORIZATION: proxy.authorization} if proxy else {}
-        return secrets_of({**values, **to_proxy}, url)
+        def hidden(text: str) -> str:
+            secrets = {**headers, **endpoint.secrets(), **to_proxy}
+            return hide(secrets_of(secrets, url), text)
+
+        send = partial(
+            self._session.post,
+            as_configured(url),
+            headers=headers,
+            timeout=endpoint.limits,
+            allow_redirects=False,
+            ssl=self._tls.current().context,
+            proxy=proxy.url if proxy else None,
+            proxy_headers=to_proxy if proxy else None,
+        )
+        try:
+            async with await _respond(send, body) as response:
+                found = await _read(response, endpoint.body_seconds)
+                status, fields = response.status, response.headers
+                return answer_of(status, fields, found, hidden), found
+        except ERRORS as error:
+            return answer_to(error, endpoint.limits.total, hidden), b""
+        except Exception as error:  # noqa: BLE001 - no peer may end the service
+            log.error(  # noqa: TRY400 - a traceback would quote the answer
+                "answer not understood", extra={"error": type(error).__name__}
+            )
+            return Answer(None, Failure.CONNECTION, "the answer can't be read"), b""
+
+
+async def _respond(
+    send: Callable[..., Awaitable[aiohttp.ClientResponse]], body: bytes
+) -> aiohttp.ClientResponse:
+    """
+    Send *body* and return the response.
+
+    Servers close idle connections. A request that was sent on such a connection is
+    sent again, because the failure says nothing about the server.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            return await send(data=Body(io.BytesIO(body)))
+        except StaleError:
+            if time.monotonic() - began > AT_ONCE_SECONDS:
+                raise  # another answer may have asked for a pause meanwhile
+
+
+async def _read(response: aiohttp.ClientResponse, seconds: float | None) -> bytes:
+    """Return the body of *response*; with *seconds* errors are ignored."""
+    body = b""
+    succeeded = 200 <= response.status <= 299
+    if seconds and succeeded and "Connection" in response.headers:
+        return body  # neither the body nor the connection is used again
+    with suppress(*ERRORS if seconds else ()):
+        async with asyncio.timeout(seconds):
+            while len(body) < LARGEST_ANSWER and not response.content.at_eof():
+                body += await response.content.readany()
+    return body
 
 
 @lru_cache(maxsize=64)
@@ -110,6 +151,5 @@ async def open_transport(
         cookie_jar=aiohttp.DummyCookieJar(),
         # The body of a refusal must be readable, so no compression is offered.
         skip_auto_headers=["Accept-Encoding"],
-        auto_decompress=False,
     ) as session:
         yield Transport(session, tls, proxies)

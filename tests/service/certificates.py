@@ -1,8 +1,12 @@
-"""Certificates of every kind, as files, and what a backend proves itself with."""
+"""Certificates of every kind, as files, and TLS contexts of servers."""
 
 import ssl
+from contextlib import asynccontextmanager
 
 import trustme
+
+from devkit.backend import Backend
+from exporter.delivery import empty
 
 
 def write(certificate, directory, name="client"):
@@ -31,3 +35,19 @@ def authority_in(directory):
     path = directory / "ca.pem"
     authority.cert_pem.write_to_path(path)
     return authority, {"tls_ca_path": str(path)}
+
+
+@asynccontextmanager
+async def connected(connect, context, **settings):
+    """Yield a backend with *settings* whose server has the TLS *context*."""
+    async with (
+        Backend(tls=context) as server,
+        connect(**{"url": server.url} | settings) as backend,
+    ):
+        yield backend
+
+
+async def status_of(connect, context, **settings):
+    """Return the status of a post to a server with the TLS *context*."""
+    async with connected(connect, context, **settings) as backend:
+        return (await backend.post(empty())).status

@@ -87,6 +87,11 @@ class Exporter:
         """Return after the end, or raise its error."""
         await self._task
 
+    async def trouble(self):
+        """Return the line about the batch that wasn't delivered, when it is logged."""
+        (line,) = await eventually(lambda: self.lines.saying("batch not delivered"))
+        return line
+
     async def _ask(self, method, url, **more):
         async with self._session.request(method, url, **more) as response:
             body = await response.read()

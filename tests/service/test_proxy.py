@@ -1,4 +1,4 @@
-"""Between us and a backend elsewhere there may be a proxy, as the environment says."""
+"""Requests go through a proxy as the environment says."""
 
 import os
 
@@ -9,6 +9,7 @@ from devkit.processes import free_port
 from devkit.proxy import Proxy
 from devkit.waiting import eventually
 from exporter.config import settings as environment
+from exporter.delivery import Outcome, empty, outcome_of
 from tests.configured import only_backend
 from tests.records import tasks
 from tests.service.certificates import authority_in, proof
@@ -31,22 +32,7 @@ def lines(proxy):
 
 
 async def test_plain_http(start, backend, proxy):
-    """A plain request is the proxy's to read, with user and password for it."""
-    stub, address = proxy
-    exporter = await start(
-        url="http://backend.example/events",
-        proxies={"http": f"http://ann:{SECRET}@{address}"},
-    )
-
-    await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.positions == [1])
-
-    assert lines(stub) == ["POST http://backend.example/events HTTP/1.1"]
-    assert ANN in stub.heads[0]
-
-
-async def test_tokens_come_through_it_as_well(start, backend, proxy):
-    """The token endpoint is reached the same way as the backend."""
+    """The proxy gets whole requests to backend and token endpoint, with a password."""
     stub, address = proxy
     tokens = TokenStub()
 
@@ -59,7 +45,9 @@ async def test_tokens_come_through_it_as_well(start, backend, proxy):
     async with Stub(either) as server:
         stub.target = server.port
         exporter = await start(
-            url="http://backend.example/events", proxies={"http": address}, **client
+            url="http://backend.example/events",
+            proxies={"http": f"http://ann:{SECRET}@{address}"},
+            **client,
         )
 
         await exporter.bulk(tasks(1))
@@ -69,83 +57,65 @@ async def test_tokens_come_through_it_as_well(start, backend, proxy):
         "POST http://login.example/oauth/token HTTP/1.1",
         "POST http://backend.example/events HTTP/1.1",
     ]
+    assert all(ANN in head for head in stub.heads)
 
 
-async def test_https(start, proxy, tmp_path):
+async def test_https(connect, proxy, tmp_path):
     """A request over TLS goes through a tunnel, and the backend sees no password."""
     stub, address = proxy
     authority, trusting = authority_in(tmp_path)
     async with Backend(tls=proof(authority, "backend.example")) as backend:
         stub.target = backend.port
-        exporter = await start(
+        made = connect(
             url="https://backend.example/events",
             proxies={"https": f"ann:{SECRET}@{address}"},
             **trusting,
         )
-
-        await exporter.bulk(tasks(1))
-        (request,) = await eventually(lambda: backend.requests)
-        await exporter.stop()
+        async with made as there:
+            assert (await there.post(empty())).status == 200
 
     assert lines(stub) == ["CONNECT backend.example:443 HTTP/1.1"]
     assert ANN in stub.heads[0]
-    assert "Proxy-Authorization" not in request.headers
+    assert "Proxy-Authorization" not in backend.requests[0].headers
 
 
 @pytest.mark.parametrize(
-    "answer, outcome",
+    "answer, outcome, detail",
     [
-        (b"HTTP/1.1 407 Who are you?\r\n\r\n", "blocked"),
-        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "postponed"),
+        (b"HTTP/1.1 407 Who are you?\r\n\r\n", "blocked", "the proxy answers 407 "),
+        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "postponed", "the proxy answers 502 "),
+        (None, "postponed", "can't connect to 127.0.0.1:"),
     ],
 )
-async def test_a_proxy_that_refuses(start, proxy, answer, outcome):
-    """A refusal is the setup's fault, not the batch's; the log shows no password."""
-    stub, address = proxy
+async def test_a_proxy_that_refuses(connect, proxy, answer, outcome, detail):
+    """A refusal of the proxy isn't about the batch; the reason has no password."""
+    stub, _ = proxy
     stub.answer = answer
-    exporter = await start(
+    port = stub.port if answer else free_port()
+    made = connect(
         url="https://backend.example/events",
-        proxies={"https": f"http://ann:{SECRET}@{address}"},
+        proxies={"https": f"http://ann:{SECRET}@127.0.0.1:{port}"},
     )
+    async with made as there:
+        found = await there.post(empty())
 
-    await exporter.bulk(tasks(1))
-    (line,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
-    metrics = await exporter.metrics()
-
-    assert line.outcome == outcome
-    assert line.reason.startswith(f"the proxy answers {answer.split()[1].decode()} ")
-    assert metrics["spool_events"] == 1
-    assert SECRET not in str([vars(each) for each in exporter.lines.records])
-
-
-async def test_a_proxy_that_is_down(start):
-    """A proxy nobody listens at is named without its password."""
-    unused_port = free_port()
-    exporter = await start(
-        url="https://backend.example/events",
-        proxies={"https": f"http://ann:{SECRET}@127.0.0.1:{unused_port}"},
-    )
-
-    await exporter.bulk(tasks(1))
-    (line,) = await eventually(lambda: exporter.lines.saying("batch not delivered"))
-
-    assert line.outcome == "postponed"
-    assert str(unused_port) in line.reason
-    assert SECRET not in str(vars(line))
+    assert outcome_of(found) is Outcome(outcome)
+    assert found.detail.startswith(detail)
+    assert SECRET not in f"{found}"
 
 
 @pytest.mark.parametrize("no", ["", "127.0.0.1", "*"])
-async def test_this_machine_is_near(start, backend, no):
-    """A backend on this machine is asked directly, also when NO_PROXY names it."""
-    exporter = await start(proxies={"http": "http://proxy.invalid:1", "no": no})
+async def test_this_machine_is_near(connect, backend, no):
+    """A backend on this machine is asked directly, also if NO_PROXY names it."""
+    made = connect(proxies={"http": "http://proxy.invalid:1", "no": no})
+    async with made as there:
+        assert (await there.post(empty())).status == 200
 
-    await exporter.bulk(tasks(1))
-
-    await eventually(lambda: backend.positions == [1])
+    assert len(backend.requests) == 1
 
 
-async def test_from_the_environment(monkeypatch, start, backend, proxy, tmp_path):
-    """The usual variables are read; what ~/.netrc says is never sent to anybody."""
+async def test_from_the_environment(monkeypatch, connect, backend, proxy, tmp_path):
+    """The usual variables are read; passwords in ~/.netrc are never sent."""
     stub, address = proxy
     (tmp_path / ".netrc").write_text(
         f"machine backend.example login ann password {SECRET}\n"
@@ -157,10 +127,8 @@ async def test_from_the_environment(monkeypatch, start, backend, proxy, tmp_path
     monkeypatch.setenv("http_proxy", f"http://{address}")
     monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://backend.example/events")
     loaded = only_backend(environment.load())
-    exporter = await start(url=loaded.url, proxies=loaded.proxies)
-
-    await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.positions == [1])
+    async with connect(url=loaded.url, proxies=loaded.proxies) as there:
+        await there.post(empty())
 
     assert "authorization" not in stub.heads[0].lower()
     assert "Authorization" not in backend.requests[0].headers

@@ -1,18 +1,14 @@
-"""A 2xx takes the batch, whatever else is strange about an answer."""
+"""A 2xx accepts the batch, whatever else is strange about an answer."""
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
 
 import pytest
 
 from devkit.backend import Answer
 from devkit.waiting import eventually
-from exporter.delivery import connection, empty
+from exporter.delivery import Outcome, connection, empty, outcome_of, transport
 from exporter.delivery.request import Request
-from tests.records import tasks
-from tests.service.running import eventually_metrics
-from tests.service.test_peers import in_turn
 from tests.service.tokens import TokenStub
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -54,17 +50,14 @@ SUCCESSES = {
 
 
 class Peer:
-    """A backend that answers with bytes, and keeps connections as long as we do."""
+    """A backend that answers with bytes, and keeps connections open."""
 
     def __init__(self, answer):
-        """Send *answer* after each request."""
         self.answer = answer
         self.url = ""
         self.ends = []
         """The sockets of all connections, which the test may write to."""
-        self.positions = []
-        """The events of all requests."""
-        self.closed = 0
+        self.requests = self.closed = 0
 
     async def serve(self, reader, writer):
         """Answer one request after the other."""
@@ -72,10 +65,9 @@ class Peer:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-                fields = dict(line.split(": ") for line in head.splitlines()[1:-1])
-                await reader.readexactly(int(fields["content-length"]))
-                ids = fields.get("x-event-ids", "").split(",")
-                self.positions += [each.split("-")[1] for each in ids if each]
+                _, _, length = head.partition("content-length: ")
+                await reader.readexactly(int(length.split("\r\n")[0]))
+                self.requests += 1
                 writer.write(self.answer)
         except (asyncio.IncompleteReadError, OSError):
             self.closed += 1
@@ -90,73 +82,93 @@ async def peer():
     peer.url = "http://{}:{}".format(*server.sockets[0].getsockname())
     yield peer
     server.close()
+    await eventually(lambda: peer.closed == len(peer.ends))
 
 
 @pytest.mark.parametrize("answer", SUCCESSES.values(), ids=SUCCESSES)
-async def test_a_success(start, peer, answer):
-    """Once status line and head say 2xx, each event has arrived, exactly once."""
+async def test_a_success(connect, peer, answer):
+    """Once status line and head say 2xx, a request isn't sent again."""
     peer.answer = answer
-    exporter = await start(url=peer.url)
+    async with connect(url=peer.url) as backend:
+        answers = [await backend.post(empty()) for _ in range(3)]
 
-    for position in (1, 2, 3):
-        await exporter.bulk(tasks(position))
-        metrics = await eventually_metrics(exporter, spool_events=0)
-
-    assert peer.positions == ["1", "2", "3"]
-    assert metrics["delivery_events_total"] == 3
-    assert exporter.lines.saying("batch not delivered") == []
+    assert {*map(outcome_of, answers)} == {Outcome.DELIVERED}
+    assert peer.requests == 3
 
 
-@pytest.mark.parametrize("cut", [1, 2, 5, 20, 40])
-async def test_a_head_in_pieces(start, backend, cut):
-    """Heads may come byte by byte, also those of refusals, and all at once."""
+@pytest.mark.parametrize("cut", [1, 5, 40])
+async def test_a_head_in_pieces(connect, backend, cut):
+    """Heads may come byte by byte, also those of refusals."""
     refusal = b"HTTP/1.1 422 No\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nno"
     pieces = [refusal[:cut], refusal[cut : cut + 1], refusal[cut + 1 :]]
-    refused = Answer(422, raw=pieces, pause=0.01, end="close")
-    backend.answer = in_turn(refused, 200)
-    exporter = await start()
+    backend.answer = Answer(422, raw=pieces, pause=0.01, end="close")
+    async with connect() as there:
+        answer = await there.post(empty())
 
-    await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.positions == [1])
+    assert (answer.status, answer.excerpt) == (422, "no")
 
-    (line,) = exporter.lines.saying("batch not delivered")
-    assert (line.outcome, line.reason) == ("rejected", "422 Unprocessable Entity")
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 9\r\n\r\nwhy?",
+        b"Transfer-Encoding: chunked\r\n\r\n4\r\nwhy?\r\n",
+    ],
+)
+async def test_a_refusal_that_breaks_off(connect, backend, monkeypatch, rest):
+    """The body of a refusal is shown as far as it came, even if it is read later."""
+    backend.answer = Answer(422, raw=[b"HTTP/1.1 422 No\r\n" + rest], end="close")
+    read = transport._read
+
+    async def later(response, seconds):
+        protocol = response.connection.protocol
+        await eventually(lambda: protocol.transport is None)
+        return await read(response, seconds)
+
+    monkeypatch.setattr(transport, "_read", later)
+    async with connect() as there:
+        answer = await there.post(empty())
+
+    assert (answer.status, answer.excerpt) == (422, "why?")
 
 
 @pytest.mark.parametrize(
     "answer, reason",
     [
-        (
-            b"SSH-2.0-OpenSSH_9.2\r\n",
-            "isn't HTTP: it begins with 'SSH-2.0-Ope",
-        ),
-        (
-            b"\x15\x03\x01\x00\x02\x02\x46",
-            r"begins with '\x15\x03\x01\x00\x02\x02F'",
-        ),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "isn't HTTP: it begins with 'SSH-2.0-Ope"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", r"with '\x15\x03\x01\x00\x02\x02F'"),
         (b"HTTP/1.1 OK 200\r\nX-A: b\r\n\r\n", "it begins with 'HTTP/1.1 OK 200"),
         (b"HTTP/1.1 101 Up\r\nUpgrade: h2c\r\n\r\n", "it begins with 'HTTP/1.1 101 Up"),
         (OK + b"Content-Le", "the connection ended within the head of an answer"),
         (b"", "the peer disconnected without an answer"),
     ],
 )
-async def test_what_is_no_answer(start, backend, answer, reason):
-    """A head that can't be read is postponed; its first bytes are told, no header."""
-    backend.answer = in_turn(Answer(503, raw=[answer], end="close"), 200)
-    exporter = await start()
+async def test_an_answer_that_is_not_http(connect, backend, answer, reason):
+    """A head that can't be read is postponed; the reason has its first bytes only."""
+    backend.answer = Answer(503, raw=[answer], end="close")
+    async with connect() as there:
+        found = await there.post(empty())
 
-    await exporter.bulk(tasks(1))
-    await eventually(lambda: backend.positions == [1])
+    assert outcome_of(found) is Outcome.POSTPONED
+    assert reason in found.detail
+    assert "X-A" not in found.detail
 
-    (line,) = exporter.lines.saying("batch not delivered")
-    assert line.outcome == "postponed"
-    assert reason in line.reason
-    assert "X-A" not in line.reason
+
+async def test_an_error_that_is_unknown(connect, monkeypatch, caplog):
+    """An error of the client that we don't know is logged by its name only."""
+    monkeypatch.setattr("exporter.delivery.transport.answer_of", {"s3cret": 1}.pop)
+    async with connect() as there:
+        answer = await there.post(empty())
+
+    assert outcome_of(answer) is Outcome.POSTPONED
+    assert "can't be read" in answer.detail
+    (line,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert (line.error, line.exc_info) == ("TypeError", None)
 
 
 @pytest.mark.parametrize("kind", ["a line of 9 kB", "two equal lengths"])
 async def test_a_strange_token_endpoint(connect, backend, kind):
-    """Tokens come with the same generosity."""
+    """The answers of a token endpoint may be as strange."""
     token = b'{"access_token": "t"}'
     strange = (
         SUCCESSES[kind].replace(b"h: 2", b"h: 21").replace(b"\r\n\r\nok", b"\r\n\r\n")
@@ -181,35 +193,15 @@ LATE = {
 
 
 @pytest.mark.parametrize("late", LATE.values(), ids=LATE)
-async def test_late_on_an_idle_connection(start, peer, late):
-    """What comes without being asked for ends the connection, and answers nothing."""
-    exporter = await start(url=peer.url)
-
-    for position in (1, 2, 3):
-        await exporter.bulk(tasks(position))
-        metrics = await eventually_metrics(exporter, spool_events=0)
-        os.write(peer.ends[-1], late)
-        await eventually(lambda position=position: peer.closed == position)
-
-    assert peer.positions == ["1", "2", "3"]
-    assert metrics["delivery_attempts_total postponed"] == 0
-
-
-@pytest.fixture(autouse=True)
-def patient():
-    """Let requests be sent again however slow this machine is."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("exporter.delivery.transport.AT_ONCE_SECONDS", 60)
-        yield patch
-
-
-@asynccontextmanager
-async def used(connect, peer):
-    """Yield a backend that was posted to once; from then on it has trouble."""
+async def test_late_on_an_idle_connection(connect, peer, late):
+    """Bytes that answer no request end the connection, and answer nothing."""
     async with connect(url=peer.url) as backend:
-        assert (await backend.post(empty())).status == 200
-        peer.answer = WHOLE.replace(b"200", b"503")
-        yield backend
+        for number in (1, 2, 3):
+            assert (await backend.post(empty())).status == 200
+            os.write(peer.ends[-1], late)
+            await eventually(lambda number=number: peer.closed == number)
+
+    assert peer.requests == 3
 
 
 @pytest.fixture
@@ -222,60 +214,62 @@ def around(monkeypatch):
             before()
             begin(self)
             after()
-            monkeypatch.undo()
+            monkeypatch.setattr(connection.Connection, "begin", begin)
 
         monkeypatch.setattr(connection.Connection, "begin", begun)
 
     return happen
 
 
+@pytest.fixture
+def late_answer(connect, peer, around, monkeypatch):
+    """
+    Return a function that posts to a used connection on which *late* arrives.
+
+    It arrives now, before the request begins, or after. The function returns the answer
+    and the number of connections.
+    """
+    large = Request(bytes(2**25))
+
+    async def post(late, moment, *, at_once=60):
+        # A request is sent again, however slow this machine is.
+        monkeypatch.setattr("exporter.delivery.transport.AT_ONCE_SECONDS", at_once)
+        async with connect(url=peer.url) as backend:
+            assert (await backend.post(empty())).status == 200
+            peer.answer = WHOLE.replace(b"200", b"503")
+
+            def write():
+                os.write(peer.ends[0], late)
+
+            if moment == "now":
+                write()
+            else:
+                around(**{moment: write})
+            request = large if moment == "after" else empty()
+            return await backend.post(request), len(peer.ends)
+
+    return post
+
+
+@pytest.mark.parametrize("moment", ["now", "before"])
 @pytest.mark.parametrize("late", LATE.values(), ids=LATE)
-async def test_late_while_the_next_request_begins(connect, peer, late, around):
-    """What lies in the socket before a request is written isn't its answer."""
-    async with used(connect, peer) as backend:
-        around(before=lambda: os.write(peer.ends[0], late))
-        answer = await backend.post(empty())
+async def test_late_bytes_before_the_next_request(late_answer, late, moment):
+    """Bytes in the socket before a request is written aren't its answer."""
+    answer, connections = await late_answer(late, moment)
 
-    assert answer.status == 503
-    assert len(peer.ends) == 2
+    assert (answer.status, connections) == (503, 2)
 
 
-async def test_a_timeout_that_crosses_with_a_request(connect, peer, around):
-    """A 408 for an idle connection tells nothing about the request that met it."""
-    async with used(connect, peer) as backend:
-        around(after=lambda: os.write(peer.ends[0], LATE["408"]))
-        answer = await backend.post(Request(bytes(2**25)))
+@pytest.mark.parametrize("late", [LATE["200"], LATE["408"]])
+async def test_late_while_the_next_request_is_written(late_answer, late):
+    """An early success and a 408 say nothing about the request that is being sent."""
+    answer, connections = await late_answer(late, "after")
 
-    assert answer.status == 503
-    assert len(peer.ends) == 2
+    assert (answer.status, connections) == (503, 2)
 
 
-async def test_a_timeout_that_comes_late(connect, peer, around, patient):
-    """After a while a request isn't sent again without asking whether it may be."""
-    patient.setattr("exporter.delivery.transport.AT_ONCE_SECONDS", -1)
-    async with used(connect, peer) as backend:
-        around(after=lambda: os.write(peer.ends[0], LATE["408"]))
-        answer = await backend.post(Request(bytes(2**25)))
+async def test_a_timeout_that_comes_late(late_answer):
+    """After a while a request isn't sent again, because a pause may have begun."""
+    answer, connections = await late_answer(LATE["408"], "after", at_once=-1)
 
-    assert (answer.detail, len(peer.ends)) == ("the connection was closed", 1)
-
-
-async def test_late_while_the_next_request_is_written(connect, peer, around):
-    """A success that comes before the whole request was sent isn't its answer."""
-    async with used(connect, peer) as backend:
-        around(after=lambda: os.write(peer.ends[0], LATE["200"]))
-        answer = await backend.post(Request(bytes(2**25)))
-
-    assert answer.status == 503
-    assert len(peer.ends) == 2
-
-
-@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
-async def test_late_before_the_next_request(connect, peer, late):
-    """A connection is looked at before it is used, also if the loop had no time yet."""
-    async with used(connect, peer) as backend:
-        os.write(peer.ends[0], late)
-        answer = await backend.post(empty())
-
-    assert answer.status == 503
-    assert len(peer.ends) == 2
+    assert (answer.detail, connections) == ("the connection was closed", 1)

@@ -1,9 +1,12 @@
 """A stub of a backend, and delivery to it from a real spool."""
 
 import asyncio
+import inspect
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 from exporter.delivery import Answer, Delivery, Plan, breaker
+from exporter.spool import Spool
 from tests.unit.spools import ANY, a_spool, an_event, only
 
 YES, NO, LATER = Answer(200), Answer(400, detail="400 Bad Request"), Answer(503)
@@ -13,9 +16,10 @@ class BackendStub:
     """Answers each batch as the test wants."""
 
     def __init__(self, answer=lambda _: YES):
-        """Call *answer*, which may be asynchronous, for each batch."""
+        """Call *answer*, which may be asynchronous, with the positions of a batch."""
         self.answer = answer
         self.posts = []
+        self.keys = []
         self.taken = []
         self.changed = False
 
@@ -24,8 +28,9 @@ class BackendStub:
         identities = request.headers["X-Event-Ids"].split(",")
         positions = [int(identity.split("-")[1]) for identity in identities]
         self.posts.append(positions)
+        self.keys.append(request.headers["Idempotency-Key"])
         answer = self.answer(positions)
-        if asyncio.iscoroutine(answer):
+        if inspect.iscoroutine(answer):
             answer = await answer
         if answer.status == 200:
             self.taken += positions
@@ -37,14 +42,13 @@ class BackendStub:
         return changed
 
 
+@dataclass
 class ObserverStub:
     """Records its calls."""
 
-    def __init__(self):
-        """Begin empty."""
-        self.outcomes = []
-        self.dead = {}
-        self.causes = []
+    outcomes: list = field(default_factory=list)
+    dead: dict = field(default_factory=dict)
+    causes: list = field(default_factory=list)
 
     def attempted(self, attempt):
         """Record the outcome of *attempt*."""
@@ -59,15 +63,14 @@ class ObserverStub:
         self.causes.append(cause)
 
 
+@dataclass
 class Story:
     """A spool, its delivery, and the stubs around them."""
 
-    def __init__(self, spool, delivery, backend, observer):
-        """Keep all parts."""
-        self.spool = spool
-        self.delivery = delivery
-        self.backend = backend
-        self.observer = observer
+    spool: Spool
+    delivery: Delivery
+    backend: BackendStub
+    observer: ObserverStub
 
     async def send(self, *positions, instance=None):
         """Accept events, each of its own instance unless *instance* is given."""
@@ -78,6 +81,10 @@ class Story:
     async def ends(self):
         """Wait until no event waits."""
         await asyncio.wait_for(only(self.spool).empty.wait(), 30)
+
+    async def drain(self):
+        """Drain for less than a minute."""
+        await asyncio.wait_for(self.delivery.drain(60), 30)
 
 
 @asynccontextmanager

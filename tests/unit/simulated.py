@@ -18,28 +18,19 @@ from exporter.delivery import Answer, Delivery, Plan
 from exporter.delivery.outcome import Failure
 from exporter.spool import Batch, Entry
 from exporter.spool.lanes import Lanes, Place
-from tests.unit.deliveries import ObserverStub
+from tests.unit.deliveries import YES, BackendStub, ObserverStub
 from tests.unit.spools import ANY, an_event
 
-LATENCY, TIMEOUT = 0.004, 5.0
+HANG = Answer(failure=Failure.TIMEOUT)
+TIMEOUT = 5.0
 SETTLE_SECONDS = 0.001
 KNOWN_AHEAD = 2048
-
-
-class TimeStub:
-    """Simulated time."""
-
-    @staticmethod
-    async def passes(seconds):
-        """Wait until *seconds* have passed."""
-        await asyncio.sleep(seconds)
 
 
 class Selector(selectors.SelectSelector):
     """Advances *clock* instead of waiting."""
 
     def __init__(self, clock):
-        """Begin without files."""
         super().__init__()
         self._clock = clock
 
@@ -54,7 +45,6 @@ class OutboxStub:
     """Waiting events in memory, in the order that the spool keeps."""
 
     def __init__(self):
-        """Begin empty."""
         self._lanes = Lanes()
         self._events = {}
         self._later = deque()
@@ -63,9 +53,8 @@ class OutboxStub:
 
     def accept(self, events):
         """Accept *events*; later ones are read when there is room."""
-        for event in events:
-            self._events[event.position] = event
-            self._later.append(event)
+        self._events |= {event.position: event for event in events}
+        self._later.extend(events)
         self.empty.clear()
         self._read()
 
@@ -84,7 +73,7 @@ class OutboxStub:
         await asyncio.sleep(SETTLE_SECONDS)
         return Batch([Entry(n, self._events[n]) for n in sequences])
 
-    async def settle(self, batch):
+    async def settle(self, batch, _=None):
         """Forget *batch*."""
         await asyncio.sleep(SETTLE_SECONDS)
         self._lanes.release(_places(batch.entries))
@@ -94,9 +83,7 @@ class OutboxStub:
             self.empty.set()
         self._changed.set()
 
-    async def reject(self, batch, _):
-        """Forget *batch*, too."""
-        await self.settle(batch)
+    reject = settle
 
     def give_back(self, entries):
         """Let *entries* wait again."""
@@ -110,71 +97,51 @@ class OutboxStub:
         self._changed.set()
 
 
-class BackendStub:
-    """Accepts good events after a moment; *bad* returns the answer to others."""
+class TimeStub:
+    """Simulated time."""
 
-    def __init__(self, bad):
-        """Call *bad* for each position; it returns an answer, or None."""
-        self.bad = bad
-        self.posts = []
-        self.taken = {}
-        """When each position was taken."""
-        self.in_flight = self.most_in_flight = 0
-
-    async def post(self, request):
-        """Return the answer after its latency."""
-        identities = request.headers["X-Event-Ids"].split(",")
-        positions = [int(identity.split("-")[1]) for identity in identities]
-        self.posts.append(positions)
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        answer, seconds = self._answer(positions)
+    async def passes(self, seconds):
+        """Wait until *seconds* have passed."""
         await asyncio.sleep(seconds)
-        self.in_flight -= 1
-        if answer.status == 200:
-            self.taken |= dict.fromkeys(positions, time.monotonic())
-        return answer
-
-    def credentials_changed(self):
-        """Return False."""
-        return False
-
-    def _answer(self, positions):
-        answer = next(filter(None, map(self.bad, positions)), Answer(200))
-        hangs = answer.failure is Failure.TIMEOUT
-        return answer, TIMEOUT if hangs else LATENCY
 
 
-HANG = Answer(failure=Failure.TIMEOUT)
+class Simulation(TimeStub):
+    """One run of a delivery with *slots*; *bad* returns the answer to a bad event."""
 
-
-class Simulation:
-    """One run of a delivery."""
-
-    def __init__(self, bad=lambda _: None, *, slots=4):
-        """Deliver with *slots* to a backend that answers as *bad* says."""
+    def __init__(self, bad=lambda _: None, *, slots=4, latency=0.004):
+        self._bad, self._latency = bad, latency
         self.outbox, self.observer = OutboxStub(), ObserverStub()
-        self.backend = BackendStub(bad)
+        self.backend = BackendStub(self.answer)
         plan = Plan(slots=slots, limits=ANY)
         self.delivery = Delivery(self.outbox, self.backend, self.observer, plan)
         self.sent = {}
         """When each position was accepted."""
         self.good = set()
         """The positions sent that aren't bad."""
+        self.arrived = {}
+        """When the backend took each position."""
+
+    async def answer(self, positions):
+        """Return the answer of the backend after its latency."""
+        answer = next(filter(None, map(self._bad, positions)), YES)
+        hangs = answer.failure is Failure.TIMEOUT
+        await self.passes(TIMEOUT if hangs else self._latency)
+        if answer is YES:
+            self.arrived |= dict.fromkeys(positions, time.monotonic())
+        return answer
 
     def send(self, positions, instance=lambda n: 1000 + n):
         """Accept events, each of its own instance by default."""
         self.sent |= dict.fromkeys(positions, time.monotonic())
-        self.good |= {n for n in positions if not self.backend.bad(n)}
+        self.good |= {n for n in positions if not self._bad(n)}
         self.outbox.accept([an_event(n, instance=instance(n)) for n in positions])
 
     async def stream(self, per_second, seconds):
         """Send events at an even rate, ten times a second."""
-        first = max(self.sent, default=0) + 1
-        for number in range(int(seconds * 10)):
-            size = per_second // 10
-            self.send(range(first + number * size, first + (number + 1) * size))
-            await TimeStub.passes(0.1)
+        first, size = max(self.sent, default=0) + 1, per_second // 10
+        for start in range(first, first + size * int(seconds * 10), size):
+            self.send(range(start, start + size))
+            await self.passes(0.1)
 
     async def until(self, condition, within):
         """Return the seconds until *condition* is true, at most *within*."""
@@ -182,18 +149,24 @@ class Simulation:
         for _ in range(round(within * 20)):
             if condition():
                 break
-            await TimeStub.passes(0.05)
+            await self.passes(0.05)
         return time.monotonic() - began
+
+    async def all_arrive(self, within):
+        """Check that all good events arrive *within* so many seconds; return them."""
+        seconds = await self.until(lambda: not self.missing, within)
+        assert not self.missing
+        return seconds
 
     @property
     def missing(self):
         """The good positions that weren't delivered."""
-        return self.good - self.backend.taken.keys()
+        return self.good - self.arrived.keys()
 
     def p99(self):
         """Return the 99th percentile of the latency of good events."""
         now = time.monotonic()
-        took = [self.backend.taken.get(n, now) - self.sent[n] for n in self.good]
+        took = [self.arrived.get(n, now) - self.sent[n] for n in self.good]
         return quantiles(took, n=100)[-1]
 
 
@@ -230,3 +203,8 @@ def one_in(share, answer):
         return answer if chance < share else None
 
     return bad
+
+
+def among(bad, answer):
+    """Return a rule: *answer* to the positions in *bad*."""
+    return lambda position: answer if position in bad else None

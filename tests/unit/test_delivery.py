@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import time
-from collections import defaultdict
 from dataclasses import replace
 from math import ceil, log2
 
@@ -29,59 +28,36 @@ async def test_the_breaker_is_reported(deliver):
     assert story.observer.causes == [Cause.FAILING, Cause.BLOCKED, None]
 
 
-async def test_the_breaker_is_reported_when_all_is_refused(deliver, monkeypatch):
+async def test_everything_is_refused(deliver, monkeypatch):
     """Twenty suspects without a success open the breaker, which is reported at once."""
     make_waits_long(monkeypatch)
     async with deliver(lambda _: NO) as story:
-        await story.send(*range(1, 31))
+        await story.send(*range(1, 20))
+        await eventually(lambda: len(story.delivery.parked.suspects) == 19)
+        assert story.observer.causes == []
+
+        await story.send(20)
         await eventually(lambda: story.observer.causes)
-
         assert story.observer.causes == [Cause.REFUSING]
-        assert story.delivery.breaker.cause is Cause.REFUSING
 
 
-@pytest.mark.parametrize("status", [400, 406, 413, 422])
-@pytest.mark.parametrize("bad", [1, 17, 50])
-async def test_one_bad_event(deliver, status, bad):
+@pytest.mark.parametrize(
+    "size, bad, status", [(50, 1, 400), (50, 17, 413), (50, 50, 422), (2, 1, 400)]
+)
+async def test_one_bad_event(deliver, size, bad, status):
     """A batch is halved until its bad event is alone; only that is a dead letter."""
     answer = Answer(status, detail=f"{status} No", excerpt="because")
-    async with deliver(unless(bad, answer=answer)) as story:
-        await story.send(*range(1, 51))
+    async with deliver(unless(bad, answer=answer), slots=1) as story:
+        await story.send(*range(1, size + 1))
         await story.ends()
 
-    assert sorted(story.backend.taken) == [n for n in range(1, 51) if n != bad]
-    assert list(story.observer.dead) == [bad]
-    rejection = story.observer.dead[bad]
-    assert rejection.reason == f"refused: {status} No"
-    assert (rejection.status, rejection.answer) == (status, "because")
-    assert 6 <= rejection.attempts <= len(story.backend.posts)
-
-
-@pytest.mark.parametrize("size", [2, 3, 7, 32, 50])
-async def test_requests_for_a_bad_event(deliver, size):
-    """It takes at most 2 * ceil(log2 n) + 2 requests to find one bad event of n."""
-    for bad in {1, size // 2, size}:
-        async with deliver(unless(bad), slots=1) as story:
-            await story.send(*range(1, size + 1))
-            await story.ends()
-        assert len(story.backend.posts) <= 2 * ceil(log2(size)) + 2
-        assert [len(post) for post in story.backend.posts[:1]] == [size]
-
-
-async def test_order_through_halving(deliver):
-    """Each instance's events arrive in order, even if their batches are halved."""
-    async with deliver(unless(5, 14, 15, 33)) as story:
-        await story.spool.append(
-            [an_event(n, instance=n % 7 + 1) for n in range(1, 101)]
-        )
-        await story.ends()
-
-    arrived = defaultdict(list)
-    for position in story.backend.taken:
-        arrived[position % 7].append(position)
-    assert all(each == sorted(each) for each in arrived.values())
-    assert len(story.backend.taken) == 96
-    assert sorted(story.observer.dead) == [5, 14, 15, 33]
+    assert sorted(story.backend.taken) == [n for n in range(1, size + 1) if n != bad]
+    assert len(story.backend.posts) <= 2 * ceil(log2(size)) + 2
+    ((position, rejection),) = story.observer.dead.items()
+    attempts = 1 + ceil(log2(size))
+    assert position == bad
+    assert rejection[:3] == (f"refused: {status} No", status, "because")
+    assert attempts - 1 <= rejection.attempts <= attempts + 1
 
 
 async def test_a_refused_event_is_a_suspect_at_first(deliver):
@@ -115,104 +91,6 @@ async def test_suspects_of_a_backend_that_was_fixed(deliver):
     assert story.observer.dead == {}
 
 
-async def test_a_suspect_that_is_taken_after_all(deliver):
-    """A suspect that is accepted later doesn't become a dead letter."""
-    async with deliver(unless(1)) as story:
-        await story.send(1)
-        await eventually(lambda: len(story.backend.posts) > 3)
-        story.backend.answer = lambda _: YES
-        await story.ends()
-
-    assert story.backend.taken == [1]
-    assert story.observer.dead == {}
-
-
-async def test_when_everything_is_refused(deliver):
-    """After twenty suspects without a success the setup is wrong: no dead letters."""
-    async with deliver(lambda _: NO) as story:
-        await story.send(*range(1, 101))
-        await eventually(lambda: story.delivery.breaker.cause is Cause.REFUSING)
-        await eventually(lambda: len(story.backend.posts) > 150)
-        assert story.observer.dead == {}
-        assert story.spool.waiting.rows == 100
-
-        story.backend.answer = unless(3, 60)
-        await story.ends()
-
-    assert sorted(story.backend.taken) == [n for n in range(1, 101) if n not in (3, 60)]
-    assert sorted(story.observer.dead) == [3, 60]
-
-
-async def test_blocked_by_bad_events_alone(deliver):
-    """If the oldest events are all bad, probes still reach the good ones after them."""
-    bad = range(1, 31)
-    async with deliver(unless(*bad)) as story:
-        await story.send(*bad)
-        await eventually(lambda: story.delivery.breaker.cause is Cause.REFUSING)
-        await story.send(31, 32)
-        await story.ends()
-
-    assert sorted(story.backend.taken) == [31, 32]
-    assert sorted(story.observer.dead) == list(bad)
-
-
-@pytest.mark.parametrize("slots", [1, 2])
-async def test_an_event_that_makes_the_backend_fail(deliver, slots):
-    """A failing event is retried again and again, and delays only its own instance."""
-    async with deliver(unless(3, answer=LATER), slots=slots) as story:
-        await story.send(*range(1, 11))
-        await story.send(11, instance=1003)
-        await eventually(lambda: len(story.backend.taken) == 9)
-        await eventually(lambda: story.spool.waiting.rows == 2)
-        await eventually(lambda: story.backend.posts.count([3]) > 1)
-
-        story.backend.answer = lambda _: YES
-        await story.ends()
-
-    assert story.backend.taken[-2:] == [3, 11]
-    assert story.observer.dead == {}
-
-
-@pytest.mark.parametrize("slots", [1, 4])
-async def test_many_events_that_make_the_backend_fail(deliver, slots):
-    """With a failing event in each batch, all other events are delivered."""
-    bad = range(50, 1001, 50)
-    async with deliver(unless(*bad, answer=LATER), slots=slots) as story:
-        await story.send(*range(1, 1001))
-        await eventually(lambda: len(story.backend.taken) == 980, within=20)
-
-        assert len(story.backend.posts) < 1500
-        assert story.observer.dead == {}
-        story.backend.answer = lambda _: YES
-        await story.ends()
-
-    assert sorted(story.backend.taken) == list(range(1, 1001))
-
-
-def events_in_memory():
-    """Return the number of events in memory, including those of other tests."""
-    gc.collect()
-    return sum(isinstance(each, Event) for each in gc.get_objects())
-
-
-async def test_parked_events_are_only_on_disk(deliver, monkeypatch):
-    """Memory holds no parked event; it is read from disk again for each retry."""
-    make_waits_long(monkeypatch)
-    bad, before = range(2, 401, 2), events_in_memory()
-    async with deliver(unless(*bad, answer=LATER)) as story:
-        await story.send(*range(1, 401))
-        await eventually(lambda: len(story.backend.taken) == 200, within=20)
-        await eventually(lambda: len(story.delivery.parked) == 200)
-
-        assert events_in_memory() - before < 20, "the last batch of each slot is"
-
-        story.backend.answer = lambda _: YES
-        story.delivery.parked.make_due(time.monotonic(), everything=True)
-        await story.ends()
-
-    assert sorted(story.backend.taken) == list(range(1, 401))
-
-
 async def test_a_success_that_began_before_proves_nothing(deliver):
     """A success that began before a refusal says nothing about the refused event."""
     slow = asyncio.Event()
@@ -235,6 +113,45 @@ async def test_a_success_that_began_before_proves_nothing(deliver):
 
         assert story.observer.dead == {}
         assert story.spool.waiting.rows == 10
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_an_event_that_makes_the_backend_fail(deliver, slots):
+    """A failing event is retried again and again, and delays only its own instance."""
+    async with deliver(unless(3, answer=LATER), slots=slots) as story:
+        await story.send(*range(1, 11))
+        await story.send(11, instance=1003)
+        await eventually(lambda: story.spool.waiting.rows == 2)
+        await eventually(lambda: story.backend.posts.count([3]) > 1)
+
+        story.backend.answer = lambda _: YES
+        await story.ends()
+
+    assert story.backend.taken[-2:] == [3, 11]
+    assert story.observer.dead == {}
+
+
+def events_in_memory():
+    """Return the number of events in memory, including those of other tests."""
+    gc.collect()
+    return sum(isinstance(each, Event) for each in gc.get_objects())
+
+
+async def test_parked_events_are_only_on_disk(deliver, monkeypatch):
+    """Memory holds no parked event; it is read from disk again for each retry."""
+    make_waits_long(monkeypatch)
+    bad, before = range(2, 201, 2), events_in_memory()
+    async with deliver(unless(*bad, answer=LATER)) as story:
+        await story.send(*range(1, 201))
+        await eventually(lambda: len(story.delivery.parked) == 100)
+
+        assert events_in_memory() - before < 20, "the last batch of each slot is"
+
+        story.backend.answer = lambda _: YES
+        story.delivery.parked.make_due(time.monotonic(), everything=True)
+        await story.ends()
+
+    assert sorted(story.backend.taken) == list(range(1, 201))
 
 
 async def test_a_batch_that_fails_is_halved(deliver):
@@ -278,23 +195,6 @@ async def test_a_block_for_one_event(deliver):
     assert story.observer.causes == []
 
 
-async def test_a_block_that_lasts(deliver):
-    """A backend that blocks everything gets everything once it is fixed."""
-    async with deliver() as story:
-        await story.send(*range(1, 10))
-        await eventually(lambda: len(story.backend.taken) == 9)
-        story.backend.answer = lambda _: Answer(403)
-        await story.send(*range(10, 61))
-        await eventually(lambda: story.observer.causes)
-        assert story.observer.causes == [Cause.BLOCKED]
-        assert len(story.backend.posts) < 60
-        story.backend.answer = lambda _: YES
-        await story.ends()
-
-    assert sorted(story.backend.taken) == list(range(1, 61))
-    assert story.observer.dead == {}
-
-
 async def test_a_probe_is_one_event(deliver):
     """While the breaker is open, a probe holds a single event."""
     async with deliver(lambda _: LATER, slots=4) as story:
@@ -307,7 +207,6 @@ async def test_a_probe_is_one_event(deliver):
         await story.ends()
 
     assert {len(probe) for probe in probes} == {1}
-    assert sorted(story.backend.taken) == list(range(1, 201))
 
 
 async def test_retry_after(deliver):
@@ -327,29 +226,10 @@ async def test_retry_after(deliver):
     assert times[1] - times[0] >= 0.2
 
 
-@pytest.mark.parametrize("step", [-86_400, 86_400])
-async def test_steps_of_the_wall_clock(deliver, monkeypatch, step):
-    """A step of the wall clock doesn't change the length of a pause."""
-    wall, answers, times = time.time, iter([Answer(429, retry_after=0.2)]), []
-
-    def answer(_):
-        times.append(time.monotonic())
-        monkeypatch.setattr(time, "time", lambda: wall() + step * len(times))
-        return next(answers, YES)
-
-    async with deliver(answer) as story:
-        await story.send(1, 2)
-        await story.ends()
-
-    assert story.backend.posts == [[1, 2]] * 2
-    assert 0.2 <= times[1] - times[0] < 30
-
-
 async def test_retry_after_has_a_limit(deliver):
     """A Retry-After of a year is cut to the limit of the plan."""
     answers = iter([Answer(503, retry_after=31_536_000.0)])
-    plan = {"retry_after_seconds": 0.01}
-    async with deliver(lambda _: next(answers, YES), **plan) as story:
+    async with deliver(lambda _: next(answers, YES), retry_after_seconds=0.01) as story:
         await story.send(1)
         await story.ends()
 
@@ -366,15 +246,13 @@ async def test_events_that_are_too_old(deliver):
         await story.ends()
 
     assert story.backend.taken == [2]
-    assert story.observer.dead[1].reason.startswith(
-        "older than APP_INTEGRATIONS_MAX_EV"
-    )
+    assert "MAX_EVENT_AGE_MS" in story.observer.dead[1].reason
 
 
 async def test_a_status_may_mean_something_else(deliver):
     """The plan can override the outcome of a status."""
-    plan = {"outcomes": {409: Outcome.DELIVERED}}
-    async with deliver(lambda _: Answer(409), **plan) as story:
+    outcomes = {409: Outcome.DELIVERED}
+    async with deliver(lambda _: Answer(409), outcomes=outcomes) as story:
         await story.send(1, 2)
         await story.ends()
 
@@ -383,9 +261,10 @@ async def test_a_status_may_mean_something_else(deliver):
 
 
 async def test_new_credentials_end_a_block(deliver, monkeypatch):
-    """A blocked backend is probed as soon as its credentials change."""
+    """A blocked backend gets all events again as soon as its credentials change."""
     monkeypatch.setattr(breaker, "wait_after", lambda _: 1000.0)
-    monkeypatch.setattr("exporter.delivery.gate.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("exporter.delivery.pieces.wait_after", lambda _: 1000.0)
+    monkeypatch.setattr("exporter.delivery.delivery.LOOK_SECONDS", 0.01)
     answers = iter([Answer(401)])
     async with deliver(lambda _: next(answers, YES)) as story:
         await story.send(1)
@@ -395,18 +274,6 @@ async def test_new_credentials_end_a_block(deliver, monkeypatch):
         await story.ends()
 
     assert story.backend.posts == [[1], [1]]
-
-
-async def test_a_blocked_backend_is_probed(deliver, monkeypatch):
-    """A blocked backend is probed every 30 s, however long its waits have grown."""
-    monkeypatch.setattr(breaker, "wait_after", lambda _: 1000.0)
-    monkeypatch.setattr(breaker, "BLOCKED_SECONDS", 0.01)
-    answers = iter([Answer(401)] * 3)
-    async with deliver(lambda _: next(answers, YES)) as story:
-        await story.send(1)
-        await story.ends()
-
-    assert story.backend.posts == [[1]] * 4
 
 
 async def test_a_failing_disk_holds_delivery_up(deliver, monkeypatch):

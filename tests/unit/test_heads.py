@@ -20,6 +20,8 @@ LINES = st.builds(
     st.sampled_from([b": ", b":", b" : ", b"", b"\r"]),
     st.sampled_from([each.encode() for each in VALUES]) | st.binary(max_size=9),
 )
+CLOSE = b"Connection: close\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
 STATUS_LINES = st.sampled_from(
     [b"HTTP/1.1 200 OK", b"HTTP/1.0 204", b"http/2 422 \xff\x00", b"HTTP/1.1 103 Hi"]
 )
@@ -59,3 +61,30 @@ def test_byte_by_byte(size):
 
     assert ends == [len(data) - 2, len(data) - 1, len(data)]
     assert {head_of(data[:end]).size for end in ends} == {len(data) - 2}
+
+
+@pytest.mark.parametrize(
+    "lines, framing",
+    [
+        (b"1.1 200\r\ncontent-length: 2, 2", b"Content-Length: 2\r\n"),
+        (b"1.1 200\r\nContent-Length: 2\r\nContent-Length: 3", CLOSE),
+        (b"1.1 204\r\nContent-Length: 2", b""),
+        (b"1.0 200\r\nContent-Length: 2", b"Content-Length: 2\r\n" + CLOSE),
+        (
+            b"1.0 200\r\nContent-Length: 2\r\nConnection: keep-alive",
+            b"Content-Length: 2\r\n",
+        ),
+        (b"1.1 200\r\nTransfer-Encoding: chunked", CHUNKED),
+        (
+            b"1.1 200\r\nContent-Length: 2\r\nTransfer-Encoding: chunked",
+            CHUNKED + CLOSE,
+        ),
+        (b"1.1 408\r\nContent-Length: 0", b"Content-Length: 0\r\n" + CLOSE),
+        (b"1.1 200", CLOSE),
+    ],
+)
+def test_framing(lines, framing):
+    """The length of a body is given once; after a contradiction the connection ends."""
+    head = head_of(b"HTTP/%b\r\n\r\n" % lines)
+
+    assert head.normalized.partition(b"\r\n")[2] == framing + b"\r\n"

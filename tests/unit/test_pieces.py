@@ -10,41 +10,24 @@ from tests.unit.spools import an_event
 
 
 def a_piece(*positions, **past):
-    """Return a piece with events at *positions*, of instances 0 and 1 in turn."""
-    events = [an_event(n, instance=100 + n % 2) for n in positions]
+    """Return a piece with events at *positions*."""
+    events = [an_event(n) for n in positions]
     return Piece(Batch([Entry(e.position, e) for e in events]), **past)
 
 
-def positions(piece):
-    """Return the positions of the events of *piece*."""
-    return [event.position for event in piece.batch.events]
+def positions(*pieces):
+    """Return the positions of the events of each of *pieces*."""
+    return [[event.position for event in piece.batch.events] for piece in pieces]
 
 
 def test_parts():
-    """Both parts have the history of the whole piece."""
-    first, second = a_piece(1, 2, 3, attempts=4, first_refused_at=7.0).split(2)
+    """All parts have the history of the whole piece, and keep its order."""
+    piece = a_piece(1, 2, 3, 4, attempts=4, first_refused_at=7.0)
 
-    assert (positions(first), positions(second)) == ([1, 2], [3])
-    assert (first.attempts, second.first_refused_at) == (4, 7.0)
-
-
-def test_some_events_are_left_out():
-    """Both the remaining and the removed events keep their order."""
-    piece = a_piece(1, 2, 3, 4)
-
-    left, out = piece.without(lambda event: event.position % 2)
-
-    assert positions(left) == [2, 4]
-    assert positions(out) == [1, 3]
-
-
-def test_a_dead_letter_quotes_the_last_answer():
-    """A dead letter has the backend's answer and the number of attempts."""
-    answer = Answer(400, detail="400 Bad Request", excerpt="no such field")
-
-    rejection = a_piece(1, attempts=3, answer=answer).rejection
-
-    assert rejection == ("refused: 400 Bad Request", 400, "no such field", 3)
+    assert positions(*piece.split(3)) == [[1, 2, 3], [4]]
+    assert positions(*piece.without(lambda e: e.position % 2)) == [[2, 4], [1, 3]]
+    for part in (*piece.split(3), *piece.without(lambda e: e.position % 2)):
+        assert (part.attempts, part.first_refused_at) == (4, 7.0)
 
 
 def test_first_due_first_served():
@@ -58,19 +41,9 @@ def test_first_due_first_served():
     assert [parked.pop().sequence for _ in range(4)] == [1, 2, 3, 0]
 
 
-def test_events_stay_in_the_spool():
-    """A parked piece knows its event's sequence, and keeps neither event nor answer."""
-    parked, piece = Parked(), a_piece(7, answer=Answer(500, excerpt="x" * 1000))
-
-    parked.add(piece, 5.0)
-
-    assert (len(parked), piece.size, piece.sequence) == (1, 0, 7)
-    assert piece.answer == Answer()
-
-
 def test_many_pieces_take_little_memory():
     """A parked piece takes less than 400 bytes, whatever its event and its answer."""
-    parked, many = Parked(), 5000
+    parked, many = Parked(), 1000
     tracemalloc.start()
     for position in range(1000, 1000 + many):
         event = an_event(position, body=bytes(10_000))
@@ -86,18 +59,6 @@ def test_many_pieces_take_little_memory():
     assert used < 400 * many
 
 
-def test_all_can_be_made_due():
-    """Pieces that are made due keep the order in which they were added."""
-    parked = Parked()
-    for number, due in enumerate((5.0, 3.0)):
-        parked.add(a_piece(number), due)
-
-    parked.make_due(1.0)
-
-    assert parked.due == 1.0
-    assert [parked.pop().sequence for _ in range(2)] == [0, 1]
-
-
 def test_what_is_known_to_fail_rests():
     """A known failure rests for its share of time, unless everything is made due."""
     parked, known, other = Parked(), a_piece(1, known_to_fail=True), a_piece(2)
@@ -107,9 +68,9 @@ def test_what_is_known_to_fail_rests():
     parked.rest(2.0, 10.0)
     parked.rest(3.0, 1.0)
     assert parked.due == 9.0
-    assert parked.pop() is other
-    assert parked.due == 13.0
     parked.make_due(4.0)
+    assert parked.due == 4.0
+    assert parked.pop() is other
     assert parked.due == 13.0
     parked.make_due(4.0, everything=True)
     assert parked.due == 4.0
@@ -132,7 +93,7 @@ def test_suspects_have_their_turn_after_a_success():
 
     parked.retry_suspects(20.0, now=21.0)
 
-    assert parked.suspects == [after]
+    assert [*parked.suspects] == [after]
     assert (len(parked), parked.due) == (3, 21.0)
     assert [parked.pop(), parked.pop()] == [first, second]
     assert parked.due == 80.0
@@ -140,20 +101,18 @@ def test_suspects_have_their_turn_after_a_success():
 
 def test_many_pieces_cost_a_step_each():
     """A success looks at each of thousands of suspects only once."""
-    parked = Parked()
-    for position in range(20_000):
+    parked, looked_at = Parked(), 0
+    for position in range(2000):
         refused(parked, position, float(position))
 
-    looked_at = 0
-
     class Counted(float):
-        def __gt__(self, other):
+        def __le__(self, other):
             nonlocal looked_at
             looked_at += 1
-            return float(self) > other
+            return float(self) <= other
 
-    for proof in range(100, 20_100, 100):
+    for proof in range(100, 2100, 100):
         parked.retry_suspects(Counted(proof), now=0.0)
 
-    assert parked.suspects == []
-    assert 20_000 <= looked_at <= 20_000 + 200
+    assert not parked.suspects
+    assert 2000 <= looked_at <= 2000 + 20

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 import aiohttp
@@ -20,10 +20,8 @@ from yarl import URL
 
 from exporter.base import codec
 from exporter.base.reread import Reread
-from exporter.delivery.answers import ERRORS, answer_to, read
-from exporter.delivery.auth.hiding import hide
 from exporter.delivery.outcome import Answer, Failure, Outcome, outcome_of
-from exporter.delivery.transport import Transport
+from exporter.delivery.transport import Endpoint, Transport
 
 DEFAULT_SECONDS = 300.0
 UNUSABLE_SECONDS = 30.0
@@ -32,18 +30,17 @@ REFRESH_SECONDS = 60.0
 """How long before its end the next token is fetched."""
 PAUSE_SECONDS = 5.0
 """How long after a failed fetch in the background the next one begins."""
-LARGEST_ANSWER = 1024 * 1024
 HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
     "Accept": "application/json",
-    "Accept-Encoding": "identity",
 }
 CLIENT = ("client_id", "client_secret")
-# The error codes of RFC 6749 and 8707. Other texts could repeat what we sent.
+HEADER = re.compile("[A-Za-z0-9_-]+ [!-~]+")
 INVALID_CLIENT = "invalid_client"
-REASONS = frozenset(
-    {"invalid_request", INVALID_CLIENT, "invalid_grant", "unauthorized_client"}
-    | {"unsupported_grant_type", "invalid_scope", "invalid_target"}
+# The error codes of RFC 6749 and 8707. Other texts could repeat what we sent.
+REASONS = (
+    *("invalid_request", INVALID_CLIENT, "invalid_grant", "unauthorized_client"),
+    *("unsupported_grant_type", "invalid_scope", "invalid_target"),
 )
 
 
@@ -52,29 +49,26 @@ class Token:
     """The value of the header Authorization; times are of a monotonic clock."""
 
     header: str = field(repr=False)
+    form: Mapping[str, str] = field(repr=False)
+    """The form that the token was requested with."""
     refresh_from: float
     usable_until: float
 
 
-def token_of(body: bytes, asked_at: float) -> Token:
-    """Return the token in *body*, an answer to a request of *asked_at*."""
-    answer = codec.decode(body)
-    if not isinstance(answer, dict):
-        raise ValueError("no object")  # noqa: TRY004 - the content is wrong, not a type
-    token, kind = answer.get("access_token"), answer.get("token_type") or "Bearer"
-    if not (isinstance(token, str) and re.fullmatch(r"[!-~]+", token)):
-        raise ValueError("no access_token")
-    if not (isinstance(kind, str) and re.fullmatch(r"[A-Za-z0-9_-]+", kind)):
-        raise ValueError("no token_type")
-    if kind.lower() == "bearer":  # some backends accept only this spelling
-        kind = "Bearer"
-    seconds = _lifetime(answer.get("expires_in"))
+def token_of(
+    content: Mapping[str, Any], form: Mapping[str, str], asked_at: float
+) -> Token | None:
+    """Return the token in *content*, the answer to *form* that was sent *asked_at*."""
+    token, kind = content.get("access_token"), content.get("token_type") or "Bearer"
+    # Some backends accept only this spelling of the usual type.
+    header = re.sub("^bearer ", "Bearer ", f"{kind} {token}", flags=re.IGNORECASE)
+    if not isinstance(token, str) or not HEADER.fullmatch(header):
+        return None
+    seconds = _lifetime(content.get("expires_in"))
     # A token that lives shorter than these limits is used for half of its life.
-    return Token(
-        f"{kind} {token}",
-        asked_at + seconds - min(REFRESH_SECONDS, seconds * 3 / 4),
-        asked_at + seconds - min(UNUSABLE_SECONDS, seconds / 2),
-    )
+    refresh_from = asked_at + seconds - min(REFRESH_SECONDS, seconds * 3 / 4)
+    usable_until = asked_at + seconds - min(UNUSABLE_SECONDS, seconds / 2)
+    return Token(header, form, refresh_from, usable_until)
 
 
 def _lifetime(value: object) -> float:
@@ -104,7 +98,6 @@ class OAuth:
         self._token: Token | None = None
         self._basic = False
         """Whether id and secret are sent in a header instead of the form."""
-        self._token_form: dict[str, str] = {}
         self._paused_until = now()
         self._fetch: asyncio.Task[Token | Answer] | None = None
 
@@ -121,7 +114,7 @@ class OAuth:
     async def token(self) -> Token | Answer:
         """Return a token that can be used, or the failure to get one."""
         form, token, now = self._form(), self._token, self._now()
-        if token and form == self._token_form and now < token.usable_until:
+        if token and form == token.form and now < token.usable_until:
             if now >= max(token.refresh_from, self._paused_until):
                 self._fetching(form)
             return token
@@ -150,49 +143,38 @@ class OAuth:
         return self._fetch
 
     async def _renew(self, form: dict[str, str]) -> Token | Answer:
-        fetched = await self._request(form)
+        fetched = await self._request(form, basic=self._basic)
         if isinstance(fetched, Answer) and INVALID_CLIENT in fetched.detail:
             # A server accepts one of the two ways, and few servers say which.
-            self._basic = not self._basic
-            other = await self._request(form)
-            if isinstance(other, Answer):
-                self._basic = not self._basic
-            else:
-                fetched = other
+            other = await self._request(form, basic=not self._basic)
+            if isinstance(other, Token):
+                fetched, self._basic = other, not self._basic
         if isinstance(fetched, Token):
-            self._token, self._token_form = fetched, form
+            self._token = fetched
         else:
             self._paused_until = self._now() + PAUSE_SECONDS
         return fetched
 
-    async def _request(self, form: dict[str, str]) -> Token | Answer:
+    async def _request(self, form: dict[str, str], *, basic: bool) -> Token | Answer:
         asked_at = self._now()
         headers, sent = CIMultiDict(HEADERS), form
-        if self._basic:
+        if basic:
             sent = {name: form[name] for name in form if name not in CLIENT}
-            pair = ":".join(quote_plus(form[name]) for name in CLIENT)
-            basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
-            headers["Authorization"] = basic
-            form = form | {"Authorization": basic}  # so that it is hidden, too
-        try:
-            async with self._transport.post(
-                self._url,
-                data=urlencode(sent).encode(),
-                headers=headers,
-                limits=self._timeout,
-            ) as response:
-                body = await read(response, LARGEST_ANSWER)
-        except ERRORS as error:
-            hidden = partial(hide, self._transport.secrets_of(form, self._url))
-            answer = answer_to(error, self._timeout.total, hidden)
-            return self._failed(_failure_of(answer), answer.detail)
-        answer = Answer(response.status, detail=_detail(response.status, body))
-        if outcome_of(answer) is not Outcome.DELIVERED:
-            return self._failed(_failure_of(answer), answer.detail)
-        try:
-            return token_of(body, asked_at)
-        except ValueError:
-            return self._failed(Failure.TOKEN_REFUSED, "the answer has no token")
+            client = [quote_plus(form[name]) for name in CLIENT]
+            pair = base64.b64encode(":".join(client).encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
+        endpoint = Endpoint(self._url, self._timeout, secrets=lambda: form)
+        encoded = urlencode(sent).encode()
+        answer, body = await self._transport.post(endpoint, encoded, headers)
+        content = _content_of(body)
+        if outcome_of(answer) is Outcome.DELIVERED:
+            return token_of(content, form, asked_at) or self._failed(
+                Failure.TOKEN_REFUSED, "the answer has no token"
+            )
+        reason = f"{answer.status}" if answer.status else answer.detail
+        if (code := content.get("error")) in REASONS:
+            reason = f"{answer.status} {code}"
+        return self._failed(_failure_of(answer), reason)
 
     def _failed(self, failure: Failure, reason: str) -> Answer:
         return Answer(None, failure, f"no token from {URL(self._url).host}: {reason}")
@@ -207,11 +189,9 @@ def _failure_of(answer: Answer) -> Failure:
     return Failure.TOKEN_REFUSED
 
 
-def _detail(status: int, body: bytes) -> str:
-    """Return *status*, and the error code in *body* if it is a known one."""
+def _content_of(body: bytes) -> dict[str, Any]:
     with suppress(ValueError):
-        answer = codec.decode(body)
-        reason = answer.get("error") if isinstance(answer, dict) else None
-        if isinstance(reason, str) and reason in REASONS:
-            return f"{status} {reason}"
-    return str(status)
+        content = codec.decode(body)
+        if isinstance(content, dict):
+            return content
+    return {}
