@@ -80,6 +80,7 @@ async def test_an_ingest_that_others_reach(start, host, lines):
     assert "hunter2" not in str([vars(line) for line in found])
 
 
+@pytest.mark.slow
 async def test_noise_on_both_ports(launch):
     """Requests that are not HTTP make few lines, however many there are."""
     process = launch()

@@ -34,6 +34,7 @@ def left(exporter):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 async def test_signals(launch, backend, client, number):
     """A process that gets a signal delivers the waiting events, and exits 0."""
     gate = backend.hold()

@@ -7,6 +7,7 @@ import pytest
 from exporter.delivery import Answer, Cause
 from tests.unit.simulated import HANG, TIMEOUT, among, one_in, simulate
 
+pytestmark = pytest.mark.slow  # minutes of a simulated time take seconds
 FAILS, REFUSED, FORBIDDEN = Answer(500), Answer(400), Answer(403)
 FORMERLY = 100
 """Good events before what a test is about, so that the backend is known to work."""

@@ -1,5 +1,6 @@
 """The lanes, compared with a simple model."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,7 @@ class PlainLanes:
 
 @given(STEPS)
 @settings(max_examples=300)
+@pytest.mark.slow
 def test_same_as_the_plain_way(steps):
     """The lanes return the same places as the model after any steps."""
     lanes, plain = Lanes(), PlainLanes()

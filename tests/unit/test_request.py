@@ -92,6 +92,7 @@ SHORT = [Event(1, n, NOON, 7, 100, b"{}") for n in range(60)]
     most=st.integers(1, 10_000),
 )
 @example(waiting=SHORT, cluster_id="x" * 64, tenant="x" * 20, most=100_000)
+@pytest.mark.slow
 def test_no_body_is_too_long(written, waiting, cluster_id, tenant, most):
     """In any format, only a single event can exceed the limits."""
     limits = limits_of(

@@ -119,6 +119,7 @@ async def sound(file):
     ),
     near=st.booleans(),
 )
+@pytest.mark.slow
 def test_any_damage(sound, spots, near):
     """With any damage, a salvage ends, costs little, and its totals are right."""
     if near:  # to the place where a page says what it is
