@@ -101,11 +101,15 @@ def create(path: Path) -> sqlite3.Connection:
 
 
 def check_version(path: Path) -> None:
-    """Raise `SpoolVersionError` if the file's header has another schema version."""
+    """
+    Raise `SpoolVersionError` if the file's header has another schema version.
+
+    No spool has version 0. It is damage, so salvaging may help.
+    """
     with path.open("rb") as file:
         head = file.read(64)
     version = int.from_bytes(head[60:], "big")
-    if head.startswith(b"SQLite format 3\0") and version != VERSION:
+    if head.startswith(b"SQLite format 3\0") and version not in (0, VERSION):
         raise SpoolVersionError(path, version, known=VERSION)
 
 

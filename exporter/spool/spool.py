@@ -70,18 +70,24 @@ class Spool:
         if not events and not unreadable:
             return Accepted((), dead_letters=0, repeats=0, epochs=())
         append = partial(self._store.append, events, unreadable)
-        discards = 0
-        while True:
-            try:
-                return await self._do(append)
-            except NO_ROOM as error:
-                if not self._on_discard or error.hopeless or discards == DISCARDS:
-                    raise
-                batch = await self._discard(error.missing)
-                if not batch.entries:
-                    raise
-                self._on_discard(batch)
-                discards += 1
+        try:
+            return await self._do(append)
+        except NO_ROOM:
+            if not self._on_discard:
+                raise
+        # One at a time: another request may just have made enough room for this one.
+        async with self._making_room:
+            for _ in range(DISCARDS):
+                try:
+                    return await self._do(append)
+                except NO_ROOM as error:
+                    if error.hopeless:
+                        raise
+                    batch = await self._discard(error.missing)
+                    if not batch.entries:
+                        raise
+                    self._on_discard(batch)
+            return await self._do(append)
 
     async def dead_letter_page(
         self, choice: Choice, window: Window, limit: int = PAGE
@@ -189,12 +195,10 @@ class Spool:
     async def _discard(self, size: int) -> Batch:
         """Discard about *size* bytes of the backend with the largest backlog."""
         backlogs = sorted(self.outboxes, key=lambda each: -self.waiting_for(each).size)
-        # One at a time: each would find that the events taken by another can't go.
-        async with self._making_room:
-            for backend in backlogs:
-                batch = await self.outboxes[backend].discard(size)
-                if batch.entries:
-                    return batch
+        for backend in backlogs:
+            batch = await self.outboxes[backend].discard(size)
+            if batch.entries:
+                return batch
         return Batch(())
 
 

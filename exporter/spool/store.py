@@ -130,7 +130,7 @@ class Store:
     def retry(self, choice: Choice, window: Window, limit: int) -> Moved:
         """Let the events in a page of dead letters wait again, after all others."""
         page = self.letters.page(choice, window, limit)
-        able = [each for each in page.letters if each.backend in self.backends]
+        able = [x for x in page.letters if x.event and x.backend in self.backends]
         self.letters.remove(able)
         events = [letter.event for letter in able if letter.event]
         return Moved(page, len(able), self.waiting.append(events))

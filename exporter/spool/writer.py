@@ -48,7 +48,7 @@ class Work:
 
 
 class Writer:
-    """Does work in the order of the calls to `do`, and reports in that order."""
+    """A thread that does work in the order of the `do` calls, and so reports it."""
 
     def __init__(
         self,
@@ -125,9 +125,7 @@ class Writer:
     def _commit(self, works: list[Work]) -> SpoolFailedError | None:
         """Do *works* in one transaction; return the error if it was rolled back."""
         try:
-            if self._stale:
-                self._store.reload()
-                self._stale = False
+            self._refresh()
             self._connection.execute("BEGIN")
             for work in works:
                 work.run()
@@ -139,16 +137,24 @@ class Writer:
             self._stale = True
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
-            if not is_damage(error):
-                return SpoolFailedError(error)
-            self.damage = self._store.disk.mark_damaged(error)
-            self._loop.call_soon_threadsafe(self._on_damage)
-            return self.damage
+            if is_damage(error):
+                self.damage = self._store.disk.mark_damaged(error)
+                self._loop.call_soon_threadsafe(self._on_damage)
+                return self.damage
+            with suppress(sqlite3.Error):  # or the next transaction does it
+                self._refresh()
+            return SpoolFailedError(error)
         return None
 
+    def _refresh(self) -> None:
+        """Reload the store after a failed transaction."""
+        if self._stale:
+            self._store.reload()
+            self._stale = False
+
     def _report(self, works: list[Work]) -> None:
-        # Futures come first: brokers get their answers before `then` wakes delivery.
-        # The other order would add a tenth to the reply time.
+        # Results come first. The loop then runs the answers to brokers before the
+        # delivery that `then` wakes. The other order adds a tenth to the reply time.
         for work in works:
             if work.future.cancelled():
                 continue

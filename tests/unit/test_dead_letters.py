@@ -1,6 +1,7 @@
 """Dead letters: their reasons, retries and drops."""
 
 import asyncio
+from functools import partial
 from itertools import chain
 
 import pytest
@@ -65,6 +66,22 @@ async def taken_after(spool, batch):
     return list(chain(*await taken(spool)))
 
 
+async def test_a_damaged_letter_is_not_retried(tmp_path):
+    """A dead letter of a backend that lost its event's fields stays a dead letter."""
+    async with a_spool(tmp_path) as spool:
+        await rejected(spool, an_event(1), an_event(2))
+        first, _ = await letters(spool)
+        lose = "UPDATE dead_letter SET partition = NULL WHERE sequence = ?"
+        execute = spool._writer._connection.execute
+        await spool._writer.do(partial(execute, lose, (first.id,)))
+
+        handled = await spool.retry()
+
+        assert (handled.count, handled.never_event_ids) == (1, [first.id])
+        assert [letter.id for letter in await letters(spool)] == [first.id]
+        assert list(chain(*await taken(spool))) == [2]
+
+
 async def test_retried_events_come_last(tmp_path):
     """A retried event waits after its instance's events, and is taken once."""
     async with a_spool(tmp_path) as spool:
@@ -81,7 +98,7 @@ async def test_retried_events_come_last(tmp_path):
 async def test_unreadable_records(tmp_path):
     """An unreadable record can't be retried, only shown and dropped."""
     async with a_spool(tmp_path) as spool:
-        await spool.append([], [Unreadable("it is no JSON", "1-7", b"{garbage")])
+        await spool.append([], [Unreadable("it isn't JSON", "1-7", b"{garbage")])
 
         handled = await spool.retry()
 

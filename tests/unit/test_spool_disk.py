@@ -39,6 +39,7 @@ async def test_a_failed_transaction_leaves_no_trace(tmp_path):
         async with failing(spool):
             with pytest.raises(SpoolFailedError):
                 await spool.append([an_event(1), an_event(2)])
+            assert spool.waiting == (0, 0)
 
         accepted = await spool.append([an_event(2)])
 

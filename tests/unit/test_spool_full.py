@@ -133,6 +133,17 @@ async def test_many_at_once_make_room(tmp_path, monkeypatch):
         assert len(list(chain(*await taken(spool)))) == 10
 
 
+async def test_at_once_no_more_is_discarded(tmp_path):
+    """A request discards nothing if another one has just made enough room for both."""
+    lost = []
+    async with a_spool(tmp_path, limit=100, on_discard=lost.append) as spool:
+        await spool.append([an_event(n, body=b"x" * 50, instance=n) for n in (1, 2)])
+        await asyncio.gather(*(spool.append([ten_bytes(n)]) for n in range(3, 8)))
+
+        assert [e.position for batch in lost for e in batch.events] == [1]
+        assert sorted(chain(*await taken(spool))) == list(range(2, 8))
+
+
 async def test_a_hopeless_request_discards_nothing(tmp_path):
     """A request that can never fit discards nothing."""
     lost = []

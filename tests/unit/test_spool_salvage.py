@@ -140,6 +140,18 @@ async def test_nothing_but_garbage(file, content):
     assert (await opened(file.parent))[0] is None
 
 
+async def test_a_file_without_a_version(file):
+    """A header that lost its version isn't taken for another schema's."""
+    whole = file.read_bytes()
+    file.write_bytes(whole[:60] + bytes(4) + whole[64:])
+    salvaged, positions = await opened(file.parent)
+    assert (salvaged, positions) == (None, ALL)
+
+    file.write_bytes(whole[:40])
+    salvaged, positions = await opened(file.parent)
+    assert (salvaged.events, salvaged.missing, positions) == (0, None, [])
+
+
 @pytest.mark.parametrize("lost, accepted", [(False, 0), (True, 201)])
 async def test_repeats_after_a_salvage(file, lost, accepted):
     """Repeats are recognized if nothing is missing; otherwise all are accepted."""
