@@ -163,13 +163,13 @@ class Demo:
                 self._console.print(FLOW.format(demo=self))
                 instances = await self._walk()
                 if keep:
-                    wrong = self._judge(instances)
+                    wrong = self._show_summary(instances)
                     with suppress(asyncio.CancelledError):  # only a signal ends it
                         await self._stay()
                     return wrong
             # The exporter delivers waiting events before it ends.
             await self.exporter.stop()
-            return self._judge(instances)
+            return self._show_summary(instances)
 
     async def _walk(self) -> list[str]:
         """Start instances, complete their tasks, and return the instances' keys."""
@@ -216,7 +216,7 @@ class Demo:
             if (await self._next()).intent == "COMPLETED":
                 await self._client.create_instance(MODEL)
 
-    def _judge(self, instances: list[str]) -> str:
+    def _show_summary(self, instances: list[str]) -> str:
         """Show the summary, and return the faults."""
         summary = summarize(instances, self.backend.arrivals)
         for name, value in summary.items():

@@ -146,7 +146,7 @@ async def _backend(
                 return
     async with connecting(settings, cluster_id) as backend:
         answer = await backend.post(empty(settings.written))
-    yield judge(answer, remedy(answer, settings.variable))
+    yield finding_of(answer, remedy(answer, settings.variable))
 
 
 async def _connection(settings: BackendSettings, setting: str) -> Finding:
@@ -169,7 +169,7 @@ async def _connection(settings: BackendSettings, setting: str) -> Finding:
     return ok(f"{url.host}:{port} can be connected to")
 
 
-def judge(answer: Answer, advice: str) -> Finding:
+def finding_of(answer: Answer, advice: str) -> Finding:
     """Return the finding that follows from *answer* to a batch without events."""
     if answer.status in (400, 422):
         return ok(

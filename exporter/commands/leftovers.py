@@ -33,17 +33,17 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
         if not broker and isinstance(error, SilentError):
             return None
         return (problem if broker else warning)(error.problem, error.remedy)
-    judge = partial(_judge, configured=configured)
+    finding_of = partial(_finding_of, configured=configured)
     where = f" --broker {broker}" if broker else ""
     for tenant, statuses in sorted(tenants.items()):
         option = f" --physical-tenant {tenant}" if tenant else ""
-        found = judge(named(name, tenant), statuses, where + option)
+        found = finding_of(named(name, tenant), statuses, where + option)
         if found.level is not Level.OK:
             return found
-    return judge(name, set().union(*tenants.values()), where)
+    return finding_of(name, set().union(*tenants.values()), where)
 
 
-def _judge(
+def _finding_of(
     name: str, statuses: Collection[str], where: str, *, configured: bool
 ) -> Finding:
     command = f"app-integrations-exporter uninstall{where}"

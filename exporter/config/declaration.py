@@ -50,7 +50,7 @@ def setting(
 
 
 def declared_in(settings: type, prefix: str = PREFIX) -> tuple[Declared, ...]:
-    """Return what the dataclass *settings* declares; *prefix* begins variables."""
+    """Return the settings of the dataclass *settings*; *prefix* begins variables."""
     named = [(x.name, x.metadata["declared"]) for x in fields(settings) if x.metadata]
     return tuple(
         each._replace(name=name, variable=each.variable or prefix + name.upper())

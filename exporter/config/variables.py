@@ -54,7 +54,7 @@ def unknown() -> list[str]:
 
 
 def _problem(name: str, known: list[str], backends: list[str]) -> str:
-    """Return what is wrong with the variable *name*, given without prefix."""
+    """Describe the mistake in the variable *name*, given without prefix."""
     if named := NAMED.match(name):
         if named[1].lower() not in backends:
             return f"belongs to a backend that {PREFIX}BACKENDS doesn't list"

@@ -72,9 +72,7 @@ def main() -> int:
             console.print(f"[red]{title}: broken[/]\n{escape(str(error))}")
             continue
         found["seconds"] = round(time.monotonic() - started, 1)
-        found["figures"] = [
-            asdict(each) | {"verdict": each.verdict} for each in figures
-        ]
+        found["figures"] = [asdict(each) | {"result": each.result} for each in figures]
         about = f"{title} [not bold dim]({name}, {found['seconds']:.0f} s)[/]"
         _show(console, about, figures)
     if args.json:
@@ -138,8 +136,8 @@ def _show(console: Console, title: str, figures: list[Figure]) -> None:
     console.print(f"[bold]{title}[/]\n[dim]{head}[/]")
     for each in figures:
         line = f"{each.name:40} {shown(each.value):>7} {each.unit:9} {each.target:>10}"
-        verdict = f"[{COLOURS[each.verdict]}]{each.verdict}[/]" if each.verdict else ""
-        console.print(line, verdict)
+        result = f"[{COLOURS[each.result]}]{each.result}[/]" if each.result else ""
+        console.print(line, result)
     console.print()
 
 

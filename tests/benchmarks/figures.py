@@ -23,7 +23,7 @@ class Figure:
         return "" if self.at_least is None else f">= {shown(self.at_least)}"
 
     @property
-    def verdict(self) -> str:
+    def result(self) -> str:
         """`met` or `missed`, or "" without a target."""
         if not self.target:
             return ""

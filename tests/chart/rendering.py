@@ -17,7 +17,7 @@ EXAMPLES = {
 }
 KUBERNETES = ["1.28", kubernetes_validate.latest_version()]
 
-# The Prometheus operator defines these: Kubernetes can't judge them.
+# The Prometheus operator defines these: Kubernetes can't check them.
 FOREIGN = {"PodMonitor", "PrometheusRule", "ServiceMonitor"}
 
 ENV, OWN = "app-integrations-exporter-env", "app-integrations-exporter-settings"

@@ -1,4 +1,4 @@
-"""Values that only Helm can judge are refused, in a sentence that says what to do."""
+"""Values that only Helm can check are refused, and the message says what to do."""
 
 import os
 from pathlib import Path
@@ -55,8 +55,8 @@ def test_all_mistakes_at_once():
     assert "made-up" not in text
 
 
-def test_the_exporter_judges_values():
-    """A value that only the exporter can judge is rendered, and refused by it."""
+def test_the_exporter_checks_values():
+    """A value that only the exporter can check is rendered, and refused by it."""
     env = {"APP_INTEGRATIONS_BATCH_SIZE": 0, "APP_INTEGRATIONS_EVENTS": "insident"}
     rendered = Rendered(enabled("service", env=env))
 

@@ -42,22 +42,22 @@ async def mutations(directory: Path, args: argparse.Namespace) -> Result:
 async def long_soak(directory: Path, args: argparse.Namespace) -> Result:
     """Send at a constant rate with faults for --minutes."""
     run, samples = await soak(directory, args.seed, args.minutes)
-    verdict = "\n".join(filter(None, (run.verdict(), *growth(samples))))
+    report = "\n".join(filter(None, (run.report(), *growth(samples))))
     figures = {**run.figures(), "minutes": args.minutes, **summary(samples)}
-    return figures, verdict
+    return figures, report
 
 
-async def judged(run: Awaitable[Run]) -> Result:
+async def checked(run: Awaitable[Run]) -> Result:
     """Return the figures of *run*, and its violations."""
     over = await run
-    return over.figures(), over.verdict()
+    return over.figures(), over.report()
 
 
 PARTS: dict[str, Callable[[Path, argparse.Namespace], Awaitable[Result]]] = {
-    "kills": lambda at, args: judged(scenarios.kills(at, args.seed, args.kills)),
-    "outages": lambda at, args: judged(scenarios.outages(at, args.seed)),
-    "bad-events": lambda at, args: judged(scenarios.bad_events(at, args.seed, 10)),
-    "patience": lambda at, args: judged(scenarios.patience(at, args.seed, 10)),
+    "kills": lambda at, args: checked(scenarios.kills(at, args.seed, args.kills)),
+    "outages": lambda at, args: checked(scenarios.outages(at, args.seed)),
+    "bad-events": lambda at, args: checked(scenarios.bad_events(at, args.seed, 10)),
+    "patience": lambda at, args: checked(scenarios.patience(at, args.seed, 10)),
     "mutations": mutations,
     "soak": long_soak,
 }
@@ -65,20 +65,20 @@ PARTS: dict[str, Callable[[Path, argparse.Namespace], Awaitable[Result]]] = {
 
 async def main(args: argparse.Namespace) -> int:
     """Run the chosen parts one after another; return the exit status."""
-    results, verdicts = [], []
+    results, reports = [], []
     for name in args.parts or PARTS:
         print(f"==> {name}, seed {args.seed}", flush=True)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-            figures, verdict = await PARTS[name](Path(directory), args)
+            figures, report = await PARTS[name](Path(directory), args)
         figures["seconds"] = round(time.monotonic() - began, 1)
         results.append(figures)
-        verdicts += [verdict] if verdict else []
+        reports += [report] if report else []
         print(json.dumps(figures, indent=2), flush=True)
     if args.json:
         args.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    print("\n".join(verdicts) or "every promise was kept", file=sys.stderr)
-    return int(bool(verdicts))
+    print("\n".join(reports) or "every promise was kept", file=sys.stderr)
+    return int(bool(reports))
 
 
 def arguments() -> argparse.Namespace:

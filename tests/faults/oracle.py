@@ -80,7 +80,7 @@ def counts(history: History) -> Counts:
     )
 
 
-def judge(history: History, needs: Counts, *, in_flight: int) -> list[Violation]:
+def violations(history: History, needs: Counts, *, in_flight: int) -> list[Violation]:
     """
     Return every violation in *history*.
 

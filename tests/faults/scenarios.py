@@ -14,7 +14,7 @@ from devkit.proxy import NONSENSE
 from tests.faults.broker import Load
 from tests.faults.engine import Contents
 from tests.faults.history import History
-from tests.faults.oracle import Counts, Promise, Violation, counts, judge
+from tests.faults.oracle import Counts, Promise, Violation, counts, violations
 from tests.faults.plan import BLOCKED_STATUSES, Plan, Weighted, timed
 from tests.faults.rig import IN_FLIGHT, Rig, Setup
 from tests.faults.stub import StubBackend
@@ -36,9 +36,9 @@ class Run:
 
     def violations(self) -> list[Violation]:
         """Return every broken promise."""
-        return judge(self.history, self.needs, in_flight=IN_FLIGHT)
+        return violations(self.history, self.needs, in_flight=IN_FLIGHT)
 
-    def verdict(self) -> str:
+    def report(self) -> str:
         """Describe the violations and the seed to repeat them, or return ""."""
         found = self.violations()
         if not found:

@@ -111,7 +111,7 @@ async def client():
 
 
 class Disk:
-    """The disk behind the spool, which can be slow and can fail."""
+    """The disk under the spool, which can be slow and can fail."""
 
     def __init__(self):
         self.failing = False

@@ -37,7 +37,7 @@ CHUNKED = b"Content-Encoding: %b\r\nTransfer-Encoding: chunked\r\n\r\n"
         (b"Transfer-Encoding: chunked\r\n\r\n", b"".join(chunked(BODY))),
         (b"Content-Length: %d\r\n\r\n" % len(BODY), b""),
     ],
-    ids=["in a line", "behind a line", "before the last chunk", "at once"],
+    ids=["in a line", "after a line", "before the last chunk", "at once"],
 )
 async def test_a_connection_that_breaks_off(start, backend, head, part):
     """Nothing of an incomplete body is stored; its repeat is."""

@@ -27,7 +27,7 @@ class Small:
         self._run("mount", "-o", f"remount,{options}", self.path)
 
     def unmount(self):
-        """Take it away, whoever still uses it."""
+        """Take it away, even if it is in use."""
         self._run("umount", "--lazy", self.path)
 
     @property
@@ -66,7 +66,7 @@ def tight(small, monkeypatch):
 
 
 async def no_more(exporter):
-    """Return what /readyz says when not even its own little entry has room."""
+    """Return the answer of /readyz when its own small entry has no room."""
     while (reply := await exporter.look("/readyz")).status == 200:
         pass
     return reply

@@ -1,5 +1,5 @@
 """
-The entrypoint starts the exporter beside the broker and never stands in its way.
+The entrypoint starts the exporter next to the broker and never stops the broker.
 
 The broker is a shell here; the container tests have the real one.
 """

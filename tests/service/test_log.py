@@ -26,7 +26,7 @@ def pipe():
 
 @pytest.mark.slow
 async def test_nobody_reads_the_log(launch, backend, client, pipe):
-    """With a full pipe behind it, the service takes, delivers, answers and stops."""
+    """While its log is a full pipe, the service takes, delivers, answers and stops."""
     process = launch()
     process.spawn(stderr=pipe)
     await process.ready(f"{process.admin_url}/readyz")
@@ -54,7 +54,7 @@ async def test_a_failure_that_nobody_reads(launch, pipe):
 
 @pytest.mark.slow
 async def test_nobody_reads_the_log_of_a_container(tmp_path, backend, pipe):
-    """With a full pipe behind it, a container runs its broker, and ends with it."""
+    """While its log is a full pipe, a container runs its broker, and ends with it."""
     container = Container(tmp_path, backend.url)
 
     container.begin(stderr=pipe)

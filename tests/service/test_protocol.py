@@ -225,7 +225,7 @@ async def test_invalid_http(start, caplog):
     caplog.clear()
 
     async with connected(exporter.ingest) as wire:
-        await wire.send(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        await wire.send(b"\x16\x03\x01 this isn't HTTP\r\n\r\n")
         reply = await wire.reply()
 
     assert reply.status == 400

@@ -54,7 +54,7 @@ def begin(settings, teams, audit):
 
 @pytest.fixture
 def command(settings, teams, audit, monkeypatch, capsys):
-    """Return what runs a command with the settings of the service."""
+    """Return a function that runs a command with the settings of the service."""
     for name, stub in (("TEAMS", teams), ("AUDIT", audit)):
         monkeypatch.setenv(f"APP_INTEGRATIONS_BACKEND_{name}_URL", stub.url)
     monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
@@ -167,23 +167,23 @@ async def test_a_backend_of_the_past(begin, teams, audit, command):
     async with begin(["teams"]) as exporter:
         await exporter.bulk(tasks(3))
         await eventually(lambda: teams.positions == [1, 2, 3])
-        (told,) = exporter.lines.saying(LEFT)
+        (line,) = exporter.lines.saying(LEFT)
         metrics = await exporter.metrics()
         _, status, _ = await command(exporter, "status", backends="teams")
         _, listed, _ = await command(exporter, "backends", backends="teams")
         _, check, _ = await command(exporter, "check", backends="teams")
     _, without, _ = await command(None, "check", "--json", backends="teams")
 
-    assert (told.backend, told.events, told.levelname) == ("audit", 2, "WARNING")
+    assert (line.backend, line.events, line.levelname) == ("audit", 2, "WARNING")
     assert metrics["spool_left_behind_events"] == 2
     assert "LEFT BEHIND   2 events of audit: not configured any more" in status
     assert [line.split()[:3] for line in listed.splitlines()[1:]] == [
         ["teams", "yes", "0"],
         ["audit", "NO", "2"],
     ]
-    said = "audit isn't configured any more, but its events (2) and dead letters are"
-    assert f"problem  {said}" in check
-    (finding,) = [x for x in json.loads(without) if x["text"].startswith(said)]
+    left = "audit isn't configured any more, but its events (2) and dead letters are"
+    assert f"problem  {left}" in check
+    (finding,) = [x for x in json.loads(without) if x["text"].startswith(left)]
     assert "app-integrations-exporter backends" in finding["remedy"]
 
 
@@ -196,10 +196,10 @@ async def test_a_backend_that_is_configured_again(begin, audit, command, dropped
         if dropped:
             done = await command(exporter, *drop, backends="teams")
             metrics = await exporter.metrics()
-            (told,) = exporter.lines.saying("events of a backend were dropped")
+            (line,) = exporter.lines.saying("events of a backend were dropped")
             assert done == (0, "2\n", "2 events of audit were deleted\n")
             assert metrics["spool_left_behind_events"] == 0
-            assert (told.backend, told.events) == ("audit", 2)
+            assert (line.backend, line.events) == ("audit", 2)
     expected = [3] if dropped else [1, 2, 3]
     async with begin() as exporter:
         await exporter.bulk(tasks(3))

@@ -33,9 +33,9 @@ SUCCESSES = {
     "length and chunks": OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"2\r\nok\r\n0\r\n\r\n",
     "an unknown coding": OK + b"Transfer-Encoding: zip\r\n\r\nok",
-    "a body longer than said": OK + b"Content-Length: 2\r\n\r\nok, thank you",
+    "a body longer than its length": OK + b"Content-Length: 2\r\n\r\nok, thank you",
     "a chunk that is none": OK + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
-    "data behind the end": OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok\r\n",
+    "data after the end": OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok\r\n",
     "another answer": OK + b"Content-Length: 2\r\n\r\nok" + WHOLE,
     "no framing": OK + b"\r\nok",
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nok",

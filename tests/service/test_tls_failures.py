@@ -121,7 +121,7 @@ async def serve():
 
         yield begin
         server.shutdown(socket.SHUT_RDWR)
-        for end in ends:  # their clients end behind this test, with its loop
+        for end in ends:  # their clients end after this test, with its loop
             with suppress(OSError):
                 socket.socket.shutdown(end, socket.SHUT_RDWR)
 

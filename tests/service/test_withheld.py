@@ -94,7 +94,7 @@ async def test_an_upgraded_broker(exporter, command):
     ids=["filtering", "sending", "sending, with a listener that nobody answers"],
 )
 async def test_tasks_that_nobody_works_on(exporter, process, filtering):
-    """A broker that filters shows before any task goes on, and no other is accused."""
+    """A broker that filters is noticed before any task goes on; others are not."""
     given = variables(exporter, filtering=filtering)
     async with Broker(VERSION, given) as broker, Client(broker.rest_url) as client:
         await client.deploy(broker.engine.recording.deployments[process])

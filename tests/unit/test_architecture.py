@@ -33,12 +33,12 @@ def test_only_the_service_opens_stages():
 
 
 def names(node):
-    """Return what *node* imports from another module."""
+    """Return the names that *node* imports from another module."""
     return node.names if isinstance(node, ast.ImportFrom) else []
 
 
 def test_only_settings_read_the_environment():
-    """What a setting may be is said in one place; processes we start inherit ours."""
+    """The rules of a setting are in one place; processes we start inherit ours."""
     readers = {
         path
         for path, tree in modules("exporter").items()

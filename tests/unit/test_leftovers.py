@@ -95,7 +95,7 @@ async def test_no_actuator(broker, check, status):
 
 
 async def test_no_broker_at_all(broker, check, monkeypatch):
-    """No broker at the default URL is no finding, and takes no time."""
+    """Without a broker at the default URL there is no finding, at once."""
     monkeypatch.setattr(leftovers, "LOOK_SECONDS", 600)
     await broker.down()
 
@@ -107,7 +107,7 @@ async def test_no_broker_at_all(broker, check, monkeypatch):
 
 
 async def test_silence(broker, check, monkeypatch):
-    """No answer at the default URL is no finding, and takes a moment."""
+    """Without an answer at the default URL there is no finding, after a moment."""
     monkeypatch.setattr(leftovers, "LOOK_SECONDS", 0.05)
     broker.answer = HANG
 

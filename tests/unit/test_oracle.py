@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tests.faults.history import History, Issued, Life, Post
-from tests.faults.oracle import Counts, Promise, counts, judge
+from tests.faults.oracle import Counts, Promise, counts, violations
 
 IN_FLIGHT = 2
 LANE = 7
@@ -33,7 +33,7 @@ def a_post(names, **changes):
 
 def broken(history, needs=Counts()):  # noqa: B008 - it's frozen
     """Return the promises that *history* breaks."""
-    found = judge(history, needs, in_flight=IN_FLIGHT)
+    found = violations(history, needs, in_flight=IN_FLIGHT)
     return {violation.promise for violation in found}
 
 

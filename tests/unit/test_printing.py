@@ -16,7 +16,7 @@ from exporter.commands.printing import (
     table,
 )
 
-# Clears a terminal, sets its title, reverses the text, rings, and is no UTF-8.
+# Clears a terminal, sets its title, reverses the text, rings, and isn't UTF-8.
 NASTY = "\x1b[2J\x9b2J\x1b]0;pwned\x07\u202eevil\x7f\r\x00\ud800"
 
 

@@ -138,7 +138,7 @@ def test_mistakes(named, expected):
     ],
 )
 def test_a_wrong_list(names, why):
-    """A wrong list is the only mistake, because no variable can be judged then."""
+    """A wrong list is the only mistake, because no variable can be checked then."""
     (mistake,) = mistakes(BACKENDS=names, BACKEND_TEAMS_EVENTS="nonsense")
 
     assert mistake.startswith(f"BACKENDS is '{names}': {why};")

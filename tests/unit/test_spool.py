@@ -156,8 +156,8 @@ async def test_a_huge_instance(tmp_path):
 
 async def test_unreadable_records_are_kept_once(tmp_path):
     """An unreadable record becomes one dead letter, and its repeat none."""
-    garbage = Unreadable("it is no JSON", "1-7", b"{garbage")
-    other = Unreadable("it is no JSON", "1-8", b"{garbage")
+    garbage = Unreadable("it isn't JSON", "1-7", b"{garbage")
+    other = Unreadable("it isn't JSON", "1-8", b"{garbage")
     async with a_spool(tmp_path) as spool:
         assert (await spool.append([], [garbage])).dead_letters == 1
         assert (await spool.append([], [garbage, other])).dead_letters == 1

@@ -46,7 +46,7 @@ CONNECTOR = {
 @pytest.mark.parametrize("more", [{}, CONNECTOR])
 @pytest.mark.parametrize("prefix", [OLD, NEW, OLD.lower()])
 def test_every_argument(prefix, more):
-    """Each argument becomes a setting of ours, beside Camunda's connector as well."""
+    """Each argument becomes a setting of ours, also next to Camunda's connector."""
     taken = take_over(more | official(prefix, **VALUES))
 
     assert taken.settings == OURS

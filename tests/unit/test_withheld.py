@@ -130,7 +130,7 @@ def test_no_evidence(selection, intents, changes):
 
 
 def test_tasks_of_before(watched):
-    """The end of a task whose beginning wasn't seen is no evidence."""
+    """The end of a task whose beginning wasn't seen proves nothing."""
     watched.sees("CREATING")
 
     for number in range(100, 200):
@@ -140,7 +140,7 @@ def test_tasks_of_before(watched):
 
 
 def test_some_process_instances_that_nobody_selects(watched):
-    """Skipped records are no evidence against a broker that sends everything."""
+    """Skipped records don't count against a broker that sends everything."""
     for number in range(2 * ENOUGH):
         watched.gets_step(number, ACTIVATING)
         watched.gets_step(number, "ELEMENT_ACTIVATED", partitionId=2)

@@ -1,5 +1,5 @@
 {{/*
-Refuse values that only Helm can judge, all mistakes at once. The exporter judges the settings themselves: it doesn't start with
+Refuse values that only Helm can check, all mistakes at once. The exporter checks the settings themselves: it doesn't start with
 wrong ones and logs why, and `helm test` runs its `check`.
 */}}
 {{- define "app-integrations-exporter.mistakes" -}}
