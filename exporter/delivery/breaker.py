@@ -25,13 +25,17 @@ WORKS_SECONDS = 30.0
 TROUBLED_SECONDS = 10.0
 """How long after a failure the next events are likely to fail, too."""
 WAITS_PER_LENGTH = 4
-"""So several process instances are probed before the next longer wait."""
+"""How many waits have the same length, so that several process instances are probed."""
 PROBES = 300
 """Probes in the first second of a backend that refuses everything."""
 FAILURES_IN_A_ROW = 12
-"""If half of all events were bad, one run in 4,096 would be as long."""
+"""
+This many open the breaker.
+
+With half of all events bad, one run in 4,096 is as long.
+"""
 UNLIMITED = 1 << 20
-"""The number of events in a request that the breaker doesn't limit."""
+"""The size of a request that the breaker doesn't limit."""
 
 
 class State(enum.StrEnum):
@@ -68,7 +72,11 @@ class Ticket:
 
 
 def wait_after(failures: int) -> float:
-    """Return a random wait in seconds, which grows with the number of *failures*."""
+    """
+    Return a random wait: at most 1 s after one failure, doubled after each further one.
+
+    It is at most 60 s.
+    """
     doubled = FIRST_SECONDS * 2 ** min(max(failures - 1, 0), 10)
     return backoff.full_jitter(min(doubled, LONGEST_SECONDS))
 
@@ -83,8 +91,8 @@ class Breaker:
         self._allowed = slots
         self._in_flight = {False: 0, True: 0}
         """The number of requests that aren't risky, and that are."""
-        self._until = 0.0
-        self._not_before = 0.0
+        self._paused_until = 0.0
+        self._backend_pause_until = 0.0
         self._opened_at = 0.0
         self._failed_at = -math.inf
         self._size = UNLIMITED
@@ -112,8 +120,10 @@ class Breaker:
         if self.pause or self.state is State.HALF_OPEN:
             return None
         probe = self.state is State.OPEN
-        half = risky and shared and self._in_flight[True] >= (self._allowed + 1) // 2
-        if not probe and (half or sum(self._in_flight.values()) >= self._allowed):
+        share = (self._allowed + 1) // 2
+        risky_share_used = risky and shared and self._in_flight[True] >= share
+        all_used = sum(self._in_flight.values()) >= self._allowed
+        if not probe and (risky_share_used or all_used):
             return None
         if probe:
             self.state = State.HALF_OPEN
@@ -128,7 +138,8 @@ class Breaker:
     @property
     def pause(self) -> float:
         """Seconds until the next request may be sent."""
-        return max(0.0, max(self._until, self._not_before) - self._now())
+        until = max(self._paused_until, self._backend_pause_until)
+        return max(0.0, until - self._now())
 
     @property
     def troubled(self) -> bool:
@@ -175,15 +186,15 @@ class Breaker:
         ticket: Ticket,
         *,
         known_to_fail: bool = False,
-        alone: bool = False,
+        counts: bool = True,
         cause: Cause = Cause.FAILING,
         at_once: bool = False,
     ) -> None:
         """
         Record a failure; many in a row open the breaker, or one if it is *at_once*.
 
-        A request that is *known_to_fail* tells nothing new. A request that fails
-        *alone*, or is retried in parts, tells nothing about the backend.
+        A request that is *known_to_fail* tells nothing new. Only a failure that
+        *counts* may be the backend's.
         """
         self._in_flight[ticket.risky] -= 1
         if self.cause is Cause.REFUSING:
@@ -193,20 +204,21 @@ class Breaker:
         if known_to_fail or self.state is not State.CLOSED:
             return  # a request that began before the breaker opened changes nothing
         self._failed_at = self._now()
-        self.failures += not alone
+        self.failures += counts
         if at_once or self.failures >= FAILURES_IN_A_ROW:
             self._open(cause)
 
     def hold_off(self, seconds: float) -> None:
         """Send nothing for *seconds*, even after a success, as the backend asked."""
-        self._not_before = max(self._not_before, self._now() + seconds)
+        until = self._now() + seconds
+        self._backend_pause_until = max(self._backend_pause_until, until)
 
     def shrink(self, size: int, slow: float = 0.0) -> None:
         """
         Make requests smaller after one with *size* events failed.
 
-        If it took *slow* seconds, the next events are sent one by one: twice *size*
-        events, or as many as can be sent in that time.
+        If it took *slow* seconds, the next events are sent one by one: twice *size*, or
+        all that fit into that time.
         """
         most = 1 if slow else (size + 1) // 2
         self._size = self._doubles_below = min(self._size, most)
@@ -218,19 +230,19 @@ class Breaker:
         self._waits += 1
         return wait_after(1 + self._waits // WAITS_PER_LENGTH)
 
-    def block(self) -> None:
+    def open_as_refusing(self) -> None:
         """Send nothing but probes, because every event was refused."""
         if self.cause is not Cause.REFUSING:
             self._open(Cause.REFUSING)
 
     def end_pause(self) -> None:
         """End the pause, except one that the backend asked for."""
-        self._until = 0.0
+        self._paused_until = 0.0
 
     def _close(self) -> bool:
         """Close the breaker; if it was open, begin with one slot and small requests."""
         self.failures = self._waits = 0
-        self._until = 0.0
+        self._paused_until = 0.0
         if self.state is State.CLOSED:
             return False
         self.state, self.cause = State.CLOSED, None
@@ -249,4 +261,4 @@ class Breaker:
         else:
             wait = self.next_wait()
         longest = LONGEST_SECONDS if cause is Cause.FAILING else BLOCKED_SECONDS
-        self._until = self._now() + min(wait, longest)
+        self._paused_until = self._now() + min(wait, longest)

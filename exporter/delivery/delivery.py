@@ -21,7 +21,7 @@ from exporter.spool import Batch, Outbox, Rejection
 MOST_SUSPECTS = 20
 """With this many suspects and no success between them, the setup is wrong."""
 GIVE_BACK_AFTER = 3
-"""After this many failures in a row a slot gives back what it hasn't tried."""
+"""After this many failures in a row a slot gives back the events it hasn't sent."""
 LOOK_SECONDS = 1.0
 """How often the credentials of a blocked backend are checked for a change."""
 
@@ -71,13 +71,13 @@ class Delivery:
             return  # the backend asked for a longer pause
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._in_flight or not (self._gate.closed or self._done):
+                while self._in_flight or not (self._gate.stopped or self._done):
                     self._progressed.clear()
                     await self._progressed.wait()
 
     @property
     def _done(self) -> bool:
-        """Whether nothing can be sent, at least not now."""
+        """Whether nothing is left to send now."""
         later = self.parked.due > time.monotonic()
         idle = later and not self._working and self._outbox.exhausted
         return idle or self._outbox.empty.is_set()
@@ -92,7 +92,8 @@ class Delivery:
         settling: asyncio.Task[None] | None = None
         while True:
             troubled = self.breaker.troubled
-            number += self._plan.slots == 1  # a single slot alternates
+            if self._plan.slots == 1:
+                number += 1  # a single slot alternates
             newest = troubled and number % 2 == 1
             events = min(self.breaker.events, self._plan.limits.events)
             limits = replace(self._plan.limits, events=events)
@@ -150,8 +151,9 @@ class Delivery:
             return piece.batch
         self._end_flight()
         blocked, is_bad = outcome is Outcome.BLOCKED, False
-        of_the_event = blocked and self.breaker.works and piece.answer.status
-        if outcome is Outcome.REJECTED or of_the_event:
+        # While the backend takes other events, a blocked status is due to this event.
+        is_of_event = blocked and self.breaker.works and piece.answer.status
+        if outcome is Outcome.REJECTED or is_of_event:
             is_bad = self._refused(piece, ticket, stack, blocked=blocked)
         else:
             self._failed(piece, ticket, stack, blocked=blocked)
@@ -196,7 +198,7 @@ class Delivery:
         bad = piece.refused_before(self.breaker.success_began_at, alone=blocked)
         if blocked:
             self.breaker.failed(
-                ticket, known_to_fail=bad, alone=piece.size > 1, cause=Cause.BLOCKED
+                ticket, known_to_fail=bad, counts=piece.size == 1, cause=Cause.BLOCKED
             )
         else:
             self.breaker.refused(ticket)
@@ -207,7 +209,7 @@ class Delivery:
             # A wrong setup may be fixed at any moment, so one more refusal decides.
             self.parked.suspect(piece)
             if len(self.parked.suspects) >= MOST_SUSPECTS:
-                self.breaker.block()
+                self.breaker.open_as_refusing()
         self._retry(piece, stack, blocked=True)
         return False
 
@@ -216,14 +218,14 @@ class Delivery:
     ) -> None:
         """Retry *piece* in smaller parts; a single event is parked."""
         known, now = piece.known_to_fail, time.monotonic()
-        alone = piece.fail(now, ticket.started, self.breaker.succeeded_at)
+        others_work = piece.fail(now, ticket.started, self.breaker.succeeded_at)
         in_parts = piece.size > 1 and not piece.slow
         self.breaker.failed(
             ticket,
             known_to_fail=known,
-            alone=alone or in_parts,
+            counts=not (others_work or in_parts),
             cause=Cause.BLOCKED if blocked else Cause.FAILING,
-            at_once=blocked and not alone,
+            at_once=blocked and not others_work,
         )
         pause = self._pause_after(piece)
         self.breaker.hold_off(pause)
@@ -232,10 +234,11 @@ class Delivery:
             seconds = SHARE * (now - ticket.started) / self._plan.slots
             self.parked.rest(ticket.started, seconds + PAUSE_SHARE * pause)
         elif self._draining and (failing or pause or self.breaker.cause):
-            self._gate.closed = True
-        first = piece.is_fresh and not (failing or alone or ticket.probe)
+            self._gate.stopped = True
+        first = piece.is_fresh and not (failing or others_work or ticket.probe)
         if pause and first:
-            stack.append(piece)  # at first a pause is taken to be about all events
+            # After the first attempt, a pause is taken to concern all events.
+            stack.append(piece)
         else:
             self._retry(piece, stack, blocked=blocked)
 
@@ -261,7 +264,7 @@ class Delivery:
             self.parked.add(piece, time.monotonic() + piece.next_wait(blocked=blocked))
 
     def _give_back_lanes(self, lanes: set[Lane], stack: list[Piece]) -> None:
-        """Give back the events of *lanes* in *stack*, to keep the order of a lane."""
+        """Give back what *stack* has of *lanes*: it mustn't overtake a parked event."""
         parts = [piece.without(lambda event: event.lane in lanes) for piece in stack]
         stack[:] = [rest for rest, _ in parts if rest.size]
         self._give_back(removed for _, removed in parts)
@@ -270,7 +273,7 @@ class Delivery:
         self._outbox.give_back([e for piece in pieces for e in piece.batch.entries])
 
     async def _load(self, piece: Piece) -> Piece:
-        """Return *piece* with its events; those too old become dead letters."""
+        """Load the events of *piece*; events that are too old become dead letters."""
         if not piece.size:
             piece.batch = await self._outbox.load([piece.sequence])
         if not self._plan.max_age_seconds:

@@ -24,7 +24,7 @@ class Gate:
         self._queues = {False: asyncio.Lock(), True: asyncio.Lock()}
         self._last_probe_risky: bool | None = None
         self._woken = asyncio.Event()
-        self.closed = False
+        self.stopped = False
         """Whether no request is let through any more."""
 
     async def ticket(self, *, risky: bool = False) -> Ticket:
@@ -35,7 +35,7 @@ class Gate:
                 # Read the pause before asking. Otherwise it could end in between,
                 # and nothing would wake this task.
                 pause = self._breaker.pause
-                if not self.closed and (ticket := self._begin(risky)):
+                if not self.stopped and (ticket := self._begin(risky)):
                     self._woken.set()  # the other queue may now get all slots
                     return ticket
                 self._woken.clear()

@@ -93,12 +93,12 @@ class Piece:
         wait = wait_after(self.waits)
         return min(wait, BLOCKED_SECONDS) if blocked else wait
 
-    def fail(self, now: float, began: float, succeeded: float) -> bool:
-        """Record a failure; return whether another event *succeeded* meanwhile."""
-        alone = succeeded > (self.failed_at or began)
+    def fail(self, now: float, began: float, succeeded_at: float) -> bool:
+        """Record a failure; return whether another event succeeded meanwhile."""
+        others_work = succeeded_at > (self.failed_at or began)
         self.failed_at = now
-        self.known_to_fail = self.size == 1 and (self.known_to_fail or alone)
-        return alone
+        self.known_to_fail = self.size == 1 and (self.known_to_fail or others_work)
+        return others_work
 
     def refuse(self, now: float) -> None:
         """Record that the backend refused it."""
@@ -108,7 +108,11 @@ class Piece:
             self.first_refused_alone_at = self.first_refused_alone_at or now
 
     def refused_before(self, moment: float, *, alone: bool) -> bool:
-        """Whether it is a single event that was refused before *moment* (*alone*)."""
+        """
+        Whether its only event was first refused before *moment*.
+
+        *alone*: ignore refusals of its batch.
+        """
         first = self.first_refused_alone_at if alone else self.first_refused_at
         return self.size == 1 and first is not None and first < moment
 

@@ -48,7 +48,7 @@ class Work:
 
 
 class Writer:
-    """A thread that does work in the order of the `do` calls, and so reports it."""
+    """A thread that does work, and reports it, in the order of the `do` calls."""
 
     def __init__(
         self,

@@ -98,7 +98,7 @@ def test_half_of_the_slots_for_what_is_risky(breaker):
 def test_what_never_opens(breaker):
     """Failures with successes between them don't open, nor those of single events."""
     for _ in range(3 * FAILURES_IN_A_ROW):
-        breaker.failed(begin(breaker), alone=True)
+        breaker.failed(begin(breaker), counts=False)
         breaker.failed(begin(breaker), known_to_fail=True)
         breaker.failed(begin(breaker))
         if breaker.failures == FAILURES_IN_A_ROW - 1:
@@ -201,7 +201,7 @@ def test_what_began_before_it_opened(breaker, time):
     breaker.delivered(older[1])
     assert breaker.state is State.CLOSED
 
-    breaker.failed(probe, alone=True)
+    breaker.failed(probe, counts=False)
     assert breaker.state is State.CLOSED
 
 
@@ -257,7 +257,7 @@ def test_whether_the_setup_is_right(breaker, time):
     time.seconds += WORKS_SECONDS
     assert not breaker.works
     breaker.delivered(breaker.begin())
-    breaker.block()
+    breaker.open_as_refusing()
     assert not breaker.works
 
 
@@ -273,13 +273,13 @@ def test_an_answer_that_refuses_is_an_answer(breaker):
 
 def test_a_backend_that_refuses_everything(breaker, time):
     """Probes are frequent at first and rare later; only a success closes it."""
-    breaker.block()
+    breaker.open_as_refusing()
     probes, began = [], time.seconds
     while time.seconds < began + 6 * 3600:
         time.seconds += breaker.pause + 0.01
         breaker.refused(breaker.begin())
         probes.append(time.seconds - began)
-        breaker.block()
+        breaker.open_as_refusing()
         assert (breaker.state, breaker.cause) == (State.OPEN, Cause.REFUSING)
         assert breaker.begin() is None
     assert breaker.pause == 30

@@ -15,7 +15,7 @@ async def test_a_pause_that_ends_while_it_is_looked_at(pause):
     """A pause that has ended before the breaker is asked isn't waited for."""
     clock = Clock(step=0.01)
     breaker = Breaker(1, now=clock)
-    breaker._until = clock.seconds + pause
+    breaker._paused_until = clock.seconds + pause
 
     async with asyncio.timeout(30):
         ticket = await Gate(breaker, print).ticket()

@@ -49,7 +49,7 @@ def test_many_pieces_take_little_memory():
         event = an_event(position, body=bytes(10_000))
         answer = Answer(500, excerpt="x" * (1000 + position % 2))
         piece = Piece(Batch([Entry(position, event)]), attempts=1, answer=answer)
-        piece.fail(now := float(position), began=0.0, succeeded=1.0)
+        piece.fail(now := float(position), began=0.0, succeeded_at=1.0)
         parked.add(piece, now + piece.next_wait())
     del event, answer, piece
     used, _ = tracemalloc.get_traced_memory()
