@@ -35,7 +35,7 @@ class Body(Schema):
         allow_none=True,
         validate=Length(max=MOST_IDS),
     )
-    backend = fields.Str(validate=Regexp("[!-~]+$"))
+    backend = fields.Str(validate=Regexp("[!-~]+$", error="Must be a backend's name."))
     status = fields.Int(strict=True, validate=IS_ID)
 
 

@@ -10,19 +10,21 @@ import hmac
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from marshmallow import Schema, ValidationError
+from marshmallow.exceptions import SCHEMA
 
 from exporter.base import codec
 from exporter.base.errors import ExporterError
 
 FILE = "admin.token"
 OPEN = frozenset({"/metrics", "/healthz", "/readyz"})
+LONGEST_NAME = 40
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +86,27 @@ def loaded(schema: Schema, values: Mapping[str, Any] | bytes) -> dict[str, Any]:
     try:
         given = codec.decode(values) if isinstance(values, bytes) else values
         found: dict[str, Any] = schema.load(given)
-    except (ValueError, ValidationError) as error:
-        raise InputError(
-            f"The request isn't valid: {error}",
-            remedy="docs/dead-letters.md describes valid requests",
-        ) from error
-    return found
+    except ValidationError as error:
+        problem = "; ".join(dict.fromkeys(_problems(error.messages)))
+    except ValueError:
+        problem = "the body isn't JSON"
+    else:
+        return found
+    raise InputError(
+        f"The request isn't valid: {problem}",
+        remedy="docs/dead-letters.md describes valid requests",
+    )
+
+
+def _problems(messages: Any, name: str = "") -> Iterator[str]:
+    """Yield each of marshmallow's *messages* after its *name*: `limit: must be ...`."""
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            # In a list, the key is the number of a value.
+            yield from _problems(inner, name or str(key).replace(SCHEMA, "the body"))
+        return
+    for each in messages:
+        yield f"{name[:LONGEST_NAME]}: {each[0].lower()}{each[1:].rstrip('.')}"
 
 
 def reply(body: object, status: int = 200, **headers: str) -> web.Response:

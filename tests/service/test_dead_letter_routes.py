@@ -47,7 +47,30 @@ async def test_wrong_queries(start, ask):
         reply = await ask(exporter, "GET", f"/dead-letters?{query}")
 
         assert reply.status == 400
-        assert query.partition("=")[0] in reply.json["error"]
+        assert f" isn't valid: {query.partition('=')[0]}: " in reply.json["error"]
+
+
+@pytest.mark.parametrize(
+    "body, problem",
+    [
+        (b"{", "the body isn't JSON"),
+        (b"[]", "the body: invalid input type"),
+        (b'{"ids": [0, 0], "to": 1}', "ids: must be greater than or equal to 1 and "),
+        (b'{"ids": null, "status": "1"}', "status: not a valid integer"),
+        (b'{"ids": null, "backend": ""}', "backend: must be a backend's name"),
+    ],
+)
+async def test_plain_words(start, ask, body, problem):
+    """An error names each wrong value once, in words."""
+    exporter = await start()
+
+    reply = await ask(exporter, "POST", "/dead-letters/drop", data=body)
+
+    error = reply.json["error"]
+    assert error.startswith(f"The request isn't valid: {problem}")
+    assert error.endswith(". docs/dead-letters.md describes valid requests")
+    assert error.count("ids: ") <= 1
+    assert not set("{}[]") & set(error)
 
 
 WRONG_BODIES = (
