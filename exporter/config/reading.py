@@ -99,5 +99,6 @@ def _read(env: FileAwareEnv, setting: Declared) -> object:
 
 def _is_path(text: str) -> bool:
     """Whether *text* can be shown, because it isn't a misplaced secret."""
-    top = "/".join(text.split("/")[:2])
-    return text.startswith("/") and os.path.isdir(top)  # noqa: PTH112 - never raises
+    root, *parts = text.split("/")
+    is_absolute = not root and any(parts[:1])  # base64 may begin with //
+    return is_absolute and os.path.isdir(f"/{parts[0]}")  # noqa: PTH112 - never raises

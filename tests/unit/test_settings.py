@@ -156,7 +156,9 @@ def test_file_that_cannot_be_read(tmp_path, file):
         assert line.startswith(f"CLUSTER_ID_FILE is {str(path)!r} ({reason});")
 
 
-@pytest.mark.parametrize("key", ["hunter2", "/hunter2", "/hunter2" + "x" * 300])
+@pytest.mark.parametrize(
+    "key", ["hunter2", "/hunter2", "//hunter2", "/hunter2" + "x" * 300]
+)
 def test_secret_instead_of_its_file(key):
     """A key that stands where its file's path belongs isn't shown."""
     (line,) = mistakes(API_KEY_FILE=key)
