@@ -93,9 +93,12 @@ def take_over(environ: Mapping[str, str]) -> Takeover:
     # If both forms are set, the broker uses that of 8.8, so it comes last here.
     for variable in sorted(environ, key=lambda name: (name[:1].upper() != "Z", name)):
         found, value = VARIABLE.fullmatch(variable), environ[variable].strip()
-        if not (found and found["id"].upper() in ids and "ARGS_" in variable.upper()):
+        if not (found and found["id"].upper() in ids):
             continue
-        name = SETTINGS.get(found["rest"].upper(), "")
+        argument = found["rest"].upper()
+        if not argument.startswith("ARGS_"):
+            continue
+        name = SETTINGS.get(argument, "")
         if why := _why_ignored(environ, found, name):
             taken.notices.append(f"{variable} has no effect: {why}")
         elif value:
