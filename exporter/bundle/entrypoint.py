@@ -123,13 +123,13 @@ def _exporter() -> list[str]:
 
 def _become(command: list[str], environ: Mapping[str, str]) -> int:
     """Replace this process by *command*; return only if that is impossible."""
+    sys.stderr.flush()
     if came := signal.sigpending() & ENDING:  # while this process started
         return 128 + int(min(came))
     # Python handles or ignores these signals, and the command would inherit the mask.
     for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING | PASSED_ON)
-    sys.stderr.flush()
     try:
         os.execvpe(command[0], command, dict(environ))  # noqa: S606 -- on purpose
     except OSError as error:
