@@ -15,9 +15,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-strip-extras --custom-compile-command "make lock"
 # Many tests wait for processes and sockets: one worker more than there are cores keeps all cores busy. Each begins with
-# a share of its own, so that tests that wait run beside others that compute.
+# a share of its own, so that tests that wait run next to others that compute.
 WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4)))
-# No test needs the system's authorities, which take 40 ms to read, for each connection's context anew.
+# No test needs the system's authorities, which take 40 ms to read, again for the context of each connection.
 # Rendering by Helm's engine in Go takes a third less time when it collects its garbage less often.
 PARALLEL := GOGC=400 SSL_CERT_FILE=/dev/null $(BIN)/python -m pytest --quiet --numprocesses=$(WORKERS) --dist=worksteal
 PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs

@@ -42,8 +42,8 @@ def repair(path: Path, *, salvage: bool = True) -> Salvaged | None:
     for example on a full disk; then the next start tries again. Without *salvage*,
     raises `SpoolUnsoundError` for a damaged file.
     """
-    new = _beside(path, ".salvaged")
-    if not path.exists() and not new.exists() and not _size(_beside(path, "-wal")):
+    new = _sibling(path, ".salvaged")
+    if not path.exists() and not new.exists() and not _size(_sibling(path, "-wal")):
         _create(path)
         return None
     if (reason := _damage(path)) is None:
@@ -55,7 +55,7 @@ def repair(path: Path, *, salvage: bool = True) -> Salvaged | None:
 
 def _create(path: Path) -> None:
     """Create an empty spool at *path* in one step, because half a file is damage."""
-    new = _beside(path, ".new")
+    new = _sibling(path, ".new")
     create(new).close()
     sync(new)
     path.with_name(MARK).unlink(missing_ok=True)  # it was about a file that is gone
@@ -72,7 +72,7 @@ def _damage(path: Path) -> str | None:
         return f"found while running: {marked.read_text(errors='replace').strip()}"
     # In read-only mode, closing doesn't write the log into the file. Without a log,
     # immutable mode is needed: read-only mode would create one.
-    how = "mode=ro" if _size(_beside(path, "-wal")) else "immutable=1"
+    how = "mode=ro" if _size(_sibling(path, "-wal")) else "immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as file:
             Totals(file)
@@ -81,7 +81,7 @@ def _damage(path: Path) -> str | None:
         if is_damage(error):
             return str(error)
     finally:
-        _beside(path, "-shm").unlink(missing_ok=True)
+        _sibling(path, "-shm").unlink(missing_ok=True)
     return None
 
 
@@ -110,11 +110,11 @@ def _replace(path: Path, new: Path, missing: int | None) -> Salvaged:
         held = dict(rows.fetchall())
     # The time of the new file is the same after a kill.
     ready = datetime.fromtimestamp(new.stat().st_mtime, UTC)
-    aside = _beside(path, f".damaged-{ready:%Y-%m-%dT%H-%M-%S.%fZ}")
+    aside = _sibling(path, f".damaged-{ready:%Y-%m-%dT%H-%M-%S.%fZ}")
     # The file comes first: after a kill, while it's still here, so is its log.
     for suffix in ("", "-wal"):
-        if (old := _beside(path, suffix)).exists():
-            old.rename(_beside(aside, suffix))
+        if (old := _sibling(path, suffix)).exists():
+            old.rename(_sibling(aside, suffix))
     sync(path.parent)
     path.with_name(MARK).unlink(missing_ok=True)
     new.rename(path)
@@ -122,7 +122,7 @@ def _replace(path: Path, new: Path, missing: int | None) -> Salvaged:
     return Salvaged(aside, held["event"], held["dead_letter"], missing)
 
 
-def _beside(path: Path, suffix: str) -> Path:
+def _sibling(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 

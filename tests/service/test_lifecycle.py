@@ -110,7 +110,7 @@ async def test_a_foreign_address(settings):
 
 
 @pytest.mark.slow
-async def test_beside_the_connector(launch, backend, client):
+async def test_next_to_the_connector(launch, backend, client):
     """An environment of Camunda's connector starts the exporter, with one warning."""
     theirs = {
         "BASE_URL": "https://connector.example",

@@ -191,5 +191,5 @@ def test_a_reader_that_is_gone(pipe, monkeypatch):
     reader, outlet = pipe
     reader.close()
 
-    outlet.write("in vain")
+    outlet.write("lost")
     outlet.flush()

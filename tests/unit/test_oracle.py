@@ -37,7 +37,7 @@ def broken(history, needs=Counts()):  # noqa: B008 - it's frozen
     return {violation.promise for violation in found}
 
 
-# Any batches will do. What comes again may be batched anew, if it comes in order and to
+# Any batches will do. Repeats may come in other batches, if they come in order and to
 # the end.
 SOUND = "abc,ab c,a b c,a a b c,ab ab c,ab abc,abc a b c,abc bc,a ab bc"
 DISORDER = "b a c,ba c,a c b,cba,abc c b,abc b,abc ac,ab ba c"

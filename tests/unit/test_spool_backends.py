@@ -201,7 +201,7 @@ async def test_left_behind_events_make_no_room(tmp_path):
         assert spool.left_behind["audit"].rows == 7
 
 
-async def test_a_large_request_beside_left_behind_events(tmp_path):
+async def test_a_large_request_and_events_left_behind(tmp_path):
     """A request above the limit fits when all configured backends are empty."""
     async with a_spool(tmp_path, *BOTH, limit=100) as spool:
         await spool.append([ten_bytes(1, "audit")])

@@ -63,7 +63,7 @@ async def test_nothing_to_discard(tmp_path):
     assert lost == []
 
 
-async def test_a_large_request_beside_dead_letters(tmp_path):
+async def test_a_large_request_and_dead_letters(tmp_path):
     """A spool with only dead letters accepts a request above the limit."""
     async with a_spool(tmp_path, limit=100) as spool:
         await spool.append([], [Unreadable("no JSON", "1-1", b"{" * 10)])
