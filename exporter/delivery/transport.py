@@ -39,7 +39,7 @@ class Endpoint:
     url: str
     limits: aiohttp.ClientTimeout
     secrets: Callable[[], Mapping[str, str]]
-    """Returns what is hidden in answers, in addition to the headers of the request."""
+    """Returns texts to hide in answers, in addition to the request's headers."""
     body_seconds: float | None = None
     """How long a body is read, as far as it arrives; None reads all of it."""
 

@@ -59,7 +59,7 @@ def test_what_is_selected_is_exported(version, selection):
 
 
 async def arrivals(directory, version, log, given, **settings):
-    """Export *log* to a service on its port; return what arrives at its backend."""
+    """Export *log* to a service on its port; return the arrivals at its backend."""
     partition = Partition(1)
     partition.log.append(log)
     expected = [each for each in map(mapped(settings), log) if each]

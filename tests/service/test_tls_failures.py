@@ -31,7 +31,7 @@ def alert(number, level=2):
 
 @pytest.fixture
 def failure(start, monkeypatch, tmp_path):
-    """Return a function that returns what log, status and `check` say about a peer."""
+    """Return a function for the reports on a peer by log, status and `check`."""
 
     async def shown(url, **settings):
         exporter = await start(url=url, **settings)

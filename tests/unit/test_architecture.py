@@ -1,4 +1,4 @@
-"""The house is as it was laid out: order, sizes, and no waiting by the clock."""
+"""The package is built as planned: order, sizes, and no waiting by the clock."""
 
 import ast
 from functools import cache
