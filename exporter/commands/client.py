@@ -56,7 +56,7 @@ class AdminPort:
         self._directory = location.spool_dir.absolute()
         self.url = address(location.admin_host, location.admin_port)
         self._session = session
-        self._headers = {hdrs.AUTHORIZATION: f"Bearer {token or self._issued()}"}
+        self._token = token
         self.is_of_service = not token
         """Whether a service answers, instead of this command."""
 
@@ -71,7 +71,9 @@ class AdminPort:
 
     async def _ask(self, method: str, path: str, seconds: float, **more: Any) -> Any:
         timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=seconds)
-        more |= {"headers": self._headers, "allow_redirects": False, "timeout": timeout}
+        # Read for each request, because a restarted service has a new one.
+        headers = {hdrs.AUTHORIZATION: f"Bearer {self._token or self._issued()}"}
+        more |= {"headers": headers, "allow_redirects": False, "timeout": timeout}
         try:
             async with self._session.request(
                 method, self.url.join(URL(path)), **more

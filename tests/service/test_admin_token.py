@@ -4,7 +4,10 @@ import stat
 
 import pytest
 
+from devkit.processes import free_port
 from exporter.admin import guard
+from exporter.commands.client import admin_port
+from exporter.config.settings import SpoolLocation
 from tests.conftest import careless
 
 
@@ -30,6 +33,21 @@ async def test_the_token(start, settings, token):
     assert (await exporter.demand("GET", "/dead-letters", first)).status == 401
     assert (await exporter.demand("GET", "/dead-letters", token())).status == 200
     assert [p.name for p in settings().spool_dir.glob("admin*")] == [guard.FILE]
+
+
+async def test_a_restart_during_a_command(start, settings):
+    """A command that takes long uses the token of the service that runs now."""
+    port = free_port()
+    exporter = await start(admin_port=port)
+    location = SpoolLocation(settings().spool_dir, 1, "127.0.0.1", port, "", "")
+
+    async with admin_port(location) as asked:
+        before = await asked.get("/status")
+        await exporter.stop()
+        await start(admin_port=port)
+        after = await asked.get("/status")
+
+    assert (before["ok"], after["ok"]) == (True, True)
 
 
 @pytest.mark.parametrize(
