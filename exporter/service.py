@@ -112,10 +112,10 @@ def _plan(settings: BackendSettings, cluster_id: str) -> Plan:
             body_bytes=settings.batch_max_bytes,
             cluster_id=cluster_id,
             linger_seconds=settings.batch_interval_ms / 1000,
-            body_format=settings.written,
+            body_format=settings.body_format,
         ),
         cluster_id=cluster_id,
-        body_format=settings.written,
+        body_format=settings.body_format,
         outcomes=outcomes_of(settings.status_outcomes),
         retry_after_seconds=settings.retry_after_max_ms / 1000,
         max_age_seconds=settings.max_event_age_ms / 1000,
@@ -124,6 +124,7 @@ def _plan(settings: BackendSettings, cluster_id: str) -> Plan:
 
 
 def _withheld(settings: Settings) -> Withheld:
+    """Return the observer that detects a broker which doesn't send every event."""
     return Withheld(
         (each.selection for each in settings.backends.values()),
         exporter_id=exporter_id(),

@@ -156,5 +156,6 @@ def filled(page: Path) -> str:
 if __name__ == "__main__":
     files = {page: filled(page) for page in GENERATED}
     for path, content in (files | schemas.files() | chart.files()).items():
-        path.write_text(content, encoding="utf-8")
-        print(f"{path.relative_to(DOCS.parent)} is up to date")
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            path.write_text(content, encoding="utf-8")
+            print(f"{path.relative_to(DOCS.parent)} was changed")

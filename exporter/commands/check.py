@@ -145,7 +145,7 @@ async def _backend(
             if finding.level is Level.PROBLEM:
                 return
     async with connecting(settings, cluster_id) as backend:
-        answer = await backend.post(empty(settings.written))
+        answer = await backend.post(empty(settings.body_format))
     yield finding_of(answer, remedy(answer, settings.variable))
 
 

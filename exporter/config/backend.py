@@ -120,7 +120,7 @@ class BackendSettings(Configured):
     """HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as `proxy_for` takes them."""
 
     @property
-    def written(self) -> Format:
+    def body_format(self) -> Format:
         """The format of the events."""
         return FORMATS[self.format]
 
