@@ -73,10 +73,12 @@ class Choice(NamedTuple):
     @property
     def where(self) -> tuple[str, list[object]]:
         """The condition in SQL, and its parameters after the bounds."""
+        # With ids, no index of other columns is used: it may lead to all dead letters.
+        no_index = "" if self.ids is None else "+"
         tests = {
             f"sequence {AMONG}": None if self.ids is None else json_list(self.ids),
-            "backend = ?": self.backend,
-            "status = ?": self.status,
+            f"{no_index}backend = ?": self.backend,
+            f"{no_index}status = ?": self.status,
         }
         tests = {test: value for test, value in tests.items() if value is not None}
         conditions = ["sequence > ?", "sequence < ?", *tests]

@@ -1,6 +1,7 @@
 """Dead letters: their reasons, retries and drops."""
 
 import asyncio
+from contextlib import closing
 from functools import partial
 from itertools import chain
 
@@ -14,6 +15,7 @@ from exporter.spool import (
     Window,
 )
 from exporter.spool import spool as module
+from exporter.spool.database import create
 from tests.unit.spools import ANY, a_spool, an_event, letters, only, taken
 
 REFUSED = Rejection("refused: 400 Bad Request", 400, '{"error":"no"}', attempts=13)
@@ -42,6 +44,26 @@ async def test_facts_of_a_dead_letter(tmp_path):
         assert letter[3:8] == ("refused: 400 Bad Request", "", *REFUSED[1:])
         assert letter.created > 1_700_000_000_000
         assert (spool.waiting, spool.dead) == ((0, 0), (1, len(event.body)))
+
+
+@pytest.mark.parametrize(
+    "choice, found_by",
+    [
+        (Choice(), "PRIMARY KEY"),
+        (Choice(backend="a"), "INDEX dead_letter_backend"),
+        (Choice(status=400), "INDEX dead_letter_status"),
+        (Choice(backend="a", status=400), "INDEX dead_letter_both"),
+        (Choice(ids=[1], backend="a", status=400), "PRIMARY KEY"),
+    ],
+)
+def test_a_page_reads_no_other_rows(tmp_path, choice, found_by):
+    """Ids or an index lead to the chosen dead letters, whatever their number."""
+    condition, parameters = choice.where
+    explain = f"EXPLAIN QUERY PLAN SELECT * FROM dead_letter WHERE {condition}"  # noqa: S608
+    with closing(create(tmp_path / "spool.sqlite")) as connection:
+        plan = connection.execute(f"{explain} ORDER BY sequence", (0, 9, *parameters))
+        (first, *_) = plan.fetchall()
+    assert found_by in first[-1]
 
 
 async def test_events_after_a_dead_letter(tmp_path):
