@@ -20,6 +20,8 @@ from exporter.spool.waiting import RANGE
 
 END = 1 << 62
 """All sequences are below this."""
+STEPS = 256
+"""After a damaged page, steps grow by one up to this length, and then double."""
 COUNT = """
     SELECT 'event', backend, count(*), sum(length(body)) FROM event GROUP BY backend
     UNION ALL
@@ -161,7 +163,8 @@ def _rows_by_sequence(source: sqlite3.Connection, query: str) -> Iterator[Row]:
             step = 1 if last >= start else 2 * step
             damaged, jump = max(last, start - 1), step
             while damaged + jump < END and not is_readable(damaged + jump):
-                damaged, jump = damaged + jump, 2 * jump
+                damaged += jump
+                jump += 1 if jump < STEPS else jump
             end = min(damaged + jump, END)
             start = bisect_left(range(END), 1, damaged + 1, end, key=is_readable)
         else:
