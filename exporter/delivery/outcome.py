@@ -81,8 +81,8 @@ def outcome_of(
         return Outcome.DELIVERED
     if 300 <= status <= 399 or status in SETUP:
         return Outcome.BLOCKED
-    of_the_batch = 400 <= status <= 499 and status not in TEMPORARY
-    return Outcome.REJECTED if of_the_batch else Outcome.POSTPONED
+    is_bad_batch = 400 <= status <= 499 and status not in TEMPORARY
+    return Outcome.REJECTED if is_bad_batch else Outcome.POSTPONED
 
 
 def outcomes_of(text: str) -> dict[int, Outcome]:
@@ -108,17 +108,16 @@ REMEDIES: Mapping[int | str | None, str] = {
     HTTPStatus.GONE: "Correct the path in {url}",
     Failure.CERTIFICATE: "Set {tls_ca_path} to a file with the certificate of "
     "the backend's authority, or correct the backend's certificate",
-    Failure.PROXY: "Correct the proxy in HTTPS_PROXY, allow it to connect us, or put "
-    "the backend's host into NO_PROXY",
-    Failure.TOKEN: "Check the token endpoint: it has trouble; events are kept "
-    "meanwhile",
+    Failure.PROXY: "Correct the proxy in HTTPS_PROXY, let it connect to the backend, "
+    "or put the backend's host into NO_PROXY",
+    Failure.TOKEN: "Check the token endpoint: it fails at the moment; events are kept",
     Failure.TOKEN_REFUSED: "Correct {oauth_client_id}, {oauth_client_secret}, "
     "{oauth_authorization_server_url}, and the audience, scope or resource that is set",
     Failure.NAME: "Correct the host in {url}, or the name service",
     Failure.TIMEOUT: "Check the backend, or raise {request_timeout_ms}; events are "
     "kept meanwhile",
     Outcome.DELIVERED: "",
-    Outcome.POSTPONED: "Check the backend: it has trouble; events are kept meanwhile",
+    Outcome.POSTPONED: "Check the backend: it fails at the moment; events are kept",
     Outcome.REJECTED: "Check the backend's log: it refuses the request",
     Outcome.BLOCKED: "Correct {url}, or the backend's setup",
 }

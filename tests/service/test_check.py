@@ -80,7 +80,7 @@ async def test_all_is_well(configure, server, tmp_path):
         (422, "ok", ""),
         (401, "problem", "Correct APP_INTEGRATIONS_API_KEY"),
         (404, "problem", "Correct the path in APP_INTEGRATIONS_URL"),
-        (503, "problem", "Check the backend: it has trouble"),
+        (503, "problem", "Check the backend: it fails at the moment"),
     ],
 )
 async def test_statuses(server, status, level, advice):
