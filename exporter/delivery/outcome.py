@@ -107,10 +107,14 @@ REMEDIES: Mapping[int | str | None, str] = {
     "{status_outcomes}=409=delivered",
     HTTPStatus.GONE: "Correct the path in {url}",
     Failure.CERTIFICATE: "Set {tls_ca_path} to a file with the certificate of "
-    "the backend's authority, or correct the backend's certificate",
+    "the server's authority, renew or correct the server's certificate, or correct "
+    "the host in its URL",
+    Failure.CONNECTION: "Check the backend, and scheme, host and port in {url}; events "
+    "are kept meanwhile",
     Failure.PROXY: "Correct the proxy in HTTPS_PROXY, let it connect to the backend, "
     "or put the backend's host into NO_PROXY",
-    Failure.TOKEN: "Check the token endpoint: it fails at the moment; events are kept",
+    Failure.TOKEN: "Check the token endpoint in {oauth_authorization_server_url}: it "
+    "fails at the moment; events are kept",
     Failure.TOKEN_REFUSED: "Correct {oauth_client_id}, {oauth_client_secret}, "
     "{oauth_authorization_server_url}, and the audience, scope or resource that is set",
     Failure.NAME: "Correct the host in {url}, or the name service",

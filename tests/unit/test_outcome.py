@@ -63,6 +63,7 @@ def test_every_failure():
         (Answer(401), "api_key"),
         (Answer(404), "the path in url"),
         (Answer(failure=Failure.CERTIFICATE), "tls_ca_path"),
+        (Answer(failure=Failure.CONNECTION), "scheme, host and port in url"),
         (Answer(407), "HTTP_PROXY"),
         (Answer(failure=Failure.PROXY), "NO_PROXY"),
         (Answer(failure=Failure.TOKEN), "the token endpoint"),
