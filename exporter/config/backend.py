@@ -144,7 +144,7 @@ BACKEND_SETTINGS = declared_in(BackendSettings)
 
 def names_in(text: str) -> list[str]:
     """Return the names of backends that *text* lists; a `ValueError` says why not."""
-    names = [each.strip() for each in text.split(",")] if text else []
+    names = [each.strip() for each in text.split(",")] if text.strip() else []
     for name in names:
         if name == ONLY_BACKEND:
             raise ValueError(f"{name} is the name of a single backend")

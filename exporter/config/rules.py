@@ -79,7 +79,7 @@ def _is_http_url(text: str) -> bool:
 
 def _shown_url(text: str) -> str:
     """Return *text* without user, password, query and fragment."""
-    if text and not text.startswith("http"):
+    if text and not text.lower().startswith("http"):
         return "(hidden)"  # perhaps a key in the wrong place
     return re.sub(r"(?s)([?#]).*", r"\1...", without_user(text))
 

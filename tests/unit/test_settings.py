@@ -209,13 +209,14 @@ def test_unknown_variables():
     ]
 
 
-def test_a_secret_in_the_url():
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+def test_a_secret_in_the_url(scheme):
     """The query of the URL may be a secret, so it isn't shown."""
-    found = configured(url="https://backend.example/e?code=hunter2")
+    found = configured(url=f"{scheme}://backend.example/e?code=hunter2")
 
     shown = settings.effective(found)[f"{PREFIX}URL"]
 
-    assert shown == "https://backend.example/e?..."
+    assert shown == f"{scheme}://backend.example/e?..."
 
 
 SECRETS = [each for each in settings.DECLARED if each.secret]

@@ -41,6 +41,13 @@ def unknown(**more):
         return [str(each).replace(PREFIX, "") for each in variables.unknown()]
 
 
+def test_a_blank_list():
+    """A list of blanks names no backend, so there is a single one without a name."""
+    only = {"BACKEND_TEAMS_URL": "", "BACKEND_AUDIT_URL": "", "URL": "https://a"}
+
+    assert [*loaded(BACKENDS=" ", **only).backends] == ["default"]
+
+
 def test_names():
     """A setting with a backend's name is its own; others fall back to the plain one."""
     both = loaded(
