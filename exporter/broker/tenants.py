@@ -74,10 +74,12 @@ def unassign(environ: Mapping[str, str], exporter_ids: Iterable[str]) -> dict[st
     """Return *environ* with *exporter_ids* removed from the list of every tenant."""
     result, gone = dict(environ), {each.lower() for each in exporter_ids}
     for tenant in named_in(environ):
-        listed = _take_list(result, tenant)
-        if listed is not None:
-            left = [each for each in listed if each.lower() not in gone]
-            _set_list(result, tenant, left)
+        changed = dict(result)
+        listed = _take_list(changed, tenant) or []
+        left = [each for each in listed if each.lower() not in gone]
+        if left != listed:
+            _set_list(changed, tenant, left)
+            result = changed
     return result
 
 

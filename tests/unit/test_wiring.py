@@ -215,6 +215,13 @@ def test_lists_of_tenants_without_us(environ, given, listed):
     assert {name: alone[name] for name in alone if LIST in name} == {LIST: listed}
 
 
+def test_lists_that_never_had_us():
+    """The list of a tenant that never had our exporter stays as it is spelled."""
+    listed = {"CAMUNDA_PHYSICALTENANTS_DEFAULT_DATA_EXPORTERSASSIGNED_0": "es"}
+
+    assert wiring.without_exporter(listed) == listed
+
+
 def test_broker_without_us(environ):
     """A broker that starts without the exporter gets none of its variables."""
     others = environ | {"JAVA_OPTS": "-Xmx1g"}
