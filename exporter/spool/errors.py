@@ -35,12 +35,13 @@ class SpoolFullError(ExporterError):
 class SpoolFailedError(ExporterError):
     """The spool can't be written; nothing of the request is stored."""
 
+    advice = (
+        "Check free space, permissions and health of the disk with "
+        "APP_INTEGRATIONS_SPOOL_DIR; the broker keeps the records and tries again"
+    )
+
     def __init__(self, reason: object) -> None:
-        super().__init__(
-            f"The spool can't be written: {reason}",
-            remedy="Check free space, permissions and health of the disk with "
-            "APP_INTEGRATIONS_SPOOL_DIR; the broker keeps the records and tries again",
-        )
+        super().__init__(f"The spool can't be written: {reason}", remedy=self.advice)
 
 
 class SpoolDiskFullError(SpoolFailedError):
@@ -60,6 +61,11 @@ class SpoolDiskFullError(SpoolFailedError):
 
 class SpoolLostError(SpoolFailedError):
     """A file was removed, replaced or truncated while the service was running."""
+
+    advice = (
+        "Find out what removed it. Restart the exporter when app-integrations-exporter "
+        "status shows that no event waits; until then the broker keeps its records"
+    )
 
     def __init__(self, path: Path) -> None:
         super().__init__(

@@ -200,7 +200,7 @@ async def test_a_file_that_was_lost(tmp_path, file, change):
         batch = await only(spool).take(ANY)
         change(tmp_path / file)
 
-        with pytest.raises(SpoolLostError, match=rf"{file} was removed.*restart"):
+        with pytest.raises(SpoolLostError, match=rf"{file} was removed.*Restart the"):
             await spool.append([an_event(2)])
 
         assert [event.position for event in batch.events] == [1]
