@@ -88,8 +88,10 @@ async def test_side_by_side(container, backend, client):
     assert container.said() == ["TERM"]
     # A kill between the answer and its commit repeats the event.
     assert backend.positions in ([1, 2, 3], [1, 1, 2, 3])
-    last = ["ready", "broker ended", "stopping", "stopped", "exporter ended"]
-    assert container.messages[-5:] == last
+    # Two processes write: "broker ended" may come after the exporter's "stopping".
+    *between, last = container.messages[-4:]
+    assert {*between, last} == {"broker ended", "stopping", "stopped", "exporter ended"}
+    assert last == "exporter ended"
 
 
 @pytest.mark.slow
