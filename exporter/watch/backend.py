@@ -17,7 +17,7 @@ from exporter.delivery import Attempt, Cause, Outcome, State, remedy
 from exporter.events import ONLY_BACKEND
 from exporter.spool import Batch, Rejection
 from exporter.watch.log_limit import LimitedLog
-from exporter.watch.metrics import Metrics
+from exporter.watch.metrics import Metrics, Shown
 
 log = logging.getLogger(__name__)
 
@@ -29,33 +29,30 @@ LATENCY_SECONDS = (
 )
 MOST_LATENCIES = 1000
 
-# By name: where the status has the value, and the help text.
-GAUGES = {
-    "spool_events": ("waiting", "events", "Events accepted and not settled."),
+GAUGES: Shown = {
+    "spool_events": (
+        "Events accepted and not settled.",
+        lambda status: status["waiting"]["events"],
+    ),
     "spool_event_bytes": (
-        "waiting",
-        "event_bytes",
         "Encoded bytes of events accepted and not settled.",
+        lambda status: status["waiting"]["event_bytes"],
     ),
     "spool_oldest_event_age_seconds": (
-        "waiting",
-        "oldest_age_seconds",
         "Age of the oldest waiting event by the engine's clock, 0 when none waits.",
+        lambda status: status["waiting"]["oldest_age_seconds"],
     ),
     "delivery_parked_batches": (
-        "delivery",
-        "parked_batches",
         "Parked batches and parts of batches: each waits for its own retry.",
+        lambda status: status["delivery"]["parked_batches"],
     ),
     "delivery_suspect_events": (
-        "delivery",
-        "suspect_events",
         "Events refused on their own: dead letters if they are refused again.",
+        lambda status: status["delivery"]["suspect_events"],
     ),
     "delivery_next_attempt_seconds": (
-        "delivery",
-        "next_attempt_seconds",
         "Time until the next attempt, when the last attempts failed.",
+        lambda status: status["delivery"]["next_attempt_seconds"],
     ),
 }
 
@@ -142,9 +139,7 @@ class BackendObserver:
 
     def _create_gauges(self, metrics: Metrics, name: str) -> None:
         gauge = partial(metrics.series, Gauge, backend=name)
-        self._gauges = {
-            name: gauge(name, meaning) for name, (*_, meaning) in GAUGES.items()
-        }
+        self._show = metrics.gauges(GAUGES, backend=name)
         self._states = {
             each: gauge(
                 "delivery_breaker_state",
@@ -164,8 +159,7 @@ class BackendObserver:
 
     def show(self, status: dict[str, Any]) -> None:
         """Set the gauges to the values of the *status* of this backend."""
-        for name, (part, key, _) in GAUGES.items():
-            self._gauges[name].set(status[part][key])
+        self._show(status)
         for state, gauge in self._states.items():
             gauge.set(state == status["delivery"]["breaker"])
         for cause, gauge in self._causes.items():

@@ -1,6 +1,6 @@
 """Metrics on a registry of their own, so that two services share no counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from prometheus_client import (
@@ -14,6 +14,8 @@ from prometheus_client import (
 NAMESPACE = "app_integrations_exporter"
 
 Metric = TypeVar("Metric", Counter, Gauge, Histogram)
+Shown = Mapping[str, tuple[str, Callable[[dict[str, Any]], float]]]
+"""Gauges by name: the help text, and the value in a status."""
 
 
 class Metrics:
@@ -38,3 +40,16 @@ class Metrics:
             )
         family: Metric = self._families[name]
         return family.labels(**labels) if labels else family
+
+    def gauges(self, shown: Shown, **labels: str) -> Callable[[dict[str, Any]], None]:
+        """Create the gauges in *shown*, and return a function that sets them."""
+        gauges = {
+            self.series(Gauge, name, meaning, **labels): value
+            for name, (meaning, value) in shown.items()
+        }
+
+        def show(status: dict[str, Any]) -> None:
+            for gauge, value in gauges.items():
+                gauge.set(value(status))
+
+        return show

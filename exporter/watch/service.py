@@ -23,7 +23,7 @@ from exporter.spool import Held, Salvaged, Unreadable
 from exporter.watch.backend import BackendObserver
 from exporter.watch.inflow import Inflow
 from exporter.watch.log_limit import LimitedLog
-from exporter.watch.metrics import Metrics
+from exporter.watch.metrics import Metrics, Shown
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,7 @@ FILL_STEPS = (0.5, 0.8, 0.95)
 MOST_REASONS = 10
 """How many lines one bulk request may cause."""
 
-# By name: the help text, and the value in the status.
-GAUGES: dict[str, tuple[str, Callable[[dict[str, Any]], float]]] = {
+GAUGES: Shown = {
     "spool_dead_letters": (
         "Dead letters kept.",
         lambda status: status["spool"]["dead_letters"],
@@ -136,16 +135,13 @@ class ServiceObserver:
             "ingest_bulk_duration_seconds",
             "Time from the head of a bulk request to the end of its commit.",
         )
-        self._gauges = {
-            name: gauge(name, meaning) for name, (meaning, _) in GAUGES.items()
-        }
+        self._show = metrics.gauges(GAUGES)
         gauge("start_time_seconds", "Start, in seconds since 1970.").set(self.started)
         gauge("build_info", "1, with the version.", version=__version__).set(1)
 
     def show(self, status: dict[str, Any]) -> None:
         """Set the gauges to the values of *status*."""
-        for name, (_, value) in GAUGES.items():
-            self._gauges[name].set(value(status))
+        self._show(status)
         for name, backend in status["backends"].items():
             self.backends[name].show(backend)
 
