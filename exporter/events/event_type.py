@@ -1,16 +1,15 @@
 """The declaration of an event type, with its kinds and fields."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter.events.fields import OLDEST, Field
-from exporter.events.record import Value
 
-Condition = Callable[[Value], bool]
-"""A predicate on values; may raise `UnmappableError`."""
+Condition = Callable[[Any], bool]
+"""A predicate on the values of records."""
 
 
-def always(_: Value) -> bool:
+def always(_: Any) -> bool:
     """Accept every value."""
     return True
 
@@ -65,6 +64,8 @@ class EventType(NamedTuple):
     suits: Condition = always
     """Distinguishes types with the same value type."""
     brackets: Brackets | None = None
+    also: tuple[Field, ...] = ()
+    """Further fields of the value, which conditions read."""
     element: str = "elementId"
     """The name of the element's id in the value; empty if there is no element."""
     in_brief: bool = True

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from exporter.events.record import Record, UnmappableError, Value
+from exporter.events.record import Int64, UnmappableError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OLDEST = "8.5"
@@ -30,6 +30,18 @@ class Form(StrEnum):
     FLAG = "true or false"
 
 
+# The type and the default of a form's source in the record's value.
+SOURCES: dict[Form, tuple[Any, Any]] = {
+    Form.DIGITS: (Int64, -1),
+    Form.TEXT: (str, ""),
+    Form.NUMBER: (Int64, -1),
+    Form.MOMENT: (Int64, -1),
+    Form.LIST: (list[str], []),
+    Form.OBJECT: (dict[str, str], {}),
+    Form.FLAG: (str, ""),
+}
+
+
 class Field(NamedTuple):
     """One field of an event."""
 
@@ -38,25 +50,23 @@ class Field(NamedTuple):
     meaning: str
     source: str
     """The path in the record."""
-    since: str
+    since: str = OLDEST
     """The first broker version with this field."""
-    read: Callable[[Any, str], Any]
-    """
-    Reads a name in the record or its value.
-
-    Raises `UnmappableError` if another type is there.
-    """
+    convert: Callable[[Any], Any] | None = None
+    """Turns the source into the field; None if they are equal."""
+    default: Any = None
+    """The default of the source, if the form has another one."""
 
     @property
-    def place(self) -> tuple[bool, str]:
-        """Whether the source is in the value, and its name there."""
+    def in_value(self) -> str:
+        """The name of the source in the value, or empty."""
         value, _, name = self.source.rpartition(".")
-        return bool(value), name
+        return name if value else ""
 
 
 def _field(  # noqa: PLR0913
     form: Form,
-    read: Callable[[Value, str], Any],
+    convert: Callable[[Any], Any] | None,
     name: str,
     meaning: str,
     source: str = "",
@@ -64,40 +74,33 @@ def _field(  # noqa: PLR0913
     since: str = OLDEST,
 ) -> Field:
     """Declare a field whose *source* in the value defaults to its *name*."""
-    return Field(name, form, meaning, f"value.{source or name}", since, read)
+    return Field(name, form, meaning, f"value.{source or name}", since, convert)
 
 
-def _digits(part: Record | Value, name: str) -> str:
-    return str(part.number(name))
-
-
-def _moment(value: Value, name: str) -> str:
-    milliseconds = value.number(name)
+def _moment(milliseconds: int) -> str:
     with suppress(UnmappableError):  # the year isn't from 1 to 9999
-        return "" if milliseconds == -1 else instant(milliseconds, name)
+        return "" if milliseconds == -1 else instant(milliseconds)
     return ""
 
 
 # 64-bit numbers are sent as text, because JavaScript rounds integers above 2**53.
-key = partial(_field, Form.DIGITS, _digits)
-text = partial(_field, Form.TEXT, Value.text)
-number = partial(_field, Form.NUMBER, Value.number)
+key = partial(_field, Form.DIGITS, str)
+text = partial(_field, Form.TEXT, None)
+number = partial(_field, Form.NUMBER, None)
 moment = partial(_field, Form.MOMENT, _moment)
-items = partial(_field, Form.LIST, Value.items)
-pairs = partial(_field, Form.OBJECT, Value.pairs)
+items = partial(_field, Form.LIST, None)
+pairs = partial(_field, Form.OBJECT, None)
 
 
 def record_key(name: str, meaning: str) -> Field:
     """Declare the key of the record itself."""
-    return Field(name, Form.DIGITS, meaning, "key", OLDEST, _digits)
+    return Field(name, Form.DIGITS, meaning, "key", convert=str)
 
 
-def _word(name: str, meaning: str, source: str) -> Field:
-    return Field(name, Form.TEXT, meaning, source, OLDEST, Record.word)
-
-
-INTENT = _word("intent", "What happened, in the engine's word.", "intent")
-TYPE = _word("type", "What it happened to, in the engine's word.", "valueType")
+INTENT = Field("intent", Form.TEXT, "What happened, in the engine's word.", "intent")
+TYPE = Field(
+    "type", Form.TEXT, "What it happened to, in the engine's word.", "valueType"
+)
 
 PROCESS_DEFINITION_KEY = key("processDefinitionKey", "The deployed process.")
 PROCESS_DEFINITION_ID = text(
@@ -115,23 +118,22 @@ ELEMENT_INSTANCE_KEY = key(
 OF_ELEMENT = (ELEMENT_ID, ELEMENT_INSTANCE_KEY)
 TENANT_ID = text("tenantId", "The tenant, `<default>` where there are none.")
 
+OF_ALL = (PROCESS_INSTANCE_KEY, PROCESS_DEFINITION_ID, TENANT_ID)
+"""Fields that are read from every value, for lanes and filters."""
+
 
 def fields_of(meaning: str, *own: Field) -> tuple[Field, ...]:
     """Return the fields of a type: common ones, and between them its *own*."""
     return record_key("id", meaning), INTENT, TYPE, *own, TENANT_ID
 
 
-def instant(milliseconds: int, name: str) -> str:
-    """
-    Return *milliseconds* since 1970 in the format of `java.time.Instant`.
-
-    *name* is the field in the message of an `UnmappableError`.
-    """
+def instant(milliseconds: int) -> str:
+    """Return *milliseconds* since 1970 in the format of `java.time.Instant`."""
     seconds, rest = divmod(milliseconds, 1000)
     try:
         second = _second(seconds)
     except OverflowError as error:
-        raise UnmappableError(f"{name} is not in the years 1 to 9999") from error
+        raise UnmappableError("a time is not in the years 1 to 9999") from error
     return f"{second}.{rest:03}Z" if rest else f"{second}Z"
 
 

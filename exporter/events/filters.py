@@ -6,13 +6,12 @@ over all others. A filter doesn't apply to events without a value to compare.
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter.events.catalog import CATALOG
 from exporter.events.event_type import EventType
 from exporter.events.fields import Form
 from exporter.events.lists import matcher, read_terms, suggestion
-from exporter.events.record import Value
 
 EXCLUDE = "!"
 STRANGE = re.compile(r"""[\s"'`!;|^$()\[\]{}\x00-\x1f]""")
@@ -78,12 +77,12 @@ class Filters(NamedTuple):
         """Whether a migration to another process may hide later events of a task."""
         return not (self.processes.open and self.elements.open)
 
-    def pass_value(self, kind: EventType, value: Value) -> bool:
+    def pass_value(self, kind: EventType, value: Any) -> bool:
         """Return whether an event of type *kind* with this *value* passes."""
         return (
-            self.processes.passes(value.text("bpmnProcessId"))
-            and self.tenants.passes(value.text("tenantId"))
-            and self.elements.passes(value.text(kind.element) if kind.element else "")
+            self.processes.passes(value.bpmnProcessId)
+            and self.tenants.passes(value.tenantId)
+            and self.elements.passes(getattr(value, kind.element, ""))
         )
 
 

@@ -1,8 +1,9 @@
 """The event types of process instances, steps, incidents and jobs."""
 
+from typing import Any
+
 from exporter.events import fields as f
 from exporter.events.event_type import Brackets, EventType, Kind
-from exporter.events.record import Value
 
 VERSION = f.key(
     "processDefinitionVersion", "The version of the deployed process.", "version"
@@ -10,9 +11,9 @@ VERSION = f.key(
 TAGS = f.items("tags", "Tags of the process instance.", since="8.8")
 
 
-def is_process(value: Value) -> bool:
+def is_process(value: Any) -> bool:
     """Whether the element is a process."""
-    return value.text("bpmnElementType") == "PROCESS"
+    return bool(value.bpmnElementType == "PROCESS")
 
 
 PROCESS_INSTANCE = EventType(
@@ -66,9 +67,9 @@ NEVER = {
 }
 
 
-def is_step(value: Value) -> bool:
+def is_step(value: Any) -> bool:
     """Whether the element is a step."""
-    element_type = value.text("bpmnElementType")
+    element_type = value.bpmnElementType
     return element_type not in NEVER and not element_type.endswith("_GATEWAY")
 
 
@@ -146,9 +147,9 @@ INCIDENT = EventType(
 )
 
 
-def is_of_an_element(value: Value) -> bool:
+def is_of_an_element(value: Any) -> bool:
     """Whether the job isn't for a listener."""
-    return not value.text("jobKind").endswith("_LISTENER")
+    return not value.jobKind.endswith("_LISTENER")
 
 
 JOB = EventType(
@@ -202,5 +203,6 @@ JOB = EventType(
         ),
     ),
     suits=is_of_an_element,
+    also=(f.text("jobKind", "What the job is for."),),
     brackets=Brackets("job types", "type"),
 )

@@ -1,21 +1,19 @@
 """Map selected records to events with an encoded body."""
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping
+from typing import Protocol
 
-from exporter.base import codec
-from exporter.events.event import DEFAULT_TENANT, NO_INSTANCE, ONLY_BACKEND, Event
+from exporter.events.body import Body
+from exporter.events.catalog import READERS
+from exporter.events.event import DEFAULT_TENANT, ONLY_BACKEND, Event
 from exporter.events.index import in_index, read_index
-from exporter.events.record import Record, Value
-from exporter.events.selection import Rule, Selection
+from exporter.events.record import Record, read
+from exporter.events.selection import Selection
 
 INSTANCES = "process-instance"
 LONGEST_INDEX_NAME = 255  # bytes, the limit of Elasticsearch
 MOST_TYPES = 1000
 """Brokers have about 70 value types."""
-
-Reader = tuple[str, Callable[[Any, str], Any], bool, str]
-"""The name of a field, its reader, and its place in the record."""
 
 
 class Observer(Protocol):
@@ -49,15 +47,16 @@ class Mapper:
             for name, selection in self._selections.items()
             if selection.may_lose
         }
-        self._dropped = frozenset(dropped)
-        self._inner = [name.split(".", 1) for name in dropped if "." in name]
         self._observer = observer
-        self._readers: dict[str, list[Reader]] = {}
-        self._wanted = {
-            in_index(value_type)
-            for selection in self._selections.values()
-            for value_type in selection.value_types
+        rules = [rule for each in self._selections.values() for rule in each.rules()]
+        self._bodies = {
+            rule.name: Body(rule.type.fields_of(rule.kind), dropped) for rule in rules
         }
+        self._readers = {
+            (rule.type.value_type, rule.kind.intent): READERS[rule.type.value_type]
+            for rule in rules
+        }
+        self._wanted = {in_index(value_type) for value_type, _ in self._readers}
         self._unwanted: set[str] = set()
         """Value types of records that were read and not selected."""
 
@@ -78,9 +77,14 @@ class Mapper:
 
         Raises `UnmappableError` if the record can't be read or mapped.
         """
-        record = Record(line)
+        record = read(line)
         if self._observer:
             self._observer.look(record, tenant)
+        read_value = self._readers.get((record.valueType, record.intent))
+        if read_value is None or record.recordType != "EVENT":
+            self._skip(record)
+            return None
+        value = record.value = read_value(record.value)
         selected = {
             name: rule
             for name, selection in self._selections.items()
@@ -94,45 +98,25 @@ class Mapper:
         # All backends see a record as the same kind.
         rule = next(iter([*selected.values(), *watched.values()]), None)
         if rule is None:
-            self._learn(record)
             return None
-        value = record.value
         return Event(
-            partition=record.number("partitionId", least=1),
-            position=record.number("position", least=0),
-            timestamp=record.number("timestamp", least=0),
-            key=record.number("key"),
-            instance=value.number("processInstanceKey", NO_INSTANCE),
-            body=codec.encode(self._body(rule, record, value)),
+            partition=record.partitionId,
+            position=record.position,
+            timestamp=record.timestamp,
+            key=record.key,
+            instance=value.processInstanceKey,
+            body=self._bodies[rule.name].encode(record),
             kind=rule.name,
-            broker=record.broker_version,
+            broker=record.broker,
             tenant=tenant,
             backends=tuple(selected),
             watchers=tuple(watched),
         )
 
-    def _learn(self, record: Record) -> None:
+    def _skip(self, record: Record) -> None:
         """Skip further records of an unwanted type, by the names of their indices."""
         # No list of types: an index that a newer broker names in another way is read.
-        value_type = in_index(record.word("valueType"))
+        value_type = in_index(record.valueType)
         is_wanted = not value_type or value_type in self._wanted
         if not is_wanted and len(self._unwanted) < MOST_TYPES:
             self._unwanted.add(value_type)
-
-    def _body(self, rule: Rule, record: Record, value: Value) -> dict[str, Any]:
-        readers = self._readers.get(rule.name)
-        if readers is None:
-            fields = rule.type.fields_of(rule.kind)
-            readers = self._readers[rule.name] = [
-                (each.name, each.read, *each.place)
-                for each in fields
-                if each.name not in self._dropped
-            ]
-        body = {
-            name: read(value if inside else record, source)
-            for name, read, inside, source in readers
-        }
-        for name, inner in self._inner:
-            if name in body:
-                body[name] = {key: x for key, x in body[name].items() if key != inner}
-        return body

@@ -1,117 +1,92 @@
 """
 Read one exported record without trusting its content.
 
-Newer brokers add fields, and older brokers lack some. A missing or null field has the
-engine's default. A field of the wrong type makes the record unmappable.
+Newer brokers add fields, which are skipped, and older brokers lack some. A missing or
+null field of a value has the engine's default. A field of the wrong type makes the
+record unmappable.
 """
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
 
 from exporter.base import codec
 
-INT64 = range(-(2**63), 2**63)
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,32}")
+ERRORS = (msgspec.MsgspecError, RecursionError)
 
 
 class UnmappableError(Exception):
     """A record can't become an event; the message says why."""
 
 
-class Value:
-    """The value of a record; missing fields have the engine's defaults."""
+# Without `gc`, the garbage collector doesn't look at records, which never have cycles.
+class Record(msgspec.Struct, gc=False, kw_only=True):
+    """One record, with the engine's names. Its value is JSON until it is needed."""
 
-    __slots__ = ("_fields",)
-
-    def __init__(self, fields: dict[str, Any]) -> None:
-        self._fields = fields
-
-    def number(self, name: str, default: int = -1) -> int:
-        """Return the 64-bit number *name*."""
-        number = self._fields.get(name)
-        if type(number) is int and number in INT64:
-            return number
-        if number is None:
-            return default
-        raise UnmappableError(f"value.{name} is not a 64-bit number")
-
-    def text(self, name: str) -> str:
-        """Return the text *name*."""
-        text = self._fields.get(name)
-        if type(text) is str:
-            return text
-        if text is None:
-            return ""
-        raise UnmappableError(f"value.{name} is not text")
-
-    def items(self, name: str) -> list[str]:
-        """Return the list of texts *name*."""
-        items = self._fields.get(name)
-        if items is None:
-            return []
-        if type(items) is list and _are_texts(items):
-            return items
-        raise UnmappableError(f"value.{name} is not a list of texts")
-
-    def pairs(self, name: str) -> dict[str, str]:
-        """Return the object of texts *name*."""
-        pairs = self._fields.get(name)
-        if pairs is None:
-            return {}
-        if type(pairs) is dict and _are_texts(pairs.values()):
-            return pairs
-        raise UnmappableError(f"value.{name} is not an object of texts")
-
-
-class Record:
-    """One record; all methods may raise `UnmappableError`."""
-
-    __slots__ = ("_envelope", "_value")
-
-    def __init__(self, line: bytes) -> None:
-        """Decode *line*, the JSON document of one record."""
-        try:
-            envelope = codec.decode(line)
-        except ValueError as error:
-            raise UnmappableError(f"it is not JSON: {error}") from error
-        if not isinstance(envelope, dict):
-            raise UnmappableError("it is not a JSON object")
-        value = envelope.get("value")
-        self._envelope: dict[str, Any] = envelope
-        self._value = Value(value) if isinstance(value, dict) else None
-
-    def word(self, name: str) -> str:
-        """Return the text *name* of the envelope."""
-        word = self._envelope.get(name)
-        if type(word) is not str:
-            raise UnmappableError(f"{name} is missing or not text")
-        return word
-
-    def number(self, name: str, least: int = -(2**63)) -> int:
-        """Return the 64-bit number *name* of the envelope; the minimum is *least*."""
-        number = self._envelope.get(name)
-        if type(number) is not int or number not in INT64:
-            raise UnmappableError(f"{name} is missing or not a 64-bit number")
-        if number < least:
-            raise UnmappableError(f"{name} is less than {least}")
-        return number
+    partitionId: Positive  # noqa: N815
+    position: NotNegative
+    timestamp: NotNegative
+    key: Int64
+    intent: str
+    valueType: str  # noqa: N815
+    recordType: str  # noqa: N815
+    value: Any
+    brokerVersion: str | None = None  # noqa: N815
 
     @property
-    def broker_version(self) -> str:
+    def broker(self) -> str:
         """The version of the broker that wrote the record; empty if unknown."""
-        version = self._envelope.get("brokerVersion")
-        if type(version) is str and VERSION.fullmatch(version):
-            return version
-        return ""
-
-    @property
-    def value(self) -> Value:
-        """The part that depends on the value type."""
-        if self._value is None:
-            raise UnmappableError("value is missing or not an object")
-        return self._value
+        version = self.brokerVersion or ""
+        return version if VERSION.fullmatch(version) else ""
 
 
-def _are_texts(values: Iterable[Any]) -> bool:
-    return set(map(type, values)) <= {str}
+class _Unread(Record, gc=False, kw_only=True):
+    value: msgspec.Raw
+
+
+_read = msgspec.json.Decoder(_Unread).decode
+
+
+def read(line: bytes) -> Record:
+    """Return the record in *line*; raises `UnmappableError`."""
+    try:
+        return _read(line)
+    except ERRORS as error:
+        raise UnmappableError(f"it can't be read: {error}") from None
+
+
+def reader(fields: dict[str, tuple[Any, Any]]) -> Callable[[bytes], Any]:
+    """
+    Return a function that reads a value with *fields*: the type and default of each.
+
+    The function raises `UnmappableError`.
+    """
+    shape = msgspec.defstruct(
+        "Value", [(name, *field) for name, field in fields.items()], gc=False
+    )
+    decode = msgspec.json.Decoder(shape).decode
+
+    def read_value(value: bytes) -> Any:
+        try:
+            return decode(value)
+        except ERRORS:
+            return _without_nulls(value, shape)
+
+    return read_value
+
+
+def _without_nulls(value: bytes, shape: type) -> Any:
+    """Read *value* without its fields that are null; brokers hardly ever send any."""
+    try:
+        fields = codec.decode(bytes(value))
+        if isinstance(fields, dict):
+            fields = {name: x for name, x in fields.items() if x is not None}
+        return msgspec.convert(fields, shape)
+    except (ValueError, *ERRORS) as error:
+        raise UnmappableError(f"its value can't be read: {error}") from None

@@ -9,12 +9,12 @@ MOST_CHARACTERS = 8192
 
 VALUE = f.text(
     "value", f"The value as JSON text, limited to {MOST_CHARACTERS} characters."
-)._replace(read=lambda value, name: value.text(name)[:MOST_CHARACTERS])
+)._replace(convert=lambda text: text[:MOST_CHARACTERS])
 TRUNCATED = VALUE._replace(
     name="truncated",
     form=f.Form.FLAG,
     meaning="Whether the value is longer. Then `value` isn't valid JSON.",
-    read=lambda value, name: len(value.text(name)) > MOST_CHARACTERS,
+    convert=lambda text: len(text) > MOST_CHARACTERS,
 )
 
 VARIABLE = EventType(

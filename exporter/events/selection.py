@@ -10,16 +10,19 @@ any character, for example a comma or a bracket.
 """
 
 import re
-from typing import NamedTuple
+from collections import defaultdict
+from typing import Any, NamedTuple
 
 from exporter.events.catalog import CATALOG, DEFAULT
 from exporter.events.event_type import Brackets, Condition, EventType, Kind, always
 from exporter.events.filters import Filters
 from exporter.events.lists import matcher, read_terms, suggestion
-from exporter.events.record import Record, Value
+from exporter.events.record import Record
 
 PARTS = re.compile(r"([^:\[\]]*)(?::([^:\[\]]*))?(?:\[([^\[\]]*)\])?")
 ALL = ("*",)
+What = tuple[str, str]
+"""A value type and an intent."""
 BY_NAME = {each.name: each for each in CATALOG}
 
 
@@ -94,7 +97,7 @@ class Rule(NamedTuple):
     chosen: Condition
     """The condition in brackets."""
 
-    def selects(self, value: Value) -> bool:
+    def selects(self, value: Any) -> bool:
         """Return whether a record with this *value* is selected."""
         return self.type.suits(value) and self.kind.when(value) and self.chosen(value)
 
@@ -106,30 +109,24 @@ class Selection:
         """Select by the terms in *text* and by *filters*; raises `SelectionError`."""
         self._filters = filters or Filters()
         self._filtered = not self._filters.open
-        self._rules: dict[str, dict[str, list[Rule]]] = {}
+        self._rules: defaultdict[What, list[Rule]] = defaultdict(list)
         for term in parse(text):
             chosen = _chosen(term)
-            intents = self._rules.setdefault(term.type.value_type, {})
             for kind in term.kinds:
-                name = term.type.name_of(kind)
-                rules = intents.setdefault(kind.intent, [])
-                rules.append(Rule(name, term.type, kind, chosen))
+                rule = Rule(term.type.name_of(kind), term.type, kind, chosen)
+                self._rules[term.type.value_type, kind.intent].append(rule)
         self._ending = {each.type.name for each in self.rules() if each.kind.ends}
-        self.value_types = frozenset(self._rules)
+        self.value_types = frozenset(value_type for value_type, _ in self._rules)
         """The value types of all selected records."""
         self.may_lose = self._filters.may_lose
         """Whether a migration may hide later events of a task from this backend."""
 
     def rules(self) -> list[Rule]:
         """Return all rules."""
-        return [x for each in self._rules.values() for y in each.values() for x in y]
+        return [rule for rules in self._rules.values() for rule in rules]
 
     def of(self, record: Record) -> Rule | None:
-        """
-        Return the rule that selects *record*, or None.
-
-        Raises `UnmappableError` if the record has wrong types.
-        """
+        """Return the rule that selects *record*, whose value is read, or None."""
         rule = self._rule(record)
         if rule is None or not self._filtered:
             return rule
@@ -141,18 +138,15 @@ class Selection:
         if rule is None or rule.type.name not in self._ending:
             return None
         tenants = self._filters.tenants
-        if rule.kind.ends and tenants.passes(record.value.text("tenantId")):
+        if rule.kind.ends and tenants.passes(record.value.tenantId):
             return rule
         return self.of(record)
 
     def _rule(self, record: Record) -> Rule | None:
-        intents = self._rules.get(record.word("valueType"))
-        if intents is None or record.word("recordType") != "EVENT":
-            return None
-        rules = intents.get(record.word("intent"))
-        if rules is None:
-            return None
-        return next((each for each in rules if each.selects(record.value)), None)
+        for rule in self._rules.get((record.valueType, record.intent), ()):
+            if rule.selects(record.value):
+                return rule
+        return None
 
 
 def _chosen(term: Term) -> Condition:
@@ -161,4 +155,4 @@ def _chosen(term: Term) -> Condition:
     if brackets is None or "*" in term.patterns:
         return always
     matches = matcher(term.patterns)
-    return lambda value: matches(brackets.spelled(value.text(brackets.source)))
+    return lambda value: matches(brackets.spelled(getattr(value, brackets.source)))

@@ -5,9 +5,10 @@ Kinds that the official exporter doesn't send have one more field. The order of 
 fields is part of the format.
 """
 
+from typing import Any
+
 from exporter.events import fields as f
 from exporter.events.event_type import EventType, Kind
-from exporter.events.record import Value
 
 PRIORITY_BEFORE_8_6 = 50
 
@@ -16,12 +17,12 @@ CREATED_AT = f.moment(
     "createdAt",
     "The time of creation; `1969-12-31T23:59:59.999Z` if unknown.",
     "creationTimestamp",
-)._replace(read=lambda value, name: f.instant(value.number(name), name))
+)._replace(convert=f.instant)
 PRIORITY = f.number(
     "priority",
     f"0 to 100; always {PRIORITY_BEFORE_8_6} before 8.6.",
     since="8.6",
-)._replace(read=lambda value, name: value.number(name, PRIORITY_BEFORE_8_6))
+)._replace(default=PRIORITY_BEFORE_8_6)
 CHANGED = f.items(
     "changedAttributes",
     "The changed attributes, in the engine's words, like `dueDate`.",
@@ -29,9 +30,9 @@ CHANGED = f.items(
 DENIED = f.text("deniedReason", "The reason given by the listener.", since="8.8")
 
 
-def is_assigned(value: Value) -> bool:
+def is_assigned(value: Any) -> bool:
     """Whether the task has an assignee."""
-    return bool(value.text("assignee"))
+    return bool(value.assignee)
 
 
 USER_TASK = EventType(

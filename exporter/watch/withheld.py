@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporter.events import DEFAULT_TENANT, Selection, UnmappableError
+from exporter.events import DEFAULT_TENANT, Selection
 from exporter.events.record import Record
 
 log = logging.getLogger(__name__)
@@ -111,27 +111,23 @@ class Withheld:
 
     def look(self, record: Record, tenant: str) -> None:
         """Learn from a *record* of *tenant*, selected or not."""
-        try:
-            intent = record.word("intent")
-            # The usual case, in which no key is watched, must be fast.
-            if not (intent in FIRST or self._evidence or self._withholding):
-                return
-            if self._events and record.word("recordType") == "EVENT":
-                self._learn((tenant, record.number("partitionId")), intent, record)
-        except UnmappableError:
-            pass  # the mapping handles such a record
+        # The usual case, in which no key is watched, must be fast.
+        if not (record.intent in FIRST or self._evidence or self._withholding):
+            return
+        if self._events and record.recordType == "EVENT":
+            self._learn((tenant, record.partitionId), record)
 
-    def _learn(self, partition: Partition, intent: str, record: Record) -> None:
-        value_type = record.word("valueType")
-        if intent not in SENT.get(value_type, ()):
-            self._sent_anyway(partition, value_type)
+    def _learn(self, partition: Partition, record: Record) -> None:
+        intent = record.intent
+        if intent not in SENT.get(record.valueType, ()):
+            self._sent_anyway(partition, record.valueType)
             return
         evidence = self._evidence.get(partition)
         if evidence is None:
             if intent not in FIRST or len(self._evidence) >= MOST_PARTITIONS:
                 return
             evidence = self._evidence[partition] = Evidence()
-        key, now = record.number("key"), record.number("timestamp")
+        key, now = record.key, record.timestamp
         if intent not in FIRST:
             evidence.went_on.update(evidence.begun.keys() & {key})
         elif len(evidence.begun) < MOST_KEYS:
@@ -139,7 +135,7 @@ class Withheld:
         if (
             partition not in self._withholding
             and evidence.suffices(now)
-            and self._may_withhold(record.broker_version)
+            and self._may_withhold(record.broker)
         ):
             self._toggle(partition)
 

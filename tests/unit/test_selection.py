@@ -64,7 +64,7 @@ def test_recorded_records(version):
         {"recordType": "COMMAND_REJECTION"},
         {"recordType": "INVENTED_LATER"},
         {"intent": "INVENTED_LATER", "value": {"assignee": 7}},
-        {"valueType": "INVENTED_LATER", "intent": 7, "recordType": None},
+        {"valueType": "INVENTED_LATER"},
     ],
     ids=str,
 )
@@ -161,17 +161,16 @@ def test_one_term_is_enough():
 
 
 @pytest.mark.parametrize(
-    "selection, record, reason",
+    "selection, record, name",
     [
-        ("job", of("JOB", "CREATED", jobKind=7), "value.jobKind is not text"),
-        ("job[a]", of("JOB", "CREATED", type=[]), "value.type is not text"),
-        ("variable[a]", of("VARIABLE", "CREATED", name="a", value=1), "value.value is"),
+        ("job", of("JOB", "CREATED", jobKind=7), "jobKind"),
+        ("job[a]", of("JOB", "CREATED", type=[]), "type"),
+        ("variable[a]", of("VARIABLE", "CREATED", name="a", value=1), "value"),
     ],
 )
-def test_wrong_types(selection, record, reason):
+def test_wrong_types(selection, record, name):
     """A selected record with wrong types is unmappable; otherwise it's skipped."""
-    with pytest.raises(UnmappableError) as raised:
+    with pytest.raises(UnmappableError, match=rf"\$\.{name}`"):
         Mapper({"": Selection(selection)}).event(record)
 
-    assert str(raised.value).startswith(reason)
     assert Mapper().event(record) is None

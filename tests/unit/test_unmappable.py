@@ -1,5 +1,7 @@
 """An unmappable record has a reason."""
 
+import re
+
 import pytest
 
 from exporter.events import Mapper, UnmappableError
@@ -10,65 +12,59 @@ MAPPER = Mapper()
 
 
 @pytest.mark.parametrize(
-    "changes, reason",
+    "changes, name",
     [
-        ({"without": ["valueType"]}, "valueType is missing or not text"),
-        ({"recordType": 1}, "recordType is missing or not text"),
-        ({"intent": ["CREATED"]}, "intent is missing or not text"),
-        ({"partitionId": 0}, "partitionId is less than 1"),
-        ({"position": -1}, "position is less than 0"),
-        ({"timestamp": -1}, "timestamp is less than 0"),
-        ({"without": ["position"]}, "position is missing or not a 64-bit number"),
-        ({"timestamp": 1.5}, "timestamp is missing or not a 64-bit number"),
-        ({"position": True}, "position is missing or not a 64-bit number"),
-        ({"timestamp": 2**63}, "timestamp is missing or not a 64-bit number"),
-        ({"key": None}, "key is missing or not a 64-bit number"),
-        ({"key": -(2**63) - 1}, "key is missing or not a 64-bit number"),
-        ({"without": ["value"]}, "value is missing or not an object"),
-        (
-            {"value": {"processInstanceKey": "7"}},
-            "value.processInstanceKey is not",
-        ),
-        ({"value": {"formKey": 2**63}}, "value.formKey is not a 64-bit number"),
-        ({"value": {"priority": False}}, "value.priority is not a 64-bit number"),
-        ({"value": {"assignee": 7}}, "value.assignee is not text"),
-        ({"value": {"tags": {}}}, "value.tags is not a list of texts"),
-        ({"value": {"tags": ["a", None]}}, "value.tags is not a list of texts"),
-        (
-            {"value": {"customHeaders": {"a": {}}}},
-            "value.customHeaders is not",
-        ),
-        ({"value": {"customHeaders": []}}, "value.customHeaders is not"),
-        ({"value": {"creationTimestamp": 2**62}}, "creationTimestamp is not in the"),
-        ({"value": {"creationTimestamp": -(2**62)}}, "creationTimestamp is not in the"),
-        ({"value": {"customHeaders": {"weight": float("nan")}}}, ""),
+        ({"without": ["valueType"]}, "valueType"),
+        ({"recordType": 1}, "recordType"),
+        ({"intent": ["CREATED"]}, "intent"),
+        ({"partitionId": 0}, "partitionId"),
+        ({"position": -1}, "position"),
+        ({"timestamp": -1}, "timestamp"),
+        ({"without": ["position"]}, "position"),
+        ({"timestamp": 1.5}, "timestamp"),
+        ({"position": True}, "position"),
+        ({"timestamp": 2**63}, "timestamp"),
+        ({"key": None}, "key"),
+        ({"key": -(2**63) - 1}, "key"),
+        ({"brokerVersion": 8}, "brokerVersion"),
+        ({"without": ["value"]}, "value"),
+        ({"value": {"processInstanceKey": "7"}}, "processInstanceKey"),
+        ({"value": {"formKey": 2**63}}, "formKey"),
+        ({"value": {"priority": False}}, "priority"),
+        ({"value": {"assignee": 7}}, "assignee"),
+        ({"value": {"assignee": 7, "dueDate": None}}, "assignee"),
+        ({"value": {"tags": {}}}, "tags"),
+        ({"value": {"tags": ["a", None]}}, "tags[1]"),
+        ({"value": {"customHeaders": {"a": {}}}}, "customHeaders"),
+        ({"value": {"customHeaders": []}}, "customHeaders"),
+        ({"value": {"creationTimestamp": 2**62}}, "time"),
+        ({"value": {"creationTimestamp": -(2**62)}}, "time"),
     ],
     ids=str,
 )
-def test_fields_of_wrong_types(changes, reason):
+def test_fields_of_wrong_types(changes, name):
     """The reason for a wrong type has the field's name."""
-    with pytest.raises(UnmappableError) as raised:
+    with pytest.raises(UnmappableError, match=re.escape(name)):
         MAPPER.event(line(a_record(**changes)))
-
-    assert str(raised.value).startswith(reason)
 
 
 @pytest.mark.parametrize(
-    "document, reason",
+    "document",
     [
-        (b"", "it is not JSON"),
-        (b'{"valueType":"USER_TASK"', "it is not JSON"),
-        (b"\xff\xfe", "it is not JSON"),
-        (b"[" * 5000, "it is not JSON"),
-        (b"[1]", "it is not a JSON object"),
-        (b"null", "it is not a JSON object"),
-        (line(RECORD | {"value": ["CREATED"]}), "value is missing or not an object"),
+        b"",
+        b'{"valueType":"USER_TASK"',
+        b"\xff\xfe",
+        b"[" * 5000,
+        b"[1]",
+        b"null",
+        line(RECORD | {"value": ["CREATED"]}),
+        line(a_record(value={"customHeaders": {"weight": float("nan")}})),
+        line(RECORD).replace(b'"demo"', rb'"a lone surrogate \ud83d"'),
+        line(RECORD).replace(b'"demo"', b'"not UTF-8 \xff"'),
     ],
     ids=lambda document: repr(document[:30]),
 )
-def test_documents_without_a_record(document, reason):
-    """A document that isn't a JSON object with a value is unmappable."""
-    with pytest.raises(UnmappableError) as raised:
+def test_documents_without_a_record(document):
+    """A document that isn't JSON of an object with a value is unmappable."""
+    with pytest.raises(UnmappableError, match="can't be read: "):
         MAPPER.event(document)
-
-    assert str(raised.value).startswith(reason)
