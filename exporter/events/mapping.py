@@ -85,18 +85,16 @@ class Mapper:
             self._skip(record)
             return None
         value = record.value = read_value(record.value)
-        selected = {
-            name: rule
-            for name, selection in self._selections.items()
-            if (rule := selection.of(record))
-        }
-        watched = {
-            name: rule
-            for name, selection in self._watching.items()
-            if (rule := selection.watched(record))
-        }
-        # All backends see a record as the same kind.
-        rule = next(iter([*selected.values(), *watched.values()]), None)
+        rule = None  # all backends see a record as the same kind
+        selected, watched = [], []
+        for name, selection in self._selections.items():
+            if found := selection.of(record):
+                rule = found
+                selected.append(name)
+        for name, selection in self._watching.items():
+            if found := selection.watched(record):
+                rule = found
+                watched.append(name)
         if rule is None:
             return None
         return Event(

@@ -8,6 +8,7 @@ record unmappable.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -42,8 +43,7 @@ class Record(msgspec.Struct, gc=False, kw_only=True):
     @property
     def broker(self) -> str:
         """The version of the broker that wrote the record; empty if unknown."""
-        version = self.brokerVersion or ""
-        return version if VERSION.fullmatch(version) else ""
+        return _version(self.brokerVersion or "")
 
 
 class _Unread(Record, gc=False, kw_only=True):
@@ -59,6 +59,11 @@ def read(line: bytes) -> Record:
         return _read(line)
     except ERRORS as error:
         raise UnmappableError(f"it can't be read: {error}") from None
+
+
+@lru_cache(maxsize=64)  # the brokers of a cluster have one version or two
+def _version(text: str) -> str:
+    return text if VERSION.fullmatch(text) else ""
 
 
 def reader(fields: dict[str, tuple[Any, Any]]) -> Callable[[bytes], Any]:
