@@ -1,7 +1,6 @@
 """Encode the body of an event from its record."""
 
-from collections.abc import Callable, Collection, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -9,34 +8,35 @@ import msgspec
 from exporter.events.fields import Field
 from exporter.events.record import Record
 
-ENCODER = msgspec.json.Encoder()
+Encode = Callable[[Record, Any], bytes]
+"""Returns a body for a record and its value; raises `UnmappableError`."""
 
 
-class Body:
-    """The bodies of one kind of event."""
+# Objects of a class are encoded in a third of the time of dictionaries, and an
+# expression that is generated once reads all fields in a third of the time of a loop.
+def encoder(fields: Iterable[Field], dropped: Collection[str]) -> Encode:
+    """Return the function for *fields*, without the names that are in *dropped*."""
+    kept = [each for each in fields if each.name not in dropped]
+    names: dict[str, Any] = {
+        "body": msgspec.defstruct("Body", [each.name for each in kept], gc=False),
+        "encode": msgspec.json.Encoder().encode,
+    }
+    arguments = []
+    for number, field in enumerate(kept):
+        argument = field.source if field.in_value else f"record.{field.source}"
+        if convert := _conversion(field, dropped):
+            names[f"convert{number}"] = convert
+            argument = f"convert{number}({argument})"
+        arguments.append(argument)
+    code = f"lambda record, value: encode(body({', '.join(arguments)}))"
+    found: Encode = eval(code, names)  # noqa: S307 - its names are from the catalog
+    return found
 
-    # The class of msgspec is encoded three times as fast as a dictionary, and reading
-    # all sources with one call takes a third of the time of one call each.
-    def __init__(self, fields: Sequence[Field], dropped: Collection[str]) -> None:
-        """Leave out the fields, and the names in objects, that are in *dropped*."""
-        kept = [each for each in fields if each.name not in dropped]
-        self._shape = msgspec.defstruct("Body", [each.name for each in kept], gc=False)
-        # `attrgetter` returns a tuple only for two names or more.
-        sources = [each.source for each in kept]
-        self._read = attrgetter(*sources, "key", "key")
-        self._converts = [_converting(each, dropped) for each in kept]
 
-    def encode(self, record: Record) -> bytes:
-        """Return the body for *record*; raises `UnmappableError`."""
-        values = zip(self._converts, self._read(record), strict=False)
-        body = self._shape(*[convert(x) if convert else x for convert, x in values])
-        return ENCODER.encode(body)
-
-
-def _converting(field: Field, dropped: Collection[str]) -> Callable[[Any], Any] | None:
+def _conversion(field: Field, dropped: Collection[str]) -> Callable[[Any], Any] | None:
     """Return the conversion of *field* without the names in it that are dropped."""
     prefix = f"{field.name}."
-    names = {each.removeprefix(prefix) for each in dropped if each.startswith(prefix)}
-    if not names:
+    inner = {each.removeprefix(prefix) for each in dropped if each.startswith(prefix)}
+    if not inner:
         return field.convert
-    return lambda pairs: {key: x for key, x in pairs.items() if key not in names}
+    return lambda pairs: {name: x for name, x in pairs.items() if name not in inner}

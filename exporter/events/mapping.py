@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from exporter.events.body import Body
+from exporter.events.body import encoder
 from exporter.events.catalog import READERS
 from exporter.events.event import DEFAULT_TENANT, ONLY_BACKEND, Event
 from exporter.events.index import in_index, read_index
@@ -49,8 +49,9 @@ class Mapper:
         }
         self._observer = observer
         rules = [rule for each in self._selections.values() for rule in each.rules()]
-        self._bodies = {
-            rule.name: Body(rule.type.fields_of(rule.kind), dropped) for rule in rules
+        self._encoders = {
+            rule.name: encoder(rule.type.fields_of(rule.kind), dropped)
+            for rule in rules
         }
         self._readers = {
             (rule.type.value_type, rule.kind.intent): READERS[rule.type.value_type]
@@ -103,7 +104,7 @@ class Mapper:
             timestamp=record.timestamp,
             key=record.key,
             instance=value.processInstanceKey,
-            body=self._bodies[rule.name].encode(record),
+            body=self._encoders[rule.name](record, value),
             kind=rule.name,
             broker=record.broker,
             tenant=tenant,

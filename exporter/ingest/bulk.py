@@ -13,15 +13,11 @@ from exporter.base import codec
 from exporter.events import DEFAULT_TENANT, Event, Mapper, UnmappableError
 from exporter.spool import Unreadable
 
-# The two spellings of an action in brokers 8.5 to 8.10. Values without escapes are
+# An action as brokers spell it, with its names in any order. Values without escapes are
 # copied to the answer, which is ten times faster than decoding and encoding JSON.
 PLAIN = rb'"([\x20\x21\x23-\x5b\x5d-\x7e]*)"'
-OLDER = re.compile(
-    rb'\{"index":\{(?:"routing":%b,)?"_index":%b,"_id":%b\}\}\s*'
-    % (PLAIN, PLAIN, PLAIN)
-)
-NEWER = re.compile(
-    rb'\{"index":\{"_id":%b,"_index":%b(?:,"routing":%b)?\}\}\s*'
+ACTION = re.compile(
+    rb'\{"index":\{(?:(?:"_index":%b|"_id":%b|"routing":%b)(?:,(?=")|(?=\})))+\}\}\s*'
     % (PLAIN, PLAIN, PLAIN)
 )
 OPERATIONS = frozenset({"index", "create"})
@@ -87,11 +83,9 @@ class Bulk:
 
     def _action(self, line: bytes) -> bytes | None:
         """Return the answer to the action in *line*, or None if it isn't one."""
-        if match := OLDER.fullmatch(line):
-            _, index, identifier = match.groups()
-        elif match := NEWER.fullmatch(line):
-            identifier, index, _ = match.groups()
-        else:
+        match = ACTION.fullmatch(line)
+        index, identifier = match.group(1, 2) if match else (None, None)
+        if index is None or identifier is None:
             return self._unusual_action(line)
         self._tenant = self._mapper.tenant_of(index)
         about = (index, identifier)
