@@ -16,7 +16,7 @@ from exporter.spool.errors import SpoolVersionError
 
 CACHE_KIB = 8 * 1024
 
-VERSION = 6
+VERSION = 7
 """The schema's version. Nothing was released yet, so there are no migrations."""
 
 LARGEST_STATEMENT = 64
@@ -73,9 +73,10 @@ SCHEMA = """
     CREATE TABLE identity (               -- accepted events, ordered by time
         tenant    TEXT    NOT NULL,
         partition INTEGER NOT NULL,
-        timestamp INTEGER NOT NULL,
+        timestamp INTEGER NOT NULL,       -- of the last one of up to a thousand ...
         position  INTEGER NOT NULL,
         key       INTEGER NOT NULL,
+        others    BLOB    NOT NULL,       -- ... and these three of each other one
         PRIMARY KEY (tenant, partition, timestamp, position, key)
     ) WITHOUT ROWID;
     CREATE TABLE known (                  -- open tasks a backend knows: see known.py

@@ -7,14 +7,16 @@ only if its whole identity is remembered.
 """
 
 import sqlite3
+from bisect import bisect
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
+from struct import Struct, pack
 from typing import Any, NamedTuple
 
 from exporter.events import Event
-from exporter.spool.database import in_chunks, insert
+from exporter.spool.database import insert
 
 REMEMBER_MS = 60 * 60 * 1000
 LATER_MS = 24 * REMEMBER_MS
@@ -23,28 +25,28 @@ REMEMBER_AT_LEAST = 100_000
 REMEMBER_AT_MOST = 1_000_000
 LOOK_EVERY = 1000
 LARGEST = 2**63 - 1  # the largest number in SQLite
+SPAN_MS, SPAN_EVENTS = 1000, 1000
+"""The most time and events of one row."""
 
 # The columns are in the order of the primary key. Its order is that of time, so the
 # oldest and the latest rows are found without a search.
-COLUMNS = "tenant, partition, timestamp, position, key"
-KNOWN = f"""
-    WITH asked ({COLUMNS}) AS (VALUES {{}})
-    SELECT asked.* FROM asked CROSS JOIN identity USING ({COLUMNS})
-"""  # noqa: S608
-OF_PARTITION = "FROM identity WHERE tenant = ?1 AND partition = ?2"
-COUNT = f"SELECT count(*) {OF_PARTITION}"
-BEYOND = f"SELECT 1 {OF_PARTITION} AND timestamp {{}} ?3 LIMIT ?4"
-COUNT_BEYOND = f"SELECT count(*) FROM ({BEYOND})"  # noqa: S608
-NTH = f"""
-    SELECT timestamp, position, key {OF_PARTITION}
-    ORDER BY timestamp {{0}}, position {{0}}, key {{0}} LIMIT 1 OFFSET ?3
+IDENTITY = Struct("<3q")
+NUMBERS = "timestamp, position, key"
+OF_PARTITION = "FROM identity WHERE tenant = ? AND partition = ?"
+KNOWN = f"SELECT {NUMBERS}, others {OF_PARTITION} AND timestamp BETWEEN ? AND ?"
+COUNT = f"SELECT count(*), ifnull(sum(length(others)), 0) {OF_PARTITION}"
+FROM_END = f"""
+    SELECT {NUMBERS}, length(others) {OF_PARTITION}
+    ORDER BY timestamp {{0}}, position {{0}}, key {{0}} LIMIT ?
 """
-DELETE = f"DELETE {OF_PARTITION} AND (timestamp, position, key) {{}} (?3, ?4, ?5)"
+DELETE = f"DELETE {OF_PARTITION} AND ({NUMBERS}) {{}} (?, ?, ?)"
 OLDEST, LATEST = ("<", "ASC"), (">", "DESC")
 NOTHING = (-1, -1, 0)
 
 Partition = tuple[str, int]
 """A physical tenant and the number of one of its partitions."""
+Identity = tuple[int, int, int]
+"""The time, position and key of an event."""
 
 
 @dataclass(slots=True)
@@ -52,18 +54,23 @@ class Memory:
     """Facts about the identities of one partition that are kept in memory."""
 
     count: int
-    last: tuple[int, int, int]
-    """The latest time, position and key: a later event can't be a repeat."""
+    last: Identity
+    """The latest one: a later event can't be a repeat."""
     highest: int
     """The highest position since positions last started again."""
 
-    def starts_again(self, event: Event) -> bool:
-        """Note a new *event*, and return whether positions start again with it."""
-        again = event.position <= self.highest and event.timestamp > self.last[0]
-        if again or event.position > self.highest:
-            self.highest = event.position
-        self.last = max(self.last, (event.timestamp, event.position, event.key))
-        return again
+    def epochs(self, events: Sequence[Event]) -> list[Event]:
+        """Note new *events*, and return those with which positions start again."""
+        found = []
+        latest = self.last[0]
+        for event in events:
+            if event.position > self.highest:
+                self.highest = event.position
+            elif event.timestamp > latest:
+                self.highest = event.position
+                found.append(event)
+            latest = max(latest, event.timestamp)
+        return found
 
 
 class Fresh(NamedTuple):
@@ -93,28 +100,42 @@ class Identities:
         fresh = Fresh([], [])
         for of, group in by_partition.items():
             if of not in self._memories:
-                (count,) = self._one(COUNT, *of)
-                last = self._one(NTH.format("DESC"), *of, 0) or NOTHING
-                self._memories[of] = Memory(count, last, highest=last[1])
-            new = self._insert(of, group)
-            starts_again = self._memories[of].starts_again
-            fresh.events.extend(new)
-            fresh.epochs.extend(event for event in new if starts_again(event))
+                self._memories[of] = self._load(of)
+            memory = self._memories[of]
+            # Keyed by identity, because a request may hold the same record twice.
+            new = {(each.timestamp, each.position, each.key): each for each in group}
+            ordered = sorted(new)
+            if ordered[0] <= memory.last:
+                for identity in self._known(of, ordered[0][0], ordered[-1][0]):
+                    new.pop(identity, None)
+                ordered = sorted(new)
             if new:
-                self._forget(of, len(new), new[-1].timestamp)
+                insert(self._connection, "INSERT INTO identity", [*_rows(of, ordered)])
+                fresh.events.extend(new.values())
+                fresh.epochs.extend(memory.epochs([*new.values()]))
+                memory.last = max(memory.last, ordered[-1])
+                self._forget(of, len(new), group[-1].timestamp)
         return fresh
 
-    def _insert(self, of: Partition, events: list[Event]) -> list[Event]:
-        """Remember *events* of one partition, and return the new ones."""
-        # Keyed by row, because a request may hold the same record twice.
-        new = {(*of, each.timestamp, each.position, each.key): each for each in events}
-        last = (*of, *self._memories[of].last)
-        if not all(before < row for before, row in pairwise((last, *new))):
-            for places, values in in_chunks([*new]):
-                for row in self._connection.execute(KNOWN.format(places), values):
-                    del new[row]
-        insert(self._connection, "INSERT INTO identity", [*new])
-        return [*new.values()]
+    def _load(self, of: Partition) -> Memory:
+        rows, size = self._connection.execute(COUNT, of).fetchone()
+        last = next(self._from(LATEST, of, 1), (NOTHING, 0))[0]
+        return Memory(rows + size // IDENTITY.size, last, highest=last[1])
+
+    def _known(self, of: Partition, first: int, last: int) -> Iterator[Identity]:
+        """Yield all identities from the time *first* to *last*, and some others."""
+        end = min(last + SPAN_MS, LARGEST)
+        for *identity, others in self._connection.execute(KNOWN, (*of, first, end)):
+            yield tuple(identity)
+            yield from IDENTITY.iter_unpack(others)
+
+    def _from(
+        self, end: tuple[str, str], of: Partition, most: int
+    ) -> Iterator[tuple[Identity, int]]:
+        """Yield the last identity of each row from one *end*, and how many it has."""
+        rows = self._connection.execute(FROM_END.format(end[1]), (*of, most))
+        for *identity, size in rows:
+            yield tuple(identity), 1 + size // IDENTITY.size
 
     def _forget(self, of: Partition, added: int, now: int) -> None:
         """Forget identities far from *now*, and those above the largest number."""
@@ -123,23 +144,34 @@ class Identities:
         memory.count += added
         if before // LOOK_EVERY == memory.count // LOOK_EVERY:
             return
-        # The step is limited, so that no commit takes long. It's twice as large as the
-        # number of new identities, so that forgetting catches up.
-        step = min(memory.count - REMEMBER_AT_LEAST, 2 * max(added, LOOK_EVERY))
-        later = min(now + LATER_MS, LARGEST)
-        for end, limit in ((LATEST, later), (OLDEST, now - REMEMBER_MS)):
-            if step <= 0:
-                return
-            (number,) = self._one(COUNT_BEYOND.format(end[0]), *of, limit, step)
-            if end is OLDEST:
-                number = max(number, min(memory.count - REMEMBER_AT_MOST, step))
-            if number:
-                kept = self._one(NTH.format(end[1]), *of, number)
+        later, earlier = min(now + LATER_MS, LARGEST), now - REMEMBER_MS
+        # The rows are limited, so that no commit takes long. They are twice as many as
+        # can be new, so that forgetting catches up.
+        for end in (LATEST, OLDEST):
+            rows = [*self._from(end, of, 2 * max(added, LOOK_EVERY) + 1)]
+            forgotten = 0
+            for (timestamp, _, _), held in rows[:-1]:
+                too_many = end is OLDEST and memory.count > REMEMBER_AT_MOST
+                is_far = timestamp > later if end is LATEST else timestamp < earlier
+                if memory.count - held < REMEMBER_AT_LEAST or not (is_far or too_many):
+                    break
+                memory.count -= held
+                forgotten += 1
+            if forgotten:
+                kept = rows[forgotten][0]
                 self._connection.execute(DELETE.format(end[0]), (*of, *kept))
-                memory.count -= number
-                step -= number
                 if end is LATEST:
                     memory.last = kept
 
-    def _one(self, query: str, *parameters: object) -> Any:
-        return self._connection.execute(query, parameters).fetchone()
+
+def _rows(of: Partition, ordered: Sequence[Identity]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows for identities of one partition that are in order."""
+    start = 0
+    while start < len(ordered):
+        first, _, _ = ordered[start]
+        beyond = (first + SPAN_MS, LARGEST, LARGEST)
+        end = bisect(ordered, beyond, start, min(start + SPAN_EVENTS, len(ordered)))
+        others = ordered[start : end - 1]
+        numbers = pack(f"<{3 * len(others)}q", *chain.from_iterable(others))
+        yield *of, *ordered[end - 1], numbers
+        start = end

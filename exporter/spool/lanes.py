@@ -6,27 +6,19 @@ event of a lane is taken, the later events of that lane wait. Other lanes don't.
 """
 
 from bisect import bisect_left
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush, merge
-from itertools import islice, repeat
-from typing import NamedTuple
+from itertools import islice
 
 from exporter.events import Lane
 
 MOST_STALE = 4096
 
 
-class Place(NamedTuple):
-    """The sequence and the lane of a waiting event."""
-
-    sequence: int
-    lane: Lane
-
-    @property
-    def tenant(self) -> str:
-        """The physical tenant of the lane."""
-        return self.lane[0]
+# A plain tuple: there are several for each event, and the heaps compare them.
+Place = tuple[int, Lane]
+"""The sequence and the lane of a waiting event."""
 
 
 class Lanes:
@@ -50,17 +42,20 @@ class Lanes:
         self.ready = 0
         """The number of events that can be taken now."""
 
-    def add(self, place: Place) -> int:
-        """Add a waiting event to its lane, and return how many wait before it."""
-        waiting = self._waiting.setdefault(place.lane, deque())
-        ahead = len(waiting)
-        waiting.append(place.sequence)
+    def add(self, sequence: int, lane: Lane) -> int:
+        """Add a waiting event to its *lane*, and return how many wait before it."""
         self.known += 1
-        if place.lane not in self._taken:
+        waiting = self._waiting.get(lane)
+        if waiting:
+            ahead = len(waiting)
+            waiting.append(sequence)
+            self.ready += lane not in self._taken
+            return ahead
+        self._waiting[lane] = deque((sequence,))
+        if lane not in self._taken:
             self.ready += 1
-            if not ahead:
-                self._push(place)
-        return ahead
+            self._push(sequence, lane)
+        return 0
 
     def take(self, limit: int) -> list[Place]:
         """
@@ -69,41 +64,38 @@ class Lanes:
         All belong to one tenant: the tenant of the oldest event.
         """
         taken: list[Place] = []
-        for tenant, heap in list(self._oldest.items()):
-            self._drop_stale(heap)
-            if not heap:
-                del self._oldest[tenant]
-        heap = min(self._oldest.values(), default=[])
+        heap = self._heap_of_oldest()
         while heap and len(taken) < limit:
             place = heappop(heap)
-            self._pop(place.lane)
-            taken.append(place)
-            self.ready -= 1
-            if waiting := self._waiting.get(place.lane):
-                heappush(heap, Place(waiting[0], place.lane))
-            self._drop_stale(heap)
-        for lane, count in _by_lane(taken).items():
-            self._taken[lane] = count
-            self.ready -= len(self._waiting.get(lane, ()))
+            if self._is_ready(place):
+                taken.append(place)
+                if waiting := self._pop(place[1]):
+                    heappush(heap, (waiting[0], place[1]))
+        self.ready -= len(taken)
+        for _, lane in taken:
+            if lane not in self._taken:
+                self.ready -= len(self._waiting.get(lane, ()))
+            self._taken[lane] = self._taken.get(lane, 0) + 1
         return taken
 
     def take_newest(self, limit: int) -> list[Place]:
         """Take the first events of up to *limit* lanes, newest first, of one tenant."""
         if self._newest is None:
             every = (place for heap in self._oldest.values() for place in heap)
-            self._newest = [(-place.sequence, place) for place in every]
+            self._newest = [(-place[0], place) for place in every]
             heapify(self._newest)
         taken: list[Place] = []
         others = []
         while self._newest and len(taken) < limit:
             newest = heappop(self._newest)
             place = newest[1]
-            if taken and place.tenant != taken[0].tenant:
+            lane = place[1]
+            if taken and lane[0] != taken[0][1][0]:
                 others.append(newest)
             elif self._is_ready(place):
-                self.ready -= len(self._waiting[place.lane])
-                self._pop(place.lane)
-                self._taken[place.lane] = 1
+                self.ready -= len(self._waiting[lane])
+                self._pop(lane)
+                self._taken[lane] = 1
                 taken.append(place)
         for newest in others:
             heappush(self._newest, newest)
@@ -112,58 +104,62 @@ class Lanes:
     def take_blocked(self, limit: int) -> list[Place]:
         """Take up to *limit* of the oldest events that wait for a taken event."""
         waiting = (
-            zip(sequences, repeat(lane))
+            [(sequence, lane) for sequence in islice(sequences, limit)]
             for lane, sequences in self._waiting.items()
             if lane in self._taken
         )
-        blocked = [Place(*place) for place in islice(merge(*waiting), limit)]
-        for place in blocked:
-            self._pop(place.lane)
-            self._taken[place.lane] += 1
+        blocked = list(islice(merge(*waiting), limit))
+        for _, lane in blocked:
+            self._pop(lane)
+            self._taken[lane] += 1
         return blocked
 
     def release(self, places: Iterable[Place]) -> None:
         """Forget the taken *places*; their lanes become ready."""
-        for lane, count in _by_lane(places).items():
-            self.known -= count
-            self._taken[lane] -= count
-            if not self._taken[lane]:
-                del self._taken[lane]
-                if waiting := self._waiting.get(lane):
-                    self.ready += len(waiting)
-                    self._push(Place(waiting[0], lane))
+        for _, lane in places:
+            self.known -= 1
+            if self._taken[lane] > 1:
+                self._taken[lane] -= 1
+                continue
+            del self._taken[lane]
+            if waiting := self._waiting.get(lane):
+                self.ready += len(waiting)
+                self._push(waiting[0], lane)
 
     def give_back(self, places: Sequence[Place]) -> None:
         """Put taken *places* back where they were in their lanes."""
-        for place in sorted(places, reverse=True):
-            waiting = self._waiting.setdefault(place.lane, deque())
-            waiting.insert(bisect_left(waiting, place.sequence), place.sequence)
+        for sequence, lane in sorted(places, reverse=True):
+            waiting = self._waiting.setdefault(lane, deque())
+            waiting.insert(bisect_left(waiting, sequence), sequence)
         self.known += len(places)
         self.release(places)
 
-    def _pop(self, lane: Lane) -> None:
-        self._waiting[lane].popleft()
-        if not self._waiting[lane]:
-            del self._waiting[lane]
+    def _heap_of_oldest(self) -> list[Place]:
+        """Return the heap that begins with the oldest ready place."""
+        for tenant, heap in list(self._oldest.items()):
+            while heap and not self._is_ready(heap[0]):
+                heappop(heap)
+            if not heap:
+                del self._oldest[tenant]
+        return min(self._oldest.values(), default=[])
 
-    def _push(self, place: Place) -> None:
-        heappush(self._oldest[place.tenant], place)
+    def _pop(self, lane: Lane) -> deque[int]:
+        """Remove the first event of *lane*, and return the others."""
+        waiting = self._waiting[lane]
+        waiting.popleft()
+        if not waiting:
+            del self._waiting[lane]
+        return waiting
+
+    def _push(self, sequence: int, lane: Lane) -> None:
+        heappush(self._oldest[lane[0]], (sequence, lane))
         if self._newest is not None:
-            heappush(self._newest, (-place.sequence, place))
+            heappush(self._newest, (-sequence, (sequence, lane)))
             if len(self._newest) > MOST_STALE + 2 * self.ready:
                 self._newest = None
 
-    def _drop_stale(self, heap: list[Place]) -> None:
-        while heap and not self._is_ready(heap[0]):
-            heappop(heap)
-
     def _is_ready(self, place: Place) -> bool:
         """Whether *place* is the first in a lane of which nothing is taken."""
-        waiting = self._waiting.get(place.lane)
-        if not waiting or place.lane in self._taken:
-            return False
-        return waiting[0] == place.sequence
-
-
-def _by_lane(places: Iterable[Place]) -> Counter[Lane]:
-    return Counter(place.lane for place in places)
+        sequence, lane = place
+        waiting = self._waiting.get(lane, (-1,))
+        return waiting[0] == sequence and lane not in self._taken

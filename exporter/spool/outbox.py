@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import TypeVar
 
 from exporter.events import DEFAULT_TENANT, Event
@@ -54,10 +55,11 @@ class Limits:
     def fitting(self, entries: Sequence[Entry]) -> int:
         """Return how many of *entries* fit, which is at least one."""
         size = identities = -1  # there is one separator less than events
-        added = self.added(entries[0].event.tenant) if entries else 0
+        added = self.added(entries[0].event.tenant) + 1 if entries else 0
+        prefix = self.prefix + 1
         for number, (_, event) in enumerate(entries):
-            size += len(event.body) + added + 1
-            identities += self.prefix + len(event.identity) + 1
+            size += len(event.body) + added
+            identities += len(event.identity) + prefix
             if number and (size > self.bytes or identities > self.identities):
                 return number
         return len(entries)
@@ -92,7 +94,7 @@ class Outbox:
         self._store = store
         self._backend = backend
         self._lanes = Lanes()
-        self._cache: dict[int, Event] = {}
+        self._cache: dict[int, Entry] = {}
         self._cached_bytes = 0
         self._newest = store.waiting.newest(backend)
         self._known_to = 0
@@ -140,17 +142,15 @@ class Outbox:
 
     async def load(self, sequences: Sequence[int], size: int = 1) -> Batch:
         """Return the first of the taken events at *sequences*: about *size* bytes."""
-        found = {number: self._cache.get(number) for number in sequences}
-        missing = [number for number, event in found.items() if event is None]
-        if missing:
-            load = partial(self._store.waiting.at, self._backend, missing, size)
-            found.update(await self._persist(load))
-        entries = []
-        for number, event in found.items():
-            if event is None:
-                break
-            entries.append(Entry(number, event))
-        return Batch(entries)
+        cache = self._cache
+        missing = [number for number in sequences if number not in cache]
+        if not missing:
+            return Batch([cache[number] for number in sequences])
+        cached = {number: cache.get(number) for number in sequences}
+        load = partial(self._store.waiting.at, self._backend, missing, size)
+        loaded = {entry.sequence: entry for entry in await self._persist(load)}
+        entries = (cached[number] or loaded.get(number) for number in sequences)
+        return Batch(list(takewhile(bool, entries)))  # type: ignore[arg-type]
 
     @property
     def exhausted(self) -> bool:
@@ -202,8 +202,8 @@ class Outbox:
 
     def give_back(self, entries: Sequence[Entry]) -> None:
         """Put taken *entries* back where they were."""
-        for sequence, event in entries:
-            self._remember(sequence, event)
+        for entry in entries:
+            self._remember(entry)
         self._lanes.give_back(_places(entries))
         self._changed.set()
 
@@ -246,17 +246,17 @@ class Outbox:
 
     def _learn(self, entries: Sequence[Entry], known_to: int) -> None:
         self._known_to = known_to
-        for sequence, event in entries:
-            ahead = self._lanes.add(Place(sequence, event.lane))
+        for entry in entries:
+            ahead = self._lanes.add(entry.sequence, entry.event.lane)
             # One lane with many events must not fill the cache.
             if ahead < CACHED_PER_LANE:
-                self._remember(sequence, event)
+                self._remember(entry)
 
-    def _remember(self, sequence: int, event: Event) -> None:
-        """Cache *event* while there is room."""
+    def _remember(self, entry: Entry) -> None:
+        """Cache *entry* while there is room."""
         if self._cached_bytes < CACHE_BYTES:
-            self._cache[sequence] = event
-            self._cached_bytes += len(event.body)
+            self._cache[entry.sequence] = entry
+            self._cached_bytes += len(entry.event.body)
 
     async def _fetch(self, places: Sequence[Place], limits: Limits) -> Batch:
         """Return the events at *places* that fit in *limits*; put the others back."""
@@ -294,4 +294,4 @@ class Outbox:
 
 
 def _places(entries: Sequence[Entry]) -> list[Place]:
-    return [Place(entry.sequence, entry.event.lane) for entry in entries]
+    return [(sequence, event.lane) for sequence, event in entries]

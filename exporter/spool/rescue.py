@@ -132,6 +132,8 @@ def _select(into: sqlite3.Connection, table: str) -> str:
         conditions.append(f"typeof({name}) IN ({types})")
         if name == "tenant":  # it's sent in a header
             conditions.append("ifnull(tenant, '') NOT GLOB '*[^A-Za-z0-9._~%-]*'")
+            # `length` stops at a zero byte: the end of a row may be missing.
+            conditions.append("ifnull(length(tenant) = length(hex(tenant)) / 2, 1)")
     return f"SELECT * FROM {table} WHERE {' AND '.join(conditions)}"  # noqa: S608
 
 

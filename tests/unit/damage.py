@@ -19,9 +19,12 @@ def unreadable_record(number):
     return Unreadable("no JSON", f"1-{number}", b"{garbage %d" % number)
 
 
-def page_of(file, text):
-    """Return the number of the last page of *file* with *text*, counted from 0."""
-    return file.read_bytes().rindex(text) // PAGE
+def page_of(file, text, times=1):
+    """Return the number of the last page with *text* that often, counted from 0."""
+    content = file.read_bytes()
+    pages = range(0, len(content), PAGE)
+    found = [at for at in pages if content[at : at + PAGE].count(text) >= times]
+    return found[-1] // PAGE
 
 
 def overwrite(file, *pages):

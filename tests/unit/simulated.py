@@ -17,7 +17,7 @@ from devkit.clock import Clock
 from exporter.delivery import Answer, Delivery, Plan
 from exporter.delivery.outcome import Failure
 from exporter.spool import Batch, Entry
-from exporter.spool.lanes import Lanes, Place
+from exporter.spool.lanes import Lanes
 from tests.unit.deliveries import YES, BackendStub, ObserverStub
 from tests.unit.spools import ANY, an_event
 
@@ -93,7 +93,7 @@ class OutboxStub:
     def _read(self):
         while self._later and self._lanes.ready < KNOWN_AHEAD:
             event = self._later.popleft()
-            self._lanes.add(Place(event.position, event.lane))
+            self._lanes.add(event.position, event.lane)
         self._changed.set()
 
 
@@ -191,7 +191,7 @@ def simulate(monkeypatch, story, *args, **options):
 
 
 def _places(entries):
-    return [Place(sequence, event.lane) for sequence, event in entries]
+    return [(sequence, event.lane) for sequence, event in entries]
 
 
 def one_in(share, answer):

@@ -31,6 +31,7 @@ def _small_memory(monkeypatch):
     monkeypatch.setattr(identities, "REMEMBER_AT_LEAST", 10)
     monkeypatch.setattr(identities, "REMEMBER_AT_MOST", 20)
     monkeypatch.setattr(identities, "LOOK_EVERY", 1)
+    monkeypatch.setattr(identities, "SPAN_EVENTS", 5)
 
 
 small_memory = pytest.mark.usefixtures("_small_memory")
@@ -38,7 +39,8 @@ small_memory = pytest.mark.usefixtures("_small_memory")
 
 def count(connection):
     """Return the number of remembered identities."""
-    return connection.execute("SELECT count(*) FROM identity").fetchone()[0]
+    rows = connection.execute("SELECT 1 + length(others) / 24 FROM identity")
+    return sum(number for (number,) in rows)
 
 
 def test_all_of_the_identity_counts(memory):
@@ -182,6 +184,22 @@ def test_restarts_and_large_requests(connection, monkeypatch, size):
         Identities(connection).fresh(events)
 
     assert count(connection) <= 20 + max(10, size)
+
+
+@pytest.mark.parametrize("step", [0, 1, 700, 5000])
+def test_repeats_of_large_requests(connection, step):
+    """Repeats are recognized whatever request they come in, in any order."""
+    events = [an_event(n, timestamp=NOON + n * step) for n in range(1, 2501)]
+    Identities(connection).fresh(events[:1500])
+    Identities(connection).fresh(events[2000:])
+    missing = {*events[1500:2000]}
+
+    for again in (events[:300], events[1400:1600], events[::-1], events[7:8]):
+        new = Identities(connection).fresh(again).events
+        assert new == [each for each in again if each in missing]
+        missing.difference_update(new)
+        assert Identities(connection).fresh(again).events == []
+    assert count(connection) == 2500
 
 
 @small_memory

@@ -123,8 +123,8 @@ async def test_truncated_file(file):
 
     salvaged, positions = await opened(file.parent)
 
-    assert positions == ALL[: len(positions)]
-    assert 50 < len(positions) < 125
+    assert positions[:50] == ALL[:50]
+    assert len(positions) < 125
     assert salvaged.missing == 200 - len(positions)
 
 
@@ -174,9 +174,10 @@ async def test_repeats_after_a_salvage(file, lost, accepted):
 async def test_damaged_identities(file):
     """If a page of identities is damaged, the rest is still recognized."""
     async with a_spool(file.parent) as spool:
-        await spool.append([an_event(n) for n in range(201, 1000)])
+        for n in range(201, 1000):
+            await spool.append([an_event(n)])
         await taken(spool)
-    overwrite(file, page_of(file, b"default") - 2)
+    overwrite(file, page_of(file, b"default", times=50))
     mark(file)
 
     async with a_spool(file.parent) as spool:
