@@ -127,7 +127,9 @@ class Identities:
         end = min(last + SPAN_MS, LARGEST)
         for *identity, others in self._connection.execute(KNOWN, (*of, first, end)):
             yield tuple(identity)
-            yield from IDENTITY.iter_unpack(others)
+            # A damaged row may have another length.
+            whole = len(others) - len(others) % IDENTITY.size
+            yield from IDENTITY.iter_unpack(others[:whole])
 
     def _from(
         self, end: tuple[str, str], of: Partition, most: int

@@ -23,13 +23,13 @@ from exporter.spool.totals import EVENT
 from exporter.spool.waiting import Entry
 from exporter.spool.writer import Writer
 
-AHEAD = 2048
+AHEAD = 4096
 """Ready events in memory; with fewer than half of them, the file is read."""
 MOST_KNOWN = 200_000
 """Events in memory, ready or not, without the bodies of failed ones."""
 PAGE = 512
 PAGE_BYTES = 4 * 1024 * 1024
-CACHE_BYTES = 4 * 1024 * 1024
+CACHE_BYTES = 6 * 1024 * 1024
 CACHED_PER_LANE = 64
 RETRY_SECONDS = 1.0
 
@@ -164,9 +164,11 @@ class Outbox:
 
     async def settle(self, batch: Batch) -> None:
         """Delete *batch*, which was delivered; retry while the disk fails."""
+        others_wait = self._hurried or self.waiting > len(batch.entries)
         await self._persist(
             partial(self._store.waiting.remove, self._backend, batch.entries),
             partial(self._settled, batch),
+            urgent=others_wait,
         )
 
     async def reject(self, batch: Batch, rejection: Rejection) -> None:
@@ -283,12 +285,16 @@ class Outbox:
         self._changed.set()
 
     async def _persist(
-        self, call: Callable[[], T], then: Callable[[T], None] = lambda _: None
+        self,
+        call: Callable[[], T],
+        then: Callable[[T], None] = lambda _: None,
+        *,
+        urgent: bool = True,
     ) -> T:
         """Run *call* in a transaction, and repeat it until one succeeds."""
         while True:
             try:
-                return await self._writer.do(call, then)
+                return await self._writer.do(call, then, urgent=urgent)
             except SpoolFailedError:
                 await asyncio.sleep(RETRY_SECONDS)
 

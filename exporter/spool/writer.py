@@ -22,7 +22,7 @@ from exporter.spool.store import Store
 
 LARGEST_GROUP = 256
 IDLE_SECONDS = 0.01
-"""How long the writer is idle before it returns space to the disk."""
+"""How long the writer waits before it does work that isn't urgent."""
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ class Work:
     call: Callable[[], Any]
     then: Callable[[Any], None]
     future: asyncio.Future[Any]
+    urgent: bool
     result: Any = None
     error: ExporterError | None = None
 
@@ -74,17 +75,24 @@ class Writer:
         self._thread.start()
 
     def do(
-        self, call: Callable[[], T], then: Callable[[T], None] = lambda _: None
+        self,
+        call: Callable[[], T],
+        then: Callable[[T], None] = lambda _: None,
+        *,
+        urgent: bool = True,
     ) -> asyncio.Future[T]:
         """
         Run *call* in the next transaction; the future is done after its commit.
+
+        If it isn't *urgent*, it waits some milliseconds for other work, so that a
+        broker's request hardly ever waits for a commit that nobody else needs.
 
         *then* gets the result in the loop's thread. It runs before the waiter of the
         future, and before anything about later work. The future raises the error of
         *call*, or `SpoolFailedError` if the transaction failed and was rolled back.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(Work(call, then, future))
+        self._queue.put(Work(call, then, future, urgent))
         return future
 
     def close(self) -> None:
@@ -101,6 +109,8 @@ class Writer:
         """Do the waiting work; return False after `close`."""
         group = [self._next()]
         with suppress(Empty):
+            if group[0] and not group[0].urgent:
+                group.append(self._queue.get(timeout=IDLE_SECONDS))
             while len(group) < LARGEST_GROUP:
                 group.append(self._queue.get_nowait())
         works = [work for work in group if work]

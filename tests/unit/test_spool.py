@@ -7,9 +7,11 @@ from itertools import chain
 
 import pytest
 
+from devkit.waiting import eventually
 from exporter.spool import (
     Unreadable,
     outbox,
+    writer,
 )
 from tests.unit.spools import ANY, a_spool, an_event, only, taken, traced
 
@@ -177,6 +179,23 @@ async def test_waiters_share_a_commit(tmp_path):
 
         assert 1 <= statements.count("COMMIT") <= 5
         assert list(chain(*await taken(spool))) == list(range(1, 201))
+
+
+async def test_a_settle_waits_for_the_next_commit(tmp_path, monkeypatch):
+    """While nothing else waits, a settle costs no commit of its own."""
+    monkeypatch.setattr(writer, "IDLE_SECONDS", 60)
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(1)])
+        batch = await only(spool).take(ANY)
+        async with traced(spool) as statements:
+            settle = asyncio.create_task(only(spool).settle(batch))
+            await eventually(spool._writer._queue.empty)
+            await spool.append([an_event(2)])
+
+        assert settle.done()
+        assert statements.count("COMMIT") == 1
+        only(spool).hurry()  # now it doesn't wait
+        await only(spool).settle(await only(spool).take(ANY))
 
 
 async def test_appends_end_before_a_batch_is_taken(tmp_path):
