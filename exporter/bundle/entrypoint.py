@@ -6,10 +6,10 @@ broker export to the exporter. If the exporter is off, the entrypoint is replace
 COMMAND.
 """
 
-import http.client
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -37,8 +37,6 @@ Settings come from APP_INTEGRATIONS_* variables. See docs/distribution.md."""
 WITHOUT = """\
 The broker starts without the exporter. If it had the exporter before, its log grows
 until the exporter is back, or until you run `app-integrations-exporter uninstall`."""
-
-READY_ANSWER_SECONDS = 1.0
 
 log = logging.getLogger(NAME)
 
@@ -137,17 +135,10 @@ def _become(command: list[str], environ: Mapping[str, str]) -> int:
 
 
 def _is_ready(settings: Settings) -> bool:
-    """Return whether the exporter accepts records."""
-    if not settings.admin_port:
-        return True  # any free port: it can't be asked
-    url = address(settings.admin_host, settings.admin_port)
-    connection = http.client.HTTPConnection(
-        url.raw_host or "", url.port, timeout=READY_ANSWER_SECONDS
-    )
+    """Return whether the exporter accepts connections of the broker."""
+    url = address(settings.ingest_host, settings.ingest_port)
     try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, ValueError, http.client.HTTPException):
+        socket.create_connection((url.raw_host, url.port), timeout=1).close()
+    except (OSError, ValueError):
         return False
-    finally:
-        connection.close()
+    return True
