@@ -45,17 +45,6 @@ async def lived(broker, recorder):
     return instance
 
 
-@pytest.mark.parametrize("version", ["8.6.0", "8.8.21", "8.9.0", "8.10.9"])
-async def test_commands_are_exported(version, recorder):
-    """Commands over the REST API reach the exporter in the variables."""
-    async with Broker(version, broker_environment(version, recorder.url)) as broker:
-        records = recorder.of(await lived(broker, recorder))
-
-    assert {each["valueType"] for each in records} == {"USER_TASK"}
-    intents = [each["intent"] for each in records]
-    assert intents == ["CREATING", "CREATED", "COMPLETING", "COMPLETED"]
-
-
 async def test_placeholders(recorder):
     """`${NAME}` in a value is replaced by that variable, or by its default."""
     url = "http://${HOST:127.0.0.1}:${PORT}"
@@ -187,16 +176,6 @@ async def test_a_process_that_cannot_start(tmp_path, options, variables, words):
         assert await run.ended() == 1
     assert run.text.count("\n") == 1
     assert words in run.text
-
-
-async def test_a_process_starts_and_ends(tmp_path):
-    """`python -m devkit` shows its versions, and ends on SIGTERM."""
-    async with process(tmp_path, "--version", "8.10.9") as run:
-        run.spawn()
-        await eventually(lambda: "\n" in run.text)
-
-        assert "plays records of 8.9.0 as 8.10.9 exports them" in run.text
-        assert await run.stop() == 0
 
 
 def process(directory, *options, **variables):

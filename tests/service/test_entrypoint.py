@@ -146,9 +146,9 @@ async def test_wrong_configuration(container):
 
 
 @pytest.mark.slow
-async def test_no_such_admin_host(container):
-    """An impossible host name stops the exporter, but not the broker."""
-    container.begin(APP_INTEGRATIONS_ADMIN_HOST="xn--a")
+async def test_no_such_host(container):
+    """An impossible host name stops the exporter, but not the supervisor."""
+    container.begin(APP_INTEGRATIONS_INGEST_HOST="xn--a")
 
     await eventually(lambda: "exporter died" in container.text)
     container.signal(signal.SIGTERM)
