@@ -148,7 +148,8 @@ async def test_wrong_configuration(container):
 @pytest.mark.slow
 async def test_no_such_host(container):
     """An impossible host name stops the exporter, but not the supervisor."""
-    container.begin(APP_INTEGRATIONS_INGEST_HOST="xn--a")
+    credentials = {f"APP_INTEGRATIONS_INGEST_{x}": x for x in ("USERNAME", "PASSWORD")}
+    container.begin(APP_INTEGRATIONS_INGEST_HOST="xn--a", **credentials)
 
     await eventually(lambda: "exporter died" in container.text)
     container.signal(signal.SIGTERM)
