@@ -55,9 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = found.command if found else ["/usr/local/bin/startup.sh"]
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")
     if wanted.why_off(environ):
-        for unknown in variables.unknown():  # perhaps a misspelt URL
-            log.warning("the exporter is off", extra={"detail": unknown})
-        return _become(command, _without_us(environ))
+        details = variables.unknown()  # perhaps a misspelt URL
+        for official in sorted(takeover.official_ids(environ)):
+            details.append(f"the broker doesn't get the variables of {official}")
+        for detail in details:
+            log.warning("the exporter is off", extra={"detail": detail})
+        return _become(command, wiring.without_exporter(environ))
     wired = _wired(environ)
     if isinstance(wired, int):
         if wanted.is_required(environ):
@@ -100,16 +103,6 @@ def _wired(environ: dict[str, str]) -> wiring.Wiring | int:
         # A bug of ours may stop the exporter, but never the broker.
         log.exception("the exporter can't be configured because of a bug")
         return 1
-
-
-def _without_us(environ: dict[str, str]) -> dict[str, str]:
-    """Return a broker's environment without exporters that its image doesn't have."""
-    for exporter_id in sorted(takeover.official_ids(environ)):
-        log.warning(
-            "the exporter is off, and its variables are kept from the broker",
-            extra={"exporter_id": exporter_id},
-        )
-    return wiring.without_exporter(environ)
 
 
 def _exporter() -> list[str]:

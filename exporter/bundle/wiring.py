@@ -18,7 +18,7 @@ from exporter.broker.environment import (
     exporting,
     parse_version,
 )
-from exporter.bundle.distribution import SPOOL, Distribution, find, version_of
+from exporter.bundle.distribution import MISSING, SPOOL, Distribution, find
 from exporter.config import settings
 from exporter.config.declaration import PREFIX
 from exporter.config.settings import Settings, SettingsError
@@ -73,12 +73,8 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     read from there.
     """
     distribution = find(environ)
-    mistakes: list[str] = []
-    version, taken = "", takeover.Takeover()
-    try:
-        version = version_of(distribution)
-    except ConfigError as error:
-        mistakes.append(str(error))
+    mistakes = [] if distribution else [MISSING]
+    taken = takeover.Takeover()
     try:
         taken = takeover.take_over(environ)
     except ConfigError as error:
@@ -92,7 +88,7 @@ def wire(environ: Mapping[str, str]) -> Wiring:
         raise SettingsError(mistakes + error.mistakes) from error
     if mistakes or distribution is None:  # without a distribution there is a mistake
         raise SettingsError(mistakes)
-    name = taken.exporter_id or EXPORTER_ID
+    version, name = distribution.version, taken.exporter_id or EXPORTER_ID
     try:
         added = exporting(version, loaded, name=name)
     except ConfigError as error:
