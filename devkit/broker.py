@@ -18,7 +18,7 @@ from devkit.cluster import PORTS, members
 from devkit.engine import DEFAULT, Engine, Partition
 from devkit.exporting import Exporting
 from devkit.processes import LOOPBACK
-from devkit.stories import MOST_PARTITIONS, CannotStartError
+from devkit.stories import MOST_PARTITIONS
 from devkit.waiting import ended
 
 # Exported records between two automatic snapshots.
@@ -80,7 +80,6 @@ class Broker:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._stack = stack
-            stack.callback(self.engine.close)
             self._load()
             api = web.Application(client_max_size=MOST_BYTES, middlewares=[refusals])
             api.add_routes(Api(self.engine).routes())
@@ -102,11 +101,7 @@ class Broker:
         """Replay the journal, and prepare to export from the latest snapshot on."""
         if self._data:
             self._data.mkdir(parents=True, exist_ok=True)
-            try:
-                self.engine.open(self._data / "journal.jsonl")
-            except BlockingIOError:
-                message = f"Another broker uses {self._data}"
-                raise CannotStartError(message) from None
+            self.engine.open(self._data / "journal.jsonl")
             if (self._data / "snapshot.json").exists():
                 text = (self._data / "snapshot.json").read_text("utf-8")
                 self.snapshot = json.loads(text)
@@ -167,13 +162,7 @@ class Broker:
             }
             for node, role in enumerate(roles)
         ]
-        about = {
-            "clusterSize": len(hosts),
-            "partitionsCount": self._count,
-            "replicationFactor": len(hosts),
-            "gatewayVersion": self.version,
-        }
-        return web.json_response(about | {"brokers": brokers})
+        return web.json_response({"brokers": brokers})
 
     async def _listen(self, app: web.Application, port: int) -> str:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

@@ -42,11 +42,11 @@ class Wiring:
 
 def without_exporter(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a broker without any exporter of ours."""
-    official = takeover.official_ids(environ)
-    foreign = takeover.without(environ, official)
-    # A broker doesn't start if a tenant lists an exporter that isn't configured.
-    gone = {*official, EXPORTER_ID} - takeover.shared_ids(foreign)
-    foreign = tenants.unassign(takeover.without(foreign, gone), gone)
+    gone = takeover.official_ids(environ)
+    if EXPORTER_ID not in takeover.shared_ids(environ):
+        # A broker doesn't start if a tenant lists an exporter that isn't configured.
+        gone.add(EXPORTER_ID)
+    foreign = tenants.unassign(takeover.without(environ, gone), gone)
     return {
         name: value for name, value in foreign.items() if not name.startswith(PREFIX)
     }

@@ -154,15 +154,6 @@ async def test_snapshot():
     }
 
 
-async def test_clock():
-    """The engine's clock can be moved repeatedly."""
-    async with managed(NEW) as port:
-        before = port.broker.now_ms()
-        for offset in (3_000_000, 600_000):
-            await port.send("POST", "clock/add", json={"offsetMilli": offset})
-        assert 3_600_000 <= port.broker.now_ms() - before < 3_700_000
-
-
 async def test_healthy_without_exports(caplog):
     """A URL with a path exports nothing, and only the log shows it."""
     async with managed(NEW, variables(NEW, URL=f"{NO_SERVER}/")) as port:
