@@ -13,12 +13,11 @@ from aiohttp import web
 
 from devkit import management
 from devkit.api import MOST_BYTES, Api, refusals
-from devkit.arguments import exporters, number_of, tenants
+from devkit.arguments import exporters, first_of, tenants
 from devkit.cluster import PORTS, members
 from devkit.engine import DEFAULT, Engine, Partition
 from devkit.exporting import Exporting
 from devkit.processes import LOOPBACK
-from devkit.stories import MOST_PARTITIONS
 from devkit.waiting import ended
 
 # Exported records between two automatic snapshots.
@@ -27,7 +26,6 @@ TICK_SECONDS = 0.05
 
 PLACEHOLDER = re.compile(r"\$\{([^}:]+)(?::([^}]*))?\}")
 PARTITIONS = "ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT", "CAMUNDA_CLUSTER_PARTITIONCOUNT"
-LARGEST_PORT = 65535
 
 
 class Broker:
@@ -49,12 +47,10 @@ class Broker:
         self.version = version
         environ = with_values(environ or {})
         self._host = environ.get("SERVER_ADDRESS", LOOPBACK)
-        self._ports = [
-            number_of(environ, (name,), range(LARGEST_PORT + 1)) for name in PORTS
-        ]
+        self._ports = [int(environ.get(name) or 0) for name in PORTS]
         self.base_path = environ.get("MANAGEMENT_SERVER_BASEPATH", "").rstrip("/")
         self._members = members(environ)
-        self._count = number_of(environ, PARTITIONS, range(1, MOST_PARTITIONS))
+        self._count = int(first_of(environ, *PARTITIONS) or 1)
         self.clock_offset_ms = 0
         names = tenants(environ, version)
         self.exporters = {each: exporters(environ, version, each) for each in names}

@@ -145,21 +145,6 @@ async def test_exporting_that_fails(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "variables, words",
-    [
-        ({"SERVER_PORT": "99999"}, "SERVER_PORT is '99999'"),
-        ({PARTITIONS: "0"}, "COUNT is '0'"),
-        ({"CAMUNDA_CLUSTER_PARTITIONCOUNT": "some"}, "COUNT is 'some'"),
-        ({CONTACTS: "a,b", "CAMUNDA_CLUSTER_NODEID": "2"}, "NODEID is '2'"),
-    ],
-)
-def test_wrong_variables(variables, words):
-    """A broker doesn't start with a number that is out of range."""
-    with pytest.raises(CannotStartError, match=words):
-        Broker("8.9.0", variables)
-
-
-@pytest.mark.parametrize(
     "options, variables, words",
     [
         (("--recordings", "/nowhere"), {}, "no recording in /nowhere"),
