@@ -25,7 +25,7 @@ def run(capsys):
     """Return a function that runs a command; it returns status, stdout, stderr."""
 
     async def run(url, command, *argv):
-        argv = [command, "--broker", url, *argv]
+        argv = [command, "--broker", url, "--timeout=5", *argv]
         return await asyncio.to_thread(cli.main, argv), *capsys.readouterr()
 
     return run

@@ -252,11 +252,12 @@ def test_every_mistake_at_once(environ):
         ("8.4.3", {}, "The broker is 8.4.3"),
         ("none", {"ZB_HOME": "a"}, "no Camunda distribution"),
         ("8.6.1", {"APP_INTEGRATIONS_INGEST_PORT": "0"}, "INGEST_PORT is 0"),
+        ("8.6.1", OFFICIAL_ONE | {f"{MINE}2_CLASSNAME": OFFICIAL}, "are both"),
         ("8.6.1", {"CAMUNDA_HOME": "a" * 9999, "ZB_HOME": "a"}, "no Camunda distribu"),
     ],
 )
 def test_what_no_broker_can_use(environ, distribution, version, wrong, said):
-    """A wrong distribution and an unknown port are mistakes."""
+    """A wrong distribution, an unknown port and a second exporter are mistakes."""
     with pytest.raises(SettingsError, match=said):
         wire(environ | URL | distribution(version) | wrong)
 
