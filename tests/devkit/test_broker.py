@@ -3,56 +3,32 @@
 import asyncio
 import os
 import sys
-from collections import Counter
 
 import pytest
 
-from devkit.broker import Broker
+from devkit.broker import Broker, with_values
 from devkit.client import Client, CommandError
 from devkit.cluster import SHARED
 from devkit.processes import Process
-from devkit.recorder import Recorder
 from devkit.stories import RECORDINGS, CannotStartError, recording
-from exporter.broker.environment import broker_environment
-from tests.conftest import eventually
 
 FILES = recording(RECORDINGS / "8.9.0").deployments["fx-ext"]
 PARTITIONS = "ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT"
 CONTACTS = "CAMUNDA_CLUSTER_INITIALCONTACTPOINTS"
 
 
-@pytest.fixture
-async def recorder():
-    """Return a server that accepts everything from exporters."""
-    async with Recorder() as recorder:
-        yield recorder
-
-
 async def started(broker):
-    """Start an instance with a user task; return its key."""
+    """Start an instance with a user task."""
     async with Client(broker.rest_url) as client:
         await client.deploy(FILES)
-        return str((await client.create_instance("fx-ext"))["processInstanceKey"])
+        await client.create_instance("fx-ext")
 
 
-async def lived(broker, recorder):
-    """Start an instance and complete its user task; return the instance's key."""
-    instance = await started(broker)
-    (task,) = await eventually(lambda: recorder.of(instance, "CREATED"))
-    async with Client(broker.rest_url) as client:
-        await client.complete(task["key"])
-    await eventually(lambda: recorder.of(instance, "COMPLETED"))
-    return instance
-
-
-async def test_placeholders(recorder):
+def test_placeholders():
     """`${NAME}` in a value is replaced by that variable, or by its default."""
-    url = "http://${HOST:127.0.0.1}:${PORT}"
-    given = broker_environment("8.9.0", "http://here:1") | {"PORT": str(recorder.port)}
-    given = {name: value.replace("http://here:1", url) for name, value in given.items()}
+    given = {"A": "${B}${C:no}${D}", "B": "yes"}
 
-    async with Broker("8.9.0", given) as broker:
-        await lived(broker, recorder)
+    assert with_values(given) == {"A": "yesno${D}", "B": "yes"}
 
 
 @pytest.mark.parametrize(
@@ -76,27 +52,6 @@ async def test_refused_commands(command, body, reason):
             await client.ask(*command.split(), data=body)
 
         assert len(broker.partition(1).log.records) == before
-
-
-async def test_a_snapshot_is_where_a_restart_begins(recorder, tmp_path):
-    """After a restart, the records since the last snapshot are exported again."""
-    variables = broker_environment("8.6.0", recorder.url)
-
-    def positions(broker):
-        (exporting,) = broker.exporting.values()
-        return exporting.positions["appintspool"], broker.partition(1).position
-
-    async with Broker("8.6.0", variables, data=tmp_path) as broker:
-        first = await lived(broker, recorder)
-        await eventually(lambda: len(set(positions(broker))) == 1)
-        broker.take_snapshot()
-        second = await lived(broker, recorder)
-    async with Broker("8.6.0", variables, data=tmp_path):
-        await eventually(lambda: len(recorder.of(second, "COMPLETED")) == 2)
-
-    assert len(recorder.of(first, "COMPLETED")) == 1
-    counts = Counter(each["position"] for each in recorder.of(second))
-    assert set(counts.values()) == {2}
 
 
 async def test_half_a_line(tmp_path):

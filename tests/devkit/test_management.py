@@ -116,21 +116,6 @@ async def test_pause(tmp_path, version, phase):
             await eventually(lambda: port.exporting.exported == {"x": last})
 
 
-async def test_physical_tenants():
-    """8.10 lists all physical tenants' exporters; a change is for one or all."""
-    names = [f"CAMUNDA_PHYSICALTENANTS_{x}" for x in ("DEFAULT", "RED")]
-    environ = dict.fromkeys([f"{x}_DATA_EXPORTERSASSIGNED" for x in names], "x")
-    async with managed(NEWEST, environ | variables(NEWEST, URL=NO_SERVER)) as port:
-        assert await port.send("POST", f"{DISABLE}?physicalTenant=blue") == 404
-        assert await port.send("POST", f"{DISABLE}?physicalTenant=red") == 202
-        await port.reach("DISABLED", "red")
-        one = await port.states()
-        await port.send("POST", DISABLE)
-        await port.reach("DISABLED")
-
-    assert one == {("default", "x"): "ENABLED", ("red", "x"): "DISABLED"}
-
-
 async def test_snapshot():
     """A snapshot and its id hold the exported position."""
     async with Recorder() as recorder:
