@@ -70,9 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure(wired.settings.log_level, wired.settings.log_format)
     for notice in wired.notices:
         log.warning("setting without effect", extra={"detail": notice})
-    if wired.tenants:
-        named = ", ".join(wired.tenants)
-        log.info("physical tenants export", extra={"physical_tenants": named})
     return Supervisor(
         Program(command, wired.broker),
         Program(_exporter(), wired.exporter),

@@ -36,8 +36,6 @@ class Wiring:
     exporter: dict[str, str]
     settings: Settings
     notices: list[str]
-    tenants: list[str]
-    """The physical tenants that export; empty if the broker has none."""
 
 
 def without_exporter(environ: Mapping[str, str]) -> dict[str, str]:
@@ -107,7 +105,7 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     usual = sorted(map(str.lower, takeover.shared_ids(kept)))
     broker = tenants.assign(kept | added, ids, name, usual)
     ignored = _restore_ignores(environ, distribution, loaded.spool_dir)
-    return Wiring(broker | ignored, exporter, loaded, notices, ids)
+    return Wiring(broker | ignored, exporter, loaded, notices)
 
 
 def _restore_ignores(

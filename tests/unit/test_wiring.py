@@ -154,7 +154,6 @@ def test_physical_tenants(newest, given, default, red):
     assert found["default"]["appintspool"].index_prefix == "zeebe-record"
     assert found["red"]["appintspool"].index_prefix == "zeebe-record-red"
     assert not found["red"]["appintspool"].index_optimizemodeenabled
-    assert wired.tenants == ["default", "red"]
     assert wired.notices == []
 
 
@@ -171,7 +170,6 @@ def test_physical_tenants_of_an_older_broker(environ):
     wired = wire(environ | URL | {f"{RED}_NAME": "Red"})
 
     assert [name for name in wired.broker if RED in name] == [f"{RED}_NAME"]
-    assert wired.tenants == []
 
 
 def test_official_exporter_of_tenants(newest):
