@@ -203,9 +203,11 @@ class Change:
                 f"The broker lists no exporters of a physical tenant {self._tenant}",
                 remedy=f"Its physical tenants (from Camunda 8.10 on): {known}",
             )
-        by_tenant = listed.pop(name, {})
-        if self._tenant:
-            by_tenant = {self._tenant: by_tenant.get(self._tenant, set())}
+        by_tenant = {
+            tenant: statuses
+            for tenant, statuses in listed.pop(name, {}).items()
+            if self._tenant in ("", tenant)
+        }
         self.exporter, self.others = name, sorted(listed)
         self.statuses = set().union(*by_tenant.values())
         for tenant, statuses in sorted(by_tenant.items()):

@@ -39,9 +39,9 @@ def states(broker):
     return {x: each.states.get(NAME) for (x, _), each in broker.exporting.items()}
 
 
-def listed(state, name=NAME):
+def listed(state, name=NAME, **more):
     """Return the answer of an actuator with one exporter."""
-    body = json.dumps([{"exporterId": name, "status": state}])
+    body = json.dumps([{"exporterId": name, "status": state} | more])
     return Answer(200, body=body.encode())
 
 

@@ -40,7 +40,6 @@ def run(capsys):
         (releasing, {"ENABLING"}, "wait"),
         (releasing, {D, "DISABLING"}, "wait"),
         (releasing, {"NEWER"}, "disable"),
-        (enabling, set(), "wait"),
         (enabling, {E, D}, "enable"),
         (enabling, {"ENABLING"}, "wait"),
         (enabling, {C, D}, "done"),
@@ -97,6 +96,15 @@ async def test_enable_without_variables(run, state):
         assert (status, states(broker)) == (1, {"default": state})
     assert "has no variables for an exporter appintspool" in err
     assert "Give every broker its variables, and restart them" in err
+
+
+async def test_tenant_without_variables(run):
+    """A physical tenant without the variables has nothing to enable either."""
+    async with Stub(listed(E, "other", physicalTenant="red")) as stub:
+        status, _, err = await run(stub.url, "enable", "--physical-tenant=red")
+
+    assert status == 1
+    assert "has no variables for an exporter appintspool, only for other" in err
 
 
 TENANTS = {"default": E, "red": D, "blue": C, "green": D}
