@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -11,6 +12,7 @@ from exporter.broker import takeover
 from exporter.broker.takeover import OFFICIAL
 from exporter.broker.wanted import why_off
 from exporter.bundle import entrypoint, wiring
+from exporter.bundle.distribution import find
 from exporter.bundle.wiring import wire
 from exporter.config.settings import SettingsError
 
@@ -114,6 +116,16 @@ def test_spool(environ, more, spool, ignored):
 
     assert str(wired.settings.spool_dir) == spool.format(environ["ZB_HOME"])
     assert wired.broker[RESTORE] == ignored
+
+
+@pytest.mark.parametrize("there, command", [("broker", "broker"), ("x", "camunda")])
+def test_default_command(environ, there, command):
+    """Without its start script, an image starts the program that it has."""
+    programs = Path(environ["ZB_HOME"]) / "bin"
+    programs.mkdir()
+    (programs / there).touch()
+
+    assert find(environ).command == [str(programs / command)]
 
 
 RED = "CAMUNDA_PHYSICALTENANTS_RED"
