@@ -8,7 +8,7 @@ of their ids, and the new flags of 8.10 have the names of their value types.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
@@ -111,14 +111,9 @@ class Arguments:
 TYPES = {each.name: each.type for each in fields(Arguments)[3:]}
 
 
-def number_of(environ: Mapping[str, str], names: Sequence[str], allowed: range) -> int:
-    """Return the number in the first set variable; it defaults to `allowed[0]`."""
-    name = next((x for x in names if environ.get(x)), names[0])
-    text = environ.get(name) or str(allowed[0])
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) not in allowed:
-        limits = f"{allowed[0]} to {allowed[-1]}"
-        raise CannotStartError(f"{name} is {text!r}, but must be {limits}")
-    return int(text)
+def first_of(environ: Mapping[str, str], *names: str) -> str:
+    """Return the value of the first variable that is set, or ""."""
+    return next((environ[name] for name in names if environ.get(name)), "")
 
 
 @cache

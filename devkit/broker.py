@@ -13,12 +13,11 @@ from aiohttp import web
 
 from devkit import management
 from devkit.api import MOST_BYTES, Api, refusals
-from devkit.arguments import exporters, number_of, tenants
+from devkit.arguments import exporters, first_of, tenants
 from devkit.cluster import PORTS, members
 from devkit.engine import DEFAULT, Engine, Partition
 from devkit.exporting import Exporting
 from devkit.processes import LOOPBACK
-from devkit.stories import MOST_PARTITIONS, CannotStartError
 from devkit.waiting import ended
 
 # Exported records between two automatic snapshots.
@@ -27,7 +26,6 @@ TICK_SECONDS = 0.05
 
 PLACEHOLDER = re.compile(r"\$\{([^}:]+)(?::([^}]*))?\}")
 PARTITIONS = "ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT", "CAMUNDA_CLUSTER_PARTITIONCOUNT"
-LARGEST_PORT = 65535
 
 
 class Broker:
@@ -49,12 +47,10 @@ class Broker:
         self.version = version
         environ = with_values(environ or {})
         self._host = environ.get("SERVER_ADDRESS", LOOPBACK)
-        self._ports = [
-            number_of(environ, (name,), range(LARGEST_PORT + 1)) for name in PORTS
-        ]
+        self._ports = [int(environ.get(name) or 0) for name in PORTS]
         self.base_path = environ.get("MANAGEMENT_SERVER_BASEPATH", "").rstrip("/")
         self._members = members(environ)
-        self._count = number_of(environ, PARTITIONS, range(1, MOST_PARTITIONS))
+        self._count = int(first_of(environ, *PARTITIONS) or 1)
         self.clock_offset_ms = 0
         names = tenants(environ, version)
         self.exporters = {each: exporters(environ, version, each) for each in names}
@@ -80,7 +76,6 @@ class Broker:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._stack = stack
-            stack.callback(self.engine.close)
             self._load()
             api = web.Application(client_max_size=MOST_BYTES, middlewares=[refusals])
             api.add_routes(Api(self.engine).routes())
@@ -102,11 +97,7 @@ class Broker:
         """Replay the journal, and prepare to export from the latest snapshot on."""
         if self._data:
             self._data.mkdir(parents=True, exist_ok=True)
-            try:
-                self.engine.open(self._data / "journal.jsonl")
-            except BlockingIOError:
-                message = f"Another broker uses {self._data}"
-                raise CannotStartError(message) from None
+            self.engine.open(self._data / "journal.jsonl")
             if (self._data / "snapshot.json").exists():
                 text = (self._data / "snapshot.json").read_text("utf-8")
                 self.snapshot = json.loads(text)
@@ -167,13 +158,7 @@ class Broker:
             }
             for node, role in enumerate(roles)
         ]
-        about = {
-            "clusterSize": len(hosts),
-            "partitionsCount": self._count,
-            "replicationFactor": len(hosts),
-            "gatewayVersion": self.version,
-        }
-        return web.json_response(about | {"brokers": brokers})
+        return web.json_response({"brokers": brokers})
 
     async def _listen(self, app: web.Application, port: int) -> str:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TextIO
 
-from devkit.arguments import number_of
+from devkit.arguments import first_of
 from devkit.processes import LOOPBACK
 from devkit.proxy import Proxy
 from devkit.stories import CannotStartError
@@ -28,12 +28,12 @@ SHARED = "RECORDED_ENGINE_SHARED"
 
 def members(environ: Mapping[str, str]) -> tuple[list[str], int]:
     """Return the hosts of all brokers in a cluster, and the number of this one."""
-    name = "INITIALCONTACTPOINTS"
-    contacts = environ.get(f"ZEEBE_BROKER_CLUSTER_{name}")
-    contacts = contacts or environ.get(f"CAMUNDA_CLUSTER_{name}", "")
+    contacts, number = (
+        first_of(environ, f"ZEEBE_BROKER_CLUSTER_{name}", f"CAMUNDA_CLUSTER_{name}")
+        for name in ("INITIALCONTACTPOINTS", "NODEID")
+    )
     hosts = [each.partition(":")[0].strip() for each in contacts.split(",")]
-    names = "ZEEBE_BROKER_CLUSTER_NODEID", "CAMUNDA_CLUSTER_NODEID"
-    return hosts, number_of(environ, names, range(len(hosts)))
+    return hosts, int(number or 0)
 
 
 @asynccontextmanager

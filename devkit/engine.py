@@ -6,13 +6,11 @@ killed engine continues where it stopped.
 """
 
 import asyncio
-import fcntl
 import json
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from devkit.playing import Body, Instance, Play
 from devkit.stories import (
@@ -105,7 +103,7 @@ class Engine:
         self.recording = recording(directory)
         if not self.recording.records:
             raise CannotStartError(f"There is no recording in {directory}")
-        self._journal: IO[bytes] | None = None
+        self._journal: Path | None = None
         self.definitions: dict[str, dict[int, int]] = {}
         """The new key of each recorded definition, by physical tenant."""
         self.partitions: dict[tuple[str, int], Partition] = {}
@@ -115,27 +113,14 @@ class Engine:
                 self.partitions[tenant, number] = Partition(number, tenant)
 
     def open(self, path: Path) -> None:
-        """
-        Replay the journal at *path*, and append to it from now on.
-
-        Raise `BlockingIOError` if another engine has it open.
-        """
-        with ExitStack() as stack:
-            file = stack.enter_context(path.open("a+b", buffering=0))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.seek(0)
-            # A kill can leave an incomplete last line.
-            whole, newline, _ = file.read().rpartition(b"\n")
-            file.truncate(len(whole + newline))
-            for line in whole.splitlines():
-                self._replay(json.loads(line))
-            self._journal = file
-            stack.pop_all()
-
-    def close(self) -> None:
-        """Close the journal and release its lock."""
-        if self._journal:
-            self._journal.close()
+        """Replay the journal at *path*, and append to it from now on."""
+        self._journal = path
+        path.touch()
+        # A kill can leave an incomplete last line.
+        whole, newline, _ = path.read_bytes().rpartition(b"\n")
+        path.write_bytes(whole + newline)
+        for line in whole.splitlines():
+            self._replay(json.loads(line))
 
     def play(
         self, partition: Partition, part: Part, instance: Instance | None, body: Body
@@ -151,7 +136,8 @@ class Engine:
         }
         played = self._replay(entry)
         if self._journal:
-            self._journal.write(json.dumps(entry).encode() + b"\n")
+            with self._journal.open("ab") as journal:
+                journal.write(json.dumps(entry).encode() + b"\n")
         return played
 
     def _replay(self, entry: Mapping[str, Any]) -> Instance:

@@ -49,31 +49,29 @@ class Connection:
 
     async def ask(self, request: bytes) -> Answer:
         """Return the answer to *request*; raise if there is none."""
+        if not self._open or self._open[0].at_eof() or self._open[1].is_closing():
+            self.close()
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._exchange(request)
+                if not self._open:
+                    self._open = await asyncio.open_connection(self._host, self._port)
+                reader, writer = self._open
+                writer.write(request)
+                await writer.drain()
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                status, *lines = head.strip().split("\r\n")
+                headers = dict(line.split(": ", 1) for line in lines)
+                body = await reader.readexactly(int(headers["content-length"]))
         except BaseException:
             self.close()
             raise
+        return Answer(int(status.split(" ")[1]), headers, body)
 
     def close(self) -> None:
         """Close the connection, if it is open."""
         if self._open:
             self._open[1].close()
         self._open = None
-
-    async def _exchange(self, request: bytes) -> Answer:
-        if not self._open or self._open[0].at_eof() or self._open[1].is_closing():
-            self.close()
-            self._open = await asyncio.open_connection(self._host, self._port)
-        reader, writer = self._open
-        writer.write(request)
-        await writer.drain()
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        status, *lines = head.strip().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines)
-        body = await reader.readexactly(int(headers["content-length"]))
-        return Answer(int(status.split(" ")[1]), headers, body)
 
 
 class SearchExporter:

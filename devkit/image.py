@@ -67,20 +67,13 @@ async def engine_in_docker(
         # Without the values, which may be secret.
         *(f"--env={each}" for each in variables),
     ]
-    run = Process(
-        ["docker", "run", *options, image],
-        log=work / "engine.log",
-        environment=os.environ | variables,
-    )
-    try:
-        ready = f"http://{LOOPBACK}:{management_port}/actuator/health/readiness"
-        await run.start(ready, within=START_SECONDS)
-        yield
-    finally:
+    command, log = ["docker", "run", *options, image], work / "engine.log"
+    async with Process(command, log=log, environment=os.environ | variables) as run:
         try:
-            await run.stop()
+            ready = f"http://{LOOPBACK}:{management_port}/actuator/health/readiness"
+            await run.start(ready, within=START_SECONDS)
+            yield
         finally:
-            # In case it didn't end in time, or the wait was cancelled.
             await _failure(work, "rm", "--force", name)
 
 

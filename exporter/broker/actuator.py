@@ -18,8 +18,7 @@ lists an exporter once for each physical tenant.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -28,6 +27,7 @@ from yarl import URL
 
 from exporter.base import codec
 from exporter.base.errors import ExporterError
+from exporter.events import DEFAULT_TENANT
 from exporter.net.tls import reason_of
 
 DEFAULT_URL = "http://127.0.0.1:9600"
@@ -39,8 +39,8 @@ MOST_CHARACTERS = 300
 WHERE = "Set --broker to a management port (usually 9600) that this machine reaches"
 
 Step = Literal["done", "wait", "disable", "delete", "enable"]
-NextStep = Callable[[Collection[str], Collection[Step]], Step]
-"""Returns the next step, given the statuses and the steps accepted so far."""
+NextStep = Callable[[set[str]], Step]
+"""Returns the next step, given the statuses of an exporter."""
 
 
 class ActuatorError(ExporterError):
@@ -58,44 +58,27 @@ class BusyError(ActuatorError):
 class Actuator:
     """The actuator of a broker or gateway, which speaks for the whole cluster."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, broker: str, tenant: str = ""
-    ) -> None:
-        """Ask at the management port of *broker* about one *tenant*, or about all."""
+    def __init__(self, broker: str, *, seconds: float | None = None) -> None:
+        """Ask at the management port of *broker*, which has *seconds* to answer."""
         self.url = URL(broker.rstrip("/").removesuffix("/actuator"))
-        self._session, self._tenant = session, tenant
-        self._known_tenants = {""}
+        self._timeout = aiohttp.ClientTimeout(total=seconds or ANSWER_SECONDS)
 
     async def exporters(self) -> dict[str, dict[str, set[str]]]:
         """
         Return the statuses of every exporter, by its id and its physical tenant.
 
-        Where there is only one tenant, it is called "".
+        Up to 8.9, the tenant is called "".
         """
         status, body = await self._ask("GET")
         if status != 200:
             raise self._stranger(status)
+        found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         try:
-            listed = [
-                (f"{x['exporterId']}", x.get("physicalTenant") or "", f"{x['status']}")
-                for x in codec.decode(body)
-            ]
+            for each in codec.decode(body):
+                tenants = found[f"{each['exporterId']}"]
+                tenants[each.get("physicalTenant") or ""].add(f"{each['status']}")
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise self._stranger(status) from error
-        tenants = {tenant for _, tenant, _ in listed}
-        self._known_tenants |= tenants  # a tenant may lose its last exporter meanwhile
-        if tenants and self._tenant not in self._known_tenants:
-            known = ", ".join(sorted(filter(None, tenants))) or "none"
-            raise ActuatorError(
-                f"{self.url} lists no exporters of a physical tenant {self._tenant}",
-                remedy=f"Its physical tenants (from Camunda 8.10 on): {known}",
-            )
-        # A single tenant needn't be named, and older versions can't name it.
-        is_named = self._tenant or len(tenants) > 1
-        found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for name, tenant, state in listed:
-            if self._tenant in ("", tenant):
-                found[name][tenant if is_named else ""].add(state)
         return dict(found)
 
     async def request(self, step: Step, exporter: str, tenant: str) -> str:
@@ -113,8 +96,8 @@ class Actuator:
     async def _ask(self, method: str, *path: str, **more: Any) -> tuple[int, bytes]:
         url = self.url.joinpath("actuator", "exporters", *path)
         try:
-            async with self._session.request(
-                method, url, allow_redirects=False, **more
+            async with aiohttp.request(
+                method, url, allow_redirects=False, timeout=self._timeout, **more
             ) as answer:
                 status, body = answer.status, await answer.read()
         except (aiohttp.ClientError, OSError) as error:
@@ -146,36 +129,25 @@ class Actuator:
         )
 
 
-@asynccontextmanager
-async def open_actuator(
-    broker: str, *, tenant: str = "", seconds: float | None = None
-) -> AsyncIterator[Actuator]:
-    """Open the actuator at *broker*, which has *seconds* for each answer."""
-    timeout = aiohttp.ClientTimeout(total=seconds or ANSWER_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        yield Actuator(session, broker, tenant)
-
-
-def releasing(statuses: Collection[str], accepted: Collection[Step]) -> Step:
+def releasing(statuses: set[str]) -> Step:
     """Return the next step to release the log from an exporter with *statuses*."""
-    left = set(statuses) - {"DISABLED"}
+    left = statuses - {"DISABLED"}
+    if left & {"ENABLING", "DISABLING"}:
+        return "wait"
     if not left:
         return "done"
-    step: Step = "delete" if "CONFIG_NOT_FOUND" in left else "disable"
-    changing = left & {"ENABLING", "DISABLING"} or (accepted and "UNKNOWN" in left)
-    return "wait" if changing or step in accepted else step
+    return "delete" if "CONFIG_NOT_FOUND" in left else "disable"
 
 
-def enabling(statuses: Collection[str], accepted: Collection[Step]) -> Step:
+def enabling(statuses: set[str]) -> Step:
     """Return the next step to enable an exporter with *statuses*."""
-    if "CONFIG_NOT_FOUND" in statuses or set(statuses) == {"ENABLED"}:
+    if "CONFIG_NOT_FOUND" in statuses or statuses == {"ENABLED"}:
         return "done"
-    can_enable = "DISABLED" in statuses and "enable" not in accepted
-    return "enable" if can_enable else "wait"
+    return "enable" if "DISABLED" in statuses else "wait"
 
 
 class Change:
-    """A change of an exporter, step by step, in every physical tenant that has it."""
+    """A change of an exporter, with one step in every physical tenant that has it."""
 
     def __init__(
         self,
@@ -183,18 +155,21 @@ class Change:
         exporter: str,
         next_step: NextStep,
         say: Callable[[str], None],
+        *,
+        tenant: str = "",
     ) -> None:
-        """Take the steps of *next_step*; *say* gets each progress message once."""
+        """Change one *tenant*, or all; *say* gets each progress message once."""
         self._actuator = actuator
         self._next_step = next_step
+        self._tenant = tenant
         self._say = lru_cache(maxsize=None)(say)
         self.exporter = exporter
         self.statuses: set[str] = set()
         """Empty if the broker doesn't list the exporter."""
         self.others: list[str] = []
         """The ids of the other exporters."""
-        self.accepted: dict[str, set[Step]] = defaultdict(set)
-        """The steps that the broker accepted, by tenant."""
+        self.accepted: set[str] = set()
+        """The tenants in which the broker accepted the step."""
 
     async def finish(self, seconds: float) -> None:
         """Return when no step is left, or raise `ActuatorError` after *seconds*."""
@@ -217,40 +192,49 @@ class Change:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _is_done(self) -> bool:
-        """Take the next step of the first tenant that needs one."""
+        """Take the step of the first tenant that needs one."""
         listed, name = await self._actuator.exporters(), self.exporter
         if name not in listed:
             name = next((x for x in listed if x.lower() == name.lower()), name)
-        by_tenant = listed.pop(name, {})
+        tenants: set[str] = set().union(*listed.values())
+        if tenants and not self.accepted and self._tenant not in {"", *tenants}:
+            known = ", ".join(sorted(filter(None, tenants))) or "none"
+            raise ActuatorError(
+                f"The broker lists no exporters of a physical tenant {self._tenant}",
+                remedy=f"Its physical tenants (from Camunda 8.10 on): {known}",
+            )
+        by_tenant = {
+            tenant: statuses
+            for tenant, statuses in listed.pop(name, {}).items()
+            if self._tenant in ("", tenant)
+        }
         self.exporter, self.others = name, sorted(listed)
         self.statuses = set().union(*by_tenant.values())
         for tenant, statuses in sorted(by_tenant.items()):
-            step = self._next_step(statuses, self.accepted.get(tenant, ()))
+            step = self._next_step(statuses)
             if step != "done":
-                if step != "wait":
+                # The list may show the old status for a moment.
+                if step != "wait" and tenant not in self.accepted:
                     await self._take(step, tenant)
                 return False
         return True
 
     async def _take(self, step: Step, tenant: str) -> None:
-        refusal = await self._actuator.request(step, self.exporter, tenant)
         name = named(self.exporter, tenant)
-        if not refusal:
-            self._say(f"The broker accepts the request to {step} {name}")
-        elif step == "delete":  # to disable it releases the log as well
-            self._say(f"The broker doesn't delete {name}: {refusal}")
-            await self._take("disable", tenant)
-        else:
+        if refusal := await self._actuator.request(step, self.exporter, tenant):
             raise ActuatorError(
                 f"The broker doesn't {step} {name}: {refusal}",
                 remedy="See the log of the broker, fix the cause, and run this again",
             )
-        self.accepted[tenant].add(step)
+        self._say(f"The broker accepts the request to {step} {name}")
+        self.accepted.add(tenant)
 
 
 def named(exporter: str, tenant: str) -> str:
-    """Name an exporter, with its physical tenant if there are several."""
-    return f"{exporter} of the physical tenant {tenant}" if tenant else exporter
+    """Name an exporter, with its physical tenant unless that is the default one."""
+    if tenant in ("", DEFAULT_TENANT):
+        return exporter
+    return f"{exporter} of the physical tenant {tenant}"
 
 
 def _message(body: bytes) -> str:

@@ -188,16 +188,13 @@ def _authentication(username: str, password: str) -> dict[str, str]:
 def _checked_url(url: str) -> str:
     """Refuse a URL with which the broker would be healthy, but export nothing."""
     found = re.fullmatch(r"https?://(\[.+\]|[^:]+)(?::([0-9]{1,5}))?", url)
-    if not (found and HOST.accepts(found[1].strip("[]")) and _is_port(found[2])):
+    is_url = found and HOST.accepts(found[1].strip("[]"))
+    if not (found and is_url and 0 < int(found[2] or 80) < 65536):
         raise ConfigError(
             f"{without_user(url)!r} isn't a URL with only a scheme, host and port",
             remedy="Use a URL like http://127.0.0.1:9280, with nothing after the port",
         )
     return url
-
-
-def _is_port(text: str | None) -> bool:
-    return text is None or 0 < int(text) < 65536
 
 
 def _checked_id(exporter_id: str) -> str:

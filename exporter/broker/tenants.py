@@ -59,14 +59,14 @@ def assign(
 
     Without a list, `default` ran all *usual* exporters, and so its new list has them.
     """
-    result, ours = dict(environ), exporter_id.lower()
+    result = dict(environ)
     for tenant in tenants:
-        listed = _take_list(result, tenant)
+        listed = _listed(environ, tenant)
         if listed is None:
             listed = [*usual] if tenant == DEFAULT else []
-        if ours not in map(str.lower, listed):
-            listed.append(ours)
-        _set_list(result, tenant, listed)
+        if exporter_id.lower() not in map(str.lower, listed):
+            listed.append(exporter_id.lower())
+        result = _with_list(result, tenant, listed)
     return result
 
 
@@ -74,31 +74,29 @@ def unassign(environ: Mapping[str, str], exporter_ids: Iterable[str]) -> dict[st
     """Return *environ* with *exporter_ids* removed from the list of every tenant."""
     result, gone = dict(environ), {each.lower() for each in exporter_ids}
     for tenant in named_in(environ):
-        changed = dict(result)
-        listed = _take_list(changed, tenant) or []
+        listed = _listed(environ, tenant) or []
         left = [each for each in listed if each.lower() not in gone]
         if left != listed:
-            _set_list(changed, tenant, left)
-            result = changed
+            result = _with_list(result, tenant, left)
     return result
 
 
-def _take_list(environ: dict[str, str], tenant: str) -> list[str] | None:
-    """Remove and return the exporters of *tenant*; None if it has no list."""
-    variables = [
-        name
-        for name in environ
-        if (parts := VARIABLE.fullmatch(name))
-        and parts[1].lower() == tenant
-        and LIST.fullmatch(parts[2])
-    ]
-    if not variables:
-        return None
+def _listed(environ: Mapping[str, str], tenant: str) -> list[str] | None:
+    """Return the exporters of *tenant*; None if it has no list."""
     # One variable has the whole list, or ..._0, ..._1 and so on have one entry each.
-    texts = [environ.pop(name) for name in variables]
-    return [each.strip() for each in ",".join(texts).split(",") if each.strip()]
+    texts = [environ[name] for name in environ if _is_list(name, tenant)]
+    ids = [each.strip() for each in ",".join(texts).split(",")]
+    return [*filter(None, ids)] if texts else None
 
 
-def _set_list(environ: dict[str, str], tenant: str, exporter_ids: list[str]) -> None:
+def _with_list(
+    environ: Mapping[str, str], tenant: str, exporter_ids: Iterable[str]
+) -> dict[str, str]:
     name = f"CAMUNDA_PHYSICALTENANTS_{tenant.upper()}_DATA_EXPORTERSASSIGNED"
-    environ[name] = ",".join(exporter_ids)
+    others = {x: y for x, y in environ.items() if not _is_list(x, tenant)}
+    return others | {name: ",".join(exporter_ids)}
+
+
+def _is_list(name: str, tenant: str) -> bool:
+    parts = VARIABLE.fullmatch(name)
+    return bool(parts and parts[1].lower() == tenant and LIST.fullmatch(parts[2]))

@@ -6,10 +6,10 @@ broker export to the exporter. If the exporter is off, the entrypoint is replace
 COMMAND.
 """
 
-import http.client
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -38,8 +38,6 @@ WITHOUT = """\
 The broker starts without the exporter. If it had the exporter before, its log grows
 until the exporter is back, or until you run `app-integrations-exporter uninstall`."""
 
-READY_ANSWER_SECONDS = 1.0
-
 log = logging.getLogger(NAME)
 
 
@@ -57,9 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = found.command if found else ["/usr/local/bin/startup.sh"]
     logs.configure("INFO", environ.get(f"{PREFIX}LOG_FORMAT") or "auto")
     if wanted.why_off(environ):
-        for unknown in variables.unknown():  # perhaps a misspelt URL
-            log.warning("the exporter is off", extra={"detail": unknown})
-        return _become(command, _without_us(environ))
+        details = variables.unknown()  # perhaps a misspelt URL
+        for official in sorted(takeover.official_ids(environ)):
+            details.append(f"the broker doesn't get the variables of {official}")
+        for detail in details:
+            log.warning("the exporter is off", extra={"detail": detail})
+        return _become(command, wiring.without_exporter(environ))
     wired = _wired(environ)
     if isinstance(wired, int):
         if wanted.is_required(environ):
@@ -69,9 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure(wired.settings.log_level, wired.settings.log_format)
     for notice in wired.notices:
         log.warning("setting without effect", extra={"detail": notice})
-    if wired.tenants:
-        named = ", ".join(wired.tenants)
-        log.info("physical tenants export", extra={"physical_tenants": named})
     return Supervisor(
         Program(command, wired.broker),
         Program(_exporter(), wired.exporter),
@@ -104,16 +102,6 @@ def _wired(environ: dict[str, str]) -> wiring.Wiring | int:
         return 1
 
 
-def _without_us(environ: dict[str, str]) -> dict[str, str]:
-    """Return a broker's environment without exporters that its image doesn't have."""
-    for exporter_id in sorted(takeover.official_ids(environ)):
-        log.warning(
-            "the exporter is off, and its variables are kept from the broker",
-            extra={"exporter_id": exporter_id},
-        )
-    return wiring.without_exporter(environ)
-
-
 def _exporter() -> list[str]:
     """Return the exporter's command, which is next to this one in the image."""
     if getattr(sys, "frozen", False):
@@ -137,17 +125,10 @@ def _become(command: list[str], environ: Mapping[str, str]) -> int:
 
 
 def _is_ready(settings: Settings) -> bool:
-    """Return whether the exporter accepts records."""
-    if not settings.admin_port:
-        return True  # any free port: it can't be asked
-    url = address(settings.admin_host, settings.admin_port)
-    connection = http.client.HTTPConnection(
-        url.raw_host or "", url.port, timeout=READY_ANSWER_SECONDS
-    )
+    """Return whether the exporter accepts connections of the broker."""
+    url = address(settings.ingest_host, settings.ingest_port)
     try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, ValueError, http.client.HTTPException):
+        socket.create_connection((url.raw_host, url.port), timeout=1).close()
+    except (OSError, ValueError):
         return False
-    finally:
-        connection.close()
+    return True

@@ -21,11 +21,8 @@ READY_SECONDS = 15.0
 
 READY_POLL_SECONDS = 0.05
 
-RESTART_SECONDS = (0.1, 0.5, 1.0, 2.0, 4.0)
-"""The pauses before consecutive restarts; the last one repeats."""
-
-STEADY_SECONDS = 10.0
-"""After this time an exit doesn't count as a consecutive failure."""
+RESTART_SECONDS = 1.0
+"""The pause before a restart: a broker repeats a failed request after 2 seconds."""
 
 STOP_SECONDS = 28.0
 """From the signal to the end of both; orchestrators kill after 30 seconds."""
@@ -78,8 +75,6 @@ class Supervisor:
         self._broker_pid: int | None = None
         self._exporter_pid: int | None = None
         self._status: int | None = None
-        self._failures = 0
-        self._started_at = 0.0
         self._restart_at: float | None = None
         self._stop_by: float | None = None
 
@@ -161,23 +156,17 @@ class Supervisor:
         if self._status is not None:
             log.info("exporter ended", extra={"status": code})
             return
-        steady = self._clock() - self._started_at >= STEADY_SECONDS
-        self._failures = 0 if steady else self._failures
         self._restart(f"ended with {code}" if code >= 0 else f"killed by {-code}")
 
     def _restart(self, reason: str) -> None:
-        last = len(RESTART_SECONDS) - 1
-        pause = RESTART_SECONDS[min(self._failures, last)]
-        self._failures += 1
-        self._restart_at = self._clock() + pause
+        self._restart_at = self._clock() + RESTART_SECONDS
         log.error(
             "exporter died: it is restarted, and the broker keeps its records",
-            extra={"reason": reason, "restart_in_ms": round(pause * 1000)},
+            extra={"reason": reason},
         )
 
     def _start_exporter(self) -> None:
         self._restart_at = None
-        self._started_at = self._clock()
         try:
             self._exporter_pid = self._exporter.start(own_group=True)
         except OSError as error:

@@ -18,7 +18,7 @@ from exporter.broker.environment import (
     exporting,
     parse_version,
 )
-from exporter.bundle.distribution import SPOOL, Distribution, find, version_of
+from exporter.bundle.distribution import MISSING, SPOOL, Distribution, find
 from exporter.config import settings
 from exporter.config.declaration import PREFIX
 from exporter.config.settings import Settings, SettingsError
@@ -36,17 +36,15 @@ class Wiring:
     exporter: dict[str, str]
     settings: Settings
     notices: list[str]
-    tenants: list[str]
-    """The physical tenants that export; empty if the broker has none."""
 
 
 def without_exporter(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a broker without any exporter of ours."""
-    official = takeover.official_ids(environ)
-    foreign = takeover.without(environ, official)
-    # A broker doesn't start if a tenant lists an exporter that isn't configured.
-    gone = {*official, EXPORTER_ID} - takeover.shared_ids(foreign)
-    foreign = tenants.unassign(takeover.without(foreign, gone), gone)
+    gone = takeover.official_ids(environ)
+    if EXPORTER_ID not in takeover.shared_ids(environ):
+        # A broker doesn't start if a tenant lists an exporter that isn't configured.
+        gone.add(EXPORTER_ID)
+    foreign = tenants.unassign(takeover.without(environ, gone), gone)
     return {
         name: value for name, value in foreign.items() if not name.startswith(PREFIX)
     }
@@ -73,12 +71,8 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     read from there.
     """
     distribution = find(environ)
-    mistakes: list[str] = []
-    version, taken = "", takeover.Takeover()
-    try:
-        version = version_of(distribution)
-    except ConfigError as error:
-        mistakes.append(str(error))
+    mistakes = [] if distribution else [MISSING]
+    taken = takeover.Takeover()
     try:
         taken = takeover.take_over(environ)
     except ConfigError as error:
@@ -92,7 +86,7 @@ def wire(environ: Mapping[str, str]) -> Wiring:
         raise SettingsError(mistakes + error.mistakes) from error
     if mistakes or distribution is None:  # without a distribution there is a mistake
         raise SettingsError(mistakes)
-    name = taken.exporter_id or EXPORTER_ID
+    version, name = distribution.version, taken.exporter_id or EXPORTER_ID
     try:
         added = exporting(version, loaded, name=name)
     except ConfigError as error:
@@ -111,7 +105,7 @@ def wire(environ: Mapping[str, str]) -> Wiring:
     usual = sorted(map(str.lower, takeover.shared_ids(kept)))
     broker = tenants.assign(kept | added, ids, name, usual)
     ignored = _restore_ignores(environ, distribution, loaded.spool_dir)
-    return Wiring(broker | ignored, exporter, loaded, notices, ids)
+    return Wiring(broker | ignored, exporter, loaded, notices)
 
 
 def _restore_ignores(

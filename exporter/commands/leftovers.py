@@ -5,10 +5,10 @@ from functools import partial
 
 from exporter.broker.actuator import (
     DEFAULT_URL,
+    Actuator,
     ActuatorError,
     SilentError,
     named,
-    open_actuator,
 )
 from exporter.broker.takeover import exporter_id
 from exporter.commands.findings import Finding, Level, ok, problem, warning
@@ -27,14 +27,13 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
     """
     url, name = broker or DEFAULT_URL, exporter_id()
     try:
-        async with open_actuator(url, seconds=LOOK_SECONDS) as actuator:
-            tenants = (await actuator.exporters()).get(name, {})
+        listed = await Actuator(url, seconds=LOOK_SECONDS).exporters()
     except ActuatorError as error:
         if not broker and isinstance(error, SilentError):
             return None
         return (problem if broker else warning)(error.problem, error.remedy)
     finding_of = partial(_finding_of, configured=configured)
-    where = f" --broker {broker}" if broker else ""
+    where, tenants = f" --broker {broker}" if broker else "", listed.get(name, {})
     for tenant, statuses in sorted(tenants.items()):
         option = f" --physical-tenant {tenant}" if tenant else ""
         found = finding_of(named(name, tenant), statuses, where + option)

@@ -9,11 +9,11 @@ import asyncio
 
 from exporter.broker.actuator import (
     DEFAULT_URL,
+    Actuator,
     ActuatorError,
     Change,
     NextStep,
     enabling,
-    open_actuator,
     releasing,
 )
 from exporter.broker.takeover import exporter_id
@@ -92,8 +92,7 @@ def _others(done: Change) -> str:
 
 
 async def _change(args: argparse.Namespace, next_step: NextStep) -> Change:
-    broker, tenant = args.broker or DEFAULT_URL, args.physical_tenant
-    async with open_actuator(broker, tenant=tenant) as actuator:
-        change = Change(actuator, args.id, next_step, say)
-        await change.finish(args.timeout)
+    actuator = Actuator(args.broker or DEFAULT_URL)
+    change = Change(actuator, args.id, next_step, say, tenant=args.physical_tenant)
+    await change.finish(args.timeout)
     return change

@@ -15,6 +15,16 @@ URLS = {
 ARGS = "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_"
 
 
+@pytest.mark.parametrize("host", ["::", "::1"])
+def test_sidecar_on_ipv6(host):
+    """The broker sends to the address of IPv6 if no other one is served."""
+    env = {"APP_INTEGRATIONS_INGEST_HOST": host}
+
+    variables = Rendered(enabled("sidecar", env=env)).read(ENV)
+
+    assert variables[f"{ARGS}URL"] == "http://[::1]:9280"
+
+
 @pytest.mark.parametrize("mode", URLS)
 @pytest.mark.parametrize("version", [*VERSIONS, "8.11", "9.0.0"])
 def test_every_version(mode, version):

@@ -15,7 +15,7 @@ OTHERS = """\
 @pytest.fixture
 def umbrella(tmp_path):
     """Return a chart that has ours below it as `events`, and templates of its own."""
-    parent(tmp_path, OTHERS, alias="events", condition="events.enabled")
+    parent(tmp_path, OTHERS, alias="events")
     return tmp_path
 
 
@@ -34,11 +34,6 @@ def test_same_below_another(umbrella, mode):
     below = Rendered({"events": enabled(mode)}, chart=umbrella)
 
     assert unnamed(below) == unnamed(Rendered(enabled(mode)))
-
-
-def test_condition(umbrella):
-    """While the flag is off, Helm leaves out the whole chart."""
-    assert Rendered({"events": enabled(enabled=False)}, chart=umbrella).objects == []
 
 
 def test_global_values(umbrella):

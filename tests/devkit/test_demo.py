@@ -13,6 +13,7 @@ import pytest
 
 from devkit.backend import Arrival
 from devkit.demo import faults, summarize
+from devkit.processes import Process
 from devkit.waiting import eventually
 
 
@@ -66,57 +67,43 @@ def test_run_that_went_wrong(arrivals, wrong):
     assert faults(summarize(["7", "8"], arrivals)) == wrong
 
 
-@pytest.fixture
-def a_demo(tmp_path):
-    """Return a function that starts a demo, whose output is all in one stream."""
-    demos = []
+class Demo(Process):
+    """The demo, whose output is in `text`."""
 
-    def start(*arguments, path=os.environ["PATH"]):
-        demo = subprocess.Popen(
+    def __init__(self, directory, *arguments, path=os.environ["PATH"]):
+        self.files = directory / "files"
+        self.files.mkdir()
+        super().__init__(
             [sys.executable, "-m", "devkit.demo", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | {"TMPDIR": str(tmp_path), "PATH": path},
+            log=directory / "log",
+            environment=os.environ | {"TMPDIR": str(self.files), "PATH": path},
         )
-        demos.append(demo)
-        return demo
 
-    yield start
-    for demo in demos:
-        demo.kill()
-        demo.communicate()
+    async def shows(self, word):
+        """Wait until the output has *word*."""
+        await eventually(lambda: word in self.text)
 
-
-def shown(demo, word):
-    """Return the output of *demo* up to the first line with *word*."""
-    lines = []
-    while not lines or word not in lines[-1]:
-        lines.append(demo.stdout.readline())
-        assert lines[-1], "".join(lines)
-    return "".join(lines)
-
-
-async def ended(demo, number, directory):
-    """End *demo*, which must leave nothing; return the rest of its output."""
-    processes = psutil.Process(demo.pid).children(recursive=True)
-    assert processes
-    demo.send_signal(number)
-    output, _ = demo.communicate(timeout=30)
-    await eventually(lambda: not any(each.is_running() for each in processes))
-    assert list(directory.iterdir()) == []
-    return output
+    async def ended_by(self, number):
+        """End the demo by a signal; nothing must be left."""
+        processes = psutil.Process(self.pid).children(recursive=True)
+        assert processes
+        self.signal(number)
+        await self.ended()
+        await eventually(lambda: not any(each.is_running() for each in processes))
+        assert list(self.files.iterdir()) == []
 
 
 @pytest.mark.slow
-async def test_a_whole_run(a_demo, tmp_path):
+async def test_a_whole_run(tmp_path):
     """Every event is shown, the summary is exact, and --keep runs until SIGTERM."""
-    demo = a_demo("--keep")
-    story = shown(demo, "status\n")
-    await try_what_is_suggested(story, demo)
+    async with Demo(tmp_path, "--keep") as demo:
+        demo.spawn()
+        await demo.shows("exporter status\n")
+        story = demo.text
+        await try_what_is_suggested(story, demo)
+        await demo.ended_by(signal.SIGTERM)
 
-    assert await ended(demo, signal.SIGTERM, tmp_path) == ""
-    assert demo.returncode == 0
+    assert demo.status == 0
     assert "The engine is recorded" in story
     assert story.count(" COMPLETED  task ") == 12
     assert re.search(r"expected +36\n +received +36\n +missing +0\n", story)
@@ -137,18 +124,20 @@ async def try_what_is_suggested(story, demo):
         await session.post(url, json={})
         await eventually(lambda: b"503" in status())
         await session.put(heal)
-    assert f"COMPLETED  task {task}" in shown(demo, "COMPLETED")
-    shown(demo, "CREATED")
+    await demo.shows(f"COMPLETED  task {task}")
+    await eventually(lambda: demo.text.rstrip().splitlines()[-1].count("CREATED"))
 
 
 @pytest.mark.slow
-async def test_interrupted(a_demo, tmp_path):
+async def test_interrupted(tmp_path):
     """A stopped demo leaves no process and no file."""
-    demo = a_demo()
-    shown(demo, "ASSIGNED")
+    async with Demo(tmp_path) as demo:
+        demo.spawn()
+        await demo.shows("ASSIGNED")
+        await demo.ended_by(signal.SIGINT)
 
-    assert (await ended(demo, signal.SIGINT, tmp_path)).endswith("Stopped.\n")
-    assert demo.returncode == 130
+    assert demo.text.endswith("Stopped.\n")
+    assert demo.status == 130
 
 
 FAKE = """\
@@ -160,16 +149,16 @@ exit 1
 
 
 @pytest.mark.parametrize("has_docker", [True, False])
-async def test_no_image(a_demo, tmp_path_factory, has_docker):
+async def test_no_image(tmp_path, has_docker):
     """Without Docker or the image, the demo prints one line and ends with 1."""
-    directory = tmp_path_factory.mktemp("bin")
     if has_docker:
-        (directory / "docker").write_text(FAKE)
-        (directory / "docker").chmod(0o755)
-    demo = a_demo("--engine", "c/c:8.10.9", path=str(directory))
-    *story, error = demo.communicate(timeout=30)[0].splitlines()
+        (tmp_path / "docker").write_text(FAKE)
+        (tmp_path / "docker").chmod(0o755)
+    async with Demo(tmp_path, "--engine", "c/c:8.10.9", path=str(tmp_path)) as demo:
+        demo.spawn()
+        assert await demo.ended() == 1
 
-    assert demo.returncode == 1
+    *story, error = demo.text.splitlines()
     assert "under Camunda's licence" in "".join(story)
     words = "can't be pulled: No such host." if has_docker else "needs Docker"
     assert f"demo: c/c:8.10.9 {words}" in error

@@ -103,22 +103,3 @@ async def test_every_version(tmp_path, version, kind):
     assert [x.identity for x in in_order] == sorted(
         (each.identity for each in sent), key=keys.__getitem__
     )
-
-
-@pytest.mark.parametrize("version", VERSIONS[2:])
-async def test_everything_arrives(tmp_path, version):
-    """If everything is selected, each recorded event reaches the backend."""
-    types = Selection(EVERYTHING).value_types
-    given = broker_environment(
-        version, "http://here:1", bulk_size=100, value_types=types
-    )
-    every = {
-        each["position"]: each for each in map(json.loads, recorded.everything("8.9.0"))
-    }
-    log = [every[each] | {"brokerVersion": version} for each in sorted(every)]
-
-    came, sent = await arrivals(
-        tmp_path, version, log, given.items(), events=EVERYTHING
-    )
-
-    assert sorted(x.position for x in came) == [x.position for x in sent]

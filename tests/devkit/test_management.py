@@ -116,21 +116,6 @@ async def test_pause(tmp_path, version, phase):
             await eventually(lambda: port.exporting.exported == {"x": last})
 
 
-async def test_physical_tenants():
-    """8.10 lists all physical tenants' exporters; a change is for one or all."""
-    names = [f"CAMUNDA_PHYSICALTENANTS_{x}" for x in ("DEFAULT", "RED")]
-    environ = dict.fromkeys([f"{x}_DATA_EXPORTERSASSIGNED" for x in names], "x")
-    async with managed(NEWEST, environ | variables(NEWEST, URL=NO_SERVER)) as port:
-        assert await port.send("POST", f"{DISABLE}?physicalTenant=blue") == 404
-        assert await port.send("POST", f"{DISABLE}?physicalTenant=red") == 202
-        await port.reach("DISABLED", "red")
-        one = await port.states()
-        await port.send("POST", DISABLE)
-        await port.reach("DISABLED")
-
-    assert one == {("default", "x"): "ENABLED", ("red", "x"): "DISABLED"}
-
-
 async def test_snapshot():
     """A snapshot and its id hold the exported position."""
     async with Recorder() as recorder:
@@ -152,15 +137,6 @@ async def test_snapshot():
         "zeebe_exporter_last_exported_position x 1": last,
         "zeebe_exporter_last_updated_exported_position x 1": last,
     }
-
-
-async def test_clock():
-    """The engine's clock can be moved repeatedly."""
-    async with managed(NEW) as port:
-        before = port.broker.now_ms()
-        for offset in (3_000_000, 600_000):
-            await port.send("POST", "clock/add", json={"offsetMilli": offset})
-        assert 3_600_000 <= port.broker.now_ms() - before < 3_700_000
 
 
 async def test_healthy_without_exports(caplog):

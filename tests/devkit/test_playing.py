@@ -173,21 +173,6 @@ def test_partitions():
     assert {each["partitionId"] for each in played.events()} == {1, 2, 3}
 
 
-def test_physical_tenants():
-    """Every physical tenant has its own definitions, keys and positions."""
-    played = Played("8.10.9", tenants=["default", "other"])
-    other = Commands(played.engine, "other")
-    with pytest.raises(RefusedError, match="No process fx-ext is deployed"):
-        other.create("fx-ext", {})
-    for files in played.engine.recording.deployments.values():
-        other.deploy(files)
-    first, second = (x.create("fx-ext", {}) for x in (played.commands, other))
-
-    assert first.key == second.key
-    mine, theirs = (each.log.records for each in played.engine.partitions.values())
-    assert [x["position"] for x in mine] == [x["position"] for x in theirs]
-
-
 def test_timers():
     """A timer is played when it is due, and not before."""
     played = Played("8.6.0")

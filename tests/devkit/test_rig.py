@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from devkit.backend import HANG, HANG_UP, LOST, RESET, Answer, Backend, Stub, begun
-from devkit.metrics import read
 from devkit.processes import Process, StartError, free_port
 from devkit.proxy import Cut, Proxy
 from devkit.waiting import eventually
@@ -185,21 +184,3 @@ async def test_a_server_that_ends_while_it_accepts(kind, turns):
         await server.down()
     del server
     gc.collect()  # a connection left open is an error here
-
-
-async def test_a_port_is_held(client):
-    """A free port is reserved, and a server can listen there."""
-    port = free_port()
-
-    with socket.socket() as other, pytest.raises(OSError, match="in use"):
-        other.bind(("127.0.0.1", port))
-    async with Stub(200, port=port) as stub, client.get(stub.url) as answer:
-        assert answer.status == 200
-
-
-def test_metrics():
-    """A metric's name has no prefix, but labels; a single backend has no name."""
-    prefix = "# TYPE x counter\napp_integrations_exporter_"
-    scraped = f'{prefix}x_total{{backend="default",outcome="delivered"}} 3\n'
-
-    assert read(scraped) == {"x_total delivered": 3.0}

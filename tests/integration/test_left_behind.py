@@ -10,8 +10,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from devkit.processes import Process
 from tests.conftest import eventually
-from tests.image.docker import ROOT
 from tests.integration.brokers import START_SECONDS
 
 SCENARIO = "tests/integration/test_user_tasks.py::test_two_hundred_at_once"
@@ -19,7 +19,7 @@ MARK = "APP_TEST_RUN"
 
 
 @pytest.fixture
-def run(place, tmp_path):
+async def run(place, tmp_path):
     """Start a run of one scenario; return its process, and a function for its parts."""
     mark, environment = uuid4().hex, dict(os.environ)
     command = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]
@@ -33,18 +33,11 @@ def run(place, tmp_path):
     def parts():
         return marked(mark, strangers), containers(place) - others
 
-    with (tmp_path / "log").open("wb") as log:
-        run = subprocess.Popen(
-            [*command, SCENARIO],
-            cwd=ROOT,
-            env=environment | {MARK: mark},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    yield run, parts
-    run.kill()
-    run.wait()
+    environment |= {MARK: mark}
+    run = Process([*command, SCENARIO], log=tmp_path / "log", environment=environment)
+    async with run:
+        run.spawn()
+        yield run, parts
 
 
 def marked(mark, strangers):
@@ -79,7 +72,7 @@ async def test_nothing_is_left(run, number):
         return started or all(any(x in each for each in processes) for x in names)
 
     await eventually(both_run, within=START_SECONDS)
-    run.send_signal(number)
-    run.wait(START_SECONDS)
+    run.signal(number)
+    await run.ended(within=START_SECONDS)
 
     await eventually(lambda: parts() == ([], set()), within=30)

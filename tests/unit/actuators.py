@@ -1,82 +1,50 @@
-"""An actuator for tests, which lists its exporters and changes them on request."""
+"""Brokers of the recorded engine, or stubs, that list exporters in given states."""
 
 import json
+from contextlib import asynccontextmanager
 
-from devkit.backend import Answer, Stub
+from devkit.backend import Answer
+from devkit.broker import Broker
+from exporter.broker.environment import broker_environment
 
-PATH = "/actuator/exporters"
-OURS = f"{PATH}/appintspool"
-CHANGES = {
-    ("POST", f"{OURS}/disable"): "DISABLED",
-    ("POST", f"{OURS}/enable"): "ENABLED",
-    ("DELETE", OURS): None,
-}
-REFUSED = {"message": "Expected to do it, but\nwon't"}
+NAME = "appintspool"
+E, D, C = "ENABLED", "DISABLED", "CONFIG_NOT_FOUND"
+NO_SERVER = "http://127.0.0.1:1"
 
 
-def of_json(status, body):
-    """Return an answer with *body*."""
-    return Answer(
-        status, {"Content-Type": "application/json"}, json.dumps(body).encode()
-    )
+@asynccontextmanager
+async def managed(state, path=""):
+    """
+    Run a broker with our exporter in a *state*, and with another exporter.
+
+    The state is a dictionary if the broker has physical tenants, and None if the broker
+    doesn't list our exporter.
+    """
+    tenants = state if isinstance(state, dict) else {}
+    version = "8.10.0" if tenants else "8.9.0"
+    given = broker_environment(version, NO_SERVER, physical_tenants=tenants)
+    given |= broker_environment(version, NO_SERVER, exporter_id="OTHER")
+    given |= {"MANAGEMENT_SERVER_BASEPATH": path}
+    async with Broker(version, given) as broker:
+        for (tenant, _), each in broker.exporting.items():
+            each.disable(NAME)
+            each.states[NAME] = tenants[tenant] if tenants else state
+            if each.states[NAME] is None:
+                del each.states[NAME]
+        yield broker
 
 
-class ActuatorStub(Stub):
-    """Lists `exporters`; a change takes effect after `looks` requests."""
+def states(broker):
+    """Return the state of our exporter in each physical tenant."""
+    return {x: each.states.get(NAME) for (x, _), each in broker.exporting.items()}
 
-    def __init__(self, exporters, *, looks=0):
-        """Start without pending changes."""
-        super().__init__(self._act)
-        self.exporters = exporters
-        """Statuses by id, or by id and physical tenant."""
-        self.looks = looks
-        self.answers = {}
-        """Statuses of the next answers, by method."""
-        self.asked = []
-        """The changes that were asked for."""
-        self.path = ""
-        """The context path."""
-        self._pending = []
 
-    def _act(self, request):
-        if not request.path.startswith(f"{self.path}/actuator/"):
-            return Answer(404)
-        path = request.path.removeprefix(self.path)
-        tenant = request.query.removeprefix("physicalTenant=")
-        if request.method != "GET":
-            asked = path.removeprefix(f"{OURS}/").replace(OURS, "delete")
-            self.asked.append(f"{asked} {tenant}".strip())
-        if request.method == "POST" and "json" not in request.headers.get(
-            "Content-Type", ""
-        ):
-            return Answer(415)
-        if statuses := self.answers.get(request.method):
-            return of_json(statuses.pop(0), REFUSED)
-        if (request.method, path) == ("GET", PATH):
-            return of_json(200, self._listed())
-        self._pending.append([self.looks, tenant, CHANGES[request.method, path]])
-        return of_json(202, {})
+def listed(state, name=NAME, **more):
+    """Return the answer of an actuator with one exporter."""
+    body = json.dumps([{"exporterId": name, "status": state} | more])
+    return Answer(200, body=body.encode())
 
-    def _listed(self):
-        for change in self._pending[:]:
-            change[0] -= 1
-            if change[0] < 0:
-                self._pending.remove(change)
-                _, tenant, status = change
-                if tenant:
-                    self.exporters["appintspool"][tenant] = status
-                else:
-                    self.exporters["appintspool"] = status
-        return [
-            {"exporterId": name, "status": status, **more}
-            for name, statuses in self.exporters.items()
-            for status, more in self._of_each_tenant(statuses)
-        ]
 
-    def _of_each_tenant(self, statuses):
-        if isinstance(statuses, dict):
-            pairs = [(state, {"physicalTenant": x}) for x, state in statuses.items()]
-        else:
-            every = [statuses] if isinstance(statuses, str) else statuses or []
-            pairs = [(state, {}) for state in every]
-        return [pair for pair in pairs if pair[0]]
+def refused(status):
+    """Return the answer of an actuator to a change that it refuses."""
+    return Answer(status, body=b'{"message": "Expected to do it, but\\nwon\'t"}')

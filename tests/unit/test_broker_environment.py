@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devkit.arguments import exporters, tenants
 from exporter.base.errors import ConfigError
 from exporter.broker.environment import broker_environment
 
@@ -70,16 +69,6 @@ def test_older_form(version, flags):
     assert len(of_types) == flags
     assert {name for name, on in of_types.items() if on == "true"} == {"INDEX_USERTASK"}
     assert ("INDEX_AUTHORIZATION" in given) == (version != "8.5.0")
-
-
-def test_bulk_size_and_credentials():
-    """The other settings arrive in the broker's exporter, too."""
-    wanted = {"BULK_SIZE": "100", "AUTHENTICATION_USERNAME": "broker"}
-    wanted |= {"AUTHENTICATION_PASSWORD": "s3cret"}
-
-    given = arguments_of("8.8.0", bulk_size=100, username="broker", password="s3cret")
-
-    assert given == UNIFIED | wanted
 
 
 @pytest.mark.parametrize("page", ["migrating.md", "bare-broker.md"])
@@ -150,19 +139,3 @@ def test_urls(url):
     given = broker_environment("8.10.0", url)
 
     assert given["CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_URL"] == url
-
-
-@pytest.mark.parametrize("ids", [["a", "b"], ["b", "default", "a"]])
-def test_physical_tenants(ids):
-    """Every tenant, including `default`, lists us and has its own index prefix."""
-    given = broker_environment("8.10.0", URL, physical_tenants=ids, exporter_id="MINE")
-
-    assert {
-        (tenant, name, each.index_prefix)
-        for tenant in tenants(given, "8.10.0")
-        for name, each in exporters(given, "8.10.0", tenant).items()
-    } == {
-        ("default", "mine", "zeebe-record"),
-        ("a", "mine", "zeebe-record-a"),
-        ("b", "mine", "zeebe-record-b"),
-    }

@@ -5,21 +5,18 @@ import json
 
 import pytest
 
-from devkit.backend import HANG
+from devkit.backend import HANG, Stub
 from exporter import cli
 from exporter.commands import leftovers
-from tests.unit.actuators import ActuatorStub
-
-NAME = "appintspool"
-E, D, C = "ENABLED", "DISABLED", "CONFIG_NOT_FOUND"
+from tests.unit.actuators import C, D, E, managed
 
 
 @pytest.fixture
-async def broker(monkeypatch):
-    """Return an actuator at the default URL."""
-    async with ActuatorStub({"other": E}) as broker:
-        monkeypatch.setattr(leftovers, "DEFAULT_URL", broker.url)
-        yield broker
+async def other(monkeypatch):
+    """Return a server at the default URL that isn't a broker."""
+    async with Stub() as other:
+        monkeypatch.setattr(leftovers, "DEFAULT_URL", other.url)
+        yield other
 
 
 @pytest.fixture
@@ -45,9 +42,9 @@ BOTH = {"default": E, "red": E}
 
 
 @pytest.mark.parametrize(
-    "settings, statuses, expected",
+    "settings, state, expected",
     [
-        (ON, [D, C], ("problem", "keeps its log for the exporter", "uninstall --b")),
+        (ON, C, ("problem", "keeps its log for the exporter", "uninstall --b")),
         (OFF, C, ("problem", "keeps its log for the exporter", "uninstall --broker")),
         ({"BATCH_SIZE": 0}, C, ("problem", "keeps its log", "uninstall --broker")),
         (OFF, E, ("problem", "no backend is configured", "set APP_INTEGRATIONS_URL")),
@@ -60,57 +57,57 @@ BOTH = {"default": E, "red": E}
         (OFF, D, ("ok", "keeps nothing", "")),
     ],
 )
-async def test_findings(broker, check, settings, statuses, expected):
+async def test_findings(check, settings, state, expected):
     """What the broker has is compared with what is configured here."""
-    broker.exporters[NAME] = statuses
+    async with managed(state) as broker:
+        found = await check("--broker", broker.management_url, **settings)
 
-    ((level, text, remedy),) = await check("--broker", broker.url, **settings)
-
+    ((level, text, remedy),) = found
     assert level == expected[0]
     assert expected[1] in text
     assert expected[2] in remedy
 
 
-async def test_default_url(broker, check, tmp_path):
+async def test_default_url(check, tmp_path, monkeypatch):
     """Without --broker the usual port is asked; a URL may come from a file."""
     (tmp_path / "url").write_text(ON["URL"])
-    broker.exporters[NAME] = D
-
-    ((level, _, remedy),) = await check(URL_FILE=tmp_path / "url")
+    async with managed(D) as broker:
+        monkeypatch.setattr(leftovers, "DEFAULT_URL", broker.management_url)
+        ((level, _, remedy),) = await check(URL_FILE=tmp_path / "url")
 
     assert level == "problem"
     assert remedy.endswith("enable")
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 500])
-async def test_no_actuator(broker, check, status):
+async def test_no_actuator(other, check, status):
     """Something else at the default URL is a warning, and at --broker a problem."""
-    broker.answer = status
+    other.answer = status
 
-    for argv, expected in ([], "warning"), (["--broker", broker.url], "problem"):
+    for argv, expected in ([], "warning"), (["--broker", other.url], "problem"):
         ((level, text, remedy),) = await check(*argv)
         assert level == expected
         assert f"answers {status}" in text
         assert ("context path" in remedy) == (status == 404)
 
 
-async def test_no_broker_at_all(broker, check, monkeypatch):
+async def test_no_broker_at_all(other, check, monkeypatch):
     """Without a broker at the default URL there is no finding, at once."""
     monkeypatch.setattr(leftovers, "LOOK_SECONDS", 600)
-    await broker.down()
+    await other.down()
 
     assert await check() == []
-    ((level, text, remedy),) = await check("--broker", broker.url)
+    ((level, text, remedy),) = await check("--broker", other.url)
     assert level == "problem"
-    assert f"{broker.url} can't be asked" in text
+    assert f"{other.url} can't be asked" in text
     assert "management port" in remedy
 
 
-async def test_silence(broker, check, monkeypatch):
+async def test_silence(other, check, monkeypatch):
     """Without an answer at the default URL there is no finding, after a moment."""
     monkeypatch.setattr(leftovers, "LOOK_SECONDS", 0.05)
-    broker.answer = HANG
+    other.answer = HANG
 
     assert await check() == []
-    ((level, text, _),) = await check("--broker", broker.url)
+    ((level, text, _),) = await check("--broker", other.url)
     assert (level, "no answer in time" in text) == ("problem", True)

@@ -107,15 +107,6 @@ def test_both_forms():
     assert taken.settings == {"APP_INTEGRATIONS_URL": "new"}
 
 
-def test_an_id_that_looks_like_arguments():
-    """Class and library aren't arguments, whatever the id."""
-    prefix = "ZEEBE_BROKER_EXPORTERS_MYARGS"
-
-    taken = take_over(official(prefix, URL="u") | {f"{prefix}_JARPATH": "/x.jar"})
-
-    assert (taken.exporter_id, taken.notices) == ("MYARGS", [])
-
-
 def test_two_official_exporters():
     """Two official exporters are a mistake."""
     other = official("ZEEBE_BROKER_EXPORTERS_SECOND", URL="u")

@@ -2,204 +2,180 @@
 
 import asyncio
 import json
-from copy import copy
 
 import pytest
 
-from devkit.backend import HANG, Answer
+from devkit import management
+from devkit.backend import HANG, Answer, Stub
 from exporter import cli
 from exporter.broker import actuator
 from exporter.broker.actuator import enabling, releasing
-from tests.unit.actuators import ActuatorStub
-
-NAME = "appintspool"
-E, D, C, U = "ENABLED", "DISABLED", "CONFIG_NOT_FOUND", "UNKNOWN"
+from tests.unit.actuators import NAME, C, D, E, listed, managed, refused, states
 
 
-@pytest.fixture
-async def broker(monkeypatch):
-    """Return an actuator that lists an exporter that isn't ours."""
-    monkeypatch.setattr(actuator, "POLL_SECONDS", 0)
-    async with ActuatorStub({"other": E}) as broker:
-        yield broker
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    """Let changes take a hundredth of a second, and look for them often."""
+    monkeypatch.setattr(management, "MOMENT_SECONDS", 0.01)
+    monkeypatch.setattr(actuator, "POLL_SECONDS", 0.001)
 
 
 @pytest.fixture
-def run(broker, capsys):
+def run(capsys):
     """Return a function that runs a command; it returns status, stdout, stderr."""
 
-    async def run(command, *argv, url=None):
-        argv = [command, "--broker", url or broker.url, *argv]
+    async def run(url, command, *argv):
+        argv = [command, "--broker", url, "--timeout=5", *argv]
         return await asyncio.to_thread(cli.main, argv), *capsys.readouterr()
 
     return run
 
 
 @pytest.mark.parametrize(
-    "statuses, accepted, step",
+    "next_step, statuses, step",
     [
-        ([], [], "done"),
-        ([D], [], "done"),
-        ([E], ["disable"], "wait"),
-        ([E], ["delete"], "disable"),
-        (["DISABLING"], [], "wait"),
-        (["ENABLING"], [], "wait"),
-        ([C, "DISABLING"], [], "wait"),
-        ([C], [], "delete"),
-        ([C], ["delete"], "wait"),
-        ([C], ["delete", "disable"], "wait"),
-        ([C, D], [], "delete"),
-        ([C, E], [], "delete"),
-        ([U], [], "disable"),
-        ([U], ["delete"], "wait"),
-        (["NEWER"], [], "disable"),
+        (releasing, {C, D}, "delete"),
+        (releasing, {C, E}, "delete"),
+        (releasing, {C, "DISABLING"}, "wait"),
+        (releasing, {"ENABLING"}, "wait"),
+        (releasing, {D, "DISABLING"}, "wait"),
+        (releasing, {"NEWER"}, "disable"),
+        (enabling, {E, D}, "enable"),
+        (enabling, {"ENABLING"}, "wait"),
+        (enabling, {C, D}, "done"),
     ],
 )
-def test_releasing(statuses, accepted, step):
-    """Only an exporter without variables is deleted; any other one is disabled."""
-    assert releasing(statuses, accepted) == step
+def test_next_step(next_step, statuses, step):
+    """Only an exporter without variables is deleted, and it can't be enabled."""
+    assert next_step(statuses) == step
 
 
 @pytest.mark.parametrize(
-    "statuses, accepted, step",
+    "command, before, after, advice",
     [
-        ([], [], "wait"),
-        ([E], [], "done"),
-        ([D], [], "enable"),
-        ([E, D], [], "enable"),
-        ([D], ["enable"], "wait"),
-        (["ENABLING"], [], "wait"),
-        ([C, D], [], "done"),
+        ("uninstall", E, D, "Now remove its variables from every broker"),
+        ("uninstall", D, D, "APP_INTEGRATIONS_ENABLED=false"),
+        ("uninstall", C, None, "has forgotten appintspool"),
+        ("uninstall", None, None, "has no exporter appintspool, only other"),
+        ("enable", D, E, "from now on"),
+        ("enable", E, E, "from now on"),
     ],
 )
-def test_enabling(statuses, accepted, step):
-    """An exporter without variables can't be enabled; any other one is, once."""
-    assert enabling(statuses, accepted) == step
-
-
-STEPS = [
-    ("uninstall", E, ["disable"], D, "Now remove its variables from every broker"),
-    ("uninstall", D, [], D, "APP_INTEGRATIONS_ENABLED=false"),
-    ("uninstall", C, ["delete"], None, "has forgotten appintspool"),
-    ("uninstall", None, [], None, "has no exporter appintspool, only other"),
-    ("enable", D, ["enable"], E, "from now on"),
-    ("enable", E, [], E, "from now on"),
-]
-
-
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("looks", [0, 2])
-async def test_steps(broker, run, step, looks):
+async def test_steps(run, command, before, after, advice):
     """Each command takes one step, waits for its effect, and prints what is left."""
-    command, before, asked, after, advice = step
-    broker.exporters[NAME], broker.looks = before, looks
+    async with managed(before) as broker:
+        name = NAME.upper() if before else NAME
+        status, _, err = await run(broker.management_url, command, "--id", name)
 
-    status, _, err = await run(command, "--id", NAME.upper() if before else NAME)
-
+        assert states(broker) == {"default": after}
     assert status == 0
-    assert broker.asked == asked
-    assert broker.exporters == {"other": E, NAME: after}
     assert advice in err
-    assert err.count("The broker accepts the request to") == len(asked)
+    assert err.count("The broker accepts the request to") == (before != after)
 
 
-async def test_result(broker, run):
+async def test_result(run):
     """The result on stdout is a line for people, or JSON."""
     for command, before, text, result in (
-        ("uninstall", D, "disabled", {"status": D, "forgotten": False}),
+        ("uninstall", E, "disabled", {"status": D, "forgotten": False}),
         ("uninstall", None, "not known", {"status": None, "forgotten": True}),
         ("enable", E, "enabled", {}),
     ):
-        broker.exporters[NAME] = before
-        assert (await run(command))[1] == f"{NAME} is {text}\n"
-        assert json.loads((await run(command, "--json"))[1]) == {"id": NAME} | result
+        async with managed(before) as broker:
+            url = broker.management_url
+            assert (await run(url, command))[1] == f"{NAME} is {text}\n"
+            out = (await run(url, command, "--json"))[1]
+            assert json.loads(out) == {"id": NAME} | result
 
 
 @pytest.mark.parametrize("state", [None, C])
-async def test_enable_without_variables(broker, run, state):
+async def test_enable_without_variables(run, state):
     """Without variables there is nothing to enable, and the error has a remedy."""
-    broker.exporters[NAME] = state
+    async with managed(state) as broker:
+        status, _, err = await run(broker.management_url, "enable")
 
-    status, _, err = await run("enable")
-
-    assert (status, broker.asked) == (1, [])
+        assert (status, states(broker)) == (1, {"default": state})
     assert "has no variables for an exporter appintspool" in err
     assert "Give every broker its variables, and restart them" in err
+
+
+async def test_tenant_without_variables(run):
+    """A physical tenant without the variables has nothing to enable either."""
+    async with Stub(listed(E, "other", physicalTenant="red")) as stub:
+        status, _, err = await run(stub.url, "enable", "--physical-tenant=red")
+
+    assert status == 1
+    assert "has no variables for an exporter appintspool, only for other" in err
 
 
 TENANTS = {"default": E, "red": D, "blue": C, "green": D}
 
 
 @pytest.mark.parametrize(
-    "argv, statuses, asked",
+    "command, tenant, changed",
     [
-        (["uninstall"], [D, E], ["disable"]),
-        (["uninstall"], {"default": E}, ["disable"]),
-        (["uninstall"], {"default": D, "red": E}, ["disable red"]),
-        (["uninstall"], TENANTS, ["delete blue", "disable default"]),
-        (["uninstall", "--physical-tenant=blue"], TENANTS, ["delete blue"]),
-        (["enable"], TENANTS | {"blue": E}, ["enable green", "enable red"]),
-        (["enable", "--physical-tenant=red"], TENANTS, ["enable red"]),
+        ("uninstall", "", {"default": D, "blue": None}),
+        ("uninstall", "blue", {"blue": None}),
+        ("enable", "red", {"red": E}),
     ],
 )
-async def test_physical_tenants(broker, run, argv, statuses, asked):
+async def test_physical_tenants(run, command, tenant, changed):
     """Each physical tenant is changed, or only that of the option."""
-    broker.exporters = {NAME: copy(statuses)}
+    option = [f"--physical-tenant={tenant}"] if tenant else []
+    async with managed(TENANTS) as broker:
+        status, _, err = await run(broker.management_url, command, *option)
 
-    status, _, err = await run(*argv)
-
-    assert (status, broker.asked) == (0, asked)
-    for step, _, tenant in (each.partition(" ") for each in asked):
-        assert f"{step} {NAME}" + " of the physical tenant " * bool(tenant) in err
+        assert (status, states(broker)) == (0, TENANTS | changed)
+    for name in changed:
+        named = "" if name == "default" else f" of the physical tenant {name}"
+        assert f" {NAME}{named}\n" in err
 
 
 @pytest.mark.parametrize(
-    "statuses, known", [({"default": E, "red": E}, "default, red"), (E, "none")]
+    "state, known", [({"default": E, "red": E}, "default, red"), (E, "none")]
 )
-async def test_no_such_physical_tenant(broker, run, statuses, known):
+async def test_no_such_physical_tenant(run, state, known):
     """An unknown tenant changes nothing, in any version."""
-    broker.exporters = {NAME: statuses}
+    async with managed(state) as broker:
+        url = broker.management_url
+        status, _, err = await run(url, "uninstall", "--physical-tenant", "blue")
 
-    status, _, err = await run("uninstall", "--physical-tenant", "blue")
-
-    assert (status, broker.asked) == (1, [])
+        assert {*states(broker).values()} == {E}
+    assert status == 1
     assert "lists no exporters of a physical tenant blue" in err
     assert f": {known}\n" in err
 
 
 @pytest.mark.parametrize("refusal", [409, 500, 504])
-async def test_not_now(broker, run, refusal):
+async def test_not_now(run, refusal):
     """A busy broker is asked again, and the message is printed once."""
-    broker.exporters[NAME] = E
-    broker.answers = {"GET": [503, 503], "POST": [refusal, refusal]}
+    no, yes = refused(refusal), Answer(202)
+    answers = [Answer(503), listed(E), no, listed(E), no, listed(E), yes, listed(D)]
+    async with Stub(lambda _: answers.pop(0)) as stub:
+        status, out, err = await run(stub.url, "uninstall")
 
-    status, out, err = await run("uninstall")
-
-    assert (status, out) == (0, f"{NAME} is disabled\n")
-    assert broker.asked == ["disable"] * 3
+    assert (status, out, answers) == (0, f"{NAME} is disabled\n", [])
+    # Some brokers require it.
+    assert stub.requests[2].headers["Content-Type"] == "application/json"
     assert err.count(f"answers {refusal} Expected to do it, but won't: trying") == 1
 
 
-@pytest.mark.parametrize("refusal", [400, 404])
-async def test_not_deletable(broker, run, refusal):
-    """An exporter that can't be deleted is disabled: that releases the log, too."""
-    broker.exporters[NAME] = C
-    broker.answers = {"DELETE": [refusal]}
+async def test_old_status(run):
+    """A broker that lists the old status for a moment isn't asked again."""
+    answers = [listed(E), Answer(202), listed(E), listed("UNKNOWN"), listed(D)]
+    async with Stub(lambda _: answers.pop(0)) as stub:
+        status, _, _ = await run(stub.url, "uninstall")
 
-    status, out, err = await run("uninstall")
-
-    assert (status, out) == (0, f"{NAME} is disabled\n")
-    assert broker.asked == ["delete", "disable"]
-    assert f"doesn't delete appintspool: {refusal} Expected to do it, but won't" in err
+    assert (status, answers) == (0, [])
 
 
-@pytest.mark.parametrize("command, before", [("uninstall", E), ("enable", D)])
-async def test_refused(broker, run, command, before):
+@pytest.mark.parametrize(
+    "command, before", [("uninstall", E), ("uninstall", C), ("enable", D)]
+)
+async def test_refused(run, command, before):
     """A permanent refusal ends the command, with the reason."""
-    broker.exporters[NAME] = before
-    broker.answers = {"POST": [400]}
-
-    status, out, err = await run(command)
+    answers = [listed(before), refused(400)]
+    async with Stub(lambda _: answers.pop(0)) as stub:
+        status, out, err = await run(stub.url, command)
 
     assert (status, out) == (1, "")
     assert f"{NAME}: 400 Expected to do it, but won't. " in err
@@ -207,19 +183,18 @@ async def test_refused(broker, run, command, before):
 
 
 @pytest.mark.parametrize(
-    "exporters, answers, why",
+    "shown, answer, why",
     [
-        ({NAME: E}, {}, "ENABLED after 0.05 s"),
-        ({NAME: "DISABLING"}, {}, "DISABLING after 0.05 s"),
-        ({NAME: E}, {"POST": [409] * 10_000}, "answers 409 Expected"),
-        ({}, {"GET": [500] * 10_000}, "answers 500 Expected"),
+        (listed(E), Answer(202), "ENABLED after 0.05 s"),
+        (listed("DISABLING"), Answer(202), "DISABLING after 0.05 s"),
+        (listed(E), refused(409), "answers 409 Expected"),
+        (refused(500), Answer(202), "answers 500 Expected"),
     ],
 )
-async def test_not_in_time(broker, run, exporters, answers, why):
+async def test_not_in_time(run, shown, answer, why):
     """The command waits no longer than --timeout."""
-    broker.exporters, broker.answers, broker.looks = exporters, answers, 10**9
-
-    status, out, err = await run("uninstall", "--timeout", "0.05")
+    async with Stub(lambda each: shown if each.method == "GET" else answer) as stub:
+        status, out, err = await run(stub.url, "uninstall", "--timeout", "0.05")
 
     assert (status, out) == (1, "")
     error = err.splitlines()[-1]
@@ -242,12 +217,11 @@ NO_LISTS = [b"<html>", b"{}]", b"\xff", b"7", b'["a"]', b'{"a": 1}', b'[{"a": 1}
         (HANG, "no answer in time"),
     ],
 )
-async def test_no_actuator(broker, run, monkeypatch, answer, why):
+async def test_no_actuator(run, monkeypatch, answer, why):
     """Any other answer doesn't come from a broker, or from an old one."""
     monkeypatch.setattr(actuator, "ANSWER_SECONDS", 0.05 if answer is HANG else 10)
-    broker.answer = answer
-
-    code, out, err = await run("uninstall", "--timeout=0")
+    async with Stub(answer) as stub:
+        code, out, err = await run(stub.url, "uninstall", "--timeout=0")
 
     assert (code, out) == (1, "")
     assert why in err
@@ -256,29 +230,27 @@ async def test_no_actuator(broker, run, monkeypatch, answer, why):
 
 @pytest.mark.parametrize("end", ["", "/", "/actuator", "/actuator/"])
 @pytest.mark.parametrize("path", ["", "/orchestration"])
-async def test_paths(broker, run, path, end):
+async def test_paths(run, path, end):
     """--broker may have a context path, and may end in /actuator or not."""
-    broker.path = path
+    async with managed(E, path) as broker:
+        url = f"{broker.management_url}{path}{end}"
+        assert (await run(url, "uninstall"))[0] == 0
 
-    assert (await run("uninstall", url=f"{broker.url}{path}{end}"))[0] == 0
 
-
-async def test_nobody_there(broker, run):
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://broker.invalid:9600"])
+async def test_nobody_there(run, url):
     """A closed port and a wrong name are errors with a remedy."""
-    await broker.down()
+    code, out, err = await run(url, "uninstall")
 
-    for url in (broker.url, "http://broker.invalid:9600"):
-        code, out, err = await run("uninstall", url=url)
-        assert (code, out) == (1, "")
-        assert f"{url} can't be asked: " in err
-        assert "Set --broker" in err
+    assert (code, out) == (1, "")
+    assert f"{url} can't be asked: " in err
+    assert "Set --broker" in err
 
 
-async def test_control_characters(broker, run):
+async def test_control_characters(run):
     """A text of the broker can't control the terminal."""
-    broker.exporters = {"\x1b[2J": E}
-
-    assert "only \\x1b[2J\n" in (await run("uninstall"))[2]
+    async with Stub(listed(E, "\x1b[2J")) as stub:
+        assert "only \\x1b[2J\n" in (await run(stub.url, "uninstall"))[2]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -11,6 +12,7 @@ from exporter.broker import takeover
 from exporter.broker.takeover import OFFICIAL
 from exporter.broker.wanted import why_off
 from exporter.bundle import entrypoint, wiring
+from exporter.bundle.distribution import find
 from exporter.bundle.wiring import wire
 from exporter.config.settings import SettingsError
 
@@ -56,10 +58,8 @@ def environ(distribution):
         (OFFICIAL_ONE, True),
         (URL | {"APP_INTEGRATIONS_ENABLED": "auto"}, True),
         (URL | {"APP_INTEGRATIONS_ENABLED": "false"}, False),
-        (OFFICIAL_ONE | {"APP_INTEGRATIONS_ENABLED": "false"}, False),
         ({"APP_INTEGRATIONS_ENABLED": "true"}, True),
         ({"APP_INTEGRATIONS_ENABLED": "perhaps"}, True),
-        ({"APP_INTEGRATIONS_REQUIRED": "true"}, True),
         ({"APP_INTEGRATIONS_REQUIRED": "True"}, True),
         ({"APP_INTEGRATIONS_REQUIRED": "false"}, False),
         ({"VALUES_EXPORTERS_APPINTEGRATIONS_APIKEY": "k"}, False),
@@ -118,13 +118,14 @@ def test_spool(environ, more, spool, ignored):
     assert wired.broker[RESTORE] == ignored
 
 
-def test_form_of_the_version(environ, distribution):
-    """The form of the variables follows from the distribution's files."""
-    wired = wire(environ | URL | distribution("8.8.1"))
+@pytest.mark.parametrize("there, command", [("broker", "broker"), ("x", "camunda")])
+def test_default_command(environ, there, command):
+    """Without its start script, an image starts the program that it has."""
+    programs = Path(environ["ZB_HOME"]) / "bin"
+    programs.mkdir()
+    (programs / there).touch()
 
-    ours = {name for name in wired.broker if "APPINTSPOOL" in name}
-    assert "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_URL" in ours
-    assert {name[:7] for name in ours} == {"CAMUNDA"}
+    assert find(environ).command == [str(programs / command)]
 
 
 RED = "CAMUNDA_PHYSICALTENANTS_RED"
@@ -165,7 +166,6 @@ def test_physical_tenants(newest, given, default, red):
     assert found["default"]["appintspool"].index_prefix == "zeebe-record"
     assert found["red"]["appintspool"].index_prefix == "zeebe-record-red"
     assert not found["red"]["appintspool"].index_optimizemodeenabled
-    assert wired.tenants == ["default", "red"]
     assert wired.notices == []
 
 
@@ -182,7 +182,6 @@ def test_physical_tenants_of_an_older_broker(environ):
     wired = wire(environ | URL | {f"{RED}_NAME": "Red"})
 
     assert [name for name in wired.broker if RED in name] == [f"{RED}_NAME"]
-    assert wired.tenants == []
 
 
 def test_official_exporter_of_tenants(newest):
@@ -202,6 +201,7 @@ def test_official_exporter_of_tenants(newest):
         ({LIST: "elastic, appintspool"}, "elastic"),
         ({LIST: "mine"} | OFFICIAL_ONE, ""),
         ({f"{LIST}_0": "appintspool", f"{LIST}_1": "elastic"}, "elastic"),
+        ({LIST: "es , other"}, "es , other"),
         (
             {"CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_URL": "u", LIST: "appintspool"},
             "appintspool",
@@ -213,13 +213,6 @@ def test_lists_of_tenants_without_us(environ, given, listed):
     alone = wiring.without_exporter(environ | given)
 
     assert {name: alone[name] for name in alone if LIST in name} == {LIST: listed}
-
-
-def test_lists_that_never_had_us():
-    """The list of a tenant that never had our exporter stays as it is spelled."""
-    listed = {"CAMUNDA_PHYSICALTENANTS_DEFAULT_DATA_EXPORTERSASSIGNED_0": "es"}
-
-    assert wiring.without_exporter(listed) == listed
 
 
 def test_broker_without_us(environ):
@@ -267,13 +260,14 @@ def test_every_mistake_at_once(environ):
     "version, wrong, said",
     [
         ("8.4.3", {}, "The broker is 8.4.3"),
-        ("none", {}, "lib holds no zeebe-broker-"),
+        ("none", {"ZB_HOME": "a"}, "no Camunda distribution"),
         ("8.6.1", {"APP_INTEGRATIONS_INGEST_PORT": "0"}, "INGEST_PORT is 0"),
+        ("8.6.1", OFFICIAL_ONE | {f"{MINE}2_CLASSNAME": OFFICIAL}, "are both"),
         ("8.6.1", {"CAMUNDA_HOME": "a" * 9999, "ZB_HOME": "a"}, "no Camunda distribu"),
     ],
 )
 def test_what_no_broker_can_use(environ, distribution, version, wrong, said):
-    """A wrong distribution and an unknown port are mistakes."""
+    """A wrong distribution, an unknown port and a second exporter are mistakes."""
     with pytest.raises(SettingsError, match=said):
         wire(environ | URL | distribution(version) | wrong)
 
