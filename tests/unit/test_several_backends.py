@@ -109,7 +109,7 @@ def test_a_credential_without_a_backend(name):
     [
         (
             {"BATCH_SIZE": "0", "BACKEND_AUDIT_URL": "", "BACKEND_TEAMS_EVENTS": "x"},
-            ["BATCH_SIZE is", "BACKEND_TEAMS_EVENTS is", "BACKEND_AUDIT_URL is not"],
+            ["BACKEND_TEAMS_EVENTS is", "BATCH_SIZE is", "BACKEND_AUDIT_URL is not"],
         ),
         (
             {"BACKEND_AUDIT_OAUTH_CLIENT_ID": "a"},
@@ -123,7 +123,10 @@ def test_a_credential_without_a_backend(name):
             {"BACKEND_AUDIT_TLS_CA_PATH": "/nowhere"},
             ["BACKEND_AUDIT_TLS_CA_PATH is '/nowhere'"],
         ),
-        ({"BACKENDS": ""}, ["BACKENDS is not set, while BACKEND_AUDIT_", "URL is"]),
+        (
+            {"BACKENDS": ""},
+            [f"BACKEND_{x}_URL is set w" for x in ("AUDIT", "TEAMS")] + ["URL is"],
+        ),
     ],
 )
 def test_mistakes(named, expected):
