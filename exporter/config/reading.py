@@ -71,12 +71,11 @@ def _read(setting: Declared) -> object:
     try:
         value = read(variable, validate=setting.rule, error_messages={"invalid": ""})
     except EnvValidationError as error:
-        reason, *place = (f": {each}" if each else "" for each in error.error_messages)
         if path:  # its content isn't shown: it may be a secret in the wrong place
-            wrong = f"names a file whose content can't be used{''.join(place)}"
             right = f"the file must hold {description}"
+            wrong = "names a file whose content can't be used"
             raise ValueError(f"{file} {wrong}; {right}") from None
-        wrong = f"is {setting.shown(text)!r}{reason}"
+        wrong = f"is {setting.shown(text)!r}{''.join(error.error_messages)}"
         raise ValueError(f"{variable} {wrong}; it must be {description}") from None
     except (OSError, ValueError) as error:
         why = getattr(error.__cause__ or error, "strerror", "not UTF-8 text")

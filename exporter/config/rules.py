@@ -45,14 +45,13 @@ class Rule:
         return True
 
     def __call__(self, value: object) -> None:
-        """Raise environs' error, with the reason and its place, for a wrong *value*."""
+        """Raise environs' error, perhaps with a reason, for a wrong *value*."""
         try:
-            if self.check(value) is not False:
-                return
-            reason = ["", ""]
+            is_right = self.check(value) is not False
         except ValueError as error:
-            reason = [f"{error}", getattr(error, "place", "")]
-        raise ValidationError(reason)
+            raise ValidationError(f": {error}") from None
+        if not is_right:
+            raise ValidationError("")
 
 
 def whole(least: int, most: int = 2**31 - 1) -> Rule:
