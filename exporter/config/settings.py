@@ -131,7 +131,7 @@ class SettingsError(ConfigError):
 
 
 def load() -> Settings:
-    """Return the settings of this environment; one error names every mistake."""
+    """Return the settings of this environment; one error names all wrong values."""
     values, of_service = read_all(SERVICE_SETTINGS)
     if "backend_names" not in values:  # so the backends' settings aren't known
         raise SettingsError(of_service)

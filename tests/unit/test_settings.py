@@ -48,11 +48,12 @@ REFUSED = {
         *("http://0177.0.0.1/", "http://127.0.0.1./", "http://1.2.3.256/"),
         *("http://\uff11\uff12\uff17.1/", "https://b.example/\nX-Other: 1"),
     ],
-    "API_KEY_HEADER": ["X API", "X-Key:", "Content-Type", "x-event-ids"],
+    "API_KEY_HEADER": ["Content-Type", "x-event-ids"],
     "ADMIN_HOST": ["a..b", "...", "x" * 64, "a:b:c.d/e", "::g", ":::"],
 }
 HIDDEN = {
     "URL": ["b.example/?hunter2", "ftp://hunter2/", "hunter2@https://b.example/"],
+    "API_KEY_HEADER": ["X API", "X-Key:", "Authorization: Bearer hunter2"],
     "API_KEY": ["a\nX-Other: 1", "schlüssel", " padded", "a\tb"],
     "HEADERS": [
         *("X-Team", "X-Team:", "X Team: a", "X-Team: a, x-team: b", "X-Team: grün"),
@@ -79,18 +80,11 @@ def test_values_that_are_refused(name, text):
 
 @pytest.mark.parametrize("name, text", pairs(HIDDEN))
 def test_values_that_are_hidden(name, text):
-    """A wrong secret isn't shown, and neither is a URL that may be a misplaced one."""
+    """A wrong secret isn't shown, nor a URL or a header that may be a misplaced one."""
     (line,) = mistakes(**{name: text})
 
     assert line.startswith(f"{name} is '(hidden)'")
     assert "hunter2" not in line
-
-
-def test_a_whole_header_instead_of_its_name():
-    """The credential in a header is not shown."""
-    (line,) = mistakes(API_KEY_HEADER="Authorization: Bearer hunter2")
-
-    assert line.startswith("API_KEY_HEADER is 'Authorization: ...';")
 
 
 @pytest.fixture
