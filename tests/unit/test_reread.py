@@ -45,7 +45,7 @@ def test_a_file_that_changes(key, lines):
 
     file.write_text(" second \n", encoding="utf-8")
 
-    assert (watched.current(), watched.changes) == ("second", 1)
+    assert (watched.changes, watched.current()) == (1, "second")
     assert lines() == [("INFO", FILE, "")]
 
 
