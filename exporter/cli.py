@@ -36,16 +36,7 @@ examples:
   APP_INTEGRATIONS_URL=https://backend.example/events {NAME} run
   APP_INTEGRATIONS_API_KEY_FILE=/run/secrets/api-key {NAME} config --json
   {NAME} stub-backend          # prints the events it gets
-
-with the settings of the service:
-  {NAME} status
-  {NAME} dead-letters list
-  {NAME} backends
   {NAME} broker-environment 8.8.1
-
-where the broker's management port can be reached:
-  {NAME} uninstall
-  {NAME} enable
 
 exit status:
   0  success

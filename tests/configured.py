@@ -6,7 +6,7 @@ from exporter.config.backend import BackendSettings
 from exporter.config.settings import Settings
 from exporter.events import ONLY_BACKEND
 
-BACKEND = {each.name for each in fields(BackendSettings)} - {"files", "prefix"}
+BACKEND = {each.name for each in fields(BackendSettings)} - {"files", "sources"}
 
 
 def configured(**changes):

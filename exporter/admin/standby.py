@@ -26,7 +26,7 @@ async def stand_by(reason: str) -> None:
         log.warning("setting unknown", extra={"detail": unknown})
     stopping = asked_to_stop()
     address = settings.only("admin_host", "admin_port")
-    host, port = address["admin_host"], address["admin_port"]
+    host, port = address.admin_host, address.admin_port
     app = web.Application()
     app.add_routes([web.get(path, _healthy) for path in ("/healthz", "/readyz")])
     async with listening(app, host, port, names=ADMIN) as found:

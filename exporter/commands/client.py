@@ -14,6 +14,7 @@ import time
 from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from exporter.base.errors import ExporterError
 from exporter.broker.wanted import why_off
 from exporter.config import settings
 from exporter.config.declaration import PREFIX
-from exporter.config.settings import SpoolLocation
+from exporter.config.settings import Settings
 from exporter.net.listening import address, listening
 from exporter.spool import Spool, SpoolInUseError, open_spool
 from exporter.spool.lock import is_locked
@@ -50,7 +51,7 @@ class AdminPort:
     """The client of the admin port."""
 
     def __init__(
-        self, location: SpoolLocation, session: aiohttp.ClientSession, token: str
+        self, location: Settings, session: aiohttp.ClientSession, token: str
     ) -> None:
         """Use *token*, or else the token of the service that holds the spool."""
         self._directory = location.spool_dir.absolute()
@@ -151,7 +152,7 @@ def command(
 
 
 @asynccontextmanager
-async def admin_port(location: SpoolLocation) -> AsyncIterator[AdminPort]:
+async def admin_port(location: Settings) -> AsyncIterator[AdminPort]:
     """Open the admin port of the service that holds the spool, or else our own."""
     async with AsyncExitStack() as stack:
         token = ""
@@ -160,12 +161,12 @@ async def admin_port(location: SpoolLocation) -> AsyncIterator[AdminPort]:
             app = _app(spool, location.cluster_id, token)
             serving = listening(app, OWN_HOST, 0, names=("", ""))
             port = await stack.enter_async_context(serving)
-            location = location._replace(admin_host=OWN_HOST, admin_port=port)
+            location = replace(location, admin_host=OWN_HOST, admin_port=port)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield AdminPort(location, session, token)
 
 
-def _own_spool(location: SpoolLocation, stack: AsyncExitStack) -> Spool | None:
+def _own_spool(location: Settings, stack: AsyncExitStack) -> Spool | None:
     """Open the spool until *stack* closes; return None while a service holds it."""
     directory = location.spool_dir.absolute()
     if is_locked(directory):
@@ -175,7 +176,7 @@ def _own_spool(location: SpoolLocation, stack: AsyncExitStack) -> Spool | None:
     # Only the service salvages: it reports what is missing, and the files are its own.
     opening = open_spool(
         directory,
-        backends=location.backends,
+        backends=location.names,
         limit=location.spool_max_bytes,
         salvage=False,
     )

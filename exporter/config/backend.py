@@ -14,7 +14,6 @@ from pathlib import Path
 
 from exporter.base.reread import Reread
 from exporter.config import rules
-from exporter.config.conflicts import PEM_FILES
 from exporter.config.declaration import (
     PREFIX,
     Configured,
@@ -33,6 +32,7 @@ from exporter.events import (
 )
 from exporter.net.tls import Tls, tls_of
 
+PEM_FILES = ("tls_ca_path", "tls_cert_path", "tls_key_path")
 SELECTION = rules.Rule(
     "a selection like `user-task, incident:created` (docs/events.md)", Selection
 )

@@ -64,13 +64,13 @@ class Configured:
 
     files: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
     """The file of each setting that was read from one, by the setting's name."""
-    prefix: str = field(default=PREFIX, repr=False, compare=False)
-    """The beginning of the variables' names."""
+    sources: tuple[Declared, ...] = field(default=(), repr=False, compare=False)
+    """The settings with the variables in effect; empty for the usual variables."""
 
     @property
     def declared(self) -> dict[str, Declared]:
         """Every setting by its name."""
-        return {each.name: each for each in declared_in(type(self), self.prefix)}
+        return {each.name: each for each in self.sources or declared_in(type(self))}
 
     def variable(self, name: str) -> str:
         """Return the variable of the setting *name*."""

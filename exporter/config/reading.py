@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +20,18 @@ SERVICE_LINK = re.compile(
 )
 
 
-class MistakeError(Exception):
-    """A setting can't be used; the text names its variable."""
-
-
-def read_all(
-    settings: Iterable[Declared], inherited: Mapping[str, Any] | None = None
-) -> tuple[dict[str, Any], list[str]]:
-    """
-    Return the values of *settings* by name, and all mistakes.
-
-    A setting that is missing has its value in *inherited*, or else its default.
-    """
-    env = FileAwareEnv(strip_whitespace=True)
+def read_all(settings: Iterable[Declared]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of *settings* by name, and a sentence for each mistake."""
     values: dict[str, Any] = {}
     mistakes: list[str] = []
     for each in settings:
-        value = (inherited or {}).get(each.name, each.default)
-        if value is ... and not is_set(each):
+        try:
+            values[each.name] = _read(each) if is_set(each) else each.default
+        except ValueError as mistake:
+            mistakes.append(f"{mistake}")
+        if values.get(each.name) is ...:
             right = f"it must be {each.rule.description}"
             mistakes.append(f"{each.variable} is not set; {right}")
-            continue
-        try:
-            values[each.name] = _read(env, each) if is_set(each) else value
-        except MistakeError as mistake:
-            mistakes.append(f"{mistake}")
     return values, mistakes
 
 
@@ -71,29 +58,30 @@ def _path(setting: Declared) -> str:
     return os.environ.get(setting.file, "")
 
 
-def _read(env: FileAwareEnv, setting: Declared) -> object:
+def _read(setting: Declared) -> object:
+    """Return the value of *setting*; a ValueError describes the mistake in it."""
     text, path = _text(setting), _path(setting)
     variable, file = setting.variable, setting.file
     description = setting.rule.description
     if text and path:
-        raise MistakeError(f"{variable} and {file} are both set; remove one of them")
+        raise ValueError(f"{variable} and {file} are both set; remove one of them")
+    env = FileAwareEnv(strip_whitespace=True)
     kind = str if setting.default is ... else type(setting.default)
     read: Callable[..., Any] = env.int if kind is int else env.str
     try:
         value = read(variable, validate=setting.rule, error_messages={"invalid": ""})
     except EnvValidationError as error:
-        reason, *place = (f": {each}" if each else "" for each in error.error_messages)
         if path:  # its content isn't shown: it may be a secret in the wrong place
-            wrong = f"names a file whose content can't be used{''.join(place)}"
             right = f"the file must hold {description}"
-            raise MistakeError(f"{file} {wrong}; {right}") from None
-        wrong = f"is {setting.shown(text)!r}{reason}"
-        raise MistakeError(f"{variable} {wrong}; it must be {description}") from None
+            wrong = "names a file whose content can't be used"
+            raise ValueError(f"{file} {wrong}; {right}") from None
+        wrong = f"is {setting.shown(text)!r}{''.join(error.error_messages)}"
+        raise ValueError(f"{variable} {wrong}; it must be {description}") from None
     except (OSError, ValueError) as error:
         why = getattr(error.__cause__ or error, "strerror", "not UTF-8 text")
         wrong = f"is {(path if _is_path(path) else setting.shown(path))!r} ({why})"
         right = "it must be the path of a readable text file"
-        raise MistakeError(f"{file} {wrong}; {right}") from None
+        raise ValueError(f"{file} {wrong}; {right}") from None
     return kind(value)
 
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
 from urllib.request import getproxies_environment
 
 from exporter.base.errors import ConfigError
@@ -22,12 +21,13 @@ from exporter.config.backend import (
     prefix_of,
     settings_of,
 )
-from exporter.config.conflicts import backend_conflicts, service_conflicts
+from exporter.config.conflicts import conflicts
 from exporter.config.connector import not_ours
 from exporter.config.declaration import PREFIX, Configured, declared_in, setting
 from exporter.config.reading import files_of, is_set, read_all
 from exporter.config.rules import Rule, one_of, whole
 from exporter.events import ONLY_BACKEND, dropped_in
+from exporter.net.hosts import is_loopback
 
 MIB = 1024 * 1024
 NAMES = Rule("names of a-z and 0-9, each once, like `teams, audit`", names_in)
@@ -96,6 +96,11 @@ class Settings(Configured):
     """Every backend, by its name."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all backends, which a command knows without their settings."""
+        return tuple(names_in(self.backend_names)) or (ONLY_BACKEND,)
+
+    @property
     def value_types(self) -> frozenset[str]:
         """The engine's names of everything that a backend selects."""
         selections = [each.selection for each in self.backends.values()]
@@ -109,8 +114,7 @@ class Settings(Configured):
 
 SERVICE_SETTINGS = declared_in(Settings)
 DECLARED = BACKEND_SETTINGS + SERVICE_SETTINGS
-PLAIN = {each.name: each.variable for each in DECLARED}
-"""The variable of every setting, without the name of a backend."""
+NAMED_URL = rf"{PREFIX}BACKEND_[A-Z0-9]+_URL(_FILE)?"
 
 
 class SettingsError(ConfigError):
@@ -127,87 +131,87 @@ class SettingsError(ConfigError):
 
 
 def load() -> Settings:
-    """Return the settings of this environment; one error names every mistake."""
+    """Return the settings of this environment; one error names all wrong values."""
     values, of_service = read_all(SERVICE_SETTINGS)
     if "backend_names" not in values:  # so the backends' settings aren't known
         raise SettingsError(of_service)
-    of_service += service_conflicts(values, PLAIN)
     names = names_in(values["backend_names"])
-    shared, mistakes = read_all(x for x in BACKEND_SETTINGS if names and not x.own)
-    mistakes += _misplaced(names)
+    mistakes = list(_misplaced(names))
     backends = {}
     for name in names or [ONLY_BACKEND]:
         try:
-            backends[name] = _backend(name, shared)
+            backends[name] = _backend(name)
         except SettingsError as error:
             mistakes += error.mistakes
+    files = files_of(SERVICE_SETTINGS)
+    settings = Settings(files=files, backends=backends, **values)
+    of_service = of_service or list(_conflicts(settings))
     if mistakes or of_service:
         raise SettingsError([*dict.fromkeys(mistakes), *of_service])
-    return Settings(files=files_of(SERVICE_SETTINGS), backends=backends, **values)
+    return settings
 
 
-def _backend(name: str, shared: Mapping[str, Any]) -> BackendSettings:
+def _backend(name: str) -> BackendSettings:
     """Return the settings of the backend *name*."""
-    declared = settings_of(name)
-    values, mistakes = read_all(declared, shared)
-    values |= {"name": name, "proxies": getproxies_environment()}
-    variables = {
-        each.name: each.variable if each.own or is_set(each) else PLAIN[each.name]
-        for each in declared
-    }
-    mistakes += backend_conflicts(values, variables)
+    shared = {each.name: each for each in BACKEND_SETTINGS if not each.own}
+    sources = tuple(
+        each if is_set(each) else shared.get(each.name, each)
+        for each in settings_of(name)
+    )
+    values, mistakes = read_all(sources)
     if mistakes:
         raise SettingsError(mistakes)
-    files = files_of(BACKEND_SETTINGS) | files_of(declared)
-    return BackendSettings(files=files, prefix=prefix_of(name), **values)
+    settings = BackendSettings(
+        name=name,
+        proxies=getproxies_environment(),
+        files=files_of(sources),
+        sources=sources,
+        **values,
+    )
+    if mistakes := list(conflicts(settings)):
+        raise SettingsError(mistakes)
+    return settings
+
+
+def _conflicts(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each conflict among the settings of the service."""
+    user, password = f"{PREFIX}INGEST_USERNAME", f"{PREFIX}INGEST_PASSWORD"
+    if 0 != settings.admin_port == settings.ingest_port:
+        like = f"is {settings.admin_port}, like {PREFIX}INGEST_PORT"
+        yield f"{PREFIX}ADMIN_PORT {like}; give each a port of its own"
+    if bool(settings.ingest_username) != bool(settings.ingest_password):
+        yield f"{user} and {password} belong together; set both, or neither"
+    elif not settings.ingest_username and not is_loopback(settings.ingest_host):
+        reached = f"is {settings.ingest_host!r}, which others can reach"
+        right = f"set {user} and {password}, or use 127.0.0.1"
+        yield f"{PREFIX}INGEST_HOST {reached}; {right}"
 
 
 def _misplaced(names: list[str]) -> Iterator[str]:
-    """Find variables of one backend that don't fit the list of *names*."""
-    listed = PLAIN["backend_names"]
-    if not names:
-        url = re.compile(rf"{PREFIX}BACKEND_[A-Z0-9]+_URL(_FILE)?")
-        found = sorted(x for x, text in os.environ.items() if url.fullmatch(x) and text)
-        if found:
-            wrong = f"is not set, while {found[0]} is"
-            yield f"{listed} {wrong}; list the names of all backends"
-        return
-    foreign = not_ours(os.environ)
-    for each in settings_of(names[0]):
-        for end in ("", "_FILE"):
-            variable = PLAIN[each.name] + end
-            if each.own and os.environ.get(variable) and variable not in foreign:
-                right = f"set it for one backend, like {each.variable}{end}"
-                yield f"{variable} is set together with {listed}; {right}"
+    """Yield a sentence for each variable that doesn't fit the list of *names*."""
+    listed = f"{PREFIX}BACKENDS"
+    own = {name for x in BACKEND_SETTINGS if x.own for name in (x.variable, x.file)}
+    own = own.difference(not_ours(os.environ))
+    for variable in sorted(filter(os.environ.get, os.environ)):
+        if names and variable in own:
+            right = variable.replace(PREFIX, prefix_of(names[0]))
+            yield f"{variable} is set together with {listed}; set it like {right}"
+        elif not names and re.fullmatch(NAMED_URL, variable):
+            yield f"{variable} is set without {listed}; list the names of all backends"
 
 
-class SpoolLocation(NamedTuple):
-    """The settings that a command needs to find a service and its spool."""
-
-    spool_dir: Path
-    spool_max_bytes: int
-    admin_host: str
-    admin_port: int
-    cluster_id: str
-    backend_names: str
-
-    @property
-    def backends(self) -> tuple[str, ...]:
-        """The names of all backends."""
-        return tuple(names_in(self.backend_names)) or (ONLY_BACKEND,)
-
-
-def spool_location() -> SpoolLocation:
-    """Return where the spool is."""
-    return SpoolLocation(**only(*SpoolLocation._fields))
-
-
-def only(*names: str) -> dict[str, Any]:
-    """Return the settings with these *names*; mistakes in others don't matter."""
+def only(*names: str) -> Settings:
+    """Return the settings with these *names*; the others have their defaults."""
     values, mistakes = read_all(each for each in SERVICE_SETTINGS if each.name in names)
     if mistakes:
         raise SettingsError(mistakes)
-    return values
+    return Settings(**values)
+
+
+def spool_location() -> Settings:
+    """Return the settings that a command needs to find a service and its spool."""
+    address = ("admin_host", "admin_port", "cluster_id", "backend_names")
+    return only("spool_dir", "spool_max_bytes", *address)
 
 
 def effective(settings: Settings) -> dict[str, str | int]:

@@ -35,10 +35,10 @@ def shared() -> str:
 def unknown() -> list[str]:
     """Return a sentence for each variable with our prefix that isn't a setting."""
     try:
-        backends = names_in(only("backend_names")["backend_names"])
+        backends = names_in(only("backend_names").backend_names)
     except SettingsError:  # reported elsewhere
-        backends = None
-    declared = [*DECLARED, *(x for name in backends or () for x in settings_of(name))]
+        return []
+    declared = [*DECLARED, *(x for name in backends for x in settings_of(name))]
     variables = {name for each in declared for name in (each.variable, each.file)}
     known = sorted(name.removeprefix(PREFIX) for name in variables)
     found = []
@@ -46,10 +46,8 @@ def unknown() -> list[str]:
         name = variable.removeprefix(PREFIX)
         if name == variable or variable in (*variables, *IGNORED, *OWN):
             continue
-        if SERVICE_LINK.fullmatch(f"{variable}={text}"):
-            continue
-        if backends is not None or not NAMED.match(name):
-            found.append(f"{variable} {_problem(name, known, backends or [])}")
+        if not SERVICE_LINK.fullmatch(f"{variable}={text}"):
+            found.append(f"{variable} {_problem(name, known, backends)}")
     return found
 
 

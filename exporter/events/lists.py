@@ -17,9 +17,7 @@ class SelectionError(ValueError):
     """A list has a mistake; the message names the term and a correction."""
 
     def __init__(self, number: int, term: str, problem: object) -> None:
-        self.place = f"term {number}"
-        """The part of the message that shows nothing of the list."""
-        super().__init__(f"{self.place}{term and f' ({term})'}: {problem}")
+        super().__init__(f"term {number}{term and f' ({term})'}: {problem}")
 
 
 def read_terms(text: str, read: Callable[[str], T]) -> list[T]:

@@ -7,7 +7,6 @@ import pytest
 from devkit.processes import free_port
 from exporter.admin import guard
 from exporter.commands.client import admin_port
-from exporter.config.settings import SpoolLocation
 from tests.conftest import careless
 
 
@@ -39,9 +38,8 @@ async def test_a_restart_during_a_command(start, settings):
     """A command that takes long uses the token of the service that runs now."""
     port = free_port()
     exporter = await start(admin_port=port)
-    location = SpoolLocation(settings().spool_dir, 1, "127.0.0.1", port, "", "")
 
-    async with admin_port(location) as asked:
+    async with admin_port(settings(admin_port=port)) as asked:
         before = await asked.get("/status")
         await exporter.stop()
         await start(admin_port=port)

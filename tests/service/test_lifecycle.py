@@ -8,10 +8,9 @@ import aiohttp
 import pytest
 
 from devkit.waiting import eventually
-from exporter.base.errors import ExporterError
 from exporter.net.listening import PortError
 from tests.records import KEY, a_record, bulk, tasks
-from tests.service.running import running, send
+from tests.service.running import send
 from tests.service.wire import refuses
 
 
@@ -79,53 +78,15 @@ async def test_sigkill_loses_nothing(launch, backend, client):
             assert lane == sorted(lane)
 
 
-async def fails_to_start(settings, **changes):
-    """Return the error that keeps the service from starting."""
-    with pytest.raises(ExporterError) as raised:
-        async with running(settings(**changes)):
-            pass
-    return raised.value
-
-
 @pytest.mark.parametrize("name", ["ingest_port", "admin_port"])
-async def test_a_taken_port(start, settings, name):
+async def test_a_taken_port(start, name):
     """A taken port is named with its setting; the spool is free again at once."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        error = await fails_to_start(settings, **{name: port})
+        with pytest.raises(PortError) as raised:
+            await start(**{name: port})
     exporter = await start()
 
-    assert isinstance(error, PortError)
-    assert f"127.0.0.1:{port}: Address already in use" in str(error)
-    assert f"APP_INTEGRATIONS_{name.upper()}" in str(error)
+    assert f"127.0.0.1:{port}: Address already in use" in str(raised.value)
+    assert f"APP_INTEGRATIONS_{name.upper()}" in str(raised.value)
     assert (await exporter.look("/readyz")).status == 200
-
-
-async def test_a_foreign_address(settings):
-    """An address of another machine is explained like a taken port."""
-    error = await fails_to_start(settings, admin_host="203.0.113.7")
-
-    assert isinstance(error, PortError)
-    assert "203.0.113.7" in str(error)
-
-
-@pytest.mark.slow
-async def test_next_to_the_connector(launch, backend, client):
-    """An environment of Camunda's connector starts the exporter, with one warning."""
-    theirs = {
-        "BASE_URL": "https://connector.example",
-        "OAUTH_TOKEN_ENDPOINT": "https://login.example/token",
-        "OAUTH_CLIENT_ID": "connector",
-        "OAUTH_CLIENT_SECRET": "hunter2",
-    }
-    process = launch(**theirs, API_KEY="s3cret")
-    await process.run()
-    await send(client, process.ingest_url, tasks(1))
-    await eventually(lambda: backend.positions == [1])
-
-    (line,) = process.saying("the connector's settings are here, too")
-    assert "APP_INTEGRATIONS_BASE_URL" in line["detail"]
-    assert "both read APP_INTEGRATIONS_API_KEY" in line["detail"]
-    assert not process.saying("setting unknown")
-    assert "hunter2" not in process.text
-    assert backend.requests[0].headers["X-Api-Key"] == "s3cret"

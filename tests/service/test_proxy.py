@@ -104,16 +104,6 @@ async def test_a_proxy_that_refuses(connect, proxy, answer, outcome, detail):
     assert SECRET not in f"{found}"
 
 
-@pytest.mark.parametrize("no", ["", "127.0.0.1", "*"])
-async def test_this_machine_is_near(connect, backend, no):
-    """A backend on this machine is asked directly, also if NO_PROXY names it."""
-    made = connect(proxies={"http": "http://proxy.invalid:1", "no": no})
-    async with made as there:
-        assert (await there.post(empty())).status == 200
-
-    assert len(backend.requests) == 1
-
-
 async def test_from_the_environment(monkeypatch, connect, backend, proxy, tmp_path):
     """The usual variables are read; passwords in ~/.netrc are never sent."""
     stub, address = proxy

@@ -11,7 +11,7 @@ from devkit.waiting import eventually
 from exporter import cli
 from exporter.commands import check as checks
 from exporter.commands import leftovers
-from exporter.config.backend import BackendSettings, prefix_of
+from exporter.config.backend import BackendSettings, settings_of
 from tests.records import KEY, NOON, a_record, action, bulk, instance, line, tasks
 from tests.service.running import eventually_metrics, running
 
@@ -42,7 +42,7 @@ def begin(settings, teams, audit):
             name: BackendSettings(
                 name=name,
                 url=urls[name],
-                prefix=prefix_of(name),
+                sources=settings_of(name),
                 **(own or {}).get(name, {}),
             )
             for name in names

@@ -55,19 +55,8 @@ async def test_an_authority_that_was_missing(start, tmp_path):
     assert "APP_INTEGRATIONS_TLS_CA_PATH" in trouble.remedy
 
 
-async def test_a_client_certificate(connect, tmp_path):
-    """A backend that wants to know who we are gets our certificate."""
-    authority, trusting = authority_in(tmp_path)
-    clients = trustme.CA()
-    ours = write(clients.issue_cert(NAME), tmp_path)
-    context = proof(authority, clients=clients)
-
-    assert await status_of(connect, context, **trusting, **ours) == 200
-    assert await status_of(connect, context, **trusting) is None
-
-
 async def test_a_renewed_client_certificate(connect, tmp_path):
-    """A changed certificate is used from then on, as soon as its key fits."""
+    """A backend gets our certificate, which is replaced as soon as its key fits."""
     authority, trusting = authority_in(tmp_path)
     clients = trustme.CA()
     ours = write(trustme.CA().issue_cert(NAME), tmp_path)

@@ -6,29 +6,35 @@ from unittest import mock
 
 import pytest
 
-from exporter.config import settings
+from exporter.config import settings, variables
 from exporter.config.declaration import PREFIX
 
 URL = "https://backend.example/events"
 
 
 @contextmanager
-def environment(**variables):
-    """Set APP_INTEGRATIONS_* *variables* for a block, a usable URL among them."""
-    named = {PREFIX + name: value for name, value in ({"URL": URL} | variables).items()}
+def environment(**changes):
+    """Set APP_INTEGRATIONS_* variables for a block: a usable URL, and *changes*."""
+    named = {PREFIX + name: value for name, value in ({"URL": URL} | changes).items()}
     with mock.patch.dict(os.environ, named):
         yield
 
 
-def loaded(**variables):
-    """Return the settings in *variables*."""
-    with environment(**variables):
+def loaded(**changes):
+    """Return the settings in such an environment."""
+    with environment(**changes):
         return settings.load()
 
 
-def mistakes(**variables):
-    """Return the mistakes in *variables*, without the prefix of names."""
+def mistakes(**changes):
+    """Return the mistakes in such an environment, without the prefix of names."""
     with pytest.raises(settings.SettingsError) as raised:
-        loaded(**variables)
+        loaded(**changes)
     assert all(line in str(raised.value) for line in raised.value.mistakes)
     return [line.replace(PREFIX, "") for line in raised.value.mistakes]
+
+
+def unknown(**changes):
+    """Return the lines about unknown variables, without the prefix of names."""
+    with environment(**changes):
+        return [line.replace(PREFIX, "") for line in variables.unknown()]

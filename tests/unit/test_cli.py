@@ -84,9 +84,10 @@ def test_mistakes(command, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("spool_dir")
 def test_run_warns_and_fails(monkeypatch, capsys):
-    """A port in use is an error; an unwise setting is a warning."""
+    """A port in use is an error; an unwise or a foreign setting is a warning."""
     monkeypatch.setenv("APP_INTEGRATIONS_INGEST_PROT", "1")
     monkeypatch.setenv("APP_INTEGRATIONS_MAX_RETRIES", "1")
+    monkeypatch.setenv("APP_INTEGRATIONS_BASE_URL", "https://connector.example")
     monkeypatch.setenv("APP_INTEGRATIONS_URL", "http://backend.invalid/events")
     monkeypatch.setenv("APP_INTEGRATIONS_API_KEY", "hunter2")
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -96,9 +97,12 @@ def test_run_warns_and_fails(monkeypatch, capsys):
 
         assert cli.main(["run"]) == 1
 
-    unknown, ignored, exposed, *_, error = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().err.splitlines()
+    unknown, ignored, shared, exposed, *_, error = lines
     assert "did you mean APP_INTEGRATIONS_INGEST_PORT?" in unknown
     assert "APP_INTEGRATIONS_MAX_RETRIES" in ignored
+    assert "the connector's settings are here" in shared
+    assert "both read APP_INTEGRATIONS_API_KEY" in shared
     assert "The API key" in exposed
     assert "Use an https:// address in APP_INTEGRATIONS_URL" in exposed
     assert "hunter2" not in exposed

@@ -1,44 +1,32 @@
 """Several backends have their own settings, and share all except credentials."""
 
-import os
-from unittest import mock
-
 import pytest
 
 from exporter.config import settings, variables
 from exporter.config.declaration import PREFIX
-from exporter.config.settings import SettingsError
+from tests.unit import environments
 
 TWO = {
+    "URL": "",
     "BACKENDS": "teams, audit",
     "BACKEND_TEAMS_URL": "https://teams.example",
     "BACKEND_AUDIT_URL": "https://audit.example",
 }
 
 
-def environment(**more):
-    """Replace the environment by the variables of two backends and *more*."""
-    named = {PREFIX + name: value for name, value in (TWO | more).items()}
-    return mock.patch.dict(os.environ, named)
-
-
 def loaded(**more):
     """Return the settings of two backends with *more* variables."""
-    with environment(**more):
-        return settings.load()
+    return environments.loaded(**TWO | more)
 
 
 def mistakes(**more):
     """Return the mistakes in *more* variables, added to those of two backends."""
-    with pytest.raises(SettingsError) as raised:
-        loaded(**more)
-    return [line.replace(PREFIX, "") for line in raised.value.mistakes]
+    return environments.mistakes(**TWO | more)
 
 
 def unknown(**more):
-    """Return the unknown variables among *more*."""
-    with environment(**more):
-        return [str(each).replace(PREFIX, "") for each in variables.unknown()]
+    """Return the lines about unknown variables among *more*."""
+    return environments.unknown(**TWO | more)
 
 
 def test_a_blank_list():
@@ -71,17 +59,6 @@ def test_names():
     assert "APP_INTEGRATIONS_URL" not in shown
 
 
-def test_secrets_in_files(tmp_path):
-    """A file with a backend's secret is read again when it changes."""
-    file = tmp_path / "key"
-    file.write_text("first", encoding="utf-8")
-    teams = loaded(BACKEND_TEAMS_API_KEY_FILE=str(file)).backends["teams"]
-
-    file.write_text("another", encoding="utf-8")
-
-    assert teams.watched("api_key").current() == "another"
-
-
 def test_the_list_in_a_file(tmp_path):
     """A file may hold the list, and then the variables it names are known."""
     file = tmp_path / "names"
@@ -109,7 +86,7 @@ def test_a_credential_without_a_backend(name):
     [
         (
             {"BATCH_SIZE": "0", "BACKEND_AUDIT_URL": "", "BACKEND_TEAMS_EVENTS": "x"},
-            ["BATCH_SIZE is", "BACKEND_TEAMS_EVENTS is", "BACKEND_AUDIT_URL is not"],
+            ["BACKEND_TEAMS_EVENTS is", "BATCH_SIZE is", "BACKEND_AUDIT_URL is not"],
         ),
         (
             {"BACKEND_AUDIT_OAUTH_CLIENT_ID": "a"},
@@ -123,7 +100,10 @@ def test_a_credential_without_a_backend(name):
             {"BACKEND_AUDIT_TLS_CA_PATH": "/nowhere"},
             ["BACKEND_AUDIT_TLS_CA_PATH is '/nowhere'"],
         ),
-        ({"BACKENDS": ""}, ["BACKENDS is not set, while BACKEND_AUDIT_", "URL is"]),
+        (
+            {"BACKENDS": ""},
+            [f"BACKEND_{x}_URL is set w" for x in ("AUDIT", "TEAMS")] + ["URL is"],
+        ),
     ],
 )
 def test_mistakes(named, expected):
@@ -157,18 +137,16 @@ def test_a_list_that_is_forgotten():
     assert variables.names_a_backend({f"{PREFIX}BACKEND_TEAMS_URL": "https://a"})
 
 
-def test_unknown_variables():
-    """Variables that are misspelt, or can't be set for this backend, are reported."""
-    found = unknown(
-        BACKEND_TEAMS_EVENT="a",
-        BACKEND_OLD_URL="b",
-        BACKEND_TEAMS_DROP_FIELDS="a",
-        BACKEND_TEAMS_SPOOL_DIR="/b",
-    )
-
-    assert found == [
-        "BACKEND_OLD_URL belongs to a backend that BACKENDS doesn't list",
-        "BACKEND_TEAMS_DROP_FIELDS can't be set for one backend; set DROP_FIELDS",
-        "BACKEND_TEAMS_EVENT isn't a setting; did you mean BACKEND_TEAMS_EVENTS?",
-        "BACKEND_TEAMS_SPOOL_DIR can't be set for one backend; set SPOOL_DIR",
-    ]
+@pytest.mark.parametrize(
+    "name, problem",
+    [
+        ("API_KEYFILE", "isn't a setting; did you mean API_KEY_FILE?"),
+        ("QQQ", "isn't a setting"),
+        ("BACKEND_TEAMS_EVENT", "isn't a setting; did you mean BACKEND_TEAMS_EVENTS?"),
+        ("BACKEND_OLD_URL", "belongs to a backend that BACKENDS doesn't list"),
+        ("BACKEND_TEAMS_SPOOL_DIR", "can't be set for one backend; set SPOOL_DIR"),
+    ],
+)
+def test_unknown_variables(name, problem):
+    """A variable that isn't a setting is reported, perhaps with the right name."""
+    assert unknown(**{name: "x"}) == [f"{name} {problem}"]
