@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import stat
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -145,7 +144,7 @@ LOOKING = (
     ["list", "--json", "--limit", "1"],
     ["show", "2"],
     ["show", "3"],
-    ["export", "-"],
+    ["export"],
 )
 
 
@@ -166,7 +165,7 @@ async def test_ids_that_do_not_exist(start, backend, run):
     assert (shown.status, shown.out) == (1, "")
 
 
-async def test_unreadable_records(start, run, backend):
+async def test_unreadable_records(start, run, backend, monkeypatch):
     """A record that could not be read can be shown and exported, but not retried."""
     exporter = await start()
     for number, garbage in enumerate((b"{garbage", b"\xff\xfe", b"[1]")):
@@ -176,9 +175,10 @@ async def test_unreadable_records(start, run, backend):
     shown = [(await run(exporter, "show", str(number))).out for number in (1, 2, 3)]
     every = await run(exporter, "retry", "--all")
     one = await run(exporter, "retry", "2")
-    exported = await run(exporter, "export", "-")
+    monkeypatch.setattr("exporter.commands.dead_letters.MOST_LETTERS", 2)
+    exported = await run(exporter, "export")
 
-    assert "zeebe-record_user-task_8.6.0_2026-11-23/1-0" in listed.out
+    assert '"_index":"zeebe-record_user-task_8.6.0_2026-11-23"' in listed.out
     assert "(not JSON: text):\n{garbage\n" in shown[0]
     assert "(not JSON: base64):\n//4=\n" in shown[1]
     assert "never was an event:\n[\n  1\n]\n" in shown[2]
@@ -204,27 +204,6 @@ async def test_an_answer_that_is_no_json(start, backend, run):
     assert "answer:\nno\\x1b\n such user\n" in shown.out
 
 
-async def test_export(start, backend, run, tmp_path):
-    """An export writes a private new file, and keeps the dead letters."""
-    exporter = await start()
-    await given_up(exporter, backend, *range(1, 9), bad=[2, 5])
-    file = tmp_path / "letters.jsonl"
-
-    exported = await run(exporter, "export", str(file))
-    again = await run(exporter, "export", str(file))
-    some = await run(exporter, "export", "-", "--status", "400")
-
-    assert (exported.status, exported.out) == (0, "2\n")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    letters = [json.loads(line) for line in file.read_text().splitlines()]
-    assert sorted(letter["position"] for letter in letters) == [2, 5]
-    assert {letter["body"]["assignee"] for letter in letters} == {"demo"}
-    assert (again.status, again.out) == (1, "")
-    assert "never overwritten" in again.err
-    assert (some.status, some.out) == (0, "")
-    assert len((await run(exporter, "list", "--json")).json) == 2
-
-
 async def test_choices_of_a_list(start, backend, run):
     """The newest are last; a message mentions older ones; a status filters."""
     exporter = await start()
@@ -241,18 +220,7 @@ async def test_choices_of_a_list(start, backend, run):
     assert "These are the newest 2" in newest.err
     assert [letter["id"] for letter in refused.json] == [1, 2]
     assert (none.status, none.out) == (0, "")
-    assert none.err == "There are no dead letters with status 400\n"
-
-
-async def test_more_ids_than_one_request_takes(start, backend, run):
-    """Any number of ids is allowed; the answers are added up."""
-    exporter = await start()
-    await given_up(exporter, backend, 1, 2, 3, bad=[2])
-
-    dropped = await run(exporter, "drop", "--json", *map(str, range(1, 2502)))
-
-    assert dropped.status == 1
-    assert dropped.json == {"dropped": 1, "unknown": list(range(2, 2502))}
+    assert none.err == "There are no such dead letters\n"
 
 
 @pytest.mark.slow
@@ -264,7 +232,7 @@ async def test_a_reader_that_ends_early(start, backend, run):
     read, write = os.pipe()
     os.close(read)
 
-    command = [sys.executable, "-m", "exporter", "dead-letters", "export", "-"]
+    command = [sys.executable, "-m", "exporter", "dead-letters", "export"]
     process = await asyncio.create_subprocess_exec(
         *command, stdout=write, stderr=subprocess.PIPE
     )

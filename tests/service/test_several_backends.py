@@ -252,7 +252,7 @@ async def test_dead_letters_of_one(begin, teams, audit, command):
 
         _, listed, _ = await letters("list")
         _, chosen, _ = await letters("list", "--backend", "teams", "--json")
-        _, exported, _ = await letters("export", "-", "--backend", "audit")
+        _, exported, _ = await letters("export", "--backend", "audit")
         nobodys = await letters("list", "--backend", "x")
         teams.answer = audit.answer = 200
         retried = await letters("retry", "--all", "--backend", "audit")
@@ -264,7 +264,7 @@ async def test_dead_letters_of_one(begin, teams, audit, command):
     assert sorted(row[3] for row in rows) == ["audit", "teams"]
     assert [each["position"] for each in json.loads(chosen)] == [1]
     assert [json.loads(each)["position"] for each in exported.splitlines()] == [2]
-    assert nobodys[2] == "There are no dead letters of x\n"
+    assert nobodys[2] == "There are no such dead letters\n"
     assert retried[:2] == (0, "1\n")
     assert metrics["spool_dead_letters"] == 1
 
