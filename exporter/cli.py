@@ -14,11 +14,11 @@ from exporter import __version__
 from exporter.base import process
 from exporter.base.errors import ExporterError
 from exporter.commands import (
-    backends,
     broker_environment,
     check,
     config,
     dead_letters,
+    drop_backend,
     run,
     status,
     stub_backend,
@@ -40,7 +40,6 @@ examples:
 with the settings of the service:
   {NAME} status
   {NAME} dead-letters list
-  {NAME} backends
   {NAME} broker-environment 8.8.1
 
 where the broker's management port can be reached:
@@ -68,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(run, check, config, status, broker_environment, uninstall),
-        *(dead_letters, backends, stub_backend),
+        *(dead_letters, drop_backend, stub_backend),
     ):
         command.add_to(commands)
     return top

@@ -62,9 +62,9 @@ def guard(token: str) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in OPEN and not _has(request, token):
             problem = (
-                "The header Authorization: Bearer TOKEN is missing or wrong. Read the "
-                f"token from {FILE} in APP_INTEGRATIONS_SPOOL_DIR; every start of the "
-                "service writes a new one"
+                "The token is missing or wrong. Send Authorization: Bearer TOKEN. Each "
+                f"start of the service writes a token to {FILE} in its "
+                "APP_INTEGRATIONS_SPOOL_DIR"
             )
             return reply({"error": problem}, 401, **{hdrs.WWW_AUTHENTICATE: "Bearer"})
         try:

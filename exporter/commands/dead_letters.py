@@ -10,19 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.admin.dead_letters import MOST_LETTERS, PATH
-from exporter.base import codec
 from exporter.base.errors import ExporterError
 from exporter.commands.arguments import Subparsers, add_command, value_of, whole_number
 from exporter.commands.client import AdminPort, command
-from exporter.commands.printing import (
-    as_json,
-    local_time,
-    paragraphs,
-    pretty,
-    printable,
-    say,
-    table,
-)
+from exporter.commands.printing import as_json, local_time, pretty, say, table
 from exporter.config.rules import ID, whole
 
 MEANING = "List dead letters, send them again, drop or export them."
@@ -124,31 +115,8 @@ async def show(port: AdminPort, args: Namespace) -> int:
     if not page["dead_letters"]:
         raise _unknown(args.ids)
     (letter,) = page["dead_letters"]
-    if args.json:
-        print(as_json(letter))
-        return 0
-    answer, body = letter.pop("answer"), letter.pop("body")
-    form = letter.pop("body_form")
-    letter["time"] = f"{local_time(letter['time'])} local time, {letter['time']}"
-    facts = {name: value for name, value in letter.items() if value is not None}
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        print(f"{name:{width}} {printable(str(value))}")
-    if answer:
-        print(f"\nthe start of the backend's answer:\n{_answer(answer)}")
-    kind = "the event" if letter["event"] else "the record, which never was an event"
-    if form == "json":
-        print(f"\n{kind}:\n{pretty(body)}")
-    else:
-        print(f"\n{kind} (not JSON: {form}):\n{paragraphs(body)}")
+    print(as_json(letter) if args.json else pretty(letter))
     return 0
-
-
-def _answer(text: str) -> str:
-    try:
-        return pretty(codec.decode(text.encode()))
-    except ValueError:
-        return paragraphs(text)
 
 
 @command
@@ -167,7 +135,7 @@ async def retry(port: AdminPort, args: Namespace) -> int:
     if of_no_backend := done["of_no_backend"]:
         say(
             f"{_counted(of_no_backend)} can't be retried, because their backend isn't "
-            "configured any more: see `backends`"
+            "configured any more: configure it again, or drop them"
         )
     if done["unknown"]:
         raise _unknown(done["unknown"])

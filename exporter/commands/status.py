@@ -29,7 +29,7 @@ SUSPECTS = (
 )
 LOST = "the spool was full, and APP_INTEGRATIONS_SPOOL_WHEN_FULL is drop-oldest"
 LEFT_BEHIND = (
-    "not configured any more; to drop them, see app-integrations-exporter backends"
+    "not configured any more; to drop them, use app-integrations-exporter drop-backend"
 )
 MAKE_ROOM = (
     "Get the backend going, retry or drop dead letters, or raise "

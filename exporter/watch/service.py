@@ -7,13 +7,11 @@ minute, and its end once.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from itertools import groupby, islice
-from operator import attrgetter
+from collections.abc import Callable, Mapping
 
 from exporter.events import ONLY_BACKEND
 from exporter.ingest import Received
-from exporter.spool import Held, Salvaged, Unreadable
+from exporter.spool import Held, Salvaged
 from exporter.watch.backend import BackendObserver
 from exporter.watch.inflow import Inflow
 from exporter.watch.log_limit import LimitedLog
@@ -26,8 +24,6 @@ HINDRANCES = (401, 429, 503)
 REFUSED = "request refused"
 FILL_STEPS = (0.5, 0.8, 0.95)
 """How full the spool is when a warning is logged."""
-MOST_REASONS = 10
-"""How many lines one bulk request may cause."""
 
 
 class ServiceObserver:
@@ -84,7 +80,14 @@ class ServiceObserver:
                 position=event.position,
             )
         if accepted.dead_letters:
-            self._log_unreadable(bulk.unreadable)
+            first = bulk.unreadable[0]
+            self._log.trouble(
+                logging.ERROR,
+                "records became dead letters: they can't be mapped",
+                {"reason": first.reason},
+                records=len(bulk.unreadable),
+                first=first.action,
+            )
         self._log_fill(accepted.filled)
         if self._hindered:
             ended = self._log.end(REFUSED, "bulk requests are accepted again")
@@ -109,7 +112,7 @@ class ServiceObserver:
                 "events": held.rows,
                 "dead_letters": dead.rows,
                 "remedy": "Configure the backend again, or drop its events: "
-                "app-integrations-exporter backends --help",
+                "app-integrations-exporter drop-backend",
             },
         )
 
@@ -128,19 +131,6 @@ class ServiceObserver:
                 "reads them, and `sqlite3 FILE .recover` may find more rows",
             },
         )
-
-    def _log_unreadable(self, unreadable: Iterable[Unreadable]) -> None:
-        """Log the first record of each reason."""
-        by_reason = groupby(sorted(unreadable), key=attrgetter("reason"))
-        for reason, records in islice(by_reason, MOST_REASONS):
-            first, *others = records
-            self._log.trouble(
-                logging.ERROR,
-                "records became dead letters: they can't be mapped",
-                {"reason": reason},
-                records=1 + len(others),
-                first=first.action,
-            )
 
     def _log_fill(self, filled: float) -> None:
         """Warn each time the spool has passed another step on the way to full."""

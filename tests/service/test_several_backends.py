@@ -170,28 +170,23 @@ async def test_a_backend_of_the_past(begin, teams, audit, command):
         (line,) = exporter.lines.saying(LEFT)
         metrics = await exporter.metrics()
         _, status, _ = await command(exporter, "status", backends="teams")
-        _, listed, _ = await command(exporter, "backends", backends="teams")
         _, check, _ = await command(exporter, "check", backends="teams")
     _, without, _ = await command(None, "check", "--json", backends="teams")
 
     assert (line.backend, line.events, line.levelname) == ("audit", 2, "WARNING")
     assert metrics["spool_left_behind_events"] == 2
     assert "LEFT BEHIND   2 events of audit: not configured any more" in status
-    assert [line.split()[:3] for line in listed.splitlines()[1:]] == [
-        ["teams", "yes", "0"],
-        ["audit", "NO", "2"],
-    ]
     left = "audit isn't configured any more, but its events (2) and dead letters are"
     assert f"problem  {left}" in check
     (finding,) = [x for x in json.loads(without) if x["text"].startswith(left)]
-    assert "app-integrations-exporter backends" in finding["remedy"]
+    assert "app-integrations-exporter drop-backend" in finding["remedy"]
 
 
 @pytest.mark.parametrize("dropped", [True, False])
 async def test_a_backend_that_is_configured_again(begin, audit, command, dropped):
     """It gets the events that were left behind, unless they were dropped."""
     await left_behind(begin, audit, 1, 2)
-    drop = ("backends", "drop", "audit")
+    drop = ("drop-backend", "audit")
     async with begin(["teams"]) as exporter:
         if dropped:
             done = await command(exporter, *drop, backends="teams")
@@ -220,12 +215,10 @@ async def test_a_drop_without_meaning(begin, audit, settings, body):
     async with begin(["teams"]) as exporter:
         token = (settings().spool_dir / "admin.token").read_text().strip()
         asked = await exporter.demand("POST", "/backends/drop", token, data=body)
-        without = await exporter.look("/backends")
         metrics = await exporter.metrics()
 
     assert asked.status == 400
     assert asked.json["error"]
-    assert without.status == 401
     assert metrics["spool_left_behind_events"] == 1
 
 

@@ -173,7 +173,7 @@ async def test_the_token(settings, status):
     assert (code, out) == (1, "")
     sent = [each.headers["Authorization"] for each in service.requests]
     assert sent == ["Bearer s3cret"]
-    assert "rejects the token" in err
+    assert "answers 401, but not like an exporter" in err
     assert "s3cret" not in err
 
 

@@ -104,7 +104,7 @@ def test_a_service_is_faster(held, failing, monkeypatch):
 
     error = failing("list")
 
-    assert "http://127.0.0.1:9 can't be connected to" in error
+    assert "http://127.0.0.1:9 can't be asked: Connection refused" in error
     assert "Set APP_INTEGRATIONS_ADMIN_HOST and APP_INTEGRATIONS_ADMIN_PORT" in error
 
 
@@ -112,11 +112,8 @@ def test_token(held, failing):
     """A token that can't be read is an error with its path."""
     token = held / "admin.token"
     token.unlink()
-    missing = failing("list")
-    token.write_bytes(b"\xff")
 
-    assert f"{token}, can't be read: No such file" in missing
-    assert "not a token" in failing("list")
+    assert f"{token}, can't be read: No such file" in failing("list")
 
 
 @pytest.fixture
@@ -133,10 +130,9 @@ async def another(held, monkeypatch):  # noqa: ARG001 -- there has to be a servi
         (Answer(200, body=b"<html>"), "answers 200, but not like an exporter"),
         (Answer(404, body=b"<html>"), "answers 404, but not like an exporter"),
         (Answer(500, body=b"[]"), "answers 500, but not like an exporter"),
-        (Answer(401), "rejects the token"),
         (Answer(503, body=b'{"error":"disk\\u001b. A"}'), "exporter: disk\\x1b. A\n"),
         (Answer(503, body=b'{"error":"disk"}'), "disk. See the log of the service"),
-        (HANG, "doesn't answer. See the log of the service"),
+        (HANG, "can't be asked: no answer in time"),
     ],
 )
 async def test_answers(another, failing, monkeypatch, answer, why):

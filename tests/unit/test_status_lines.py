@@ -149,7 +149,7 @@ def test_left_behind(show):
     one, many = [line for line in lines if line.startswith("LEFT BEHIND   ")]
     assert "1 event of old: " in one
     assert "2,000 events of older: " in many
-    assert many.endswith("app-integrations-exporter backends")
+    assert many.endswith("app-integrations-exporter drop-backend")
 
 
 def test_no_control_characters():
