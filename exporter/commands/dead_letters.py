@@ -14,7 +14,7 @@ from exporter.base.errors import ExporterError
 from exporter.commands.arguments import Subparsers, add_command, value_of, whole_number
 from exporter.commands.client import AdminPort, command
 from exporter.commands.printing import as_json, local_time, pretty, say, table
-from exporter.config.rules import ID, whole
+from exporter.config.rules import ID
 
 MEANING = "List dead letters, send them again, drop or export them."
 DESCRIPTION = """\
@@ -36,6 +36,7 @@ HEAD = (
     *("id", "time", "backend", "event or record"),
     *("reason", "status", "attempts", "bytes"),
 )
+MOST_LISTED = 100
 
 
 def add_to(commands: Subparsers) -> None:
@@ -49,12 +50,6 @@ def add_to(commands: Subparsers) -> None:
     )
     under = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     listing = add_command(under, "list", list_)
-    listing.add_argument(
-        "--limit",
-        type=value_of(whole(1, MOST_LETTERS), int),
-        default=100,
-        help=f"show the newest LIMIT, at most {MOST_LETTERS} (default: 100)",
-    )
     _add_ids(add_command(under, "show", show), nargs=1)
     retrying = add_command(under, "retry", retry)
     chosen = retrying.add_mutually_exclusive_group(required=True)
@@ -76,7 +71,7 @@ def _add_ids(command: argparse._ActionsContainer, **more: Any) -> None:
 @command
 async def list_(port: AdminPort, args: Namespace) -> int:
     """List dead letters, the newest last."""
-    query = {"limit": args.limit, "order": "newest", "body": "false"}
+    query = {"limit": MOST_LISTED, "order": "newest", "body": "false"}
     page = await port.get(PATH, **query, **_filters(args))
     found = page["dead_letters"][::-1]
     if args.json:
@@ -84,7 +79,7 @@ async def list_(port: AdminPort, args: Namespace) -> int:
     elif found:
         print(table(HEAD, [_row(letter) for letter in found]))
     if page["next"] is not None:
-        say(f"These are the newest {args.limit}: use --limit or export to see more")
+        say(f"These are the newest {MOST_LISTED}: `export` has all of them")
     if not found:
         say("There are no such dead letters")
     return 0

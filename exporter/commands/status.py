@@ -143,12 +143,6 @@ def _ingest(ingest: Status, *, full: bool) -> Iterator[Row]:
     if withheld := ingest["withheld"]:
         yield "WITHHELD", withheld["reason"]
         yield "  to do", withheld["remedy"]
-    answers = [
-        f"{count:,} x {code}" for code, count in ingest["answers"].items() if count
-    ]
-    repeats = _count(ingest["records"]["repeat"], "repeat")
-    epochs = _count(ingest["epochs"], "epoch")
-    yield "  answers", f"{', '.join(answers) or 'none'}; {repeats} dropped, {epochs}"
 
 
 def duration(seconds: float) -> str:

@@ -141,7 +141,7 @@ async def test_without_a_service(start, backend, run):
 
 LOOKING = (
     ["list"],
-    ["list", "--json", "--limit", "1"],
+    ["list", "--json"],
     ["show", "2"],
     ["show", "3"],
     ["export"],
@@ -190,13 +190,15 @@ async def test_unreadable_records(start, run, backend, monkeypatch):
     assert backend.requests == []
 
 
-async def test_choices_of_a_list(start, backend, run):
+async def test_choices_of_a_list(start, backend, run, monkeypatch):
     """The newest are last; a message mentions older ones; a status filters."""
     exporter = await start()
     await given_up(exporter, backend, *range(1, 9), bad=[2, 5])
     await exporter.bulk(b"%b\n%b\n" % (action(a_record(9)), b"{garbage"))
 
-    newest = await run(exporter, "list", "--limit", "2", "--json")
+    with monkeypatch.context() as fewer:
+        fewer.setattr("exporter.commands.dead_letters.MOST_LISTED", 2)
+        newest = await run(exporter, "list", "--json")
     refused = await run(exporter, "list", "--status", "422", "--json")
     none = await run(exporter, "list", "--status", "400")
     retried = await run(exporter, "retry", "--all", "--status", "422")

@@ -41,9 +41,6 @@ def a_status(*backends, hindrance=None, **spool):
         | spool,
         "ingest": {
             "hindrance": hindrance,
-            "answers": {"200": 5000, "429": 0, "other": 1},
-            "records": {"accepted": 4000, "repeat": 1},
-            "epochs": 0,
             "withheld": None,
         },
     }
@@ -65,7 +62,6 @@ def test_all_is_well():
         "room          for 2 d 13 h at today's rate (1.5 MiB of 1 GiB used)",
         "dead letters  0",
         "accepting     yes",
-        "  answers     5,000 x 200, 1 x other; 1 repeat dropped, 0 epochs",
     ]
 
 
@@ -136,7 +132,7 @@ def test_two_backends():
     assert [line[:14].strip() for line in lines] == [
         *("backend", "delivering", "waiting", "latency"),
         *("backend", "delivering", "last failure", "to do", "waiting", "latency"),
-        *("room", "dead letters", "accepting", "answers"),
+        *("room", "dead letters", "accepting"),
     ]
     assert [lines[0][16:], lines[4][16:]] == ["teams", "audit"]
 
