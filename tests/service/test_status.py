@@ -6,11 +6,8 @@ import time
 
 import pytest
 
-from devkit.backend import Answer, Stub
-from devkit.processes import free_port
 from devkit.waiting import eventually
 from exporter import cli
-from exporter.spool.lock import locked
 from tests.records import tasks
 from tests.service.running import eventually_metrics
 
@@ -130,51 +127,6 @@ async def test_other_settings_may_be_wrong(start, status, monkeypatch, tmp_path)
 
     assert code == 0
     assert out.startswith("delivering")
-
-
-async def test_a_spool_without_permission(settings, status):
-    """A spool that this user can't open is an error, not a traceback."""
-    directory = settings().spool_dir
-    directory.mkdir()
-    (directory / "lock").symlink_to("lock")  # fails for root, too
-
-    code, out, err = await status(None)
-
-    assert (code, out) == (1, "")
-    assert "can't be opened" in err
-
-
-@pytest.mark.parametrize("port", ["free", 0, "another"])
-async def test_a_service_that_cannot_be_asked(start, status, port):
-    """A service at another address is an error that names the settings."""
-    exporter = await start()
-    async with Stub(Answer(200, body=b"[]")) as another:
-        ports = {"free": free_port(), "another": another.port}
-        exporter.admin = f"127.0.0.1:{ports.get(port, port)}"
-
-        code, out, err = await status(exporter)
-
-    assert (code, out) == (1, "")
-    assert "is in use" in err
-    assert "Set APP_INTEGRATIONS_ADMIN" in err
-
-
-async def test_the_token(settings, status):
-    """The token in the spool's directory is sent only to the service."""
-    directory = settings().spool_dir
-    directory.mkdir()
-    (directory / "admin.token").write_bytes(b"s3cret\n")
-
-    async with Stub(401) as service:
-        service.admin = f"127.0.0.1:{service.port}"
-        with locked(directory):
-            code, out, err = await status(service)
-
-    assert (code, out) == (1, "")
-    sent = [each.headers["Authorization"] for each in service.requests]
-    assert sent == ["Bearer s3cret"]
-    assert "answers 401, but not like an exporter" in err
-    assert "s3cret" not in err
 
 
 async def test_metrics_of_a_hanging_disk(start, disk, monkeypatch):

@@ -70,18 +70,6 @@ def test_wrong_arguments(argv, why, capsys):
     assert why in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "argv, said", [([], "examples:"), (["list"], "--status"), (["retry"], "[ID ...]")]
-)
-def test_help(argv, said, capsys):
-    """Each command has its own help, and the first one has examples."""
-    with pytest.raises(SystemExit) as left:
-        cli.main(["dead-letters", *argv, "--help"])
-
-    assert left.value.code == 0
-    assert said in capsys.readouterr().out
-
-
 def test_no_spool(spool_dir, failing, monkeypatch):
     """A command never creates a spool: the directory is probably wrong."""
     error = failing("list")

@@ -46,13 +46,6 @@ def a_status(*backends, hindrance=None, **spool):
     }
 
 
-def stopped(*backends, **spool):
-    """Return the lines of a status without a service."""
-    status = a_status(*backends, **spool)
-    del status["ingest"], status["uptime_seconds"]
-    return lines_of(status)
-
-
 def test_all_is_well():
     """Each fact has its line, and the lines are aligned."""
     assert lines_of(a_status()) == [
@@ -113,18 +106,6 @@ def test_what_somebody_has_to_know():
     assert lines[8].startswith("  to do       Get the backend going")
 
 
-@pytest.mark.parametrize("events, delivers", [(2, True), (0, False)])
-def test_no_service(events, delivers):
-    """Without a service, the status shows the spool and what to do."""
-    first, to_do, waiting, letters = stopped(a_backend("stopped", events=events))
-
-    assert first == "delivering    NO, the service isn't running"
-    assert "Start the service" in to_do
-    assert ("waiting events" in to_do) is delivers
-    assert waiting.startswith(f"waiting       {events} events, ")
-    assert letters == "dead letters  0"
-
-
 def test_two_backends():
     """Each backend has its own lines below its name; shared lines follow."""
     lines = lines_of(a_status(a_backend(), a_backend("blocked", trouble=TROUBLE)))
@@ -135,17 +116,6 @@ def test_two_backends():
         *("room", "dead letters", "accepting"),
     ]
     assert [lines[0][16:], lines[4][16:]] == ["teams", "audit"]
-
-
-@pytest.mark.parametrize("show", [stopped, lambda **x: lines_of(a_status(**x))])
-def test_left_behind(show):
-    """Events without a backend are shown in capitals, with the command to use."""
-    lines = show(left_behind={"old": 1, "older": 2000})
-
-    one, many = [line for line in lines if line.startswith("LEFT BEHIND   ")]
-    assert "1 event of old: " in one
-    assert "2,000 events of older: " in many
-    assert many.endswith("app-integrations-exporter drop-backend")
 
 
 def test_no_control_characters():

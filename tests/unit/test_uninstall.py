@@ -274,13 +274,6 @@ async def test_nobody_there(broker, run):
         assert "Set --broker" in err
 
 
-async def test_control_characters(broker, run):
-    """A text of the broker can't control the terminal."""
-    broker.exporters = {"\x1b[2J": E}
-
-    assert "only \\x1b[2J\n" in (await run("uninstall"))[2]
-
-
 @pytest.mark.parametrize(
     "argv, why",
     [
