@@ -6,7 +6,6 @@ stdout holds only the result, so that `n=$(... dead-letters retry --all)` works.
 
 import argparse
 from argparse import Namespace
-from collections.abc import Mapping
 from typing import Any
 
 from exporter.admin.dead_letters import MOST_LETTERS, PATH
@@ -32,10 +31,7 @@ examples:
 
 Each command has --help. See also docs/dead-letters.md."""
 
-HEAD = (
-    *("id", "time", "backend", "event or record"),
-    *("reason", "status", "attempts", "bytes"),
-)
+COLUMNS = ("id", "time", "backend", "event", "reason", "status", "attempts", "bytes")
 MOST_LISTED = 100
 
 
@@ -77,7 +73,10 @@ async def list_(port: AdminPort, args: Namespace) -> int:
     if args.json:
         print(as_json(found))
     elif found:
-        print(table(HEAD, [_row(letter) for letter in found]))
+        for letter in found:
+            letter["time"] = local_time(letter["time"])
+            letter["event"] = letter["event"] or letter["record"]
+        print(table(COLUMNS, [[x[name] for name in COLUMNS] for x in found]))
     if page["next"] is not None:
         say(f"These are the newest {MOST_LISTED}: `export` has all of them")
     if not found:
@@ -88,19 +87,6 @@ async def list_(port: AdminPort, args: Namespace) -> int:
 def _filters(args: Namespace) -> dict[str, Any]:
     filters = {"backend": args.backend, "status": args.status}
     return {name: value for name, value in filters.items() if value is not None}
-
-
-def _row(letter: Mapping[str, Any]) -> tuple[object, ...]:
-    return (
-        letter["id"],
-        local_time(letter["time"]),
-        letter["backend"],
-        letter["event"] or letter["record"],
-        letter["reason"],
-        letter["status"],
-        letter["attempts"] or None,
-        letter["bytes"],
-    )
 
 
 @command

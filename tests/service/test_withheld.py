@@ -5,17 +5,13 @@ import json
 
 import pytest
 
-from devkit.arguments import exporters
 from devkit.backend import Backend
 from devkit.broker import Broker
 from devkit.client import Client
-from devkit.engine import Partition
-from devkit.exporting import Exporting
 from devkit.processes import free_port
 from devkit.waiting import eventually
 from exporter import cli
 from exporter.broker.environment import broker_environment
-from tests import recorded
 from tests.configured import configured
 from tests.service.running import running
 
@@ -47,27 +43,20 @@ def command(capsys):
     return run
 
 
-def variables(exporter, *, filtering):
-    """Return the variables of a broker that sends to *exporter*."""
+async def exported(exporter, process="fx-ext", *, filtering):
+    """Let a broker export the tasks of ten instances that nobody works on."""
     given = broker_environment(VERSION, f"http://{exporter.ingest}")
-    assert SETTING in given
-    return {x: given[x] for x in given if x != SETTING or not filtering}
+    given = {x: given[x] for x in given if x != SETTING or not filtering}
+    async with Broker(VERSION, given) as broker, Client(broker.rest_url) as client:
+        await client.deploy(broker.engine.recording.deployments[process])
+        for _ in range(10):
+            await client.create_instance(process)
+        ours = broker.exporting["default", 1]
+        last = broker.partition(1).log.records[-1]["position"]
+        await eventually(lambda: ours.positions == {"appintspool": last})
 
 
-async def exported(exporter, *, filtering):
-    """Let a broker export recorded user tasks."""
-    partition = Partition(1)
-    records = map(json.loads, recorded.user_tasks("8.9.0"))
-    partition.log.append(each | {"brokerVersion": VERSION} for each in records)
-    given = variables(exporter, filtering=filtering)
-    exporting = Exporting(partition, exporters(given, VERSION), VERSION)
-    task = asyncio.create_task(exporting.run())
-    last = partition.log.records[-1]["position"]
-    await eventually(lambda: exporting.positions == {"appintspool": last})
-    task.cancel()
-    await asyncio.wait([task])
-
-
+@pytest.mark.slow
 async def test_an_upgraded_broker(exporter, command):
     """Status, metric and `check` show the missing setting, until it's set."""
     before = await command("status")
@@ -88,20 +77,8 @@ async def test_an_upgraded_broker(exporter, command):
     assert (gauge, (await exporter.metrics())[GAUGE]) == (1, 0)
 
 
-@pytest.mark.parametrize(
-    "process, filtering",
-    [("fx-ext", True), ("fx-ext", False), ("fx-tl", False)],
-    ids=["filtering", "sending", "sending, with a listener that nobody answers"],
-)
-async def test_tasks_that_nobody_works_on(exporter, process, filtering):
-    """A broker that filters is noticed before any task goes on; others are not."""
-    given = variables(exporter, filtering=filtering)
-    async with Broker(VERSION, given) as broker, Client(broker.rest_url) as client:
-        await client.deploy(broker.engine.recording.deployments[process])
-        for _ in range(10):
-            await client.create_instance(process)
-        ours = broker.exporting["default", 1]
-        last = broker.partition(1).log.records[-1]["position"]
-        await eventually(lambda: ours.positions == {"appintspool": last})
+async def test_a_listener_that_nobody_answers(exporter):
+    """A task that waits for its listener isn't withheld."""
+    await exported(exporter, "fx-tl", filtering=False)
 
-    assert bool((await exporter.metrics())[GAUGE]) is filtering
+    assert (await exporter.metrics())[GAUGE] == 0
