@@ -6,47 +6,21 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from devkit.waiting import eventually
-from exporter import cli
 from tests.records import KEY, NOON, a_record, action
 from tests.service.refused import NASTY, given_up
 
 HOUR = timedelta(hours=1)
 
 
-@dataclass
-class Done:
-    """The result of a command."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        """Its output, decoded."""
-        return json.loads(self.out)
-
-
 @pytest.fixture
-def run(settings, backend, monkeypatch, capsys):
-    """Return a function that runs `dead-letters`, with the settings of the service."""
-    monkeypatch.setenv("APP_INTEGRATIONS_URL", backend.url)
-    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
-
-    async def command(exporter, *argv):
-        port = exporter.admin.rpartition(":")[2] if exporter else "9"
-        monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", port)
-        capsys.readouterr()
-        status = await asyncio.to_thread(cli.main, ["dead-letters", *argv])
-        return Done(status, *capsys.readouterr())
-
-    return command
+def run(command):
+    """Return a function that runs `dead-letters`."""
+    return lambda exporter, *argv: command(exporter, "dead-letters", *argv)
 
 
 async def test_a_bad_event_among_good_ones(start, backend, run):

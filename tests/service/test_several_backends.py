@@ -1,6 +1,5 @@
 """One exporter serves two backends, and neither disturbs the other."""
 
-import asyncio
 import json
 from dataclasses import replace
 
@@ -8,9 +7,7 @@ import pytest
 
 from devkit.backend import Backend
 from devkit.waiting import eventually
-from exporter import cli
 from exporter.commands import check as checks
-from exporter.commands import leftovers
 from exporter.config.backend import BackendSettings, prefix_of
 from tests.records import KEY, NOON, a_record, action, bulk, instance, line, tasks
 from tests.service.running import eventually_metrics, running
@@ -53,19 +50,15 @@ def begin(settings, teams, audit):
 
 
 @pytest.fixture
-def command(settings, teams, audit, monkeypatch, capsys):
+def command(command, teams, audit, monkeypatch):
     """Return a function that runs a command with the settings of the service."""
+    monkeypatch.delenv("APP_INTEGRATIONS_URL")
     for name, stub in (("TEAMS", teams), ("AUDIT", audit)):
         monkeypatch.setenv(f"APP_INTEGRATIONS_BACKEND_{name}_URL", stub.url)
-    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
-    monkeypatch.setattr(leftovers, "DEFAULT_URL", "http://broker.invalid")
 
     async def run(exporter, *argv, backends="teams,audit"):
-        port = exporter.admin.rpartition(":")[2] if exporter else "9"
-        monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", port)
         monkeypatch.setenv("APP_INTEGRATIONS_BACKENDS", backends)
-        capsys.readouterr()
-        return await asyncio.to_thread(cli.main, argv), *capsys.readouterr()
+        return await command(exporter, *argv)
 
     return run
 

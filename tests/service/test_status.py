@@ -4,10 +4,7 @@ import asyncio
 import json
 import time
 
-import pytest
-
 from devkit.waiting import eventually
-from exporter import cli
 from tests.records import tasks
 from tests.service.running import eventually_metrics
 
@@ -15,23 +12,7 @@ OPENED = "the breaker opened: nothing is sent but probes"
 CLOSED = "the breaker closed: events are sent again"
 
 
-@pytest.fixture
-def status(settings, backend, monkeypatch, capsys):
-    """Return a function that runs `status` for an exporter, or for a port."""
-    monkeypatch.setenv("APP_INTEGRATIONS_URL", backend.url)
-    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
-
-    async def ask(exporter, *args):
-        port = exporter.admin.rpartition(":")[2] if exporter else "9281"
-        monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", port)
-        code = await asyncio.to_thread(cli.main, ["status", *args])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return ask
-
-
-async def test_all_is_well(start, backend, status):
+async def test_all_is_well(start, backend, command):
     """An idle service is ok, and people, machines and metrics agree."""
     exporter = await start()
     await exporter.bulk(tasks(1, 2))
@@ -39,8 +20,8 @@ async def test_all_is_well(start, backend, status):
     await eventually(lambda: len(backend.positions) == 2)
     metrics = await eventually_metrics(exporter, spool_events=0)
 
-    code, out, err = await status(exporter)
-    of_json, printed, _ = await status(exporter, "--json")
+    code, out, err = await command(exporter, "status")
+    of_json, printed, _ = await command(exporter, "status", "--json")
 
     assert (code, of_json, err) == (0, 0, "")
     assert out.startswith("delivering    yes, nothing waits\n")
@@ -55,19 +36,19 @@ async def test_all_is_well(start, backend, status):
     assert metrics["ingest_answers_total 404"] == 1
 
 
-async def test_a_backend_that_is_down(start, backend, status):
+async def test_a_backend_that_is_down(start, backend, command):
     """While the breaker is open the service isn't ok, and the status shows why."""
     backend.answer = 503
     exporter = await start()
     await exporter.bulk(tasks(1, timestamp=round((time.time() - 60) * 1000)))
     await eventually(lambda: exporter.lines.saying(OPENED))
 
-    code, out, _ = await status(exporter)
+    code, out, _ = await command(exporter, "status")
     metrics = await exporter.metrics()
     backend.answer = 200
     await eventually(lambda: exporter.lines.saying(CLOSED))
     await eventually_metrics(exporter, spool_events=0)
-    again, *_ = await status(exporter)
+    again, *_ = await command(exporter, "status")
 
     first, why, to_do, waiting, *_ = out.splitlines()
     assert (code, again) == (1, 0)
@@ -80,14 +61,14 @@ async def test_a_backend_that_is_down(start, backend, status):
     assert len(exporter.lines.saying(OPENED)) == 1
 
 
-async def test_wait(start, backend, status, monkeypatch, capsys):
+async def test_wait(start, backend, command, monkeypatch, capsys):
     """With `--wait` the command returns when no event is waiting."""
     monkeypatch.setattr("exporter.commands.status.WAIT_SECONDS", 0.01)
     answered = backend.hold()
     exporter = await start()
     await exporter.bulk(tasks(1, 2))
 
-    waiting = asyncio.create_task(status(exporter, "--wait"))
+    waiting = asyncio.create_task(command(exporter, "status", "--wait"))
     await eventually(lambda: "2 events are waiting" in capsys.readouterr().err)
     answered.set()
 
@@ -97,15 +78,15 @@ async def test_wait(start, backend, status, monkeypatch, capsys):
     assert len(backend.positions) == 2
 
 
-async def test_no_service(start, backend, status):
+async def test_no_service(start, backend, command):
     """Without a service, the waiting events are shown."""
     backend.answer = 503
     exporter = await start()
     await exporter.bulk(tasks(1, 2))
     await exporter.stop()
 
-    code, out, _ = await status(None, "--wait")
-    of_json, printed, _ = await status(None, "--json")
+    code, out, _ = await command(None, "status", "--wait")
+    of_json, printed, _ = await command(None, "status", "--json")
 
     assert (code, of_json) == (1, 1)
     first, to_do, waiting, _ = out.splitlines()
@@ -117,13 +98,13 @@ async def test_no_service(start, backend, status):
     assert found["spool"]["events"] == 2
 
 
-async def test_other_settings_may_be_wrong(start, status, monkeypatch, tmp_path):
+async def test_other_settings_may_be_wrong(start, command, monkeypatch, tmp_path):
     """A missing file of a credential doesn't prevent the status."""
     exporter = await start()
     monkeypatch.setenv("APP_INTEGRATIONS_API_KEY_FILE", str(tmp_path / "gone"))
     monkeypatch.delenv("APP_INTEGRATIONS_URL")
 
-    code, out, _ = await status(exporter)
+    code, out, _ = await command(exporter, "status")
 
     assert code == 0
     assert out.startswith("delivering")

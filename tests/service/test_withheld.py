@@ -1,19 +1,11 @@
 """A broker that was upgraded and now filters its events is noticed."""
 
-import asyncio
-import json
-
 import pytest
 
-from devkit.backend import Backend
 from devkit.broker import Broker
 from devkit.client import Client
-from devkit.processes import free_port
 from devkit.waiting import eventually
-from exporter import cli
 from exporter.broker.environment import broker_environment
-from tests.configured import configured
-from tests.service.running import running
 
 VERSION = "8.10.0"
 GAUGE = "ingest_withheld"
@@ -22,25 +14,9 @@ SETTING = "CAMUNDA_DATA_EXPORTERS_APPINTSPOOL_ARGS_INDEX_OPTIMIZEMODEENABLED"
 
 
 @pytest.fixture
-async def exporter(tmp_path, monkeypatch):
-    """Run an exporter that the command line can ask."""
-    async with Backend() as backend:
-        where = {"spool_dir": tmp_path / "spool", "admin_port": free_port()}
-        for name, value in ({"url": backend.url} | where).items():
-            monkeypatch.setenv(f"APP_INTEGRATIONS_{name.upper()}", str(value))
-        settings = configured(url=backend.url, ingest_port=0, **where)
-        async with running(settings) as exporter:
-            yield exporter
-
-
-@pytest.fixture
-def command(capsys):
-    """Return a function that runs a command; it returns its exit status and output."""
-
-    async def run(*argv):
-        return await asyncio.to_thread(cli.main, argv), capsys.readouterr().out
-
-    return run
+async def exporter(start):
+    """Run an exporter."""
+    return await start()
 
 
 async def exported(exporter, process="fx-ext", *, filtering):
@@ -59,16 +35,16 @@ async def exported(exporter, process="fx-ext", *, filtering):
 @pytest.mark.slow
 async def test_an_upgraded_broker(exporter, command):
     """Status, metric and `check` show the missing setting, until it's set."""
-    before = await command("status")
+    before = await command(exporter, "status")
     await exported(exporter, filtering=True)
-    during, found = await command("status"), await command("check")
-    status = json.loads((await command("status", "--json"))[1])
+    during, found = await command(exporter, "status"), await command(exporter, "check")
+    status = (await command(exporter, "status", "--json")).json
     gauge = (await exporter.metrics())[GAUGE]
     await exported(exporter, filtering=False)
-    after = await command("status")
+    after = await command(exporter, "status")
 
     assert (before[0], during[0], after[0]) == (0, 1, 0)
-    for code, text in (during, found):
+    for code, text, _ in (during, found):
         assert code == 1
         assert MISSING in text
         assert f"{SETTING}=false" in text
