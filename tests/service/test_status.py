@@ -1,8 +1,6 @@
 """`status` shows what is wrong and what to do, for people and machines."""
 
 import asyncio
-import json
-import time
 
 from devkit.waiting import eventually
 from tests.records import tasks
@@ -12,39 +10,29 @@ OPENED = "the breaker opened: nothing is sent but probes"
 CLOSED = "the breaker closed: events are sent again"
 
 
-async def test_all_is_well(start, backend, command):
+async def test_all_is_well(start, command):
     """An idle service is ok, and people, machines and metrics agree."""
     exporter = await start()
     await exporter.bulk(tasks(1, 2))
-    await exporter.ask("PUT", "/nothing")
-    await eventually(lambda: len(backend.positions) == 2)
-    metrics = await eventually_metrics(exporter, spool_events=0)
+    await eventually_metrics(exporter, spool_events=0, delivery_events_total=2)
 
     code, out, err = await command(exporter, "status")
-    of_json, printed, _ = await command(exporter, "status", "--json")
+    of_json = await command(exporter, "status", "--json")
 
-    assert (code, of_json, err) == (0, 0, "")
+    assert (code, of_json.status, err) == (0, 0, "")
     assert out.startswith("delivering    yes, nothing waits\n")
-    found = json.loads(printed)
-    delivered = found["backends"]["default"]
-    assert delivered["delivery"]["state"] == "idle"
-    assert delivered["delivery"]["events"] == delivered["latency"]["events"] == 2
-    answers = found["ingest"]["answers"]
-    assert (answers["200"], answers["404"]) == (1, 1)
-    assert found["spool"]["hours_left"] > 0
-    assert metrics["delivery_latency_seconds_count"] == 2
-    assert metrics["ingest_answers_total 404"] == 1
+    assert of_json.json["backends"]["default"]["delivery"]["events"] == 2
+    assert of_json.json["ingest"]["answers"]["200"] == 1
 
 
 async def test_a_backend_that_is_down(start, backend, command):
     """While the breaker is open the service isn't ok, and the status shows why."""
     backend.answer = 503
     exporter = await start()
-    await exporter.bulk(tasks(1, timestamp=round((time.time() - 60) * 1000)))
+    await exporter.bulk(tasks(1))
     await eventually(lambda: exporter.lines.saying(OPENED))
 
     code, out, _ = await command(exporter, "status")
-    metrics = await exporter.metrics()
     backend.answer = 200
     await eventually(lambda: exporter.lines.saying(CLOSED))
     await eventually_metrics(exporter, spool_events=0)
@@ -56,8 +44,6 @@ async def test_a_backend_that_is_down(start, backend, command):
     assert "503" in why
     assert "Check the backend" in to_do
     assert "1 event, " in waiting
-    assert metrics["delivery_breaker_cause failing"] == 1
-    assert 60 <= metrics["spool_oldest_event_age_seconds"] < 120
     assert len(exporter.lines.saying(OPENED)) == 1
 
 
@@ -86,16 +72,14 @@ async def test_no_service(start, backend, command):
     await exporter.stop()
 
     code, out, _ = await command(None, "status", "--wait")
-    of_json, printed, _ = await command(None, "status", "--json")
+    of_json = await command(None, "status", "--json")
 
-    assert (code, of_json) == (1, 1)
+    assert (code, of_json.status) == (1, 1)
     first, to_do, waiting, _ = out.splitlines()
     assert first.endswith("NO, the service isn't running")
     assert "Start the service" in to_do
     assert "2 events" in waiting
-    found = json.loads(printed)
-    assert found["backends"]["default"]["delivery"] == {"state": "stopped"}
-    assert found["spool"]["events"] == 2
+    assert of_json.json["spool"]["events"] == 2
 
 
 async def test_other_settings_may_be_wrong(start, command, monkeypatch, tmp_path):

@@ -1,13 +1,10 @@
 """`check` finds a broker that keeps its log for an exporter that is gone."""
 
-import asyncio
-import json
-
 import pytest
 
 from devkit.backend import HANG
-from exporter import cli
 from exporter.commands import leftovers
+from exporter.commands.leftovers import leftover
 from tests.unit.actuators import ActuatorStub
 
 NAME = "appintspool"
@@ -22,34 +19,15 @@ async def broker(monkeypatch):
         yield broker
 
 
-@pytest.fixture
-def check(monkeypatch, tmp_path, capsys):
-    """Return a function that runs `check` and returns findings about the broker."""
-    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path / "spool"))
-
-    async def run(*argv, **settings):
-        for name, value in settings.items():
-            monkeypatch.setenv(f"APP_INTEGRATIONS_{name}", str(value))
-        await asyncio.to_thread(cli.main, ["check", "--json", *argv])
-        return [
-            (each["level"], each["text"], each["remedy"])
-            for each in json.loads(capsys.readouterr().out)
-            if "broker" in f"{each['text']} {each['remedy']}"
-        ]
-
-    return run
-
-
-ON, OFF = {"URL": "http://127.0.0.1:9/events"}, {}
+ON, OFF = True, False
 BOTH = {"default": E, "red": E}
 
 
 @pytest.mark.parametrize(
-    "settings, statuses, expected",
+    "configured, statuses, expected",
     [
         (ON, [D, C], ("problem", "keeps its log for the exporter", "uninstall --b")),
         (OFF, C, ("problem", "keeps its log for the exporter", "uninstall --broker")),
-        ({"BATCH_SIZE": 0}, C, ("problem", "keeps its log", "uninstall --broker")),
         (OFF, E, ("problem", "no backend is configured", "set APP_INTEGRATIONS_URL")),
         (ON, D, ("problem", "has appintspool disabled", "enable --broker http")),
         (ON, BOTH | {"red": D}, ("problem", "tenant red disabled", "tenant red")),
@@ -60,57 +38,49 @@ BOTH = {"default": E, "red": E}
         (OFF, D, ("ok", "keeps nothing", "")),
     ],
 )
-async def test_findings(broker, check, settings, statuses, expected):
+async def test_findings(broker, configured, statuses, expected):
     """What the broker has is compared with what is configured here."""
     broker.exporters[NAME] = statuses
 
-    ((level, text, remedy),) = await check("--broker", broker.url, **settings)
+    found = await leftover(broker.url, configured=configured)
 
-    assert level == expected[0]
-    assert expected[1] in text
-    assert expected[2] in remedy
+    assert found.level == expected[0]
+    assert expected[1] in found.text
+    assert expected[2] in found.remedy
 
 
-async def test_default_url(broker, check, tmp_path):
-    """Without --broker the usual port is asked; a URL may come from a file."""
-    (tmp_path / "url").write_text(ON["URL"])
+async def test_default_url(broker):
+    """Without --broker the usual port is asked, and no command needs the option."""
     broker.exporters[NAME] = D
 
-    ((level, _, remedy),) = await check(URL_FILE=tmp_path / "url")
+    found = await leftover(None, configured=True)
 
-    assert level == "problem"
-    assert remedy.endswith("enable")
+    assert found.level == "problem"
+    assert found.remedy.endswith("enable")
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 500])
-async def test_no_actuator(broker, check, status):
+async def test_no_actuator(broker, status):
     """Something else at the default URL is a warning, and at --broker a problem."""
     broker.answer = status
 
-    for argv, expected in ([], "warning"), (["--broker", broker.url], "problem"):
-        ((level, text, remedy),) = await check(*argv)
-        assert level == expected
-        assert f"answers {status}" in text
-        assert ("context path" in remedy) == (status == 404)
+    for url, expected in (None, "warning"), (broker.url, "problem"):
+        found = await leftover(url, configured=True)
+        assert found.level == expected
+        assert f"answers {status}" in found.text
+        assert ("context path" in found.remedy) == (status == 404)
 
 
-async def test_no_broker_at_all(broker, check, monkeypatch):
-    """Without a broker at the default URL there is no finding, at once."""
-    monkeypatch.setattr(leftovers, "LOOK_SECONDS", 600)
-    await broker.down()
+@pytest.mark.parametrize("seconds, answer", [(600, None), (0.05, HANG)])
+async def test_no_broker_at_all(broker, monkeypatch, seconds, answer):
+    """Without an answer at the default URL there is no finding, soon."""
+    monkeypatch.setattr(leftovers, "LOOK_SECONDS", seconds)
+    broker.answer = answer
+    if not answer:
+        await broker.down()
 
-    assert await check() == []
-    ((level, text, remedy),) = await check("--broker", broker.url)
-    assert level == "problem"
-    assert f"{broker.url} can't be asked" in text
-    assert "management port" in remedy
-
-
-async def test_silence(broker, check, monkeypatch):
-    """Without an answer at the default URL there is no finding, after a moment."""
-    monkeypatch.setattr(leftovers, "LOOK_SECONDS", 0.05)
-    broker.answer = HANG
-
-    assert await check() == []
-    ((level, text, _),) = await check("--broker", broker.url)
-    assert (level, "no answer in time" in text) == ("problem", True)
+    assert await leftover(None, configured=True) is None
+    found = await leftover(broker.url, configured=True)
+    assert found.level == "problem"
+    assert f"{broker.url} can't be asked: " in found.text
+    assert "management port" in found.remedy
