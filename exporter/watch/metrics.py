@@ -77,9 +77,7 @@ OF_THE_SERVICE = (
         RECORD_RESULTS,
     ),
     Shown(
-        "ingest_epochs_total",
-        "ingest.epochs",
-        "Times that the positions of a partition started again.",
+        "ingest_epochs_total", "ingest.epochs", "Times that positions started again."
     ),
     Shown(
         "ingest_withheld",
@@ -89,20 +87,10 @@ OF_THE_SERVICE = (
     ),
     Shown("spool_dead_letters", "spool.dead_letters", "Dead letters kept."),
     Shown(
-        "spool_dead_letter_bytes",
-        "spool.dead_letter_bytes",
-        "Bytes of dead letters kept.",
+        "spool_dead_letter_bytes", "spool.dead_letter_bytes", "Bytes of dead letters."
     ),
-    Shown(
-        "spool_limit_bytes",
-        "spool.limit_bytes",
-        "Bytes of events and dead letters that may be held.",
-    ),
-    Shown(
-        "spool_full",
-        "spool.full",
-        "1 while the spool is full and requests are answered 429, else 0.",
-    ),
+    Shown("spool_limit_bytes", "spool.limit_bytes", "Bytes that may be held."),
+    Shown("spool_full", "spool.full", "1 while the spool is full, else 0."),
     Shown(
         "spool_time_left_seconds",
         "spool.hours_left",
@@ -116,9 +104,7 @@ OF_THE_SERVICE = (
         convert=lambda events: sum(events.values()),
     ),
     Shown(
-        "spool_salvages_total",
-        "spool.salvages",
-        "Times that the spool was damaged, and what could be read was salvaged.",
+        "spool_salvages_total", "spool.salvages", "Damaged spools that were salvaged."
     ),
 )
 OF_A_BACKEND = (
@@ -167,11 +153,7 @@ OF_A_BACKEND = (
         "Time until the next attempt, when the last attempts failed.",
     ),
     Shown("spool_events", "waiting.events", "Events accepted and not settled."),
-    Shown(
-        "spool_event_bytes",
-        "waiting.event_bytes",
-        "Encoded bytes of events accepted and not settled.",
-    ),
+    Shown("spool_event_bytes", "waiting.event_bytes", "Encoded bytes of these events."),
     Shown(
         "spool_oldest_event_age_seconds",
         "waiting.oldest_age_seconds",

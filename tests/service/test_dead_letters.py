@@ -154,6 +154,7 @@ async def test_unreadable_records(start, run, backend, monkeypatch):
     assert '"_index":"zeebe-record_user-task_8.6.0_2026-11-23"' in listed.out
     assert (every.status, every.out) == (0, "0\n")
     assert "1, 2, 3 never became an event" in every.err
+    assert exported.status == 0
     assert (one.status, one.out) == (1, "0\n")
     letters = [json.loads(line) for line in exported.out.splitlines()]
     assert [(letter["body_form"], letter["body"]) for letter in letters] == [
