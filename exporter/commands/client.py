@@ -60,8 +60,8 @@ class AdminPort:
         """Whether a service answers, instead of this command."""
 
     async def get(self, path: str, **query: object) -> Any:
-        """Return the answer to GET *path*; a parameter that is None isn't sent."""
-        params = {name: str(each) for name, each in query.items() if each is not None}
+        """Return the answer to GET *path* with the parameters of *query*."""
+        params = {name: str(each) for name, each in query.items()}
         return await self._ask("GET", path, READ_SECONDS, params=params)
 
     async def post(self, path: str, body: object) -> Any:

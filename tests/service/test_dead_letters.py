@@ -1,11 +1,6 @@
 """Dead letters can be listed, shown, retried, dropped and exported."""
 
-import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -184,23 +179,3 @@ async def test_choices_of_a_list(start, backend, run, monkeypatch):
     assert [letter["id"] for letter in refused.json] == [1, 2]
     assert (none.status, none.out) == (0, "")
     assert none.err == "There are no such dead letters\n"
-
-
-@pytest.mark.slow
-async def test_a_reader_that_ends_early(start, backend, run):
-    """A reader that ends early, like `head`, causes no traceback."""
-    exporter = await start()
-    await given_up(exporter, backend, 1, 2, 3, bad=[2])
-    await run(exporter, "list")
-    read, write = os.pipe()
-    os.close(read)
-
-    command = [sys.executable, "-m", "exporter", "dead-letters", "export"]
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=write, stderr=subprocess.PIPE
-    )
-    os.close(write)
-    _, said = await process.communicate()
-
-    assert process.returncode == 128 + signal.SIGPIPE
-    assert said == b""
