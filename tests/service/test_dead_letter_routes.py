@@ -82,3 +82,17 @@ async def test_wrong_bodies(start, backend, ask):
             assert not set("{}[]") & set(error)
 
     assert (await exporter.metrics())["spool_dead_letters"] == 1
+
+
+async def test_a_failing_disk(start, backend, disk, ask):
+    """While the disk fails, nothing is dropped, and the answer says why."""
+    exporter = await start()
+    await given_up(exporter, backend, 1, 2, 3, bad=[2])
+
+    disk.failing = True
+    reply = await ask(exporter, "POST", "/dead-letters/drop", json={"ids": None})
+    disk.failing = False
+
+    assert reply.status == 503
+    assert "disk I/O error" in reply.json["error"]
+    assert (await exporter.metrics())["spool_dead_letters"] == 1
