@@ -14,11 +14,11 @@ from exporter import __version__
 from exporter.base import process
 from exporter.base.errors import ExporterError
 from exporter.commands import (
-    backends,
     broker_environment,
     check,
     config,
     dead_letters,
+    drop_backend,
     run,
     status,
     stub_backend,
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(run, check, config, status, broker_environment, uninstall),
-        *(dead_letters, backends, stub_backend),
+        *(dead_letters, drop_backend, stub_backend),
     ):
         command.add_to(commands)
     return top

@@ -61,7 +61,7 @@ async def serve(settings: Settings) -> None:
             _report_spool(spool, observer)
             withheld = _withheld(settings)
             status = Status(spool, deliveries, observer, withheld)
-            admin = _admin(settings, spool, observer, status)
+            admin = _admin(settings, spool, status)
             selections = {
                 name: each.selection for name, each in settings.backends.items()
             }
@@ -132,13 +132,11 @@ def _withheld(settings: Settings) -> Withheld:
     )
 
 
-def _admin(
-    settings: Settings, spool: Spool, observer: ServiceObserver, status: Status
-) -> Admin:
+def _admin(settings: Settings, spool: Spool, status: Status) -> Admin:
     token = guard.issue(settings.spool_dir)
     letters = dead_letters.routes(spool, settings.cluster_id)
     routes = [*letters, *backends.routes(spool)]
-    return Admin(spool, observer, status, token=token, routes=routes)
+    return Admin(spool, status, token=token, routes=routes)
 
 
 def _report_spool(spool: Spool, observer: ServiceObserver) -> None:

@@ -99,7 +99,7 @@ def _meanings(settings: type) -> dict[str, str]:
 def metrics() -> str:
     """Return the table of all metrics."""
     rows = ["| name | type | labels | meaning |", "|---|---|---|---|"]
-    families = ServiceObserver().registry.collect()
+    families = ServiceObserver().metrics.collect()
     for family in sorted(families, key=lambda family: family.name):
         name = family.name + ("_total" if family.type == "counter" else "")
         series = [sample.labels for sample in family.samples]

@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Iterable
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from exporter.admin.guard import guard, reply
 from exporter.base.errors import ExporterError
 from exporter.spool import Spool, SpoolDamagedError, SpoolLostError
-from exporter.watch.service import ServiceObserver
 from exporter.watch.status import Status
 
 ADMIN = ("APP_INTEGRATIONS_ADMIN_HOST", "APP_INTEGRATIONS_ADMIN_PORT")
@@ -29,7 +28,6 @@ class Admin:
     def __init__(
         self,
         spool: Spool,
-        observer: ServiceObserver,
         status: Status,
         *,
         token: str,
@@ -37,7 +35,6 @@ class Admin:
     ) -> None:
         """Serve *routes* as well; like /status they need the *token*."""
         self._spool = spool
-        self._observer = observer
         self._status = status
         self._token = token
         self._routes = routes
@@ -59,9 +56,8 @@ class Admin:
         return app
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        self._observer.show(await self._status.read())
         return web.Response(
-            body=generate_latest(self._observer.registry),
+            body=await self._status.scrape(),
             headers={"Content-Type": CONTENT_TYPE_LATEST},
         )
 

@@ -8,7 +8,6 @@ the spool. A web page can't read it, so it can't send requests through a user's 
 
 import hmac
 import logging
-import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -43,9 +42,8 @@ def issue(directory: Path) -> str:
     new = directory / f"{FILE}.new"
     try:
         new.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with os.fdopen(os.open(new, flags, 0o600), "w", encoding="ascii") as file:
-            file.write(f"{token}\n")
+        new.touch(0o600, exist_ok=False)
+        new.write_text(f"{token}\n", encoding="ascii")
         new.replace(directory / FILE)
     except OSError as error:
         log.warning(
@@ -62,9 +60,9 @@ def guard(token: str) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in OPEN and not _has(request, token):
             problem = (
-                "The header Authorization: Bearer TOKEN is missing or wrong. Read the "
-                f"token from {FILE} in APP_INTEGRATIONS_SPOOL_DIR; every start of the "
-                "service writes a new one"
+                "The token is missing or wrong. Send Authorization: Bearer TOKEN. Each "
+                f"start of the service writes a token to {FILE} in its "
+                "APP_INTEGRATIONS_SPOOL_DIR"
             )
             return reply({"error": problem}, 401, **{hdrs.WWW_AUTHENTICATE: "Bearer"})
         try:

@@ -7,9 +7,7 @@ itself, on a free port of this machine, until it ends.
 """
 
 import asyncio
-import io
 import secrets
-import sys
 import time
 from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,6 +28,7 @@ from exporter.config import settings
 from exporter.config.declaration import PREFIX
 from exporter.config.settings import Settings
 from exporter.net.listening import address, listening
+from exporter.net.tls import reason_of
 from exporter.spool import Spool, SpoolInUseError, open_spool
 from exporter.spool.lock import is_locked
 from exporter.spool.spool import FILE
@@ -62,8 +61,8 @@ class AdminPort:
         """Whether a service answers, instead of this command."""
 
     async def get(self, path: str, **query: object) -> Any:
-        """Return the answer to GET *path*; a parameter that is None isn't sent."""
-        params = {name: str(each) for name, each in query.items() if each is not None}
+        """Return the answer to GET *path* with the parameters of *query*."""
+        params = {name: str(each) for name, each in query.items()}
         return await self._ask("GET", path, READ_SECONDS, params=params)
 
     async def post(self, path: str, body: object) -> Any:
@@ -80,38 +79,27 @@ class AdminPort:
                 method, self.url.join(URL(path)), **more
             ) as response:
                 return self._read(response.status, await response.read())
-        except TimeoutError as error:
-            raise self._unreachable(
-                f"{self.url} doesn't answer",
-                "See the log of the service, and restart it if it hangs. The command "
-                "may still take effect",
-            ) from error
         except (aiohttp.ClientError, OSError) as error:
+            reason = reason_of(error) if isinstance(error, OSError) else error
             raise self._unreachable(
-                f"{self.url} can't be connected to",
+                f"{self.url} can't be asked: {reason}",
                 f"{ADDRESS_REMEDY}. If the service is starting or stopping, or another "
-                "command holds the spool, try again in a moment",
+                "command holds the spool, try again in a moment. If nothing answers in "
+                "time, see the log of the service: the command may still take effect",
             ) from error
 
     def _issued(self) -> str:
         path = self._directory / guard.FILE
         try:
-            return path.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not a token"
+            return path.read_text(encoding="ascii", errors="replace").strip()
+        except OSError as error:
             raise self._unreachable(
-                f"its token, {path}, can't be read: {reason}",
+                f"its token, {path}, can't be read: {error.strerror}",
                 "Run the command as the user that runs the service. If the file is "
                 "missing, restart the service, or wait until another command has ended",
             ) from error
 
     def _read(self, status: int, body: bytes) -> Any:
-        if status == 401:
-            raise self._unreachable(
-                f"{self.url} rejects the token from {self._directory}",
-                f"Set {PREFIX}ADMIN_PORT and {PREFIX}SPOOL_DIR to the values of one "
-                "service. If they are, see its log: it could not write its token",
-            )
         try:
             answer = codec.decode(body)
             problem, _, remedy = str(answer.get("error", "")).partition(". ")
@@ -143,8 +131,6 @@ def command(
         raise closed
 
     def call(args: Namespace) -> int:
-        if isinstance(sys.stdout, io.TextIOWrapper):  # its encoding may lack letters
-            sys.stdout.reconfigure(errors="backslashreplace")
         return asyncio.run(act(args))
 
     call.__doc__ = action.__doc__

@@ -1,7 +1,6 @@
 """A step of `check`: whether the broker exports to us, or keeps its log for nobody."""
 
 from collections.abc import Collection
-from functools import partial
 
 from exporter.broker.actuator import (
     DEFAULT_URL,
@@ -32,14 +31,13 @@ async def leftover(broker: str | None, *, configured: bool) -> Finding | None:
         if not broker and isinstance(error, SilentError):
             return None
         return (problem if broker else warning)(error.problem, error.remedy)
-    finding_of = partial(_finding_of, configured=configured)
     where, tenants = f" --broker {broker}" if broker else "", listed.get(name, {})
-    for tenant, statuses in sorted(tenants.items()):
+    found = []
+    for tenant, statuses in sorted(tenants.items()) or [("", set[str]())]:
         option = f" --physical-tenant {tenant}" if tenant else ""
-        found = finding_of(named(name, tenant), statuses, where + option)
-        if found.level is not Level.OK:
-            return found
-    return finding_of(name, set().union(*tenants.values()), where)
+        exporter, options = named(name, tenant), where + option
+        found.append(_finding_of(exporter, statuses, options, configured=configured))
+    return next((each for each in found if each.level is not Level.OK), found[0])
 
 
 def _finding_of(

@@ -29,7 +29,7 @@ SUSPECTS = (
 )
 LOST = "the spool was full, and APP_INTEGRATIONS_SPOOL_WHEN_FULL is drop-oldest"
 LEFT_BEHIND = (
-    "not configured any more; to drop them, see app-integrations-exporter backends"
+    "not configured any more; to drop them, use app-integrations-exporter drop-backend"
 )
 MAKE_ROOM = (
     "Get the backend going, retry or drop dead letters, or raise "
@@ -143,12 +143,6 @@ def _ingest(ingest: Status, *, full: bool) -> Iterator[Row]:
     if withheld := ingest["withheld"]:
         yield "WITHHELD", withheld["reason"]
         yield "  to do", withheld["remedy"]
-    answers = [
-        f"{count:,} x {code}" for code, count in ingest["answers"].items() if count
-    ]
-    repeats = _count(ingest["records"]["repeat"], "repeat")
-    epochs = _count(ingest["epochs"], "epoch")
-    yield "  answers", f"{', '.join(answers) or 'none'}; {repeats} dropped, {epochs}"
 
 
 def duration(seconds: float) -> str:

@@ -1,5 +1,5 @@
 """
-Metrics and log lines about the delivery to one backend.
+Counts and log lines about the delivery to one backend.
 
 A success is counted and not logged. A failure that repeats is logged every half a
 minute, and its end once.
@@ -8,53 +8,17 @@ minute, and its end once.
 import logging
 from collections import deque
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from prometheus_client import Counter, Gauge, Histogram
-
-from exporter.delivery import Attempt, Cause, Outcome, State, remedy
+from exporter.delivery import Attempt, Cause, Outcome, remedy
 from exporter.events import ONLY_BACKEND
 from exporter.spool import Batch, Rejection
 from exporter.watch.log_limit import LimitedLog
-from exporter.watch.metrics import Metrics, Shown
+from exporter.watch.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-ATTEMPT_SECONDS = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
-# Up to a day, because an event may wait as long as the backend is down.
-LATENCY_SECONDS = (
-    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
-    *(60, 300, 900, 3600, 4 * 3600, 24 * 3600),
-)
 MOST_LATENCIES = 1000
-
-GAUGES: Shown = {
-    "spool_events": (
-        "Events accepted and not settled.",
-        lambda status: status["waiting"]["events"],
-    ),
-    "spool_event_bytes": (
-        "Encoded bytes of events accepted and not settled.",
-        lambda status: status["waiting"]["event_bytes"],
-    ),
-    "spool_oldest_event_age_seconds": (
-        "Age of the oldest waiting event by the engine's clock, 0 when none waits.",
-        lambda status: status["waiting"]["oldest_age_seconds"],
-    ),
-    "delivery_parked_batches": (
-        "Parked batches and parts of batches: each waits for its own retry.",
-        lambda status: status["delivery"]["parked_batches"],
-    ),
-    "delivery_suspect_events": (
-        "Events refused on their own: dead letters if they are refused again.",
-        lambda status: status["delivery"]["suspect_events"],
-    ),
-    "delivery_next_attempt_seconds": (
-        "Time until the next attempt, when the last attempts failed.",
-        lambda status: status["delivery"]["next_attempt_seconds"],
-    ),
-}
 
 LEVELS = {
     Outcome.POSTPONED: logging.WARNING,  # nothing is lost, nobody has to act
@@ -102,73 +66,17 @@ class BackendObserver:
         """None after a success, unless parked events still wait for a retry."""
         self.latencies: deque[float] = deque(maxlen=MOST_LATENCIES)
         """In seconds, of the last delivered events."""
-        self._create_counters(metrics, name)
-        self._create_gauges(metrics, name)
-
-    def _create_counters(self, metrics: Metrics, name: str) -> None:
-        counter = partial(metrics.series, Counter, backend=name)
-        self.attempts = {
-            each: counter(
-                "delivery_attempts_total", "Attempts to post a batch.", outcome=each
-            )
-            for each in Outcome
-        }
-        self.delivered = counter(
-            "delivery_events_total", "Events that the backend accepted."
-        )
-        self._dead_letters = counter(
-            "delivery_dead_letters_total",
-            "Events that became dead letters: refused on their own, or too old.",
-        )
-        self.lost_events = counter(
-            "spool_lost_events_total",
-            "Waiting events discarded because the spool was full (drop-oldest).",
-        )
-        self._attempt_seconds = metrics.series(
-            partial(Histogram, buckets=ATTEMPT_SECONDS),
-            "delivery_attempt_duration_seconds",
-            "Time from opening the request to its answer.",
-            backend=name,
-        )
-        self._latency = metrics.series(
-            partial(Histogram, buckets=LATENCY_SECONDS),
-            "delivery_latency_seconds",
-            "Time from the engine's record to the backend's success, for each event.",
-            backend=name,
-        )
-
-    def _create_gauges(self, metrics: Metrics, name: str) -> None:
-        gauge = partial(metrics.series, Gauge, backend=name)
-        self._show = metrics.gauges(GAUGES, backend=name)
-        self._states = {
-            each: gauge(
-                "delivery_breaker_state",
-                "1 for the state that the breaker is in, else 0.",
-                state=each,
-            )
-            for each in State
-        }
-        self._causes = {
-            each: gauge(
-                "delivery_breaker_cause",
-                "1 for the reason why the breaker isn't closed, else 0.",
-                cause=each,
-            )
-            for each in Cause
-        }
-
-    def show(self, status: dict[str, Any]) -> None:
-        """Set the gauges to the values of the *status* of this backend."""
-        self._show(status)
-        for state, gauge in self._states.items():
-            gauge.set(state == status["delivery"]["breaker"])
-        for cause, gauge in self._causes.items():
-            gauge.set(cause == status["delivery"]["cause"])
+        self.attempts = dict.fromkeys(Outcome, 0)
+        self.delivered = 0
+        self.dead_letters = 0
+        self.lost_events = 0
+        self._attempt_seconds = metrics.attempt_seconds.labels(name)
+        self._latency_seconds = metrics.latency_seconds.labels(name)
 
     def attempted(self, attempt: Attempt) -> None:
         """Count one attempt, and log a failure that begins, changes or ends."""
         outcome, reason = attempt.outcome, attempt.answer.detail
-        self.attempts[outcome].inc()
+        self.attempts[outcome] += 1
         self._attempt_seconds.observe(attempt.seconds)
         if outcome is Outcome.DELIVERED:
             self._count_delivered(attempt.batch)
@@ -191,7 +99,7 @@ class BackendObserver:
 
     def dead_lettered(self, batch: Batch, rejection: Rejection) -> None:
         """Count and log events that became dead letters."""
-        self._dead_letters.inc(len(batch.entries))
+        self.dead_letters += len(batch.entries)
         self._log.trouble(
             logging.ERROR,
             "events became dead letters",
@@ -216,7 +124,7 @@ class BackendObserver:
 
     def lost(self, batch: Batch) -> None:
         """Count and log waiting events that were discarded from a full spool."""
-        self.lost_events.inc(len(batch.entries))
+        self.lost_events += len(batch.entries)
         self._log.trouble(
             logging.ERROR,
             "the spool is full: the oldest events are lost",
@@ -226,10 +134,10 @@ class BackendObserver:
         )
 
     def _count_delivered(self, batch: Batch) -> None:
-        self.delivered.inc(len(batch.entries))
+        self.delivered += len(batch.entries)
         now = round(self._wall() * 1000)
         for event in batch.events:
             # The engine's clock may be ahead of ours, and a sum must never shrink.
             seconds = max(0, now - event.timestamp) / 1000
-            self._latency.observe(seconds)
+            self._latency_seconds.observe(seconds)
             self.latencies.append(seconds)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
-from prometheus_client import Counter
+from prometheus_client import generate_latest
 
 from exporter import __version__
 from exporter.delivery import Cause, Delivery
@@ -60,21 +60,29 @@ class Status:
         return {
             "ok": fine and not hindrance and not withheld,
             "version": __version__,
+            "started_at": _rounded(observer.started),
             "uptime_seconds": _rounded(max(0.0, now - observer.started)),
             "backends": backends,
             "spool": _spool(spool)
             | {
                 "full": spool.full,
+                "salvages": int(spool.salvaged is not None),
                 "hours_left": _rounded(observer.inflow.seconds_to_fill(room) / HOUR),
             },
             "ingest": {
                 "hindrance": hindrance,
-                "answers": _counts(observer.answers),
-                "records": _counts(observer.records),
-                "epochs": _count(observer.epochs),
+                "answers": observer.answers,
+                "records": observer.records,
+                "epochs": observer.epochs,
                 "withheld": withheld,
             },
         }
+
+    async def scrape(self) -> bytes:
+        """Return the metrics, as Prometheus reads them."""
+        metrics = self._observer.metrics
+        metrics.status = await self.read()
+        return generate_latest(metrics)
 
     def _backend(self, name: str, now: float) -> dict[str, Any]:
         delivery, observer = self._deliveries[name], self._observer.backends[name]
@@ -93,10 +101,11 @@ class Status:
                 "cause": breaker.cause,
                 "parked_batches": len(delivery.parked),
                 "suspect_events": len(delivery.parked.suspects),
-                "attempts": _counts(observer.attempts),
-                "events": _count(observer.delivered),
+                "attempts": observer.attempts,
+                "events": observer.delivered,
+                "dead_letters": observer.dead_letters,
             },
-            "waiting": waiting | {"lost_events": _count(observer.lost_events)},
+            "waiting": waiting | {"lost_events": observer.lost_events},
             "latency": {
                 "events": len(observer.latencies),
                 "p50_seconds": _quantile(observer.latencies, 0.5),
@@ -173,15 +182,6 @@ def _spool(spool: Spool) -> dict[str, Any]:
 def _quantile(values: Collection[float], share: float) -> float | None:
     ordered = sorted(values)
     return _rounded(ordered[int(share * len(ordered))]) if ordered else None
-
-
-def _counts(counters: Mapping[Any, Counter]) -> dict[str, int]:
-    return {name: _count(counter) for name, counter in counters.items()}
-
-
-def _count(counter: Counter) -> int:
-    (family,) = counter.collect()
-    return int(family.samples[0].value)
 
 
 def _rounded(number: float | None) -> float | None:

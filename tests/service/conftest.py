@@ -2,15 +2,18 @@
 
 import asyncio
 import itertools
+import json
 import sqlite3
 import threading
 from contextlib import AsyncExitStack, ExitStack
+from typing import NamedTuple
 
 import aiohttp
 import pytest
 
 from devkit.backend import Backend
 from devkit.processes import Exporter
+from exporter import cli
 from exporter.connect import connecting
 from exporter.spool.totals import Totals
 from tests.configured import configured, only_backend
@@ -108,6 +111,37 @@ async def client():
     """Return an HTTP client."""
     async with aiohttp.ClientSession() as session:
         yield session
+
+
+class Done(NamedTuple):
+    """The result of a command."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        """Its output, decoded."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def command(settings, backend, monkeypatch, capsys):
+    """Return a function that runs a command for an exporter, or for none."""
+    monkeypatch.setenv("APP_INTEGRATIONS_URL", backend.url)
+    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
+    # A broker that happens to run on this machine is nobody's business here.
+    monkeypatch.setattr("exporter.commands.leftovers.DEFAULT_URL", "http://b.invalid")
+
+    async def run(exporter, *argv):
+        port = exporter.admin.rpartition(":")[2] if exporter else "9"
+        monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", port)
+        capsys.readouterr()
+        status = await asyncio.to_thread(cli.main, argv)
+        return Done(status, *capsys.readouterr())
+
+    return run
 
 
 class Disk:

@@ -65,17 +65,6 @@ async def test_health_of_a_removed_spool_with_events(start, settings, backend):
     assert (before.status, after.status) == (200, 503)
 
 
-async def test_metrics_in_an_unknown_version(start):
-    """A scraper that asks for an unknown version gets the usual text."""
-    exporter = await start()
-    accept = "application/openmetrics-text;version=abc"
-
-    reply = await exporter.look("/metrics", headers={"Accept": accept})
-
-    assert reply.status == 200
-    assert b"spool_events" in reply.body
-
-
 async def test_health_of_a_hanging_disk(start, disk, monkeypatch):
     """If the writer hangs, the service is unhealthy: a restart may help."""
     exporter = await start()

@@ -1,6 +1,5 @@
 """One exporter serves two backends, and neither disturbs the other."""
 
-import asyncio
 import json
 from dataclasses import replace
 
@@ -8,9 +7,7 @@ import pytest
 
 from devkit.backend import Backend
 from devkit.waiting import eventually
-from exporter import cli
 from exporter.commands import check as checks
-from exporter.commands import leftovers
 from exporter.config.backend import BackendSettings, settings_of
 from tests.records import KEY, NOON, a_record, action, bulk, instance, line, tasks
 from tests.service.running import eventually_metrics, running
@@ -53,19 +50,15 @@ def begin(settings, teams, audit):
 
 
 @pytest.fixture
-def command(settings, teams, audit, monkeypatch, capsys):
+def command(command, teams, audit, monkeypatch):
     """Return a function that runs a command with the settings of the service."""
+    monkeypatch.delenv("APP_INTEGRATIONS_URL")
     for name, stub in (("TEAMS", teams), ("AUDIT", audit)):
         monkeypatch.setenv(f"APP_INTEGRATIONS_BACKEND_{name}_URL", stub.url)
-    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(settings().spool_dir))
-    monkeypatch.setattr(leftovers, "DEFAULT_URL", "http://broker.invalid")
 
     async def run(exporter, *argv, backends="teams,audit"):
-        port = exporter.admin.rpartition(":")[2] if exporter else "9"
-        monkeypatch.setenv("APP_INTEGRATIONS_ADMIN_PORT", port)
         monkeypatch.setenv("APP_INTEGRATIONS_BACKENDS", backends)
-        capsys.readouterr()
-        return await asyncio.to_thread(cli.main, argv), *capsys.readouterr()
+        return await command(exporter, *argv)
 
     return run
 
@@ -170,28 +163,23 @@ async def test_a_backend_of_the_past(begin, teams, audit, command):
         (line,) = exporter.lines.saying(LEFT)
         metrics = await exporter.metrics()
         _, status, _ = await command(exporter, "status", backends="teams")
-        _, listed, _ = await command(exporter, "backends", backends="teams")
         _, check, _ = await command(exporter, "check", backends="teams")
     _, without, _ = await command(None, "check", "--json", backends="teams")
 
     assert (line.backend, line.events, line.levelname) == ("audit", 2, "WARNING")
     assert metrics["spool_left_behind_events"] == 2
     assert "LEFT BEHIND   2 events of audit: not configured any more" in status
-    assert [line.split()[:3] for line in listed.splitlines()[1:]] == [
-        ["teams", "yes", "0"],
-        ["audit", "NO", "2"],
-    ]
     left = "audit isn't configured any more, but its events (2) and dead letters are"
     assert f"problem  {left}" in check
     (finding,) = [x for x in json.loads(without) if x["text"].startswith(left)]
-    assert "app-integrations-exporter backends" in finding["remedy"]
+    assert "app-integrations-exporter drop-backend" in finding["remedy"]
 
 
 @pytest.mark.parametrize("dropped", [True, False])
 async def test_a_backend_that_is_configured_again(begin, audit, command, dropped):
     """It gets the events that were left behind, unless they were dropped."""
     await left_behind(begin, audit, 1, 2)
-    drop = ("backends", "drop", "audit")
+    drop = ("drop-backend", "audit")
     async with begin(["teams"]) as exporter:
         if dropped:
             done = await command(exporter, *drop, backends="teams")
@@ -207,25 +195,23 @@ async def test_a_backend_that_is_configured_again(begin, audit, command, dropped
 
 
 @pytest.mark.parametrize(
-    "body",
+    "body, why",
     [
-        b'{"backend": 7}',
-        b'{"backend": "teams"}',
-        b'{"backend":"audit","to":"x"}',
+        (b'{"backend": 7}', "backend: not a valid string"),
+        (b'{"backend": "teams"}', "Left behind: audit"),
+        (b'{"backend":"audit","to":"x"}', "to: unknown field"),
     ],
 )
-async def test_a_drop_without_meaning(begin, audit, settings, body):
+async def test_a_drop_without_meaning(begin, audit, settings, body, why):
     """A wrong request is refused with a reason, and changes nothing."""
     await left_behind(begin, audit, 1)
     async with begin(["teams"]) as exporter:
         token = (settings().spool_dir / "admin.token").read_text().strip()
         asked = await exporter.demand("POST", "/backends/drop", token, data=body)
-        without = await exporter.look("/backends")
         metrics = await exporter.metrics()
 
     assert asked.status == 400
-    assert asked.json["error"]
-    assert without.status == 401
+    assert why in asked.json["error"]
     assert metrics["spool_left_behind_events"] == 1
 
 
@@ -252,7 +238,7 @@ async def test_dead_letters_of_one(begin, teams, audit, command):
 
         _, listed, _ = await letters("list")
         _, chosen, _ = await letters("list", "--backend", "teams", "--json")
-        _, exported, _ = await letters("export", "-", "--backend", "audit")
+        _, exported, _ = await letters("export", "--backend", "audit")
         nobodys = await letters("list", "--backend", "x")
         teams.answer = audit.answer = 200
         retried = await letters("retry", "--all", "--backend", "audit")
@@ -264,7 +250,7 @@ async def test_dead_letters_of_one(begin, teams, audit, command):
     assert sorted(row[3] for row in rows) == ["audit", "teams"]
     assert [each["position"] for each in json.loads(chosen)] == [1]
     assert [json.loads(each)["position"] for each in exported.splitlines()] == [2]
-    assert nobodys[2] == "There are no dead letters of x\n"
+    assert nobodys[2] == "There are no such dead letters\n"
     assert retried[:2] == (0, "1\n")
     assert metrics["spool_dead_letters"] == 1
 

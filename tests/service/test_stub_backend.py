@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 
@@ -110,24 +109,6 @@ async def test_no_batch(stub, body, why):
     assert (status, stub.read()) == (400, "")
     assert why in text
     assert why in stub.err
-
-
-def test_defaults():
-    """Without options it listens on port 8080 of this machine, and answers 200."""
-    args = cli.parser().parse_args(["stub-backend"])
-
-    assert (args.host, args.port, args.status) == ("127.0.0.1", 8080, 200)
-
-
-def test_a_taken_port(capsys):
-    """A port in use is an error that names the option."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        assert cli.main(["stub-backend", "--port", port]) == 1
-
-    said = capsys.readouterr().err
-    assert "Address already in use" in said
-    assert said.endswith("or set --port\n")
 
 
 @pytest.mark.parametrize(

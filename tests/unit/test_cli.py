@@ -33,7 +33,7 @@ def test_help(capsys):
     said = capsys.readouterr().out
     assert left.value.code == 0
     commands = ["run", "check", "config", "status", "broker-environment", "uninstall"]
-    commands += ["enable", "dead-letters", "backends", "stub-backend"]
+    commands += ["enable", "dead-letters", "drop-backend", "stub-backend"]
     assert re.findall(r"^    ([a-z-]+)", said, re.MULTILINE) == commands
     for needed in ("examples:", "exit status:", "docs/"):
         assert needed in said
@@ -136,7 +136,7 @@ def test_several_errors(monkeypatch, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("argv", [["config"], ["backends"]])
+@pytest.mark.parametrize("argv", [["config"], ["status"]])
 def test_a_reader_that_ends(spool_dir, argv):
     """`... | head -1` prints no error, and ends with the status of SIGPIPE."""
 

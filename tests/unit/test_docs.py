@@ -57,7 +57,7 @@ def variables():
 
 def metrics():
     """Return the names of all metrics, and of the histograms."""
-    families = list(ServiceObserver().registry.collect())
+    families = list(ServiceObserver().metrics.collect())
     samples = {sample.name for family in families for sample in family.samples}
     return samples | {each.name for each in families if each.type == "histogram"}
 

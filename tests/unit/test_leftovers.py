@@ -1,13 +1,10 @@
 """`check` finds a broker that keeps its log for an exporter that is gone."""
 
-import asyncio
-import json
-
 import pytest
 
 from devkit.backend import HANG, Stub
-from exporter import cli
 from exporter.commands import leftovers
+from exporter.commands.leftovers import leftover
 from tests.unit.actuators import C, D, E, managed
 
 
@@ -19,34 +16,15 @@ async def other(monkeypatch):
         yield other
 
 
-@pytest.fixture
-def check(monkeypatch, tmp_path, capsys):
-    """Return a function that runs `check` and returns findings about the broker."""
-    monkeypatch.setenv("APP_INTEGRATIONS_SPOOL_DIR", str(tmp_path / "spool"))
-
-    async def run(*argv, **settings):
-        for name, value in settings.items():
-            monkeypatch.setenv(f"APP_INTEGRATIONS_{name}", str(value))
-        await asyncio.to_thread(cli.main, ["check", "--json", *argv])
-        return [
-            (each["level"], each["text"], each["remedy"])
-            for each in json.loads(capsys.readouterr().out)
-            if "broker" in f"{each['text']} {each['remedy']}"
-        ]
-
-    return run
-
-
-ON, OFF = {"URL": "http://127.0.0.1:9/events"}, {}
+ON, OFF = True, False
 BOTH = {"default": E, "red": E}
 
 
 @pytest.mark.parametrize(
-    "settings, state, expected",
+    "configured, state, expected",
     [
         (ON, C, ("problem", "keeps its log for the exporter", "uninstall --b")),
         (OFF, C, ("problem", "keeps its log for the exporter", "uninstall --broker")),
-        ({"BATCH_SIZE": 0}, C, ("problem", "keeps its log", "uninstall --broker")),
         (OFF, E, ("problem", "no backend is configured", "set APP_INTEGRATIONS_URL")),
         (ON, D, ("problem", "has appintspool disabled", "enable --broker http")),
         (ON, BOTH | {"red": D}, ("problem", "tenant red disabled", "tenant red")),
@@ -57,57 +35,48 @@ BOTH = {"default": E, "red": E}
         (OFF, D, ("ok", "keeps nothing", "")),
     ],
 )
-async def test_findings(check, settings, state, expected):
+async def test_findings(configured, state, expected):
     """What the broker has is compared with what is configured here."""
     async with managed(state) as broker:
-        found = await check("--broker", broker.management_url, **settings)
+        found = await leftover(broker.management_url, configured=configured)
 
-    ((level, text, remedy),) = found
-    assert level == expected[0]
-    assert expected[1] in text
-    assert expected[2] in remedy
+    assert found.level == expected[0]
+    assert expected[1] in found.text
+    assert expected[2] in found.remedy
 
 
-async def test_default_url(check, tmp_path, monkeypatch):
-    """Without --broker the usual port is asked; a URL may come from a file."""
-    (tmp_path / "url").write_text(ON["URL"])
+async def test_default_url(monkeypatch):
+    """Without --broker the usual port is asked, and no command needs the option."""
     async with managed(D) as broker:
         monkeypatch.setattr(leftovers, "DEFAULT_URL", broker.management_url)
-        ((level, _, remedy),) = await check(URL_FILE=tmp_path / "url")
+        found = await leftover(None, configured=True)
 
-    assert level == "problem"
-    assert remedy.endswith("enable")
+    assert found.level == "problem"
+    assert found.remedy.endswith("enable")
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 500])
-async def test_no_actuator(other, check, status):
+async def test_no_actuator(other, status):
     """Something else at the default URL is a warning, and at --broker a problem."""
     other.answer = status
 
-    for argv, expected in ([], "warning"), (["--broker", other.url], "problem"):
-        ((level, text, remedy),) = await check(*argv)
-        assert level == expected
-        assert f"answers {status}" in text
-        assert ("context path" in remedy) == (status == 404)
+    for url, expected in (None, "warning"), (other.url, "problem"):
+        found = await leftover(url, configured=True)
+        assert found.level == expected
+        assert f"answers {status}" in found.text
+        assert ("context path" in found.remedy) == (status == 404)
 
 
-async def test_no_broker_at_all(other, check, monkeypatch):
-    """Without a broker at the default URL there is no finding, at once."""
-    monkeypatch.setattr(leftovers, "LOOK_SECONDS", 600)
-    await other.down()
+@pytest.mark.parametrize("seconds, answer", [(600, None), (0.05, HANG)])
+async def test_no_broker_at_all(other, monkeypatch, seconds, answer):
+    """Without an answer at the default URL there is no finding, soon."""
+    monkeypatch.setattr(leftovers, "LOOK_SECONDS", seconds)
+    other.answer = answer
+    if not answer:
+        await other.down()
 
-    assert await check() == []
-    ((level, text, remedy),) = await check("--broker", other.url)
-    assert level == "problem"
-    assert f"{other.url} can't be asked" in text
-    assert "management port" in remedy
-
-
-async def test_silence(other, check, monkeypatch):
-    """Without an answer at the default URL there is no finding, after a moment."""
-    monkeypatch.setattr(leftovers, "LOOK_SECONDS", 0.05)
-    other.answer = HANG
-
-    assert await check() == []
-    ((level, text, _),) = await check("--broker", other.url)
-    assert (level, "no answer in time" in text) == ("problem", True)
+    assert await leftover(None, configured=True) is None
+    found = await leftover(other.url, configured=True)
+    assert found.level == "problem"
+    assert f"{other.url} can't be asked: " in found.text
+    assert "management port" in found.remedy

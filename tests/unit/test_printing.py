@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from exporter.commands.dead_letters import name_of
 from exporter.commands.printing import (
     as_json,
     local_time,
@@ -65,24 +64,6 @@ def test_local_time(monkeypatch):
             assert local_time("2026-11-23T20:00:00.123Z") == "2026-11-24 01:30:00"
     finally:
         time.tzset()
-
-
-@pytest.mark.parametrize(
-    "record, name",
-    [
-        ('{"index":{"_index":"user-task","_id":"1-7","status":201}}', "user-task/1-7"),
-        ('{"index":{"_index":"","_id":"","status":201}}', "(unnamed)"),
-        ('{"index":{"_index":"user-task","_id":7}}', "user-task/7"),
-        ("no JSON", "no JSON"),
-        ("7", "7"),
-        ("{}", "{}"),
-        ('{"index":[]}', '{"index":[]}'),
-        (None, "(unnamed)"),
-    ],
-)
-def test_name_of_a_record(record, name):
-    """A record that never became an event is shown by the broker's name for it."""
-    assert name_of({"event": None, "record": record}) == name
 
 
 def test_table():

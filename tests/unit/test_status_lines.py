@@ -41,19 +41,9 @@ def a_status(*backends, hindrance=None, **spool):
         | spool,
         "ingest": {
             "hindrance": hindrance,
-            "answers": {"200": 5000, "429": 0, "other": 1},
-            "records": {"accepted": 4000, "repeat": 1},
-            "epochs": 0,
             "withheld": None,
         },
     }
-
-
-def stopped(*backends, **spool):
-    """Return the lines of a status without a service."""
-    status = a_status(*backends, **spool)
-    del status["ingest"], status["uptime_seconds"]
-    return lines_of(status)
 
 
 def test_all_is_well():
@@ -65,7 +55,6 @@ def test_all_is_well():
         "room          for 2 d 13 h at today's rate (1.5 MiB of 1 GiB used)",
         "dead letters  0",
         "accepting     yes",
-        "  answers     5,000 x 200, 1 x other; 1 repeat dropped, 0 epochs",
     ]
 
 
@@ -117,18 +106,6 @@ def test_what_somebody_has_to_know():
     assert lines[8].startswith("  to do       Get the backend going")
 
 
-@pytest.mark.parametrize("events, delivers", [(2, True), (0, False)])
-def test_no_service(events, delivers):
-    """Without a service, the status shows the spool and what to do."""
-    first, to_do, waiting, letters = stopped(a_backend("stopped", events=events))
-
-    assert first == "delivering    NO, the service isn't running"
-    assert "Start the service" in to_do
-    assert ("waiting events" in to_do) is delivers
-    assert waiting.startswith(f"waiting       {events} events, ")
-    assert letters == "dead letters  0"
-
-
 def test_two_backends():
     """Each backend has its own lines below its name; shared lines follow."""
     lines = lines_of(a_status(a_backend(), a_backend("blocked", trouble=TROUBLE)))
@@ -136,20 +113,9 @@ def test_two_backends():
     assert [line[:14].strip() for line in lines] == [
         *("backend", "delivering", "waiting", "latency"),
         *("backend", "delivering", "last failure", "to do", "waiting", "latency"),
-        *("room", "dead letters", "accepting", "answers"),
+        *("room", "dead letters", "accepting"),
     ]
     assert [lines[0][16:], lines[4][16:]] == ["teams", "audit"]
-
-
-@pytest.mark.parametrize("show", [stopped, lambda **x: lines_of(a_status(**x))])
-def test_left_behind(show):
-    """Events without a backend are shown in capitals, with the command to use."""
-    lines = show(left_behind={"old": 1, "older": 2000})
-
-    one, many = [line for line in lines if line.startswith("LEFT BEHIND   ")]
-    assert "1 event of old: " in one
-    assert "2,000 events of older: " in many
-    assert many.endswith("app-integrations-exporter backends")
 
 
 def test_no_control_characters():
