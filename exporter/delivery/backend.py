@@ -39,11 +39,6 @@ class Backend:
         known, self._known_changes = self._known_changes, self._changes()
         return self._known_changes != known
 
-    async def unready(self) -> Answer | None:
-        """Return the failure to get a token, or None if requests can be sent."""
-        token = await self._oauth.token() if self._oauth else None
-        return token if isinstance(token, Answer) else None
-
     async def post(self, request: Request) -> Answer:
         """Send *request*; an error on the way is an answer, too, and never raised."""
         if self._oauth is None:

@@ -8,6 +8,7 @@ from devkit.backend import Backend
 from devkit.proxy import Proxy
 from devkit.waiting import eventually
 from exporter.delivery import connection, empty
+from exporter.delivery.outcome import Failure
 from tests.records import tasks
 
 HOST = "backend.invalid"
@@ -37,6 +38,15 @@ async def test_the_url_is_sent_as_configured(connect, target, sent, proxied):
 
     shown = f"{origin if proxied else ''}{sent or target}"
     assert server.heads[0].split("\r\n")[0] == f"POST {shown} HTTP/1.1"
+
+
+async def test_a_name_that_does_not_resolve(connect):
+    """A name that does not resolve is a failure of its own kind, and is shown."""
+    async with connect(url=f"http://{HOST}/") as backend:
+        answer = await backend.post(empty())
+
+    assert answer.failure is Failure.NAME
+    assert HOST in answer.detail
 
 
 async def test_an_address_that_changes_under_load(start, backend, monkeypatch, skip):
