@@ -24,6 +24,7 @@ Each arrow is one transaction:
                       dead_letter -- drop --> (deleted)
 """
 
+from exporter.spool.batch import Batch, Limits
 from exporter.spool.dead_letters import (
     Choice,
     DeadLetter,
@@ -39,7 +40,7 @@ from exporter.spool.errors import (
     SpoolInUseError,
     SpoolLostError,
 )
-from exporter.spool.outbox import Batch, Limits, Outbox
+from exporter.spool.outbox import Outbox
 from exporter.spool.salvage import Salvaged
 from exporter.spool.spool import Spool, open_spool
 from exporter.spool.store import Accepted

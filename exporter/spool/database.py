@@ -19,7 +19,7 @@ CACHE_KIB = 8 * 1024
 VERSION = 7
 """The schema's version. Nothing was released yet, so there are no migrations."""
 
-LARGEST_STATEMENT = 512
+LARGEST_STATEMENT = 256
 """Rows in one statement, at most."""
 AMONG = "IN (SELECT value FROM json_each(?))"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from exporter.events import Event
+from exporter.spool.batch import Batch
 from exporter.spool.database import open_database
 from exporter.spool.dead_letters import ALL, Choice, Handled, Page, Unreadable, Window
 from exporter.spool.disk import Disk, make_directory
@@ -20,7 +21,7 @@ from exporter.spool.errors import (
     SpoolUnusableError,
 )
 from exporter.spool.lock import locked
-from exporter.spool.outbox import Batch, Outbox
+from exporter.spool.outbox import Outbox
 from exporter.spool.salvage import Salvaged, repair
 from exporter.spool.store import Accepted, Moved, Store
 from exporter.spool.totals import DEAD_LETTER, EVENT, NO_BACKEND, Held

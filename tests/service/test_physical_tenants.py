@@ -54,6 +54,7 @@ def small_memory(monkeypatch):
     monkeypatch.setattr(identities, "REMEMBER_AT_LEAST", 50)
     monkeypatch.setattr(identities, "REMEMBER_AT_MOST", 100)
     monkeypatch.setattr(identities, "LOOK_EVERY", 5)
+    monkeypatch.setattr(identities, "SPAN_EVENTS", 10)
 
 
 async def test_two_tenants_send_to_one_service(start, backend):
