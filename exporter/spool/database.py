@@ -128,6 +128,9 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        # Some distributions overwrite deleted rows by default, also on pages that need
+        # not be written otherwise. Like this, it's the same everywhere.
+        connection.execute("PRAGMA secure_delete = FAST")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         yield connection
 

@@ -32,6 +32,7 @@ SELECT_FIRST = f"SELECT sequence, backend FROM event {BETWEEN} LIMIT 1"  # noqa:
 SELECT_LAST = f"SELECT sequence FROM event {BETWEEN} DESC LIMIT 1"  # noqa: S608
 SELECT_AMONG = f"{SELECT} WHERE sequence {AMONG} ORDER BY sequence"
 DELETE_AMONG = f"DELETE FROM event WHERE sequence {AMONG}"  # noqa: S608
+DELETE_RANGE = "DELETE FROM event WHERE sequence BETWEEN ? AND ?"
 
 
 class Entry(NamedTuple):
@@ -76,9 +77,15 @@ class WaitingEvents:
         return entries
 
     def remove(self, backend: str, entries: Sequence[Entry]) -> None:
-        """Delete *backend*'s *entries*."""
-        sequences = json_list(entry.sequence for entry in entries)
-        self._connection.execute(DELETE_AMONG, (sequences,))
+        """Delete *backend*'s *entries*, which are in order."""
+        if not entries:
+            return
+        first, last = entries[0].sequence, entries[-1].sequence
+        if last - first + 1 == len(entries):
+            self._connection.execute(DELETE_RANGE, (first, last))
+        else:
+            sequences = json_list(entry.sequence for entry in entries)
+            self._connection.execute(DELETE_AMONG, (sequences,))
         bodies = [entry.event.body for entry in entries]
         self._totals.add(EVENT, backend, bodies, sign=-1)
 

@@ -19,12 +19,16 @@ def unreadable_record(number):
     return Unreadable("no JSON", f"1-{number}", b"{garbage %d" % number)
 
 
-def page_of(file, text, times=1):
-    """Return the number of the last page with *text* that often, counted from 0."""
+def page_of(file, text):
+    """Return the number of the last page of *file* with *text*, counted from 0."""
+    return pages_of(file, text)[-1]
+
+
+def pages_of(file, text, times=1):
+    """Return the numbers of all pages of *file* that have *text* so many *times*."""
     content = file.read_bytes()
-    pages = range(0, len(content), PAGE)
-    found = [at for at in pages if content[at : at + PAGE].count(text) >= times]
-    return found[-1] // PAGE
+    pages = enumerate(content[at : at + PAGE] for at in range(0, len(content), PAGE))
+    return [number for number, page in pages if page.count(text) >= times]
 
 
 def overwrite(file, *pages):

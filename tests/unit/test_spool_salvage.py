@@ -23,6 +23,7 @@ from tests.unit.damage import (
     overwrite,
     overwrite_event,
     page_of,
+    pages_of,
     unreadable_record,
 )
 from tests.unit.spools import a_spool, an_event, taken
@@ -177,13 +178,13 @@ async def test_damaged_identities(file):
         for n in range(201, 1000):
             await spool.append([an_event(n)])
         await taken(spool)
-    overwrite(file, page_of(file, b"default", times=50))
+    overwrite(file, *pages_of(file, b"default", times=50)[-5:])
     mark(file)
 
     async with a_spool(file.parent) as spool:
         again = await spool.append([an_event(n) for n in range(201, 1000)])
 
-    assert 200 < again.repeats < 799
+    assert 0 < again.repeats < 799
 
 
 async def test_kill_during_a_salvage(file, tmp_path, monkeypatch):
