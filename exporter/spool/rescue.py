@@ -119,9 +119,14 @@ def _copy(into: sqlite3.Connection, source: sqlite3.Connection, table: str) -> N
 
 
 def _rows(source: sqlite3.Connection, query: str) -> Iterator[Row]:
-    """Yield the rows of *query* up to the first damaged page."""
+    """Yield the rows of *query*, in the order of their keys, up to the first damage."""
+    before: Row = ()
     with suppress(DamageError):
-        yield from _read(source, query)
+        for row in _read(source, query):
+            if row <= before:
+                return  # damaged links between pages lead back
+            before = row
+            yield row
 
 
 def _select(into: sqlite3.Connection, table: str) -> str:
@@ -146,10 +151,10 @@ def _rows_by_sequence(source: sqlite3.Connection, query: str) -> Iterator[Row]:
 
     def is_readable(start: int) -> bool:
         try:
-            next(_read(source, first, start), None)
+            row = next(_read(source, first, start), None)
         except DamageError:
             return False
-        return True
+        return row is None or row[0] >= start
 
     start, step = 1, 1
     while start < END:
@@ -158,10 +163,12 @@ def _rows_by_sequence(source: sqlite3.Connection, query: str) -> Iterator[Row]:
             # A cursor reads one row ahead. With a query of its own, the last row before
             # a damaged page can be read.
             for row in chain(_read(source, first, start), _read(source, rest, start)):
+                # Damaged links between pages may lead back, or even in circles.
+                if row[0] < max(last, start):
+                    raise DamageError  # noqa: TRY301
                 last = row[0]
                 yield row
         except DamageError:
-            # Damaged links between pages may lead back: then the steps must grow.
             step = 1 if last >= start else 2 * step
             damaged, jump = max(last, start - 1), step
             while damaged + jump < END and not is_readable(damaged + jump):
