@@ -22,7 +22,7 @@ from rich.markup import escape
 
 from devkit.processes import StartError
 from exporter.base.errors import ExporterError
-from tests.benchmarks import engine
+from tests.benchmarks import engine, peer
 from tests.benchmarks.conditions import conditions
 from tests.benchmarks.figures import Figure, shown
 from tests.benchmarks.processes import SELECT_EVERYTHING
@@ -40,6 +40,7 @@ PARTS = {
     "latency": f"{engine.KIND}: engine to arrival",
     "burst": f"{engine.KIND}: many instances at once",
     "others": f"{engine.KIND}: effect on another exporter",
+    "peer": "Next to the OpenTelemetry Collector",
 }
 
 
@@ -60,7 +61,8 @@ def main() -> int:
         console.print(f"[dim]{label:12}[/] {what}")
     console.print()
     report: dict[str, Any] = {"conditions": machine, "quick": args.quick, "parts": {}}
-    for name in args.only or PARTS:
+    usual = [name for name in PARTS if name != "peer" or peer.is_possible()]
+    for name in args.only or usual:
         title, started = PARTS[name], time.monotonic()
         found: dict[str, Any] = {"title": title}
         report["parts"][name] = found
@@ -83,7 +85,8 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        epilog="Set ENGINE to an image to measure a real engine.",
+        epilog="Set ENGINE to an image to measure a real engine; set COLLECTOR and "
+        "LOAD to programs to measure next to the OpenTelemetry Collector.",
     )
     parser.add_argument(
         "--only",
