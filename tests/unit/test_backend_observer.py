@@ -37,7 +37,7 @@ def an_attempt(answer, *, number=1, parked=0, batch=BATCH):
 
 
 def measured(service):
-    """Return what the histograms of the first backend show."""
+    """Return the histograms of the first backend."""
     return {
         (sample.name.partition("_delivery_")[2], sample.labels.get("le")): sample.value
         for family in service.metrics.collect()
