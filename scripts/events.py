@@ -99,7 +99,7 @@ def _since(version: str) -> str:
 
 
 def _kind(each: EventType, kind: Kind) -> tuple[str, ...]:
-    name = f"[`{each.name}:{kind.name}`](schemas/{each.name_of(kind)}.json)"
+    name = f"`{each.name}:{kind.name}`"
     default = "yes" if kind.default else ""
     return name, f"`{kind.intent}`", kind.meaning, _since(kind.since), default
 

@@ -1,4 +1,4 @@
-"""Generate a JSON Schema for each kind of event in docs/schemas (`make docs`)."""
+"""Generate docs/schemas.json, which has a JSON Schema for each kind of event."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from exporter.events.fields import INTENT, OLDEST, TYPE, Field, Form
 from exporter.events.formats import SCHEMA
 from scripts.examples import body_of, examples
 
-SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
+SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas.json"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DIGITS = "^-?[0-9]{1,19}$"
 MOMENT = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{3})?Z)?$"
@@ -34,18 +34,29 @@ SHAPES: dict[Form, dict[str, Any]] = {
 }
 
 
-def files() -> dict[Path, str]:
-    """Return the content of every file in docs/schemas."""
+def schemas() -> dict[str, Any]:
+    """Return the content of the file."""
     recorded = examples()
-    found = {}
+    kinds = {}
     for each in CATALOG:
         for kind in each.kinds:
-            schema = schema_of(each, kind)
-            if shown := recorded.get(each.name_of(kind)):
-                schema["examples"] = [body_of(event) for event in shown.values()]
-            text = json.dumps(schema, indent=2, ensure_ascii=False)
-            found[SCHEMAS / f"{each.name_of(kind)}.json"] = text + "\n"
-    return found
+            name = each.name_of(kind)
+            kinds[name] = schema_of(each, kind)
+            if shown := recorded.get(name):
+                kinds[name]["examples"] = [body_of(event) for event in shown.values()]
+    return {
+        "$schema": DRAFT,
+        "$id": SCHEMA.rstrip("#"),
+        "title": "The events of the App Integrations Exporter",
+        "description": "Below `$defs` is a schema for each kind of event.",
+        "oneOf": [{"$ref": f"#{name}"} for name in kinds],
+        "$defs": kinds,
+    }
+
+
+def files() -> dict[Path, str]:
+    """Return the file and its text."""
+    return {SCHEMAS: json.dumps(schemas(), indent=1, ensure_ascii=False) + "\n"}
 
 
 def schema_of(each: EventType, kind: Kind) -> dict[str, Any]:
@@ -59,8 +70,7 @@ def schema_of(each: EventType, kind: Kind) -> dict[str, Any]:
         if what in (each.name, each.name_of(kind)):
             properties[name] |= shape
     return {
-        "$schema": DRAFT,
-        "$id": SCHEMA + each.name_of(kind),
+        "$anchor": each.name_of(kind),
         "title": each.name_of(kind),
         "description": f"{each.meaning} {kind.name.capitalize()}: {kind.meaning}",
         "type": "object",

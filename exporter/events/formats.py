@@ -16,9 +16,9 @@ TYPE = "io.camunda."
 """The beginning of a CloudEvent's type."""
 UNKNOWN = "event"
 """The end of the type when the kind of an event is unknown."""
-SCHEMA = "tag:camunda.io,2026:app-integrations-exporter/"
+SCHEMA = "tag:camunda.io,2026:app-integrations-exporter/events#"
 """
-The beginning of the id of a kind's JSON Schema.
+The id of the JSON Schemas in docs/schemas.json; the name of a kind follows.
 
 CloudEvents require an absolute URI, and the schemas have no address. A tag URI (RFC
 4151) is absolute, and is only a name. A schema that no longer accepts older events

@@ -16,7 +16,7 @@ from tests.records import line
 CAMUNDA, EXTENDED, CLOUD_EVENTS, SINGLE = FORMATS.values()
 KINDS = [each.name_of(kind) for each in CATALOG for kind in each.kinds]
 ADDED = ["eventId", "partition", "position", "timestamp", "brokerVersion"]
-URI = re.compile(r"[a-z][a-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=-]+")
+URI = re.compile(r"[a-z][a-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=-]+(#[a-z.-]+)?")
 REFERENCE = re.compile(r"/[A-Za-z0-9._~/%-]+")
 LARGEST = 2**63 - 1
 
@@ -89,7 +89,7 @@ def test_cloud_events():
         b'"source":"/camunda/f3b2","type":"io.camunda.user-task.created",'
         b'"subject":"2251799813685957","datacontenttype":"application/json",'
         b'"partitionkey":"2251799813685951","time":"2026-11-23T15:14:07.160Z",'
-        b'"dataschema":"tag:camunda.io,2026:app-integrations-exporter/'
+        b'"dataschema":"tag:camunda.io,2026:app-integrations-exporter/events#'
         b'user-task.created","data":' + EVENT + b"},"
         b'{"specversion":"1.0","id":"f3b2-2-7-1795446847000",'
         b'"source":"/camunda/f3b2","type":"io.camunda.event",'
