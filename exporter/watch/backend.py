@@ -6,7 +6,6 @@ minute, and its end once.
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,8 +16,6 @@ from exporter.watch.log_limit import LimitedLog
 from exporter.watch.metrics import Metrics
 
 log = logging.getLogger(__name__)
-
-MOST_LATENCIES = 1000
 
 LEVELS = {
     Outcome.POSTPONED: logging.WARNING,  # nothing is lost, nobody has to act
@@ -64,14 +61,12 @@ class BackendObserver:
         self._log = LimitedLog(log, now, **named)
         self.trouble: Trouble | None = None
         """None after a success, unless parked events still wait for a retry."""
-        self.latencies: deque[float] = deque(maxlen=MOST_LATENCIES)
-        """In seconds, of the last delivered events."""
+        self.latency = metrics.latency_of(name)
         self.attempts = dict.fromkeys(Outcome, 0)
         self.delivered = 0
         self.dead_letters = 0
         self.lost_events = 0
         self._attempt_seconds = metrics.attempt_seconds.labels(name)
-        self._latency_seconds = metrics.latency_seconds.labels(name)
 
     def attempted(self, attempt: Attempt) -> None:
         """Count one attempt, and log a failure that begins, changes or ends."""
@@ -136,8 +131,5 @@ class BackendObserver:
     def _count_delivered(self, batch: Batch) -> None:
         self.delivered += len(batch.entries)
         now = round(self._wall() * 1000)
-        for event in batch.events:
-            # The engine's clock may be ahead of ours, and a sum must never shrink.
-            seconds = max(0, now - event.timestamp) / 1000
-            self._latency_seconds.observe(seconds)
-            self.latencies.append(seconds)
+        # The engine's clock may be ahead of ours, and a sum must never shrink.
+        self.latency.add([max(0, now - event.timestamp) for event in batch.events])

@@ -6,17 +6,24 @@ status. docs/metrics.md is generated from these tables.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial, reduce
 from operator import getitem
 from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
 from exporter import __version__
 from exporter.delivery import Cause, Outcome, State
 from exporter.events import ONLY_BACKEND
+from exporter.watch.latency import Latency
 
 NAMESPACE = "app_integrations_exporter"
 OTHER = "other"
@@ -28,11 +35,6 @@ RECORD_RESULTS = ("accepted", "repeat", "dead_letter", "not_selected")
 
 BULK_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5)
 ATTEMPT_SECONDS = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
-# Up to a day, because an event may wait as long as the backend is down.
-LATENCY_SECONDS = (
-    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
-    *(60, 300, 900, 3600, 4 * 3600, 24 * 3600),
-)
 
 
 class Shown(NamedTuple):
@@ -189,18 +191,25 @@ class Metrics:
             ["backend"],
             buckets=ATTEMPT_SECONDS,
         )
-        self.latency_seconds = create(
-            "delivery_latency_seconds",
-            "Time from the engine's record to the backend's success, for each event.",
-            ["backend"],
-            buckets=LATENCY_SECONDS,
-        )
+        self._latencies: defaultdict[str, Latency] = defaultdict(Latency)
         self.status: dict[str, Any] | None = None
         """The status to show."""
+
+    def latency_of(self, backend: str) -> Latency:
+        """Return the latencies of *backend*, to be counted."""
+        return self._latencies[backend]
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics, at zero where there is no status yet."""
         yield from self._histograms.collect()
+        latency = HistogramMetricFamily(
+            f"{NAMESPACE}_delivery_latency_seconds",
+            "Time from the engine's record to the backend's success, for each event.",
+            labels=["backend"],
+        )
+        for name, each in self._latencies.items():
+            latency.add_metric([name], each.buckets(), each.sum)
+        yield latency
         for shown in OF_THE_SERVICE:
             yield _family(shown, {None: self.status})
         backends = self.status["backends"] if self.status else {ONLY_BACKEND: None}

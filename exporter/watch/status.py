@@ -107,9 +107,9 @@ class Status:
             },
             "waiting": waiting | {"lost_events": observer.lost_events},
             "latency": {
-                "events": len(observer.latencies),
-                "p50_seconds": _quantile(observer.latencies, 0.5),
-                "p95_seconds": _quantile(observer.latencies, 0.95),
+                "events": len(observer.latency.last),
+                "p50_seconds": _quantile(observer.latency.last, 0.5),
+                "p95_seconds": _quantile(observer.latency.last, 0.95),
             },
         }
 

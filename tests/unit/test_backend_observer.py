@@ -105,7 +105,7 @@ def test_latency(service, observer):
     assert found["latency_seconds_sum", None] == 3.5
     buckets = [found["latency_seconds_bucket", le] for le in ("0.005", "1.0", "2.5")]
     assert buckets == [1, 1, 3]
-    assert list(observer.latencies) == [2, 1.5, 0]
+    assert list(observer.latency.last) == [2, 1.5, 0]
 
 
 def test_dead_letters_and_lost_events(observer, caplog):

@@ -137,7 +137,7 @@ async def test_delivering(story):
 
 async def test_latency(story):
     """The quantiles are of the last events only."""
-    latencies = story.observer.backends[ONLY_BACKEND].latencies
+    latencies = story.observer.backends[ONLY_BACKEND].latency.last
     latencies.extend([3600] * 100 + [0.01] * 900 + [2.5] * 100)
 
     latency = only_backend(await story.status())["latency"]
