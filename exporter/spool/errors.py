@@ -24,7 +24,7 @@ class SpoolFullError(ExporterError):
             f"and {more} more don't fit",
             remedy="The backend is too slow, or dead letters or other backends' events "
             "take the room: check the log, see app-integrations-exporter dead-letters "
-            "--help and backends --help, or raise APP_INTEGRATIONS_SPOOL_MAX_BYTES",
+            "--help and drop-backend --help, or raise APP_INTEGRATIONS_SPOOL_MAX_BYTES",
         )
         self.missing = held + more - limit
         """The bytes that must be freed before a request of this size fits."""

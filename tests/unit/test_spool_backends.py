@@ -196,7 +196,7 @@ async def test_left_behind_events_make_no_room(tmp_path):
 
         with pytest.raises(SpoolFullError, match="70 for backends that aren") as error:
             await spool.append([shared(12, "teams", body=b"x" * 31)])
-        assert "backends --help" in str(error.value)
+        assert "drop-backend --help" in str(error.value)
         assert len(lost) == 1
         assert spool.left_behind["audit"].rows == 7
 
