@@ -33,6 +33,7 @@ Each command has --help. See also docs/dead-letters.md."""
 
 COLUMNS = ("id", "time", "backend", "event", "reason", "status", "attempts", "bytes")
 MOST_LISTED = 100
+MOST_NAMED = 20
 
 
 def add_to(commands: Subparsers) -> None:
@@ -109,9 +110,10 @@ async def retry(port: AdminPort, args: Namespace) -> int:
     when = "" if port.is_of_service else " once the service runs"
     say(f"{_counted(done['retried'])} will be delivered again{when}")
     if left := done["never_events"]:
+        named = _named(done["never_event_ids"], left)
         say(
-            f"{_counted(left)} can't be retried: {_named(done['never_event_ids'])} "
-            "never became an event. `dead-letters export` shows all details"
+            f"{_counted(left)} can't be retried: {named} never became an event. "
+            "`dead-letters export` shows all details"
         )
     if of_no_backend := done["of_no_backend"]:
         say(
@@ -151,14 +153,16 @@ async def export(port: AdminPort, args: Namespace) -> int:
 
 def _unknown(ids: list[int]) -> ExporterError:
     return ExporterError(
-        f"There is no dead letter {_named(ids)}",
+        f"There is no dead letter {_named(ids, len(ids))}",
         remedy="It may have been retried or dropped: `dead-letters list` shows the "
         "ones that are left",
     )
 
 
-def _named(ids: list[int]) -> str:
-    return ", ".join(map(str, ids))
+def _named(ids: list[int], count: int) -> str:
+    """Join the first *ids* of *count* dead letters for a sentence."""
+    more = f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
+    return ", ".join(map(str, ids[:MOST_NAMED])) + more
 
 
 def _counted(count: int) -> str:

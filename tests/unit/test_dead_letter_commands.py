@@ -1,6 +1,7 @@
 """`dead-letters` checks its command line, and explains its errors."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -128,6 +129,17 @@ async def test_answers(another, failing, monkeypatch, answer, why):
     another.answer = answer
 
     assert why in await asyncio.to_thread(failing, "retry", "--all")
+
+
+async def test_many_ids(another, capsys):
+    """A message names the first ids of many, and counts the others."""
+    answer = {"retried": 0, "never_events": 5000, "never_event_ids": [*range(1000)]}
+    answer |= {"of_no_backend": 0, "unknown": []}
+    another.answer = Answer(200, body=json.dumps(answer).encode())
+
+    await asyncio.to_thread(cli.main, ["dead-letters", "retry", "--all"])
+
+    assert "18, 19 and 4980 more never became an event" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
