@@ -79,10 +79,11 @@ class Filters(NamedTuple):
 
     def pass_value(self, kind: EventType, value: Any) -> bool:
         """Return whether an event of type *kind* with this *value* passes."""
+        element = getattr(value, kind.element) if kind.element else ""
         return (
             self.processes.passes(value.bpmnProcessId)
             and self.tenants.passes(value.tenantId)
-            and self.elements.passes(getattr(value, kind.element, ""))
+            and self.elements.passes(element)
         )
 
 

@@ -36,6 +36,7 @@ VARIABLE = EventType(
         Kind("updated", "UPDATED", "The value was changed."),
     ),
     brackets=Brackets("names", "name", usual=()),
+    element="",
 )
 
 

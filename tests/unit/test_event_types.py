@@ -95,6 +95,12 @@ def test_names():
     assert len(TYPE_OF) == sum(len(each.kinds) for each in CATALOG)
 
 
+def test_elements():
+    """The element that filters compare is a field of its type."""
+    for each in CATALOG:
+        assert each.element in ("", *(field.in_value for field in each.fields))
+
+
 def test_what_a_broker_exports_in_brief():
     """Since 8.8, some types need `includeEnabledRecords`."""
     assert {each.name for each in CATALOG if not each.in_brief} == {
