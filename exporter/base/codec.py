@@ -1,5 +1,5 @@
 """
-JSON to Python and back: the only module that knows the library.
+JSON to Python and back: the only module that knows ujson.
 
 64-bit keys are read exactly, text stays UTF-8, and the output is compact.
 """

@@ -3,8 +3,6 @@
 from sys import intern
 from typing import NamedTuple
 
-NO_INSTANCE = -1
-
 DEFAULT_TENANT = "default"
 """The physical tenant that every cluster has."""
 
@@ -25,7 +23,7 @@ class Event(NamedTuple):
     """Engine time of the record in milliseconds since 1970."""
     key: int
     instance: int
-    """The process instance key, or `NO_INSTANCE`."""
+    """The process instance key, or -1."""
     body: bytes
     kind: str = ""
     """The name of the event, like `user-task.created`; empty if unknown."""

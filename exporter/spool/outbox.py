@@ -113,11 +113,12 @@ class Outbox:
 
     async def settle(self, batch: Batch) -> None:
         """Delete *batch*, which was delivered; retry while the disk fails."""
-        others_wait = self._hurried or self.waiting > len(batch.entries)
+        # While no other event waits, nobody needs the commit soon: see `Writer.do`.
+        urgent = self._hurried or self.waiting > len(batch.entries)
         await self._persist(
             partial(self._store.waiting.remove, self._backend, batch.entries),
             partial(self._settled, batch),
-            urgent=others_wait,
+            urgent=urgent,
         )
 
     async def reject(self, batch: Batch, rejection: Rejection) -> None:

@@ -155,7 +155,7 @@ OF_A_BACKEND = (
         "Time until the next attempt, when the last attempts failed.",
     ),
     Shown("spool_events", "waiting.events", "Events accepted and not settled."),
-    Shown("spool_event_bytes", "waiting.event_bytes", "Encoded bytes of these events."),
+    Shown("spool_event_bytes", "waiting.event_bytes", "Bytes of unsettled events."),
     Shown(
         "spool_oldest_event_age_seconds",
         "waiting.oldest_age_seconds",
