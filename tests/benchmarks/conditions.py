@@ -25,7 +25,7 @@ def conditions() -> dict[str, str]:
         "one fsync": f"{_sync_ms():.2f} ms in {tempfile.gettempdir()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "sqlite": sqlite3.sqlite_version,
-        **{name: version(name) for name in ("aiohttp", "uvloop", "ujson")},
+        **{name: version(name) for name in ("aiohttp", "uvloop", "msgspec", "ujson")},
     }
 
 
