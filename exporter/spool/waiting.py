@@ -77,15 +77,13 @@ class WaitingEvents:
         return entries
 
     def remove(self, backend: str, entries: Sequence[Entry]) -> None:
-        """Delete *backend*'s *entries*, which are in order."""
-        if not entries:
-            return
-        first, last = entries[0].sequence, entries[-1].sequence
-        if last - first + 1 == len(entries):
-            self._connection.execute(DELETE_RANGE, (first, last))
+        """Delete *backend*'s *entries*."""
+        sequences = [entry.sequence for entry in entries]
+        if sequences and max(sequences) - min(sequences) == len(sequences) - 1:
+            bounds = min(sequences), max(sequences)
+            self._connection.execute(DELETE_RANGE, bounds)  # they are adjacent
         else:
-            sequences = json_list(entry.sequence for entry in entries)
-            self._connection.execute(DELETE_AMONG, (sequences,))
+            self._connection.execute(DELETE_AMONG, (json_list(sequences),))
         bodies = [entry.event.body for entry in entries]
         self._totals.add(EVENT, backend, bodies, sign=-1)
 
