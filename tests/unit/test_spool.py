@@ -9,6 +9,7 @@ import pytest
 
 from devkit.waiting import eventually
 from exporter.spool import (
+    Batch,
     Unreadable,
     outbox,
     writer,
@@ -196,6 +197,19 @@ async def test_a_settle_waits_for_the_next_commit(tmp_path, monkeypatch):
         assert statements.count("COMMIT") == 1
         only(spool).hurry()  # now it doesn't wait
         await only(spool).settle(await only(spool).take(ANY))
+
+
+async def test_only_settled_events_are_deleted(tmp_path):
+    """A batch deletes its own events, in whatever order, and none between them."""
+    async with a_spool(tmp_path) as spool:
+        await spool.append([an_event(n) for n in range(1, 6)])
+        batch = await only(spool).take(ANY)
+        first, second, third, fourth, fifth = batch.entries
+
+        await only(spool).settle(Batch([first, fourth, third]))
+
+        only(spool).give_back([second, fifth])
+        assert await taken(spool) == [[2, 5]]
 
 
 async def test_appends_end_before_a_batch_is_taken(tmp_path):
