@@ -123,7 +123,7 @@ async def _kept() -> list[Finding]:
             f"{name} isn't configured any more, but its events ({events}) and dead "
             "letters are kept",
             f"Add it to {PREFIX}BACKENDS again, or drop its events: "
-            "app-integrations-exporter drop-backend",
+            f"app-integrations-exporter drop-backend {name}",
         )
         for name, events in status["spool"]["left_behind"].items()
     ]

@@ -112,7 +112,7 @@ class ServiceObserver:
                 "events": held.rows,
                 "dead_letters": dead.rows,
                 "remedy": "Configure the backend again, or drop its events: "
-                "app-integrations-exporter drop-backend",
+                f"app-integrations-exporter drop-backend {backend}",
             },
         )
 
