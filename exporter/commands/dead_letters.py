@@ -115,8 +115,8 @@ async def retry(port: AdminPort, args: Namespace) -> int:
         )
     if of_no_backend := done["of_no_backend"]:
         say(
-            f"{_counted(of_no_backend)} can't be retried, because their backend isn't "
-            "configured any more: configure it again, or drop them"
+            f"{_counted(of_no_backend)} can't be retried, because the backend isn't "
+            "configured any more: configure it again, or drop its dead letters"
         )
     if done["unknown"]:
         raise _unknown(done["unknown"])

@@ -29,7 +29,7 @@ SUSPECTS = (
 )
 LOST = "the spool was full, and APP_INTEGRATIONS_SPOOL_WHEN_FULL is drop-oldest"
 LEFT_BEHIND = (
-    "{events} of {name}: not configured any more; to drop them, use "
+    "{what} of {name}: not configured any more; to drop them, use "
     "app-integrations-exporter drop-backend {name}"
 )
 MAKE_ROOM = (
@@ -88,8 +88,8 @@ def _rows(status: Status) -> Iterator[Row]:
     show = f", {size}: app-integrations-exporter dead-letters list"
     yield "dead letters", f"{letters:,}{show if letters else ''}"
     for name, events in spool["left_behind"].items():
-        kept = LEFT_BEHIND.format(events=_count(events, "event"), name=name)
-        yield "LEFT BEHIND", kept
+        what = _count(events, "event") if events else "dead letters"
+        yield "LEFT BEHIND", LEFT_BEHIND.format(what=what, name=name)
     if running:
         yield from _ingest(status["ingest"], full=spool["full"])
 
