@@ -62,7 +62,8 @@ Everything runs until Ctrl-C. In another terminal, make the backend fail:
 Complete the open task (no output means success); its event waits in the exporter:
   curl {demo.rest}/v2/user-tasks/{task}/completion \\
     -H 'Content-Type: application/json' -d '{{}}'
-Make the backend accept events again; the waiting event arrives, then the next task's:
+Make the backend accept events again; at the next attempt, within a minute, the waiting
+event arrives, then the next task's:
   curl -X PUT http://{loopback}:{demo.backend.port}/answer/200
 Show the exporter's status at any time:
   cd {root} && APP_INTEGRATIONS_SPOOL_DIR={demo.work}/spool \\

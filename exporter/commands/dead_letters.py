@@ -15,7 +15,7 @@ from exporter.commands.client import AdminPort, command
 from exporter.commands.printing import as_json, local_time, pretty, say, table
 from exporter.config.rules import ID
 
-MEANING = "List dead letters, send them again, drop or export them."
+MEANING = "List and show dead letters, send them again, drop or export them."
 DESCRIPTION = """\
 A dead letter is an event that the backend refused or that became too old, or a record
 that could not be read. It is kept, with the reason, until you retry or drop it. The
@@ -81,7 +81,7 @@ async def list_(port: AdminPort, args: Namespace) -> int:
     if page["next"] is not None:
         say(f"These are the newest {MOST_LISTED}: `export` has all of them")
     if not found:
-        say("There are no such dead letters")
+        say(f"There are no {'such ' if _filters(args) else ''}dead letters")
     return 0
 
 
@@ -117,8 +117,8 @@ async def retry(port: AdminPort, args: Namespace) -> int:
         )
     if of_no_backend := done["of_no_backend"]:
         say(
-            f"{_counted(of_no_backend)} can't be retried, because their backend isn't "
-            "configured any more: configure it again, or drop them"
+            f"{_counted(of_no_backend)} can't be retried, because the backend isn't "
+            "configured any more: configure it again, or drop its dead letters"
         )
     if done["unknown"]:
         raise _unknown(done["unknown"])

@@ -25,5 +25,6 @@ async def drop_backend(port: AdminPort, args: argparse.Namespace) -> int:
     done = await port.post(PATH, {"backend": args.old})
     count = done["dropped"]
     print(as_json(done) if args.json else count)
-    say(f"{count} events of {args.old} were deleted")
+    noun, verb = ("event", "was") if count == 1 else ("events", "were")
+    say(f"{count} {noun} of {args.old} {verb} deleted")
     return 0

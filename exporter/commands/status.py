@@ -29,7 +29,8 @@ SUSPECTS = (
 )
 LOST = "the spool was full, and APP_INTEGRATIONS_SPOOL_WHEN_FULL is drop-oldest"
 LEFT_BEHIND = (
-    "not configured any more; to drop them, use app-integrations-exporter drop-backend"
+    "{what} of {name}: not configured any more; to drop them, use "
+    "app-integrations-exporter drop-backend {name}"
 )
 MAKE_ROOM = (
     "Get the backend going, retry or drop dead letters, or raise "
@@ -56,7 +57,7 @@ async def status(port: AdminPort, args: argparse.Namespace) -> int:
     """Show whether events are delivered, and if not, why and what to do."""
     answer = await port.get("/status")
     while args.wait and "ingest" in answer and (events := _waiting_in(answer)):
-        say(f"{events:,} events are waiting")
+        say(f"{_count(events, 'event')} {'is' if events == 1 else 'are'} waiting")
         await asyncio.sleep(WAIT_SECONDS)
         answer = await port.get("/status")
     print(as_json(answer) if args.json else "\n".join(lines_of(answer)))
@@ -87,7 +88,8 @@ def _rows(status: Status) -> Iterator[Row]:
     show = f", {size}: app-integrations-exporter dead-letters list"
     yield "dead letters", f"{letters:,}{show if letters else ''}"
     for name, events in spool["left_behind"].items():
-        yield "LEFT BEHIND", f"{_count(events, 'event')} of {name}: {LEFT_BEHIND}"
+        what = _count(events, "event") if events else "dead letters"
+        yield "LEFT BEHIND", LEFT_BEHIND.format(what=what, name=name)
     if running:
         yield from _ingest(status["ingest"], full=spool["full"])
 

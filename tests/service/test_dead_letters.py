@@ -163,6 +163,7 @@ async def test_unreadable_records(start, run, backend, monkeypatch):
 async def test_choices_of_a_list(start, backend, run, monkeypatch):
     """The newest are last; a message mentions older ones; a status filters."""
     exporter = await start()
+    empty = await run(exporter, "list")
     await given_up(exporter, backend, *range(1, 9), bad=[2, 5])
     await exporter.bulk(b"%b\n%b\n" % (action(a_record(9)), b"{garbage"))
 
@@ -179,3 +180,4 @@ async def test_choices_of_a_list(start, backend, run, monkeypatch):
     assert [letter["id"] for letter in refused.json] == [1, 2]
     assert (none.status, none.out) == (0, "")
     assert none.err == "There are no such dead letters\n"
+    assert empty.err == "There are no dead letters\n"

@@ -169,10 +169,11 @@ async def test_a_backend_of_the_past(begin, teams, audit, command):
     assert (line.backend, line.events, line.levelname) == ("audit", 2, "WARNING")
     assert metrics["spool_left_behind_events"] == 2
     assert "LEFT BEHIND   2 events of audit: not configured any more" in status
+    assert "app-integrations-exporter drop-backend audit\n" in status
     left = "audit isn't configured any more, but its events (2) and dead letters are"
     assert f"problem  {left}" in check
     (finding,) = [x for x in json.loads(without) if x["text"].startswith(left)]
-    assert "app-integrations-exporter drop-backend" in finding["remedy"]
+    assert "app-integrations-exporter drop-backend audit" in finding["remedy"]
 
 
 @pytest.mark.parametrize("dropped", [True, False])

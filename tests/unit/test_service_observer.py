@@ -151,4 +151,4 @@ def test_events_of_a_backend_of_the_past(observer, caplog):
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert (record.backend, record.events, record.dead_letters) == ("old", 3, 1)
-    assert "drop-backend" in record.remedy
+    assert "drop-backend old" in record.remedy

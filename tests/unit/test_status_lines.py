@@ -118,6 +118,21 @@ def test_two_backends():
     assert [lines[0][16:], lines[4][16:]] == ["teams", "audit"]
 
 
+@pytest.mark.parametrize(
+    "events, what", [(0, "dead letters"), (1, "1 event"), (2, "2 events")]
+)
+def test_left_behind(events, what):
+    """A backend without waiting events is listed because it has dead letters."""
+    (line,) = [
+        line
+        for line in lines_of(a_status(left_behind={"old": events}))
+        if line.startswith("LEFT BEHIND")
+    ]
+
+    assert f" {what} of old: " in line
+    assert line.endswith("app-integrations-exporter drop-backend old")
+
+
 def test_no_control_characters():
     """An answer of the backend can't move the cursor, or start a new line."""
     trouble = {"reason": "\x1b[2J\r\nyes", "remedy": "\x07", "ago_seconds": 1}
