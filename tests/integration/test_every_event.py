@@ -97,8 +97,8 @@ async def checked(engine, stories):
 @cache
 def schema(kind):
     """Return the validator for events of *kind*."""
-    file = DOCS / "schemas" / f"{kind}.json"
-    return jsonschema.Draft202012Validator(json.loads(file.read_text("utf-8")))
+    schemas = json.loads((DOCS / "schemas.json").read_text("utf-8"))
+    return jsonschema.Draft202012Validator(schemas["$defs"][kind])
 
 
 def owed(engine):
