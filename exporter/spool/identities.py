@@ -11,7 +11,7 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from struct import Struct, pack
 from typing import Any, NamedTuple
 
@@ -148,22 +148,24 @@ class Identities:
             return
         later, earlier = min(now + LATER_MS, LARGEST), now - REMEMBER_MS
         # The rows are limited, so that no commit takes long. They are twice as many as
-        # can be new, so that forgetting catches up.
+        # can be new, so that forgetting catches up. Reading ends at the first kept row,
+        # because there are thousands of rows, or megabytes in few rows.
+        most = 2 * max(added, LOOK_EVERY) + 1
         for end in (LATEST, OLDEST):
-            rows = [*self._from(end, of, 2 * max(added, LOOK_EVERY) + 1)]
-            forgotten = 0
-            for (timestamp, _, _), held in rows[:-1]:
+            last_kept = None
+            for ((timestamp, _, _), held), (kept, _) in pairwise(
+                self._from(end, of, most)
+            ):
                 too_many = end is OLDEST and memory.count > REMEMBER_AT_MOST
                 is_far = timestamp > later if end is LATEST else timestamp < earlier
                 if memory.count - held < REMEMBER_AT_LEAST or not (is_far or too_many):
                     break
                 memory.count -= held
-                forgotten += 1
-            if forgotten:
-                kept = rows[forgotten][0]
-                self._connection.execute(DELETE.format(end[0]), (*of, *kept))
+                last_kept = kept
+            if last_kept:
+                self._connection.execute(DELETE.format(end[0]), (*of, *last_kept))
                 if end is LATEST:
-                    memory.last = kept
+                    memory.last = last_kept
 
 
 def _rows(of: Partition, ordered: Sequence[Identity]) -> Iterator[tuple[Any, ...]]:

@@ -152,7 +152,12 @@ class Lanes:
         return waiting
 
     def _push(self, sequence: int, lane: Lane) -> None:
-        heappush(self._oldest[lane[0]], (sequence, lane))
+        heap = self._oldest[lane[0]]
+        heappush(heap, (sequence, lane))
+        # `take_newest` leaves its places in this heap, some of them several times.
+        if len(heap) > MOST_STALE + 2 * self.ready:
+            heap[:] = {place for place in heap if self._is_ready(place)}
+            heapify(heap)
         if self._newest is not None:
             heappush(self._newest, (-sequence, (sequence, lane)))
             if len(self._newest) > MOST_STALE + 2 * self.ready:

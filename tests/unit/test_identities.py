@@ -202,6 +202,18 @@ def test_repeats_of_large_requests(connection, step):
     assert count(connection) == 2500
 
 
+def test_kept_rows_are_not_read(connection, memory):
+    """Each thousandth event looks for old rows, but not beyond the first kept row."""
+    events = [an_event(n, timestamp=NOON + n * 2000) for n in range(1000)]
+    memory.fresh(events[:-1])
+    steps = []
+    connection.set_progress_handler(lambda: steps.append(1), 1)
+
+    memory.fresh(events[-1:])
+
+    assert len(steps) < 1000  # reading all rows takes many thousands
+
+
 @small_memory
 def test_partitions_are_remembered_apart(memory):
     """A busy partition doesn't shorten the memory of a quiet one."""

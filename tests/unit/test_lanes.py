@@ -108,3 +108,18 @@ def test_a_long_lane_in_flight_costs_nothing():
 
     assert [sequence for sequence, _ in batch] == list(range(100_000, 100_050))
     assert looked_at <= 102
+
+
+@pytest.mark.parametrize("settle", [Lanes.release, Lanes.give_back])
+def test_the_newest_leave_no_stale_places(monkeypatch, settle):
+    """The heap of the oldest stays small while only the newest events are taken."""
+    monkeypatch.setattr("exporter.spool.lanes.MOST_STALE", 10)
+    lanes = Lanes()
+    lanes.add(0, ("default", 0))  # waits all the time
+    for sequence in range(1, 1000):
+        if settle is Lanes.release or sequence == 1:
+            lanes.add(sequence, ("default", sequence))
+        settle(lanes, lanes.take_newest(1))
+
+    assert len(lanes._oldest["default"]) <= 20
+    assert lanes.take(1) == [(0, ("default", 0))]
