@@ -46,7 +46,7 @@ def schemas() -> dict[str, Any]:
                 kinds[name]["examples"] = [body_of(event) for event in shown.values()]
     return {
         "$schema": DRAFT,
-        "$id": SCHEMA.rstrip("#"),
+        "$id": SCHEMA,
         "title": "The events of the App Integrations Exporter",
         "description": "Below `$defs` is a schema for each kind of event.",
         "oneOf": [{"$ref": f"#{name}"} for name in kinds],

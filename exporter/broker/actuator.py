@@ -101,7 +101,7 @@ class Actuator:
             ) as answer:
                 status, body = answer.status, await answer.read()
         except (aiohttp.ClientError, OSError) as error:
-            reason = reason_of(error) if isinstance(error, OSError) else error
+            reason = reason_of(error)
             raise SilentError(
                 f"{self.url} can't be asked: {reason}", remedy=WHERE
             ) from error

@@ -80,9 +80,8 @@ class AdminPort:
             ) as response:
                 return self._read(response.status, await response.read())
         except (aiohttp.ClientError, OSError) as error:
-            reason = reason_of(error) if isinstance(error, OSError) else error
             raise self._unreachable(
-                f"{self.url} can't be asked: {reason}",
+                f"{self.url} can't be asked: {reason_of(error)}",
                 f"{ADDRESS_REMEDY}. If the service is starting or stopping, or another "
                 "command holds the spool, try again in a moment. If nothing answers in "
                 "time, see the log of the service: the command may still take effect",

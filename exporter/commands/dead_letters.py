@@ -12,7 +12,7 @@ from exporter.admin.dead_letters import MOST_LETTERS, PATH
 from exporter.base.errors import ExporterError
 from exporter.commands.arguments import Subparsers, add_command, value_of, whole_number
 from exporter.commands.client import AdminPort, command
-from exporter.commands.printing import as_json, local_time, pretty, say, table
+from exporter.commands.printing import as_json, local_time, plural, pretty, say, table
 from exporter.config.rules import ID
 
 MEANING = "List and show dead letters, send them again, drop or export them."
@@ -167,4 +167,4 @@ def _named(ids: list[int], count: int) -> str:
 
 def _counted(count: int) -> str:
     """Return "1 dead letter", "2 dead letters" and so on."""
-    return f"{count} dead letter" + "s" * (count != 1)
+    return f"{count} {plural(count, 'dead letter')}"

@@ -9,7 +9,7 @@ import argparse
 from exporter.admin.backends import PATH
 from exporter.commands.arguments import Subparsers, add_command
 from exporter.commands.client import AdminPort, command
-from exporter.commands.printing import as_json, say
+from exporter.commands.printing import as_json, plural, say
 
 
 def add_to(commands: Subparsers) -> None:
@@ -25,6 +25,6 @@ async def drop_backend(port: AdminPort, args: argparse.Namespace) -> int:
     done = await port.post(PATH, {"backend": args.old})
     count = done["dropped"]
     print(as_json(done) if args.json else count)
-    noun, verb = ("event", "was") if count == 1 else ("events", "were")
-    say(f"{count} {noun} of {args.old} {verb} deleted")
+    verb = "was" if count == 1 else "were"
+    say(f"{count} {plural(count, 'event')} of {args.old} {verb} deleted")
     return 0

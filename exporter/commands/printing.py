@@ -43,6 +43,11 @@ def local_time(text: str) -> str:
     return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def plural(number: int, noun: str) -> str:
+    """Return *noun* in the form that follows *number*."""
+    return noun if number == 1 else f"{noun}s"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return aligned lines; columns of numbers are aligned to the right."""
     columns = []

@@ -11,7 +11,7 @@ from typing import Any
 
 from exporter.commands.arguments import Subparsers, add_command
 from exporter.commands.client import AdminPort, command
-from exporter.commands.printing import as_json, printable, say
+from exporter.commands.printing import as_json, plural, printable, say
 
 WAIT_SECONDS = 5.0
 STATES = {
@@ -168,4 +168,4 @@ def _bytes(size: float) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {plural(number, noun)}"

@@ -48,5 +48,5 @@ def _reader_of(value_type: str) -> Callable[[bytes], Any]:
     return reader(shape)
 
 
-READERS = {each.value_type: _reader_of(each.value_type) for each in CATALOG}
+READERS = {name: _reader_of(name) for name in {each.value_type for each in CATALOG}}
 """Functions that read the values of records, by value type."""

@@ -16,9 +16,9 @@ TYPE = "io.camunda."
 """The beginning of a CloudEvent's type."""
 UNKNOWN = "event"
 """The end of the type when the kind of an event is unknown."""
-SCHEMA = "tag:camunda.io,2026:app-integrations-exporter/events#"
+SCHEMA = "tag:camunda.io,2026:app-integrations-exporter/events"
 """
-The id of the JSON Schemas in docs/schemas.json; the name of a kind follows.
+The id of docs/schemas.json, in which each kind has an anchor.
 
 CloudEvents require an absolute URI, and the schemas have no address. A tag URI (RFC
 4151) is absolute, and is only a name. A schema that no longer accepts older events
@@ -104,7 +104,7 @@ def _cloud_event(event: Event, cluster_id: str) -> bytes:
         text = moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
         about["time"] = f"{text}Z"
     if event.kind:
-        about["dataschema"] = SCHEMA + event.kind
+        about["dataschema"] = f"{SCHEMA}#{event.kind}"
     return codec.encode(about)[:-1] + b',"data":' + event.body + b"}"
 
 

@@ -92,8 +92,10 @@ def tls_reason_of(error: OSError) -> str:
     return REASONS.get(name, f"TLS fails: {name}")
 
 
-def reason_of(error: OSError) -> str:
-    """Return why a connection failed before HTTP began."""
+def reason_of(error: Exception) -> str:
+    """Return why a connection failed before HTTP began, or else the error's text."""
+    if not isinstance(error, OSError):
+        return f"{error}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if reason := tls_reason_of(error):

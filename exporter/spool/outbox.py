@@ -92,14 +92,11 @@ class Outbox:
     async def load(self, sequences: Sequence[int], size: int = 1) -> Batch:
         """Return the first of the taken events at *sequences*: about *size* bytes."""
         cache = self._cache
-        missing = [number for number in sequences if number not in cache]
-        if not missing:
-            return Batch([cache[number] for number in sequences])
-        cached = {number: cache.get(number) for number in sequences}
-        load = partial(self._store.waiting.at, self._backend, missing, size)
-        loaded = {entry.sequence: entry for entry in await self._persist(load)}
-        entries = (cached[number] or loaded.get(number) for number in sequences)
-        return Batch(list(takewhile(bool, entries)))  # type: ignore[arg-type]
+        found = {number: cache[number] for number in sequences if number in cache}
+        if missing := [number for number in sequences if number not in found]:
+            load = partial(self._store.waiting.at, self._backend, missing, size)
+            found |= {entry.sequence: entry for entry in await self._persist(load)}
+        return Batch([found[n] for n in takewhile(found.__contains__, sequences)])
 
     @property
     def exhausted(self) -> bool:

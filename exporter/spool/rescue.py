@@ -169,6 +169,7 @@ def _rows_by_sequence(source: sqlite3.Connection, query: str) -> Iterator[Row]:
                 last = row[0]
                 yield row
         except DamageError:
+            # Where not one row can be read, larger steps lead out of the damage.
             step = 1 if last >= start else 2 * step
             damaged, jump = max(last, start - 1), step
             while damaged + jump < END and not is_readable(damaged + jump):

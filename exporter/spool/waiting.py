@@ -79,9 +79,9 @@ class WaitingEvents:
     def remove(self, backend: str, entries: Sequence[Entry]) -> None:
         """Delete *backend*'s *entries*."""
         sequences = [entry.sequence for entry in entries]
-        if sequences and max(sequences) - min(sequences) == len(sequences) - 1:
-            bounds = min(sequences), max(sequences)
-            self._connection.execute(DELETE_RANGE, bounds)  # they are adjacent
+        first, last = min(sequences, default=0), max(sequences, default=0)
+        if last - first == len(sequences) - 1:  # they are adjacent
+            self._connection.execute(DELETE_RANGE, (first, last))
         else:
             self._connection.execute(DELETE_AMONG, (json_list(sequences),))
         bodies = [entry.event.body for entry in entries]
