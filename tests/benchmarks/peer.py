@@ -14,13 +14,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import psutil
-
 from devkit.processes import LOOPBACK, Process, free_port
 from devkit.waiting import eventually
 from tests.benchmarks import records
 from tests.benchmarks.figures import Figure, shown
-from tests.benchmarks.processes import Exporter
+from tests.benchmarks.processes import Exporter, cpu_seconds
 
 PROGRAMS = ("COLLECTOR", "LOAD")
 RECORDS = 40_000
@@ -122,8 +120,7 @@ def _listens(port: int) -> bool:
 
 def _load(protocol: str, url: str, backend: int, fed: Path, process: Process) -> Run:
     """Feed the records to *process* at *url*, and return the figures."""
-    watched = psutil.Process(process.pid)
-    before = sum(watched.cpu_times()[:2])
+    before = cpu_seconds(process)
     done = subprocess.run(
         [
             *(os.environ["LOAD"], "-proto", protocol, "-to", url, "-n", "30000"),
@@ -137,4 +134,4 @@ def _load(protocol: str, url: str, backend: int, fed: Path, process: Process) ->
     run: Run = json.loads(done.stdout)
     if not run["all_arrived"]:
         raise RuntimeError(f"not all events arrived from {url}")
-    return run | {"cpu_s": sum(watched.cpu_times()[:2]) - before}
+    return run | {"cpu_s": cpu_seconds(process) - before}

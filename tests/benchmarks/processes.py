@@ -33,6 +33,11 @@ def selected() -> dict[str, str]:
     return {"EVENTS": EVERYTHING} if os.environ.get(SELECT_EVERYTHING) else {}
 
 
+def cpu_seconds(process: Process) -> float:
+    """Return the processor time of *process* so far."""
+    return sum(psutil.Process(process.pid).cpu_times()[:2])
+
+
 class Exporter(processes.Exporter):
     """`python -m exporter run`; waiting events stay in the spool at the end."""
 
@@ -42,7 +47,7 @@ class Exporter(processes.Exporter):
     @property
     def cpu_seconds(self) -> float:
         """The processor time of the process so far."""
-        return sum(psutil.Process(self.pid).cpu_times()[:2])
+        return cpu_seconds(self)
 
     @property
     def peak_mib(self) -> float:

@@ -14,6 +14,7 @@ import pytest
 from devkit.backend import Backend
 from devkit.processes import Exporter
 from exporter import cli
+from exporter.admin import guard
 from exporter.connect import connecting
 from exporter.spool.totals import Totals
 from tests.configured import configured, only_backend
@@ -67,6 +68,12 @@ def settings(backend, tmp_path):
         )
 
     return make
+
+
+@pytest.fixture
+def token(settings):
+    """Return a function that returns the token that the service wrote."""
+    return lambda: (settings().spool_dir / guard.FILE).read_text().strip()
 
 
 @pytest.fixture

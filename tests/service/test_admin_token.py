@@ -10,12 +10,6 @@ from exporter.commands.client import admin_port
 from tests.conftest import careless
 
 
-@pytest.fixture
-def token(settings):
-    """Return a function that returns the token that the service wrote."""
-    return lambda: (settings().spool_dir / guard.FILE).read_text().strip()
-
-
 async def test_the_token(start, settings, token):
     """Every start writes a new one, which only the service's own user can read."""
     with careless():

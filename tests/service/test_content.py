@@ -116,7 +116,7 @@ async def test_lines_of_5_mb(start, backend):
     assert len(event["customHeaders"]["large"]) == 5 * MIB
 
 
-async def test_content_is_never_refused(start, backend):
+async def test_content_is_never_refused(start, backend, token):
     """Unreadable records become dead letters; other records are delivered."""
     exporter = await start()
     broken = action(a_record(2)) + b'\n{"partitionId":\n'
@@ -136,6 +136,9 @@ async def test_content_is_never_refused(start, backend):
     assert metrics["spool_dead_letter_bytes"] > 0
     reasons = [getattr(line, "reason", "") for line in exporter.lines.records]
     assert any("can't be read" in reason for reason in reasons)
+    kept = await exporter.demand("GET", "/dead-letters", token())
+    letters = kept.json["dead_letters"]
+    assert any("`$.key`" in letter["reason"] for letter in letters)
 
 
 async def test_a_body_without_its_last_line_end(start, backend):

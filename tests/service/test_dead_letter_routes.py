@@ -2,17 +2,15 @@
 
 import pytest
 
-from exporter.admin import guard
 from tests.service.refused import given_up
 
 
 @pytest.fixture
-def ask(settings):
+def ask(token):
     """Return a function that asks the admin port as the commands do."""
 
     async def demand(exporter, method, path, **more):
-        token = (settings().spool_dir / guard.FILE).read_text().strip()
-        return await exporter.demand(method, path, token, **more)
+        return await exporter.demand(method, path, token(), **more)
 
     return demand
 

@@ -9,7 +9,6 @@ from devkit.broker import Broker
 from devkit.commands import Commands
 from devkit.stories import RECORDINGS, recording
 from devkit.waiting import eventually
-from exporter.admin import guard
 from exporter.broker.environment import broker_environment
 from exporter.spool import identities
 from tests.records import NOON, a_record, instance, tasks
@@ -78,7 +77,7 @@ async def test_two_tenants_send_to_one_service(start, backend):
     await eventually_metrics(exporter, ingest_epochs_total=0, spool_events=0)
 
 
-async def test_an_event_keeps_its_tenant(start, settings, backend):
+async def test_an_event_keeps_its_tenant(start, token, backend):
     """A restart, a refusal and a retry of a dead letter don't change the tenant."""
     backend.answer = 503
     exporter = await start(shutdown_timeout_ms=1)
@@ -92,10 +91,8 @@ async def test_an_event_keeps_its_tenant(start, settings, backend):
 
     backend.answer = 200
     exporter = await start()
-    token = (settings().spool_dir / guard.FILE).read_text().strip()
-    headers = {"Authorization": f"Bearer {token}"}
-    shown = await exporter.look("/dead-letters", headers=headers)
-    await exporter.demand("POST", "/dead-letters/retry", token, data=b'{"ids":null}')
+    shown = await exporter.demand("GET", "/dead-letters", token())
+    await exporter.demand("POST", "/dead-letters/retry", token(), data=b'{"ids":null}')
     await eventually(lambda: len(backend.arrivals) == 2)
 
     (letter,) = shown.json["dead_letters"]
